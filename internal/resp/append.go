@@ -74,15 +74,14 @@ func AppendNullBulk(dst []byte) []byte { return append(dst, "$-1\r\n"...) }
 // AppendNullArray appends the null array of RESP2.
 func AppendNullArray(dst []byte) []byte { return append(dst, "*-1\r\n"...) }
 
-// AppendValue appends a value as a server sends it to a client of protocol 3, or, with proto 2, to one that never said
-// HELLO 3: there a map is a flat array, sets and pushes are arrays, null is a null string, a boolean is 1 or 0, doubles,
-// big numbers and verbatim strings are bulk strings, and an attribute is left out. Elems are what count as the elements:
-// of a map, whole pairs. A zero Value is a null.
+// AppendValue appends a value as a server sends it to a client that speaks RESP3, or with proto 2 as it downgrades it for
+// one that does not: a map is a flat array, sets and pushes are arrays, null is a null string, a boolean is 1 or 0, and
+// doubles, big numbers and verbatim strings are bulk strings. A Value of no kind, or of one that stands for no value, is
+// a null; a key without a value at the end of a map is left out.
 func AppendValue(dst []byte, v Value, proto int) []byte {
 	if proto < 3 {
 		v = downgrade(v)
 	}
-	elems := v.Elems
 	switch v.Kind {
 	case SimpleString, SimpleError, BigNumber:
 		return appendLine(dst, v.Kind, v.Str)
@@ -97,20 +96,17 @@ func AppendValue(dst []byte, v Value, proto int) []byte {
 	case Double:
 		return AppendDouble(dst, v.Float)
 	case Array, Set, Push:
-		dst = appendHeader(dst, v.Kind, len(elems))
-	case Map, Attribute:
-		if proto < 3 {
-			return dst // an attribute: a map has become an array
-		}
-		elems = elems[:len(elems)&^1]
-		dst = appendHeader(dst, v.Kind, len(elems)/2)
+		dst = appendHeader(dst, v.Kind, len(v.Elems))
+	case Map:
+		v.Elems = wholePairs(v.Elems)
+		dst = AppendMap(dst, len(v.Elems)/2)
 	default:
 		if proto < 3 {
 			return AppendNullBulk(dst)
 		}
 		return AppendNull(dst)
 	}
-	for _, elem := range elems {
+	for _, elem := range v.Elems {
 		dst = AppendValue(dst, elem, proto)
 	}
 	return dst
@@ -120,11 +116,14 @@ func AppendValue(dst []byte, v Value, proto int) []byte {
 func downgrade(v Value) Value {
 	switch v.Kind {
 	case Map:
-		v.Kind, v.Elems = Array, v.Elems[:len(v.Elems)&^1]
+		v.Kind, v.Elems = Array, wholePairs(v.Elems)
 	case Set, Push:
 		v.Kind = Array
 	case Boolean:
-		v.Kind, v.Int = Integer, min(v.Int, 1)
+		v.Kind = Integer
+		if v.Int != 0 {
+			v.Int = 1
+		}
 	case Double:
 		v.Kind, v.Str = BulkString, string(appendFloat(nil, v.Float))
 	case BigNumber, Verbatim:
@@ -134,6 +133,8 @@ func downgrade(v Value) Value {
 	}
 	return v
 }
+
+func wholePairs(elems []Value) []Value { return elems[:len(elems)/2*2] }
 
 func appendHeader(dst []byte, kind Kind, n int) []byte {
 	dst = strconv.AppendInt(append(dst, byte(kind)), int64(n), 10)
