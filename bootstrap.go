@@ -16,6 +16,8 @@ import (
 const (
 	// lookupEvery is the least time between two lookups of one name. ElastiCache gives its names a DNS TTL of 5 to 10 s.
 	lookupEvery = time.Second
+	// dnsPatience is how long a lookup keeps callers from addresses known before. A resolver nearby answers in 1 to 100 ms.
+	dnsPatience = 500 * time.Millisecond
 	// maxNames bounds the answers kept: the endpoints and, with TLS, the names of at most 500 nodes and their past selves.
 	maxNames = 1024
 	// staggerMax is how long a silent candidate delays the next one; a live node answers within it from any zone of a region.
@@ -49,6 +51,7 @@ type answer struct {
 	// immutable
 	asked  time.Time
 	cancel context.CancelFunc
+	last   []netip.Addr // the addresses known before
 	done   chan struct{}
 
 	// written before done is closed, immutable from then on
@@ -61,8 +64,8 @@ func newResolver(source hostLookup, timeout time.Duration) *resolver {
 }
 
 // resolve returns every A and AAAA record of host, or host itself if it is an IP address. The slice is shared: it must not
-// be changed. It waits for a lookup, but never beyond ctx. When DNS does not answer, the addresses it gave last are
-// returned; when it answers that the name does not exist, that is an error.
+// be changed. It waits for a lookup, but never beyond ctx. When DNS fails or is slow, the addresses it gave last are returned;
+// when it answers that the name does not exist, that is an error.
 func (r *resolver) resolve(ctx context.Context, host string) ([]netip.Addr, error) {
 	addrs, err := r.ask(ctx, host).wait(ctx)
 	if err != nil {
@@ -92,7 +95,7 @@ func (r *resolver) ask(ctx context.Context, host string) *answer {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), r.timeout)
 	a := &answer{asked: time.Now(), cancel: cancel, done: make(chan struct{})}
 	if known {
-		a.addrs = last.addrs
+		a.last = last.addrs
 	}
 	r.answers[host] = a
 	r.lookups.Go(func() { // ends with the lookup, at its timeout or at close, which waits for it
@@ -115,25 +118,35 @@ func (r *resolver) close() {
 }
 
 func (a *answer) wait(ctx context.Context) ([]netip.Addr, error) {
+	var patience <-chan time.Time
+	if len(a.last) > 0 {
+		timer := time.NewTimer(dnsPatience)
+		defer timer.Stop()
+		patience = timer.C
+	}
 	select {
 	case <-a.done:
 		return a.addrs, a.err
+	case <-patience:
+		return a.last, nil
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
 }
 
-// settle replaces the addresses of the answer before, unless DNS was silent.
+// settle records what DNS said. Silence is no reason to forget the addresses known before; "no such name" is.
 func (a *answer) settle(addrs []netip.Addr, err error) {
 	var dns *net.DNSError
-	notFound := errors.As(err, &dns) && dns.IsNotFound
+	gone := errors.As(err, &dns) && dns.IsNotFound
 	switch {
-	case err == nil && len(addrs) > 0:
+	case err != nil && !gone && len(a.last) > 0:
+		a.addrs = a.last
+	case err != nil:
+		a.err = err
+	case len(addrs) == 0:
+		a.err = errors.New("the name has no addresses")
+	default:
 		a.addrs = addrs
-	case err == nil:
-		a.addrs, a.err = nil, errors.New("the name has no addresses")
-	case notFound || len(a.addrs) == 0:
-		a.addrs, a.err = nil, err
 	}
 }
 
@@ -238,7 +251,7 @@ type outcome[T any] struct {
 func (r racer[T]) run(ctx context.Context, candidates []candidate) (T, error) {
 	raceCtx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	outcomes := make(chan outcome[T], len(candidates)) // room for all, so that no ask is stuck once the race is over
+	outcomes := make(chan outcome[T]) // each ask sends one: received here, or by discardLate once the race is over
 	stagger := min(staggerMax, r.timeout/time.Duration(max(1, len(candidates))))
 	due := time.NewTimer(stagger)
 	defer due.Stop()

@@ -19,19 +19,22 @@ import (
 type fakeDNS struct {
 	mu      sync.Mutex
 	delay   time.Duration
+	linger  time.Duration // after its ctx has ended
 	records map[string][]string
 	err     error
-	asked   []string
+	asked   int
 }
 
 func (d *fakeDNS) LookupNetIP(ctx context.Context, _, host string) ([]netip.Addr, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.asked = append(d.asked, host)
+	d.asked++
+	answer := time.After(d.delay)
 	d.mu.Unlock()
 	select {
-	case <-time.After(d.delay):
+	case <-answer:
 	case <-ctx.Done():
+		time.Sleep(d.linger)
 	}
 	d.mu.Lock()
 	if err := ctx.Err(); err != nil {
@@ -44,6 +47,12 @@ func (d *fakeDNS) LookupNetIP(ctx context.Context, _, host string) ([]netip.Addr
 	return addrs, d.err
 }
 
+func (d *fakeDNS) slow(delay time.Duration) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.delay = delay
+}
+
 func (d *fakeDNS) set(host string, records []string, err error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -53,7 +62,7 @@ func (d *fakeDNS) set(host string, records []string, err error) {
 func (d *fakeDNS) lookups() int {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return len(d.asked)
+	return d.asked
 }
 
 func addrs(texts ...string) (parsed []netip.Addr) {
@@ -101,7 +110,8 @@ func TestIPAddressesAreNotLookedUp(t *testing.T) {
 
 func TestSlowDNSHoldsNobodyBeyondTheirContextOrTheTimeout(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r := newResolver(&fakeDNS{delay: time.Hour}, 2*time.Second)
+		dns := &fakeDNS{delay: time.Hour}
+		r := newResolver(dns, 2*time.Second)
 		begin := time.Now()
 		hurried, cancel := context.WithTimeout(t.Context(), 30*time.Millisecond)
 		defer cancel()
@@ -111,9 +121,11 @@ func TestSlowDNSHoldsNobodyBeyondTheirContextOrTheTimeout(t *testing.T) {
 		require.ErrorContains(t, err, "resolve a")
 		require.Equal(t, 30*time.Millisecond, time.Since(begin))
 
+		time.Sleep(1500 * time.Millisecond)
 		_, err = r.resolve(t.Context(), "a")
 		require.ErrorIs(t, err, context.DeadlineExceeded)
 		require.Equal(t, 2*time.Second, time.Since(begin), "the lookup outlives its first caller, but not its timeout")
+		require.Equal(t, 1, dns.lookups(), "a lookup that takes longer than a second is shared, too")
 	})
 }
 
@@ -150,6 +162,29 @@ func TestLastAddressesServeWhileDNSIsSilentButNotWhenTheNameIsGone(t *testing.T)
 	})
 }
 
+func TestSlowDNSDelaysKnownAddressesOnlyALittle(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		dns := &fakeDNS{records: map[string][]string{"a": {"10.0.0.1"}}}
+		r := newResolver(dns, 2*time.Second)
+		_, err := r.resolve(t.Context(), "a")
+		require.NoError(t, err)
+		time.Sleep(lookupEvery)
+
+		dns.set("a", []string{"10.0.0.9"}, nil)
+		dns.slow(700 * time.Millisecond)
+		begin := time.Now()
+		got, err := r.resolve(t.Context(), "a")
+		require.NoError(t, err)
+		require.Equal(t, addrs("10.0.0.1"), got)
+		require.Equal(t, dnsPatience, time.Since(begin))
+
+		time.Sleep(200 * time.Millisecond)
+		got, err = r.resolve(t.Context(), "a")
+		require.NoError(t, err)
+		require.Equal(t, addrs("10.0.0.9"), got, "the late answer is used once it is there")
+	})
+}
+
 func TestResolverKeepsABoundedNumberOfNames(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newResolver(&fakeDNS{}, time.Second)
@@ -161,15 +196,20 @@ func TestResolverKeepsABoundedNumberOfNames(t *testing.T) {
 	})
 }
 
-func TestClosingTheResolverEndsItsLookups(t *testing.T) {
+func TestClosingTheResolverEndsItsLookupsAndWaitsForThem(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r := newResolver(&fakeDNS{delay: time.Hour}, time.Hour)
-		go r.resolve(context.Background(), "a")
+		r := newResolver(&fakeDNS{delay: time.Hour, linger: 5 * time.Millisecond}, time.Hour)
+		var caller sync.WaitGroup
+		caller.Go(func() {
+			_, err := r.resolve(t.Context(), "a")
+			assert.ErrorIs(t, err, context.Canceled)
+		})
 		synctest.Wait()
 
 		begin := time.Now()
 		r.close()
-		require.Zero(t, time.Since(begin))
+		require.Equal(t, 5*time.Millisecond, time.Since(begin))
+		caller.Wait()
 		_, err := r.resolve(t.Context(), "a")
 		require.ErrorIs(t, err, errResolverClosed)
 	})
