@@ -228,6 +228,28 @@ func TestFailedRefreshesBackOff(t *testing.T) {
 	})
 }
 
+func TestOneSuccessEndsTheBackOff(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, f := startRefresher(t, 0)
+		down := errors.New("no node answered")
+		for range 20 {
+			f.end(down)
+			for range 5 {
+				require.ErrorIs(t, r.wait(t.Context(), "no owner"), down)
+			}
+			f.end(nil)
+			require.NoError(t, r.wait(t.Context(), "no owner"))
+			time.Sleep(2 * urgentQuiet)
+
+			f.end(down)
+			require.ErrorIs(t, r.wait(t.Context(), "no owner"), down)
+			begin := time.Now()
+			require.ErrorIs(t, r.wait(t.Context(), "no owner"), down)
+			require.LessOrEqual(t, time.Since(begin), retryFirst)
+		}
+	})
+}
+
 func TestTheLogTellsEachChangeOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var log bytes.Buffer
@@ -281,4 +303,26 @@ func TestCloseEndsAWaitForTheRateLimit(t *testing.T) {
 		require.Zero(t, time.Since(f.begin))
 		require.Len(t, f.times(), 1)
 	})
+}
+
+func TestCloseWhileEveryoneAsks(t *testing.T) {
+	for range 50 {
+		synctest.Test(t, func(t *testing.T) {
+			r, _ := startRefresher(t, 3*time.Millisecond)
+			var callers sync.WaitGroup
+			for i := range 20 {
+				callers.Go(func() {
+					ctx, cancel := context.WithTimeout(t.Context(), time.Duration(i)*time.Millisecond)
+					defer cancel()
+					for err := error(nil); err == nil; err = r.wait(ctx, "no owner") {
+						r.request("MOVED")
+						r.urgent("CLUSTERDOWN")
+					}
+				})
+			}
+			time.Sleep(10 * time.Millisecond)
+			r.close()
+			callers.Wait()
+		})
+	}
 }
