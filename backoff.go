@@ -1,0 +1,37 @@
+package keyslot
+
+import (
+	"time"
+
+	"github.com/cenkalti/backoff/v4"
+)
+
+// pacer draws the delays between attempts at one thing that keeps failing. Each delay lies evenly between 0 and a ceiling
+// (full jitter: clients that failed together do not come back together); the ceiling starts at first and doubles up to
+// limit. A pacer never gives up, the caller's deadline does that. It is for one goroutine at a time.
+type pacer struct {
+	first, limit time.Duration
+	source       *backoff.ExponentialBackOff // nil before the first retry: it allocates, and most calls never need one
+}
+
+// next returns the delay before the next attempt and raises the ceiling.
+func (p *pacer) next() time.Duration {
+	if p.source == nil {
+		p.source = backoff.NewExponentialBackOff(
+			// The source draws from interval ± interval×factor, so half the ceiling and a factor of 1 give 0 to ceiling.
+			backoff.WithInitialInterval(p.first/2),
+			backoff.WithMaxInterval(p.limit/2),
+			backoff.WithRandomizationFactor(1),
+			backoff.WithMultiplier(2),
+			backoff.WithMaxElapsedTime(0),
+		)
+	}
+	return p.source.NextBackOff()
+}
+
+// reset brings the ceiling back to first, after a success.
+func (p *pacer) reset() {
+	if p.source != nil {
+		p.source.Reset()
+	}
+}

@@ -1,0 +1,48 @@
+package keyslot
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestPacerDrawsEvenlyBelowACeilingThatDoublesUpToTheLimit(t *testing.T) {
+	ceilings := []time.Duration{10, 20, 40, 80, 100, 100, 100} // ms
+	const clients = 1000
+
+	for step, ceiling := range ceilings {
+		ceiling *= time.Millisecond
+		var sum, least, most time.Duration = 0, time.Hour, 0
+		for range clients {
+			p := pacer{first: 10 * time.Millisecond, limit: 100 * time.Millisecond}
+			for range step {
+				p.next()
+			}
+			d := p.next()
+			sum, least, most = sum+d, min(least, d), max(most, d)
+		}
+		require.GreaterOrEqual(t, least, time.Duration(0), "step %d", step)
+		require.Less(t, least, ceiling/20, "step %d: the jitter reaches down to 0", step)
+		require.LessOrEqual(t, most, ceiling, "step %d", step)
+		require.Greater(t, most, ceiling*19/20, "step %d: the jitter reaches up to the ceiling", step)
+		require.InDelta(t, ceiling/2, sum/clients, float64(ceiling/20), "step %d: the mean is half the ceiling", step)
+	}
+}
+
+func TestPacerNeverStopsAndStartsLowAfterReset(t *testing.T) {
+	p := pacer{first: time.Millisecond, limit: time.Second}
+	for range 10_000 {
+		d := p.next()
+		require.True(t, 0 <= d && d <= time.Second, "%s", d)
+	}
+	p.reset()
+	require.LessOrEqual(t, p.next(), time.Millisecond)
+}
+
+func TestPacerThatNeverRetriesNeverAllocates(t *testing.T) {
+	require.Zero(t, testing.AllocsPerRun(100, func() {
+		p := pacer{first: time.Millisecond, limit: time.Second}
+		p.reset()
+	}))
+}
