@@ -94,7 +94,7 @@ func (c *choice) dropStrangers() {
 
 // related reports whether v knows a node of the installed map.
 func (c *choice) related(v *view) bool {
-	return slices.ContainsFunc(v.nodes, func(n Node) bool { return c.old.find(&n) >= 0 })
+	return slices.ContainsFunc(v.nodes, func(n *Node) bool { return c.old.find(n) >= 0 })
 }
 
 // ranked returns the views, the most credible first.
@@ -217,8 +217,8 @@ func (c *choice) keepReplicas(next *slotMap) {
 		if s.primary < 0 {
 			continue
 		}
-		for _, n := range c.old.replicasOf(&next.nodes[s.primary]) {
-			if next.find(&n) >= 0 {
+		for _, n := range c.old.replicasOf(next.nodes[s.primary]) {
+			if next.find(n) >= 0 {
 				continue // a primary by now
 			}
 			next.nodes = append(slices.Clip(next.nodes), n)
@@ -228,7 +228,7 @@ func (c *choice) keepReplicas(next *slotMap) {
 }
 
 // replicasOf returns the replicas of the shard that primary leads.
-func (l *layout) replicasOf(primary *Node) (nodes []Node) {
+func (l *layout) replicasOf(primary *Node) (nodes []*Node) {
 	i := l.find(primary)
 	if i < 0 {
 		return nil

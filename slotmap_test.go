@@ -12,14 +12,15 @@ import (
 // answer writes down a view: "a:0-8191/r1,r2 b:8192-16383", as told by the node of that name.
 func answer(from, state string, epoch uint64, at time.Duration, shards string) *view {
 	v := &view{from: Node{ID: id(from), Host: hostOf(from), Port: 6379}, fromID: id(from), at: t0.Add(at), ok: state == "ok", epoch: epoch, hasEpoch: true}
-	for i := range v.owner {
-		v.owner[i] = -1
+	var owner [slotCount]int16
+	for i := range owner {
+		owner[i] = -1
 	}
 	at4 := map[string]int{}
 	node := func(name string) int {
 		if _, ok := at4[name]; !ok {
 			at4[name] = len(v.nodes)
-			v.nodes = append(v.nodes, Node{ID: id(name), Host: hostOf(name), Port: 6379})
+			v.nodes = append(v.nodes, &Node{ID: id(name), Host: hostOf(name), Port: 6379})
 		}
 		return at4[name]
 	}
@@ -36,11 +37,12 @@ func answer(from, state string, epoch uint64, at time.Duration, shards string) *
 				last = first
 			}
 			for slot := first; slot <= last; slot++ {
-				v.owner[slot] = int16(len(v.shards))
+				owner[slot] = int16(len(v.shards))
 			}
 		}
 		v.shards = append(v.shards, s)
 	}
+	v.owner = makeOwners(&owner)
 	v.count()
 	return v
 }
@@ -145,7 +147,7 @@ func TestMovedTwiceFromOneMapDoesNotMix(t *testing.T) {
 func TestMovedToEndlessAddressesStaysBounded(t *testing.T) {
 	m := installed(6, twoShards)
 	for i := range slotCount {
-		m.nodes = append(m.nodes, Node{Host: fmt.Sprintf("old%d", i), Port: 6379})
+		m.nodes = append(m.nodes, &Node{Host: fmt.Sprintf("old%d", i), Port: 6379})
 		m.shards = append(m.shards, shard{primary: len(m.nodes) - 1})
 	}
 	for i := range 100 {

@@ -60,6 +60,7 @@ type view struct {
 func parseView(info, slots resp.Value, from Node, at time.Time) (*view, error) {
 	p := slotsParser{
 		view:   &view{from: from, at: at, ok: true},
+		owner:  new([slotCount]int16),
 		nodeAt: map[nodeKey]int{}, shardAt: map[nodeKey]int16{},
 	}
 	if err := p.info(info); err != nil {
@@ -68,6 +69,7 @@ func parseView(info, slots resp.Value, from Node, at time.Time) (*view, error) {
 	if err := p.slots(slots); err != nil {
 		return nil, err
 	}
+	p.view.owner = makeOwners(p.owner)
 	p.count()
 	p.fromID = p.askedID()
 	return p.view, nil
@@ -76,6 +78,7 @@ func parseView(info, slots resp.Value, from Node, at time.Time) (*view, error) {
 // slotsParser is the state of one parseView.
 type slotsParser struct {
 	*view
+	owner   *[slotCount]int16 // becomes view.owner
 	nodeAt  map[nodeKey]int   // to an index into nodes; -1: cannot be dialled
 	shardAt map[nodeKey]int16 // from the primary, to an index into shards
 }
@@ -279,11 +282,11 @@ func (n *Node) readMetadata(v resp.Value) {
 }
 
 // own returns n with strings of its own, so that a map that lives for days does not hold on to the reply it came from.
-func (n Node) own() Node {
+func (n Node) own() *Node {
 	for _, s := range []*string{&n.ID, &n.Host, &n.Hostname, &n.IP, &n.AZ} {
 		*s = strings.Clone(*s)
 	}
-	return n
+	return &n
 }
 
 // checkName refuses what can be no host or id, and would spoil an error message or a log line.
@@ -304,8 +307,7 @@ func (p *slotsParser) checkName(s string) error {
 func (v *view) askedID() string {
 	var id string
 	here, known := 0, false
-	for i := range v.nodes {
-		n := &v.nodes[i]
+	for _, n := range v.nodes {
 		known = known || n.ID == v.from.ID
 		if n.Port == v.from.Port && n.answersTo(v.from.Host) {
 			id = n.ID

@@ -70,7 +70,7 @@ func TestParseNodeShapes(t *testing.T) {
 				v, err := parseView(infoReply("ok", 6), list(list(number(0), number(16383), node)), dialed, t0)
 				require.NoError(t, err)
 				tc.want.ID = id("a")
-				require.Equal(t, []Node{tc.want}, v.nodes)
+				require.Equal(t, []*Node{&tc.want}, v.nodes)
 				require.Equal(t, slotCount, v.covered)
 			})
 		}
@@ -83,7 +83,7 @@ func TestParseOldServersWithoutIDOrMetadata(t *testing.T) {
 		list(number(8192), number(16383), list(bulk("10.0.0.3"), number(7000), bulk(id("c")))),
 	), dialed, t0)
 	require.NoError(t, err)
-	require.Equal(t, []Node{
+	require.Equal(t, []*Node{
 		{Host: "10.0.0.1", Port: 7000}, {Host: "10.0.0.2", Port: 7000}, {ID: id("c"), Host: "10.0.0.3", Port: 7000},
 	}, v.nodes)
 }

@@ -75,22 +75,22 @@ func (m *slotMap) topology(now time.Time) Topology {
 	t.Shards = make([]Shard, len(m.shards))
 	for i, s := range m.shards {
 		if s.primary >= 0 {
-			t.Shards[i].Primary = m.nodes[s.primary]
+			t.Shards[i].Primary = *m.nodes[s.primary]
 		}
 		for _, r := range s.replicas {
-			t.Shards[i].Replicas = append(t.Shards[i].Replicas, m.nodes[r])
+			t.Shards[i].Replicas = append(t.Shards[i].Replicas, *m.nodes[r])
 		}
 	}
-	for slot, owner := range m.owner {
+	for slot, owner := range m.owner.all {
 		if owner < 0 {
 			continue
 		}
 		ranges := &t.Shards[owner].Slots
-		if n := len(*ranges); n > 0 && int((*ranges)[n-1].Last) == slot-1 {
-			(*ranges)[n-1].Last = uint16(slot)
+		if n := len(*ranges); n > 0 && (*ranges)[n-1].Last+1 == slot {
+			(*ranges)[n-1].Last = slot
 			continue
 		}
-		*ranges = append(*ranges, SlotRange{uint16(slot), uint16(slot)})
+		*ranges = append(*ranges, SlotRange{slot, slot})
 	}
 	slices.SortStableFunc(t.Shards, func(a, b Shard) int { return cmp.Compare(a.firstSlot(), b.firstSlot()) })
 	return t
