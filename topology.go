@@ -1,0 +1,104 @@
+package keyslot
+
+import (
+	"cmp"
+	"net"
+	"slices"
+	"strconv"
+	"time"
+)
+
+// Node is one server process of the cluster as the topology describes it. It is a plain value: copy and compare it.
+type Node struct {
+	// ID names the node for its whole life: 40 hex digits. Empty while not known: a configuration endpoint, the target of
+	// a redirect, a server older than 4.0.
+	ID string
+	// Host is where to dial: the endpoint the cluster prefers, or what stood in for one that was empty, NULL or unknown.
+	Host string
+	Port int
+	// Hostname and IP are what the node announces beside Host; empty when it announces none (servers older than 7.0).
+	Hostname, IP string
+	// AZ is the availability zone, where the server tells (Valkey 9.1).
+	AZ string
+}
+
+// Addr returns host:port, an IPv6 host in brackets: what net.Dial takes.
+func (n Node) Addr() string { return net.JoinHostPort(n.Host, strconv.Itoa(n.Port)) }
+
+// ServerName returns the name that TLS should verify: Hostname if known, since a certificate rarely carries the IP address
+// that a cluster may prefer as Host; else Host.
+func (n Node) ServerName() string { return cmp.Or(n.Hostname, n.Host) }
+
+// is reports whether n and o are one node: by id where both have one, else by address. Two ids at one address are two
+// nodes, the second having taken over the address of the first.
+func (n *Node) is(o *Node) bool {
+	if n.ID != "" && o.ID != "" {
+		return n.ID == o.ID
+	}
+	return n.Port == o.Port && (n.answersTo(o.Host) || o.answersTo(n.Host))
+}
+
+// answersTo reports whether host is one of the node's names: a cluster that prefers hostnames may still redirect to an IP.
+func (n *Node) answersTo(host string) bool {
+	return host != "" && (host == n.Host || host == n.IP || host == n.Hostname)
+}
+
+// Topology is a snapshot of the slot map: who owned what when it was taken. It is the caller's own copy.
+type Topology struct {
+	// Shards in the order of their first slot; those without slots come last.
+	Shards []Shard
+	// Epoch is the cluster's current epoch as the answering node told it; 0 where it does not tell (serverless).
+	Epoch uint64
+	// Age is the time since the answer the map is built on was asked for. Redirects applied since do not reset it.
+	Age time.Duration
+	// Source is the host:port of the node that gave this answer.
+	Source string
+	// Covered counts the slots whose primary is known, 0-16384.
+	Covered int
+}
+
+// Shard is a primary and its replicas, and the slots they serve.
+type Shard struct {
+	// Primary is the zero Node while no usable address of it is known.
+	Primary  Node
+	Replicas []Node
+	// Slots in ascending order, adjacent ranges joined.
+	Slots []SlotRange
+}
+
+// SlotRange is a run of slots, both ends included.
+type SlotRange struct{ First, Last uint16 }
+
+// topology copies m into its public form.
+func (m *slotMap) topology(now time.Time) Topology {
+	t := Topology{Epoch: m.epoch, Age: now.Sub(m.at), Source: m.source, Covered: m.covered}
+	t.Shards = make([]Shard, len(m.shards))
+	for i, s := range m.shards {
+		if s.primary >= 0 {
+			t.Shards[i].Primary = *m.nodes[s.primary]
+		}
+		for _, r := range s.replicas {
+			t.Shards[i].Replicas = append(t.Shards[i].Replicas, *m.nodes[r])
+		}
+	}
+	for slot, owner := range m.owner.all {
+		if owner < 0 {
+			continue
+		}
+		ranges := &t.Shards[owner].Slots
+		if n := len(*ranges); n > 0 && (*ranges)[n-1].Last+1 == slot {
+			(*ranges)[n-1].Last = slot
+			continue
+		}
+		*ranges = append(*ranges, SlotRange{slot, slot})
+	}
+	slices.SortStableFunc(t.Shards, func(a, b Shard) int { return cmp.Compare(a.firstSlot(), b.firstSlot()) })
+	return t
+}
+
+func (s *Shard) firstSlot() int {
+	if len(s.Slots) == 0 {
+		return slotCount
+	}
+	return int(s.Slots[0].First)
+}
