@@ -1,0 +1,185 @@
+package realcluster
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sort"
+	"strconv"
+	"strings"
+	"sync"
+)
+
+const slots = 16384
+
+// start launches the nodes and makes them a cluster. `redis-cli --cluster create` does the same, but asks for 6 s or more.
+func (c *Cluster) start(ctx context.Context) error {
+	if c.opts.TLS {
+		files, err := newTLSFiles(c.dir)
+		if err != nil {
+			return err
+		}
+		c.tls = files
+	}
+	for range c.opts.Primaries * (1 + c.opts.Replicas) {
+		if _, err := c.launchNode(ctx); err != nil {
+			return err
+		}
+	}
+	nodes := c.Nodes()
+	primaries, replicas := nodes[:c.opts.Primaries], nodes[c.opts.Primaries:]
+	for i, n := range primaries {
+		first, last := slots*i/len(primaries), slots*(i+1)/len(primaries)-1
+		if _, err := c.Do(ctx, n, "CLUSTER", "ADDSLOTSRANGE", strconv.Itoa(first), strconv.Itoa(last)); err != nil {
+			return err
+		}
+	}
+	for i, n := range nodes {
+		// A node takes an epoch only while it is alone and has none; distinct ones spare the cluster a collision to settle.
+		if _, err := c.Do(ctx, n, "CLUSTER", "SET-CONFIG-EPOCH", strconv.Itoa(i+1)); err != nil {
+			return err
+		}
+		if err := c.meet(ctx, n, nodes[:i]); err != nil {
+			return err
+		}
+	}
+	err := each(replicas, func(i int, n *Node) error { return c.replicate(ctx, n, primaries[i/c.opts.Replicas]) })
+	if err != nil {
+		return err
+	}
+	return c.WaitHealthy(ctx)
+}
+
+// meet introduces n to all others: gossip would get the word around, but only after seconds.
+func (c *Cluster) meet(ctx context.Context, n *Node, others []*Node) error {
+	return each(others, func(_ int, other *Node) error {
+		_, err := c.Do(ctx, n, "CLUSTER", "MEET", "127.0.0.1", other.port, other.busPort)
+		return err
+	})
+}
+
+// replicate makes n a replica, as soon as it has heard of the primary.
+func (c *Cluster) replicate(ctx context.Context, n, primary *Node) error {
+	return poll(ctx, func() error {
+		_, err := c.Do(ctx, n, "CLUSTER", "REPLICATE", primary.id)
+		return err
+	})
+}
+
+// each runs do for all nodes at the same time and waits for all of them.
+func each(nodes []*Node, do func(i int, n *Node) error) error {
+	errs := make([]error, len(nodes))
+	var running sync.WaitGroup
+	for i, n := range nodes {
+		// Ends with do, which the caller's ctx bounds.
+		running.Go(func() { errs[i] = do(i, n) })
+	}
+	running.Wait()
+	return errors.Join(errs...)
+}
+
+// WaitHealthy blocks until all nodes that can answer agree: the state is ok, they tell the same slot owners and replicas
+// in CLUSTER SLOTS, every node told is up, and every replica is told and in sync. At the end of ctx its error says what
+// was still missing.
+func (c *Cluster) WaitHealthy(ctx context.Context) error {
+	return poll(ctx, func() error { return c.healthy(ctx) })
+}
+
+func (c *Cluster) healthy(ctx context.Context) error {
+	live := c.live()
+	views := make([]slotView, len(live))
+	err := each(live, func(i int, n *Node) (err error) {
+		views[i], err = c.view(ctx, n)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	up := map[string]bool{}
+	for i, n := range live {
+		up[n.id] = true
+		if views[i].text != views[0].text {
+			return fmt.Errorf("%s and %s tell different slots:\n%s\n%s", live[0], n, views[0].text, views[i].text)
+		}
+	}
+	for id := range views[0].nodes {
+		if !up[id] {
+			return fmt.Errorf("CLUSTER SLOTS still lists %s, which is not up", id)
+		}
+	}
+	return each(live, func(_ int, n *Node) error { return c.inSync(ctx, n, views[0]) })
+}
+
+// inSync returns why a replica is not yet usable.
+func (c *Cluster) inSync(ctx context.Context, n *Node, view slotView) error {
+	role, err := c.ask(ctx, n, "ROLE")
+	if err != nil || role.at(0).text != "slave" {
+		return err
+	}
+	// 1) slave 2) host 3) port 4) connected, sync, connecting ... 5) offset
+	if link := role.at(3).text; link != "connected" {
+		return fmt.Errorf("%s is a replica whose link is %q", n, link)
+	}
+	if !view.nodes[n.id] {
+		return fmt.Errorf("%s is a replica that CLUSTER SLOTS does not list", n)
+	}
+	return nil
+}
+
+// slotView is what one node tells about the cluster.
+type slotView struct {
+	text   string          // canonical: equal for nodes that agree
+	nodes  map[string]bool // ids told
+	owners []ownedRange
+}
+
+type ownedRange struct {
+	first, last int
+	owner       string // id
+	replicas    []string
+}
+
+// view asks n for its state and its slot map, which must be ok and complete enough to serve.
+func (c *Cluster) view(ctx context.Context, n *Node) (slotView, error) {
+	info, err := c.Do(ctx, n, "CLUSTER", "INFO")
+	if err != nil {
+		return slotView{}, err
+	}
+	if !strings.Contains(info, "cluster_state:ok") {
+		return slotView{}, fmt.Errorf("%s says %s", n, strings.ReplaceAll(info, "\r\n", " "))
+	}
+	r, err := c.ask(ctx, n, "CLUSTER", "SLOTS")
+	if err != nil {
+		return slotView{}, err
+	}
+	return readSlotView(r)
+}
+
+// readSlotView reads CLUSTER SLOTS: *[ first last [endpoint port id ...] [endpoint port id ...] ... ]*
+func readSlotView(r reply) (slotView, error) {
+	view := slotView{nodes: map[string]bool{}}
+	for _, entry := range r.elems {
+		if len(entry.elems) < 3 {
+			return slotView{}, fmt.Errorf("CLUSTER SLOTS entry of %d elements", len(entry.elems))
+		}
+		first, errFirst := strconv.Atoi(entry.at(0).text)
+		last, errLast := strconv.Atoi(entry.at(1).text)
+		if err := errors.Join(errFirst, errLast); err != nil {
+			return slotView{}, err
+		}
+		owned := ownedRange{first: first, last: last, owner: entry.at(2, 2).text}
+		for _, replica := range entry.elems[3:] {
+			owned.replicas = append(owned.replicas, replica.at(2).text)
+		}
+		sort.Strings(owned.replicas)
+		for _, id := range append(owned.replicas[:len(owned.replicas):len(owned.replicas)], owned.owner) {
+			view.nodes[id] = true
+		}
+		view.owners = append(view.owners, owned)
+	}
+	sort.Slice(view.owners, func(i, j int) bool { return view.owners[i].first < view.owners[j].first })
+	for _, o := range view.owners {
+		view.text += fmt.Sprintf("%d-%d %s %v\n", o.first, o.last, o.owner, o.replicas)
+	}
+	return view, nil
+}

@@ -1,0 +1,221 @@
+package realcluster
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+)
+
+// Node is one server process at one address, whether it runs at the moment or not. Its methods are safe for concurrent
+// use.
+type Node struct {
+	// immutable
+	cluster *Cluster
+	index   int
+	addr    string // host:port that clients dial
+	port    string
+	busPort string // port of the cluster bus
+	dir     string // nodes.conf, the server's configuration and its log
+	id      string // set once, before anybody else sees the node
+
+	mu     sync.Mutex
+	server *process // guarded by mu; nil while the node is down
+	frozen bool     // guarded by mu
+}
+
+// process is one run of a server program.
+type process struct {
+	cmd   *exec.Cmd
+	ended chan struct{} // closed once the process has been reaped
+}
+
+// Addr returns the host:port at which the node listens.
+func (n *Node) Addr() string { return n.addr }
+
+// Port returns the port in Addr.
+func (n *Node) Port() string { return n.port }
+
+// ID returns the node's id, which it keeps over Restart.
+func (n *Node) ID() string { return n.id }
+
+// String returns a name for messages: "node 2 (127.0.0.1:40123)".
+func (n *Node) String() string { return fmt.Sprintf("node %d (%s)", n.index, n.addr) }
+
+// Role asks the node for its role: "primary" or "replica".
+func (n *Node) Role(ctx context.Context) (string, error) {
+	r, err := n.cluster.ask(ctx, n, "ROLE")
+	if err != nil {
+		return "", err
+	}
+	switch word := r.at(0).text; word {
+	case "master":
+		return "primary", nil
+	case "slave":
+		return "replica", nil
+	default:
+		return "", fmt.Errorf("%s has the unknown role %q", n, word)
+	}
+}
+
+// Kill ends the node at once (SIGKILL): the kernel resets its connections. It returns when the process is gone.
+func (n *Node) Kill() error { return n.end(syscall.SIGKILL) }
+
+// Shutdown ends the node in an orderly way (SIGTERM), as a maintenance does, and returns when the process is gone. A
+// primary first waits for replicas that lag, for up to 10 s (shutdown-timeout).
+func (n *Node) Shutdown() error { return n.end(syscall.SIGTERM) }
+
+// Freeze stops the process where it is (SIGSTOP): its connections stay open and even new ones are accepted, but nothing
+// is answered.
+func (n *Node) Freeze() error { return n.pause(signalFreeze, true) }
+
+// Thaw lets a frozen process go on (SIGCONT): it answers everything that has arrived meanwhile.
+func (n *Node) Thaw() error { return n.pause(signalThaw, false) }
+
+// Restart starts a node that was killed or shut down, at the same address with the same id, and returns when it answers.
+// Its data is gone: it was never on disk.
+func (n *Node) Restart(ctx context.Context) error {
+	if n.running() {
+		return fmt.Errorf("%s runs already", n)
+	}
+	return n.launch(ctx)
+}
+
+// PID returns the process id of the running server, and 0 while there is none.
+func (n *Node) PID() int {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.server == nil {
+		return 0
+	}
+	return n.server.cmd.Process.Pid
+}
+
+func (n *Node) running() bool { return n.PID() != 0 }
+
+// live reports whether the node can answer: it runs and is not frozen.
+func (n *Node) live() bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.server != nil && !n.frozen
+}
+
+func (n *Node) pause(signal syscall.Signal, frozen bool) error {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.server == nil {
+		return fmt.Errorf("%s does not run", n)
+	}
+	if err := n.server.cmd.Process.Signal(signal); err != nil {
+		return fmt.Errorf("%s: %w", n, err)
+	}
+	n.frozen = frozen
+	return nil
+}
+
+func (n *Node) end(signal syscall.Signal) error {
+	n.mu.Lock()
+	server := n.server
+	n.server, n.frozen = nil, false
+	n.mu.Unlock()
+	if server == nil {
+		return nil
+	}
+	if err := server.cmd.Process.Signal(signal); err != nil && !errors.Is(err, os.ErrProcessDone) {
+		return fmt.Errorf("%s: %w", n, err)
+	}
+	<-server.ended
+	return nil
+}
+
+// launch starts the server program and blocks until it answers, ends by itself, or ctx ends.
+func (n *Node) launch(ctx context.Context) error {
+	engine := n.cluster.Engine
+	// The process outlives ctx, which bounds only the start; end and the cluster's Stop kill it.
+	cmd := engine.Command(context.WithoutCancel(ctx), engine.Server, filepath.Join(n.dir, "server.conf"))
+	cmd.Dir = n.dir
+	cmd.SysProcAttr = endWithParent()
+	if err := cmd.Start(); err != nil {
+		return fmt.Errorf("%s: %w", n, err)
+	}
+	server := &process{cmd: cmd, ended: make(chan struct{})}
+	// Ends with the process, which end, Stop or the parent's death see to.
+	go func() {
+		_ = cmd.Wait() // how it ended is in its log
+		close(server.ended)
+	}()
+	n.mu.Lock()
+	n.server = server
+	n.mu.Unlock()
+	if err := n.answers(ctx, server); err != nil {
+		return errors.Join(err, n.Kill())
+	}
+	return nil
+}
+
+func (n *Node) answers(ctx context.Context, server *process) error {
+	return poll(ctx, func() error {
+		select {
+		case <-server.ended:
+			return permanent{fmt.Errorf("%s ended at once:\n%s", n, n.logTail(20))}
+		default:
+		}
+		_, err := n.cluster.ask(ctx, n, "PING")
+		return err
+	})
+}
+
+// logTail returns the last lines of the server's log.
+func (n *Node) logTail(lines int) string {
+	log, err := os.Open(filepath.Join(n.dir, "server.log"))
+	if err != nil {
+		return err.Error()
+	}
+	defer log.Close()
+	var tail []string
+	for scanner := bufio.NewScanner(log); scanner.Scan(); {
+		tail = append(tail, scanner.Text())
+		tail = tail[max(0, len(tail)-lines):]
+	}
+	return strings.Join(tail, "\n")
+}
+
+// permanent is an error that waiting will not cure.
+type permanent struct{ error }
+
+// pollInterval is how often a condition is looked at: well below the 100 ms tick of the servers' cluster timer.
+const pollInterval = 20 * time.Millisecond
+
+// poll calls check until it returns nil or a permanent error, or ctx ends; then the error says what was still missing.
+func poll(ctx context.Context, check func() error) error {
+	for {
+		err := check()
+		var final permanent
+		if err == nil || errors.As(err, &final) {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("%w; still: %w", ctx.Err(), err)
+		case <-time.After(pollInterval):
+		}
+	}
+}
+
+// reservePort listens on a free loopback port and keeps it until release, right before the server takes it over.
+func reservePort() (port string, release func() error, err error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", nil, err
+	}
+	return strconv.Itoa(l.Addr().(*net.TCPAddr).Port), l.Close, nil
+}
