@@ -4,7 +4,10 @@ import (
 	"math"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
+
+	"github.com/keyslot-go/keyslot/internal/spec"
 )
 
 // waiter is a blocked command. It is served by whoever writes one of its keys, while that one still holds mu: so waiters
@@ -12,7 +15,6 @@ import (
 type waiter struct {
 	// immutable
 	request request
-	keys    []string
 	conn    *conn // its serve goroutine is in wait
 	resp3   bool
 	timeout time.Duration
@@ -32,13 +34,13 @@ type waiters struct {
 func (ws *waiters) init() { ws.byKey = map[string][]*waiter{} }
 
 func (ws *waiters) add(w *waiter) {
-	for _, key := range w.keys {
+	for _, key := range w.request.keys {
 		ws.byKey[key] = append(ws.byKey[key], w)
 	}
 }
 
 func (ws *waiters) remove(w *waiter) {
-	for _, key := range w.keys {
+	for _, key := range w.request.keys {
 		rest := slices.DeleteFunc(ws.byKey[key], func(other *waiter) bool { return other == w })
 		if len(rest) == 0 {
 			delete(ws.byKey, key)
@@ -46,6 +48,19 @@ func (ws *waiters) remove(w *waiter) {
 			ws.byKey[key] = rest
 		}
 	}
+}
+
+// at counts the clients blocked at n.
+func (ws *waiters) at(n *node) int {
+	blocked := map[*waiter]bool{}
+	for _, list := range ws.byKey {
+		for _, w := range list {
+			if w.conn.node == n {
+				blocked[w] = true
+			}
+		}
+	}
+	return len(blocked)
 }
 
 func (ws *waiters) finish(w *waiter, reply []byte) {
@@ -68,8 +83,8 @@ func (ws *waiters) serve(c *Cluster, keys []string) {
 				continue
 			}
 			ws.finish(w, reply)
-			c.noteKeys(w.conn.node, w.keys)
-			keys = append(keys, w.keys...)
+			c.noteKeys(w.conn.node, w.request.keys)
+			keys = append(keys, w.request.keys...)
 		}
 	}
 }
@@ -97,11 +112,11 @@ func (ws *waiters) recheck(c *Cluster) {
 
 // evict returns the error that ends a waiter, or "".
 func (c *Cluster) evict(w *waiter) string {
-	slot, here := slotOf(w.keys[0]), w.conn.node
+	slot, here := slotOf(w.request.keys[0]), w.conn.node
 	if m := c.migrations[slot]; m != nil && (here == m.from.primary || here == m.to.primary) {
 		return "" // stays blocked until the slot is finally gone
 	}
-	if w.request.cmd.write && !here.isPrimary() {
+	if w.request.has(spec.Write) && !here.isPrimary() {
 		w.hangUp = true
 		return "UNBLOCKED force unblock from blocking operation, instance state changed (master -> replica?)"
 	}
@@ -119,11 +134,11 @@ func (c *Cluster) evict(w *waiter) string {
 
 // runBlocking answers r at once if it can, and in a transaction in any case; else it leaves a waiter in cn.blocked.
 func (c *Cluster) runBlocking(cn *conn, r request) {
-	keys := r.cmd.keys(r.args)
+	r = c.store.resolveLast(r)
 	reply, ok := c.store.attempt(cn.out.resp3, r.args)
 	if ok {
 		cn.out.buf = append(cn.out.buf, reply...)
-		c.wrote(cn.node, keys)
+		c.wrote(cn.node, r.keys)
 		return
 	}
 	timeout, blocks := blockTime(r)
@@ -133,25 +148,49 @@ func (c *Cluster) runBlocking(cn *conn, r request) {
 	}
 	out := replies{resp3: cn.out.resp3}
 	out.nullArray()
-	cn.blocked = newWaiter(cn, r, keys, timeout, out.buf)
+	cn.blocked = newWaiter(cn, r, timeout, out.buf)
 	c.waiting.add(cn.blocked)
 }
 
-func newWaiter(cn *conn, r request, keys []string, timeout time.Duration, timedOut []byte) *waiter {
-	return &waiter{
-		request: r, keys: keys, conn: cn, resp3: cn.out.resp3, timeout: timeout, timedOut: timedOut, done: make(chan struct{}),
-	}
+func newWaiter(cn *conn, r request, timeout time.Duration, timedOut []byte) *waiter {
+	return &waiter{request: r, conn: cn, resp3: cn.out.resp3, timeout: timeout, timedOut: timedOut, done: make(chan struct{})}
 }
-
-func millis(n int64) time.Duration { return time.Duration(n) * time.Millisecond }
 
 // blockTime is how long r wants to wait; 0 is for ever.
 func blockTime(r request) (d time.Duration, blocks bool) {
-	seconds, err := strconv.ParseFloat(r.args[len(r.args)-1], 64)
-	if err != nil || seconds < 0 || seconds > math.MaxInt32 {
+	at, unit, blocks := r.cmd.BlockTimeout(words(r.args))
+	if !blocks {
 		return 0, false
 	}
-	return time.Duration(seconds * float64(time.Second)), true
+	n, err := strconv.ParseFloat(r.args[at], 64)
+	if err != nil || n < 0 || n > math.MaxInt32 {
+		return 0, false
+	}
+	return time.Duration(n * float64(unit)), true
+}
+
+// resolveLast replaces the $ of a blocking XREAD, "what comes from now on", by the last ID of the stream: each later
+// attempt would otherwise find that nothing has come since.
+func (s *store) resolveLast(r request) request {
+	if r.cmd.Name != "XREAD" {
+		return r
+	}
+	args := slices.Clone(r.args)
+	for i, key := range r.keys {
+		id := &args[len(args)-len(r.keys)+i]
+		if *id != "$" {
+			continue
+		}
+		*id = "0-0"
+		last := replies{}
+		s.do(&last, "XREVRANGE", key, "+", "-", "COUNT", "1")
+		// *1  *2  $n  <id> ...
+		if lines := strings.SplitN(string(last.buf), "\r\n", 5); len(lines) == 5 && lines[0] == "*1" {
+			*id = lines[3]
+		}
+	}
+	r.args = args
+	return r
 }
 
 // wait blocks until w is answered, timed out or abandoned; it returns false if the connection is gone.

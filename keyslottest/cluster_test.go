@@ -19,11 +19,3 @@ func TestNodesServeTheirSlotsAndRedirectTheRest(t *testing.T) {
 	at.want("-CROSSSLOT Keys in request don't hash to the same slot", "MGET a b")
 }
 
-func TestTmp(t *testing.T) {
-	c := start(t, keyslottest.Options{Replicas: 1})
-	owner := c.Owner("a")
-	s := connect(t, owner.Addr)
-	for _, cmd := range []string{"HELLO 3", "PING", "CLUSTER SLOTS", "CLUSTER NODES", "CLUSTER SHARDS", "CLUSTER INFO", "INFO", "ROLE", "MULTI", "SET a 1", "GET a", "EXEC", "DBSIZE", "SCAN 0", "KEYS *", "FOO bar", "GET", "CLIENT SETNAME x", "BLPOP a{a} 0.1", "SET a 2 EX 5", "TTL a"} {
-		t.Logf("%s -> %q", cmd, s.do(cmd))
-	}
-}

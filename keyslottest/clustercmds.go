@@ -14,10 +14,10 @@ func clusterHandlers() map[string]handler {
 		}
 	}
 	return map[string]handler{
-		"slots": counted(clusterSlots), "shards": counted(clusterShards), "nodes": counted(clusterNodes),
-		"info": clusterInfo, "keyslot": clusterKeySlot,
-		"myid":            func(cn *conn, _ []string) { cn.out.bulk(cn.node.id) },
-		"countkeysinslot": clusterCountKeys, "getkeysinslot": clusterGetKeys,
+		"SLOTS": counted(clusterSlots), "SHARDS": counted(clusterShards), "NODES": counted(clusterNodes),
+		"INFO": clusterInfo, "KEYSLOT": clusterKeySlot,
+		"MYID":            func(cn *conn, _ []string) { cn.out.bulk(cn.node.id) },
+		"COUNTKEYSINSLOT": clusterCountKeys, "GETKEYSINSLOT": clusterGetKeys,
 	}
 }
 
@@ -192,7 +192,7 @@ func clusterNodes(cn *conn, _ []string) {
 		if c.opts.Announce == AnnounceHostname {
 			name = "," + c.opts.Hostname
 		}
-		fmt.Fprintf(&b, "%s %s@%d%s %s %s 0 0 %d %s", n.id, n.addr(), n.port+10000, name, flags, primary, n.shard.epoch, link)
+		fmt.Fprintf(&b, "%s %s@%d%s %s %s 0 0 %d %s", n.id, n.addr(), busPort(n.port), name, flags, primary, n.shard.epoch, link)
 		if n.isPrimary() {
 			c.writeSlots(&b, n, cn.node)
 		}
@@ -243,4 +243,12 @@ func clusterInfo(cn *conn, _ []string) {
 	cn.out.text(fmt.Sprintf("cluster_state:%s\r\ncluster_slots_assigned:%d\r\ncluster_slots_ok:%d\r\ncluster_slots_pfail:0\r\n"+
 		"cluster_slots_fail:%d\r\ncluster_known_nodes:%d\r\ncluster_size:%d\r\ncluster_current_epoch:%d\r\ncluster_my_epoch:%d\r\n",
 		state, assigned, assigned-failed, failed, len(c.nodes), size, c.epoch, cn.node.shard.epoch))
+}
+
+// busPort is where a node would talk to the others: the server's rule, bent to stay inside the legal range.
+func busPort(port int) int {
+	if port > 55535 {
+		return port - 10000
+	}
+	return port + 10000
 }

@@ -3,6 +3,8 @@ package keyslottest
 import (
 	"fmt"
 	"strings"
+
+	"github.com/keyslot-go/keyslot/internal/spec"
 )
 
 // handler runs a command that the front answers itself.
@@ -15,18 +17,18 @@ type handler func(cn *conn, args []string)
 func (cn *conn) process(args []string) {
 	c := cn.cluster
 	cn.node.counters.Commands++
-	r := request{lookup(args), args}
+	r := newRequest(args)
 	if refusal := cn.refuse(r); refusal != "" {
 		cn.reject(r, refusal)
 		return
 	}
-	if cn.tx != nil && !controlsTx[r.cmd.name] {
+	if cn.tx != nil && !controlsTx[r.cmd.Name] {
 		cn.tx.queue = append(cn.tx.queue, r)
 		cn.out.simple("QUEUED")
 	} else {
 		c.run(cn, r)
 	}
-	if cn.tx == nil && r.cmd.name != "asking" {
+	if cn.tx == nil && (r.cmd == nil || r.cmd.Name != "ASKING") {
 		cn.asking = false // ASKING is for one command, or for one transaction
 	}
 }
@@ -34,20 +36,23 @@ func (cn *conn) process(args []string) {
 // refuse returns the error that keeps r from being run or queued, or "".
 func (cn *conn) refuse(r request) string {
 	c := cn.cluster
-	if r.cmd == nil || c.opts.RESP2Only && r.cmd.name == "hello" {
+	if r.cmd == nil || c.opts.RESP2Only && r.cmd.Name == "HELLO" {
 		return unknownCommand(r.args)
 	}
-	if n := r.cmd.arity; n > 0 && len(r.args) != n || len(r.args) < -n {
-		return wrongArity(r.cmd.name)
+	if r.has(spec.Container) && len(r.args) > 1 {
+		return fmt.Sprintf("ERR unknown subcommand '%.128s'. Try %s HELP.", r.args[1], r.cmd.Name)
 	}
-	if !cn.authed && !r.cmd.noAuth {
+	if r.cmd.CheckArity(len(r.args)) != nil {
+		return wrongArity(fullName(r.cmd))
+	}
+	if !cn.authed && !r.has(spec.NoAuth) {
 		return "NOAUTH Authentication required."
 	}
-	if cn.tx != nil && r.cmd.noMulti {
+	if cn.tx != nil && r.has(spec.NoMulti) {
 		return "ERR Command not allowed inside a transaction"
 	}
-	requests, write := []request{r}, r.cmd.write
-	if r.cmd.name == "exec" {
+	requests, write := []request{r}, r.has(spec.Write)
+	if r.cmd.Name == "EXEC" {
 		requests = nil
 		if cn.tx != nil {
 			requests, write = cn.tx.queue, cn.tx.writes()
@@ -72,7 +77,7 @@ func (cn *conn) reject(r request, refusal string) {
 	}
 	if cn.tx == nil {
 		cn.asking = false
-	} else if r.cmd != nil && r.cmd.name == "exec" {
+	} else if r.cmd != nil && r.cmd.Name == "EXEC" {
 		cn.endTx()
 		cn.asking = false
 		if strings.HasPrefix(refusal, "READONLY ") {
@@ -86,18 +91,22 @@ func (cn *conn) reject(r request, refusal string) {
 
 // run executes r, which has passed all checks, for cn.
 func (c *Cluster) run(cn *conn, r request) {
-	c.store.tick(r.cmd.timed(r.args))
-	if h := c.handlers[r.cmd.name]; h != nil {
+	c.store.tick(r.timed())
+	if h := c.handlers[r.cmd.Name]; h != nil {
 		h(cn, r.args)
 		return
 	}
-	if r.cmd.blocking {
+	if !c.store.supports(r.args[0]) {
+		cn.out.error(fmt.Sprintf("ERR not supported by keyslottest: '%s'", fullName(r.cmd)))
+		return
+	}
+	if r.has(spec.Blocking) {
 		c.runBlocking(cn, r)
 		return
 	}
 	c.store.do(&cn.out, r.args...)
-	if r.cmd.write {
-		c.wrote(cn.node, r.cmd.keys(r.args))
+	if r.has(spec.Write) {
+		c.wrote(cn.node, r.keys)
 	}
 }
 

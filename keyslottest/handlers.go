@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // serverVersion is the version whose replies are followed where versions differ.
@@ -14,21 +15,21 @@ const serverVersion = "7.0.15"
 // nor this cluster's clients.
 func handlers() map[string]handler {
 	table := map[string]handler{
-		"ping": ping, "echo": echo, "quit": quit, "reset": resetSession, "select": selectDB,
-		"hello": hello, "auth": auth,
-		"readonly":  func(cn *conn, _ []string) { cn.readonly = true; cn.out.ok() },
-		"readwrite": func(cn *conn, _ []string) { cn.readonly = false; cn.out.ok() },
-		"asking":    func(cn *conn, _ []string) { cn.asking = true; cn.out.ok() },
-		"multi":     multi, "exec": exec, "discard": discard, "watch": watchKeys, "unwatch": unwatch,
-		"role": role, "info": info, "wait": waitReplicas,
-		"scan": scan, "keys": keysLike, "dbsize": dbsize, "randomkey": randomKey, "flushall": flush, "flushdb": flush,
-		"swapdb": notInCluster("SWAPDB is"), "move": notInCluster("MOVE is"),
+		"PING": ping, "ECHO": echo, "QUIT": quit, "RESET": resetSession, "SELECT": selectDB,
+		"HELLO": hello, "AUTH": auth,
+		"READONLY":  func(cn *conn, _ []string) { cn.readonly = true; cn.out.ok() },
+		"READWRITE": func(cn *conn, _ []string) { cn.readonly = false; cn.out.ok() },
+		"ASKING":    func(cn *conn, _ []string) { cn.asking = true; cn.out.ok() },
+		"MULTI":     multi, "EXEC": exec, "DISCARD": discard, "WATCH": watchKeys, "UNWATCH": unwatch,
+		"ROLE": role, "INFO": info, "WAIT": waitReplicas,
+		"SCAN": scan, "KEYS": keysLike, "DBSIZE": dbsize, "RANDOMKEY": randomKey, "FLUSHALL": flush, "FLUSHDB": flush,
+		"SWAPDB": notInCluster("SWAPDB is"), "MOVE": notInCluster("MOVE is"),
 	}
 	for name, h := range clientHandlers() {
-		table["client|"+name] = h
+		table["CLIENT "+name] = h
 	}
 	for name, h := range clusterHandlers() {
-		table["cluster|"+name] = h
+		table["CLUSTER "+name] = h
 	}
 	return table
 }
@@ -181,9 +182,9 @@ func validName(name string) bool {
 
 func clientHandlers() map[string]handler {
 	return map[string]handler{
-		"id":      func(cn *conn, _ []string) { cn.out.int(cn.id) },
-		"getname": clientGetName, "setname": clientSetName, "setinfo": clientSetInfo,
-		"no-evict": clientOK, "no-touch": clientOK,
+		"ID":      func(cn *conn, _ []string) { cn.out.int(cn.id) },
+		"GETNAME": clientGetName, "SETNAME": clientSetName, "SETINFO": clientSetInfo,
+		"NO-EVICT": clientOK, "NO-TOUCH": clientOK,
 	}
 }
 
@@ -284,7 +285,7 @@ func waitReplicas(cn *conn, args []string) {
 	}
 	out := replies{}
 	out.int(have)
-	cn.blocked = newWaiter(cn, request{lookup(args), args}, nil, millis(timeout), out.buf)
+	cn.blocked = newWaiter(cn, request{args: args}, time.Duration(timeout)*time.Millisecond, out.buf)
 }
 
 func info(cn *conn, args []string) {
@@ -301,7 +302,7 @@ func info(cn *conn, args []string) {
 	}
 	sections := []struct{ name, text string }{
 		{"Server", fmt.Sprintf("redis_version:%s\r\nredis_mode:cluster\r\ntcp_port:%d\r\n", serverVersion, n.port)},
-		{"Clients", fmt.Sprintf("connected_clients:%d\r\n", len(n.conns))},
+		{"Clients", fmt.Sprintf("connected_clients:%d\r\nblocked_clients:%d\r\n", len(n.conns), c.waiting.at(n))},
 		{"Stats", fmt.Sprintf("total_connections_received:%d\r\ntotal_commands_processed:%d\r\n", n.counters.Accepted, n.counters.Commands)},
 		{"Replication", fmt.Sprintf("role:%s\r\n%smaster_repl_offset:%d\r\n", role, replication, n.shard.offset)},
 		{"Cluster", "cluster_enabled:1\r\n"},

@@ -1,12 +1,10 @@
 package keyslottest
 
-import "fmt"
+import (
+	"fmt"
 
-// request is one command with its arguments; args[0] is its name.
-type request struct {
-	cmd  *command
-	args []string
-}
+	"github.com/keyslot-go/keyslot/internal/spec"
+)
 
 // The errors by which a node refuses to serve keys.
 const (
@@ -27,8 +25,8 @@ func (c *Cluster) route(cn *conn, requests []request, write bool) (refusal strin
 		anything bool
 	)
 	for _, r := range requests {
-		sharded = r.cmd.sharded
-		for _, key := range r.cmd.keys(r.args) {
+		sharded = r.has(spec.ChannelKeys)
+		for _, key := range r.keys {
 			slot := slotOf(key)
 			if !anything {
 				anything = true

@@ -74,6 +74,9 @@ func (s *store) attempt(resp3 bool, args []string) (reply []byte, ok bool) {
 	return reply, true
 }
 
+// supports says whether miniredis knows the command.
+func (s *store) supports(name string) bool { return s.mini.Server().IsRegisteredCommand(name) }
+
 // exists says whether key is there, at whichever node.
 func (s *store) exists(key string) bool { return s.mini.Exists(key) }
 

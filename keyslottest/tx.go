@@ -4,6 +4,8 @@ import (
 	"bufio"
 
 	"github.com/alicebob/miniredis/v2/server"
+
+	"github.com/keyslot-go/keyslot/internal/spec"
 )
 
 // transaction is what a client queues between MULTI and EXEC.
@@ -14,7 +16,7 @@ type transaction struct {
 
 func (tx *transaction) writes() bool {
 	for _, r := range tx.queue {
-		if r.cmd.write {
+		if r.has(spec.Write) {
 			return true
 		}
 	}
@@ -22,7 +24,7 @@ func (tx *transaction) writes() bool {
 }
 
 // controlsTx are the commands that are run, not queued, inside a transaction.
-var controlsTx = map[string]bool{"multi": true, "exec": true, "discard": true, "watch": true, "quit": true, "reset": true}
+var controlsTx = map[string]bool{"MULTI": true, "EXEC": true, "DISCARD": true, "WATCH": true, "QUIT": true, "RESET": true}
 
 func (cn *conn) endTx() {
 	cn.tx = nil
