@@ -1,0 +1,57 @@
+package keyslottest
+
+import (
+	"strings"
+
+	"github.com/keyslot-go/keyslot/internal/spec"
+)
+
+// words are the arguments of a command as internal/spec wants to see them.
+type words []string
+
+func (w words) Len() int        { return len(w) }
+func (w words) At(i int) []byte { return []byte(w[i]) }
+
+// request is one command with its arguments; args[0] is its name.
+type request struct {
+	cmd  *spec.Command // nil if there is no such command
+	args []string
+	keys []string // distinct; empty for commands whose arguments do not say which are keys
+}
+
+func newRequest(args []string) request {
+	r := request{args: args}
+	cmd, known := spec.Lookup(words(args))
+	if !known {
+		return r
+	}
+	r.cmd = cmd
+	var positions [8]int
+	at, err := cmd.AppendKeys(positions[:0], words(args))
+	if err != nil {
+		return r
+	}
+	for _, i := range at {
+		r.keys = append(r.keys, args[i])
+	}
+	return r
+}
+
+func (r request) has(flags spec.Flags) bool { return r.cmd.Flags.Has(flags) }
+
+// timed says that the command sets or reads an expiry, or the time, or may do so as scripts.
+func (r request) timed() bool {
+	switch r.cmd.Name {
+	case "SET":
+		return len(r.args) > 3
+	case "SETEX", "PSETEX", "GETEX", "EXPIRE", "PEXPIRE", "EXPIREAT", "PEXPIREAT", "EXPIRETIME", "PEXPIRETIME", "TTL", "PTTL",
+		"RESTORE", "COPY", "HEXPIRE", "HSETEX", "HTTL", "HPTTL", "EVAL", "EVALSHA", "TIME", "XADD":
+		return true
+	}
+	return false
+}
+
+// fullName is the name as error messages have it: "client|id".
+func fullName(cmd *spec.Command) string {
+	return strings.ReplaceAll(strings.ToLower(cmd.Name), " ", "|")
+}

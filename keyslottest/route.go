@@ -1,0 +1,107 @@
+package keyslottest
+
+import (
+	"fmt"
+
+	"github.com/keyslot-go/keyslot/internal/spec"
+)
+
+// The errors by which a node refuses to serve keys.
+const (
+	errCrossSlot  = "CROSSSLOT Keys in request don't hash to the same slot"
+	errTryAgain   = "TRYAGAIN Multiple keys request during rehashing of slot"
+	errUnassigned = "CLUSTERDOWN Hash slot not served"
+	errDown       = "CLUSTERDOWN The cluster is down"
+)
+
+// route decides whether the node of cn serves the requests (one command, or what EXEC is to run). It returns the error to
+// send instead, or "". The order of the checks is that of the server's getNodeByQuery, since clients can see it: a
+// CROSSSLOT hides a MOVED, but an unserved slot hides a CROSSSLOT.
+func (c *Cluster) route(cn *conn, requests []request, write bool) (refusal string) {
+	var (
+		keys     keyTally
+		here     = cn.node
+		sharded  bool // sharded pub/sub: the channel is no key, so it is neither present nor missing
+		anything bool
+	)
+	for _, r := range requests {
+		sharded = r.has(spec.ChannelKeys)
+		for _, key := range r.keys {
+			slot := slotOf(key)
+			if !anything {
+				anything = true
+				keys = keyTally{slot: slot, first: key, migration: c.migrations[slot]}
+				if c.owner[slot] == nil {
+					return errUnassigned
+				}
+			} else if slot != keys.slot {
+				return errCrossSlot
+			} else if key != keys.first {
+				keys.several = true
+			}
+			if keys.migration != nil && !sharded {
+				keys.count(keys.migration.holds(c.store, here, key))
+			}
+		}
+	}
+	if !anything {
+		return ""
+	}
+	if c.down() {
+		return errDown
+	}
+	owner := c.owner[keys.slot]
+	if m := keys.migration; m != nil {
+		switch {
+		case here == m.from.primary && keys.missing > 0 && keys.existing > 0:
+			return errTryAgain
+		case here == m.from.primary && keys.missing > 0:
+			return c.redirect("ASK", keys.slot, m.to.primary)
+		case here == m.to.primary && cn.asking && keys.several && keys.missing > 0:
+			return errTryAgain
+		case here == m.to.primary && cn.asking:
+			return ""
+		}
+	}
+	if here == owner.primary || here.shard == owner && !write && (cn.readonly || sharded) {
+		return ""
+	}
+	return c.redirect("MOVED", keys.slot, owner.primary)
+}
+
+// keyTally is what route learns about the keys it looks at.
+type keyTally struct {
+	slot              uint16
+	first             string
+	several           bool
+	migration         *Migration
+	missing, existing int
+}
+
+func (t *keyTally) count(present bool) {
+	if present {
+		t.existing++
+	} else {
+		t.missing++
+	}
+}
+
+func (c *Cluster) redirect(kind string, slot uint16, to *node) string {
+	return fmt.Sprintf("%s %d %s:%d", kind, slot, c.opts.host(), to.port)
+}
+
+// host is the name that redirects give to nodes.
+func (o Options) host() string {
+	switch o.Announce {
+	case AnnounceHostname:
+		return o.Hostname
+	case AnnounceNoHostname:
+		return "?"
+	case AnnounceEmpty, AnnounceUnknown:
+		return ""
+	default:
+		return loopback
+	}
+}
+
+const loopback = "127.0.0.1"

@@ -1,0 +1,158 @@
+package keyslottest
+
+import (
+	"bufio"
+	"bytes"
+	"time"
+
+	"github.com/alicebob/miniredis/v2"
+	"github.com/alicebob/miniredis/v2/server"
+)
+
+// store drives the one miniredis behind all nodes. All of it is guarded by Cluster.mu, so it runs one command at a time and
+// never lets a command block.
+type store struct {
+	mini *miniredis.Miniredis
+	peer *server.Peer // the client that runs every command but WATCH
+	sink *sink
+	// keys lists the keys by slot, which miniredis cannot. Expired keys leave it when they are looked for.
+	keys  [slotCount]map[string]struct{}
+	clock clock
+}
+
+// sink is where a peer writes.
+type sink struct{ buf []byte }
+
+func (s *sink) Write(p []byte) (int, error) {
+	s.buf = append(s.buf, p...)
+	return len(p), nil
+}
+
+func newStore(manualClock bool) (*store, error) {
+	s := &store{mini: miniredis.NewMiniRedis(), sink: &sink{}}
+	// Dial is the one way to start a miniredis that does not listen. Commands are dispatched without a connection.
+	conn, err := s.mini.Dial()
+	if err != nil {
+		return nil, err
+	}
+	conn.Close()
+	s.peer = server.NewPeer(bufio.NewWriter(s.sink))
+	s.clock.start(s.mini, manualClock)
+	return s, nil
+}
+
+func (s *store) close() { s.mini.Close() }
+
+// do runs args and appends the reply to out. args must not be able to block: see attempt.
+func (s *store) do(out *replies, args ...string) {
+	s.sink.buf = out.buf
+	s.peer.Resp3 = out.resp3
+	s.mini.Server().Dispatch(s.peer, args)
+	s.peer.Flush()
+	out.buf = s.sink.buf
+}
+
+// attempt runs a command that may block, without blocking, and returns its reply; ok is false when it would have to wait.
+// Inside a transaction, blocking commands do not block: so each runs in a transaction of its own.
+func (s *store) attempt(resp3 bool, args []string) (reply []byte, ok bool) {
+	out := replies{resp3: resp3}
+	s.do(&out, "MULTI")
+	out.buf = out.buf[:0]
+	s.do(&out, args...)
+	if string(out.buf) != "+QUEUED\r\n" {
+		reply = bytes.Clone(out.buf)
+		s.do(&out, "DISCARD")
+		return reply, true
+	}
+	out.buf = out.buf[:0]
+	s.do(&out, "EXEC")
+	reply = bytes.TrimPrefix(out.buf, []byte("*1\r\n"))
+	switch string(reply) {
+	case "*-1\r\n", "$-1\r\n", "_\r\n":
+		return nil, false
+	}
+	return reply, true
+}
+
+// supports says whether miniredis knows the command.
+func (s *store) supports(name string) bool { return s.mini.Server().IsRegisteredCommand(name) }
+
+// exists says whether key is there, at whichever node.
+func (s *store) exists(key string) bool { return s.mini.Exists(key) }
+
+// touched brings the list of keys up to date after a command may have made or removed key.
+func (s *store) touched(slot uint16, key string) (exists bool) {
+	if !s.exists(key) {
+		delete(s.keys[slot], key)
+		return false
+	}
+	if s.keys[slot] == nil {
+		s.keys[slot] = map[string]struct{}{}
+	}
+	s.keys[slot][key] = struct{}{}
+	return true
+}
+
+// inSlot calls yield for every key of a slot, in no order.
+func (s *store) inSlot(slot uint16, yield func(key string)) {
+	for key := range s.keys[slot] {
+		if s.exists(key) {
+			yield(key)
+		} else {
+			delete(s.keys[slot], key)
+		}
+	}
+}
+
+// remove deletes keys.
+func (s *store) remove(keys []string) {
+	for _, key := range keys {
+		s.mini.Del(key)
+		delete(s.keys[slotOf(key)], key)
+	}
+}
+
+// clock makes keys expire. miniredis walks over all keys to let time pass, so it is told about time only now and then:
+// at most a tenth of the time goes into it, or a quarter for commands that set or read an expiry.
+type clock struct {
+	manual bool
+	shift  time.Duration // what AdvanceClock added
+	now    time.Time     // of the last tick
+	cost   time.Duration // of the last tick
+	live   bool          // a key may have an expiry: else there is nothing to tell
+}
+
+func (c *clock) start(m *miniredis.Miniredis, manual bool) {
+	c.manual, c.now = manual, time.Now()
+	if manual {
+		m.SetTime(c.now)
+	}
+}
+
+// advance moves the clock by d at once.
+func (s *store) advance(d time.Duration) {
+	s.clock.shift += d
+	s.mini.FastForward(d)
+	s.clock.now = s.clock.now.Add(d)
+	s.mini.SetTime(s.clock.now)
+}
+
+// tick lets pass the time since the last tick. concerned says that the command to come sets or reads an expiry.
+func (s *store) tick(concerned bool) {
+	c := &s.clock
+	c.live = c.live || concerned
+	if c.manual || !c.live {
+		return
+	}
+	start := time.Now()
+	elapsed := start.Add(c.shift).Sub(c.now)
+	if elapsed < time.Millisecond || elapsed < 4*c.cost || !concerned && elapsed < 10*c.cost {
+		return
+	}
+	s.mini.FastForward(elapsed)
+	c.now = c.now.Add(elapsed)
+	if c.shift != 0 {
+		s.mini.SetTime(c.now)
+	}
+	c.cost = time.Since(start)
+}
