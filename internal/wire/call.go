@@ -1,0 +1,98 @@
+package wire
+
+import (
+	"context"
+	"sync/atomic"
+	"time"
+)
+
+// Call is one command on its way: the bytes to send and a place for the reply. A Call belongs to its caller until Send
+// and again once Wait has returned; in between only the connection touches it.
+//
+// A call that its caller gave up while the server still owes the reply (Abandoned) stays in the connection's queue, so
+// that the reply is thrown away when it comes: it must never be sent again or reused.
+type Call struct {
+	// set by the caller before Send
+	Request  []byte    // one encoded command, copied by Send
+	Asking   bool      // send ASKING in front, in the same write
+	Deadline time.Time // when to give up on behalf of a caller whose context has no deadline; zero: never
+
+	// the outcome, read by the caller after Wait
+	Reply     []byte // one complete frame; the buffer is the call's own and is reused by the next Send
+	Err       error  // why there is no reply
+	Sent      bool   // with Err: every byte of the request was accepted by Write, so the command may run
+	Abandoned bool   // with Err: the server may still answer
+
+	state atomic.Uint32 // pending -> claimed (by whoever completes it) or abandoned (by its caller)
+
+	// set by Send
+	conn   *Conn
+	waiter *Waiter
+
+	end  int64 // guarded by conn.mu: where the request ends in the stream
+	size int   // guarded by conn.mu: bytes the request takes in the stream, ASKING included
+	skip int   // owned by the reader: replies (to ASKING) still to come before the call's own
+}
+
+const (
+	pending uint32 = iota
+	claimed
+	abandoned
+)
+
+// claim makes the claimant the only one that may write the call's outcome.
+func (c *Call) claim() bool { return c.state.CompareAndSwap(pending, claimed) }
+
+// finish hands a claimed call back to its caller. Nothing may touch the call after it.
+func (c *Call) finish() { c.waiter.done(1) }
+
+// Waiter is what one caller waits on: all calls it sent together, over any number of connections.
+// The zero Waiter is ready; it may be reused after Wait.
+type Waiter struct {
+	left  atomic.Int32
+	ready chan struct{}
+}
+
+// Expect says that n more calls will be sent with this waiter. It must be called before their Send.
+func (w *Waiter) Expect(n int) {
+	if w.ready == nil {
+		w.ready = make(chan struct{}, 1)
+	}
+	w.left.Add(int32(n))
+}
+
+// Withdraw takes back n expected calls that Send refused.
+func (w *Waiter) Withdraw(n int) { w.done(n) }
+
+func (w *Waiter) done(n int) {
+	if w.left.Add(int32(-n)) == 0 {
+		w.ready <- struct{}{}
+	}
+}
+
+// Wait returns when every expected call has its outcome, or soon after ctx is done: then each call still unanswered gets
+// ctx's error and whether it was sent. calls are those that were sent with this waiter.
+func (w *Waiter) Wait(ctx context.Context, calls []*Call) {
+	if ctx.Done() == nil {
+		<-w.ready
+		return
+	}
+	select {
+	case <-w.ready:
+		return
+	case <-ctx.Done():
+	}
+	given := 0
+	for _, call := range calls {
+		if call.state.CompareAndSwap(pending, abandoned) {
+			call.Err = ctx.Err()
+			call.conn.giveUp(call)
+			given++
+		}
+	}
+	// A call that could not be given up is complete or being completed this moment. Its completer saw the given ones
+	// still counted, so it signals only if this subtraction leaves it something to signal.
+	if given == 0 || w.left.Add(int32(-given)) > 0 {
+		<-w.ready
+	}
+}

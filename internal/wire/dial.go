@@ -1,0 +1,290 @@
+package wire
+
+import (
+	"cmp"
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"strings"
+	"time"
+
+	"github.com/keyslot-go/keyslot/internal/resp"
+)
+
+// Options say how to open one connection and how it behaves. They are read-only once given to Dial.
+type Options struct {
+	Addr       string // host:port
+	ServerName string // the name TLS verifies; empty: the host of Addr
+	TLS        *tls.Config
+	Dial       func(ctx context.Context, network, addr string) (net.Conn, error) // nil: a net.Dialer
+
+	Username, Password string
+	ClientName         string
+	LibName, LibVer    string
+
+	MaxInFlight int           // calls in flight beyond which Send waits
+	PeerTimeout time.Duration // silence, while replies are due, after which the peer is dead
+	IdleProbe   time.Duration // idle time after which PING goes ahead of the next command; 0: never
+	Blocking    bool          // for blocking commands: silence proves nothing
+	OnSilent    func()        // called once when the peer has owed replies in silence for 500 ms; must not block
+	OnEnd       func()        // called once when the connection's last goroutine is about to end; must not block
+}
+
+// Server is what a node said of itself in the handshake.
+type Server struct {
+	Proto   int    // RESP version in use: 3, or 2 where HELLO was refused
+	Mode    string // "cluster", "standalone" ..., empty under RESP2
+	Version string
+}
+
+// Phase is the step at which a dial failed.
+type Phase string
+
+// The phases of a dial, in order. Resolving names is the caller's.
+const (
+	PhaseDial  Phase = "dial"
+	PhaseTLS   Phase = "tls"
+	PhaseHello Phase = "hello"
+	PhaseAuth  Phase = "auth"
+)
+
+// DialError says which step of opening a connection failed. Nothing was sent but the handshake.
+type DialError struct {
+	Phase Phase
+	Addr  string
+	Err   error
+}
+
+func (e *DialError) Error() string { return fmt.Sprintf("%s %s: %v", e.Phase, e.Addr, e.Err) }
+
+// Unwrap returns the cause.
+func (e *DialError) Unwrap() error { return e.Err }
+
+// Refusal is an error reply of the server to a step of the handshake.
+type Refusal string
+
+func (r Refusal) Error() string { return string(r) }
+
+// has reports whether the reply has the given code (its first word).
+func (r Refusal) has(code string) bool {
+	first, _, _ := strings.Cut(string(r), " ")
+	return first == code
+}
+
+// handshakeLimits bound what a server may send before it is trusted with commands.
+var handshakeLimits = resp.Limits{Depth: 4, Line: 4 << 10, Bulk: 64 << 10, Elements: 256, Frame: 256 << 10}
+
+// Dial opens a connection and introduces the client to the server, all within ctx. It fails with a *DialError.
+func Dial(ctx context.Context, opts Options) (*Conn, error) {
+	raw, err := dialRaw(ctx, &opts)
+	if err != nil {
+		return nil, &DialError{PhaseDial, opts.Addr, err}
+	}
+	// Every step below reads or writes raw: a dead context ends it at once.
+	stop := context.AfterFunc(ctx, func() { _ = raw.SetDeadline(time.Unix(1, 0)) })
+	c, err := establish(ctx, raw, opts)
+	if err == nil && !stop() {
+		err = &DialError{PhaseHello, opts.Addr, ctx.Err()}
+	}
+	if err != nil {
+		stop()
+		abort(raw)
+		return nil, withCause(ctx, err)
+	}
+	c.start()
+	return c, nil
+}
+
+func dialRaw(ctx context.Context, opts *Options) (net.Conn, error) {
+	if opts.Dial != nil {
+		return opts.Dial(ctx, "tcp", opts.Addr)
+	}
+	var d net.Dialer
+	return d.DialContext(ctx, "tcp", opts.Addr)
+}
+
+// withCause puts the context's error in place of the I/O timeout that it provoked.
+func withCause(ctx context.Context, err error) error {
+	var de *DialError
+	if ctx.Err() != nil && errors.As(err, &de) {
+		de.Err = ctx.Err()
+	}
+	return err
+}
+
+// establish makes a Conn of raw: socket options, TLS, HELLO.
+func establish(ctx context.Context, raw net.Conn, opts Options) (*Conn, error) {
+	c := &Conn{raw: raw, rw: raw, opts: opts, exact: isExact(raw), ended: make(chan struct{})}
+	c.room = tune(raw, opts.PeerTimeout) / 2
+	if opts.TLS != nil {
+		t := tls.Client(raw, tlsConfig(&opts))
+		if err := t.HandshakeContext(ctx); err != nil {
+			return nil, &DialError{PhaseTLS, opts.Addr, err}
+		}
+		c.rw = t
+	}
+	c.scanner.Limits = handshakeLimits
+	if phase, err := c.hello(); err != nil {
+		return nil, &DialError{phase, opts.Addr, err}
+	}
+	c.scanner = resp.Scanner{}
+	return c, nil
+}
+
+func tlsConfig(opts *Options) *tls.Config {
+	conf := opts.TLS.Clone()
+	if conf.ServerName == "" {
+		conf.ServerName = opts.ServerName
+	}
+	if conf.ServerName == "" {
+		conf.ServerName, _, _ = net.SplitHostPort(opts.Addr)
+	}
+	return conf
+}
+
+// isExact reports whether a failed Write tells how many bytes the kernel took. TLS keeps it exact: a partly written
+// record cannot be decrypted, and after a failed Write the connection is dead.
+func isExact(raw net.Conn) bool {
+	switch raw.(type) {
+	case *net.TCPConn, *net.UnixConn:
+		return true
+	}
+	return false
+}
+
+// start lets the connection take calls.
+func (c *Conn) start() {
+	c.mu.Lock()
+	c.idle.since = time.Now()
+	c.introduce()
+	c.mu.Unlock()
+	go c.read() // ends when the connection dies or has been drained; Wait waits for it
+}
+
+// introduce queues what the server should know but need not answer before the first command; a server that refuses
+// (CLIENT SETINFO is Redis 7.2) is as good. The bytes travel in the same write as the first command. mu is held.
+func (c *Conn) introduce() {
+	for _, field := range [][2]string{{"LIB-NAME", c.opts.LibName}, {"LIB-VER", c.opts.LibVer}} {
+		if field[1] == "" {
+			continue
+		}
+		c.enqueueQuiet(new(Call), command("CLIENT", "SETINFO", field[0], field[1]))
+	}
+}
+
+// hello agrees on the protocol and logs in. Nothing else may be sent before its reply: a server allows a client that has
+// not authenticated only small requests, and an error text such as "max number of clients reached" must not be taken for
+// the reply to a command.
+//
+//	C: HELLO 3 [AUTH user password] [SETNAME name]
+//	S: %7 server .. version .. proto 3 id .. mode cluster ..    -> RESP3
+//	S: -NOPROTO .. | -ERR unknown command .. | -NOPERM ..       -> RESP2: AUTH, CLIENT SETNAME
+//	S: -WRONGPASS .. | -NOAUTH .. | -ERR max number of clients  -> failed
+func (c *Conn) hello() (Phase, error) {
+	args := []string{"HELLO", "3"}
+	if c.opts.Password != "" {
+		args = append(args, "AUTH", cmp.Or(c.opts.Username, "default"), c.opts.Password)
+	}
+	if c.opts.ClientName != "" {
+		args = append(args, "SETNAME", c.opts.ClientName)
+	}
+	v, err := c.roundTrip(args...)
+	var refused Refusal
+	switch {
+	case err == nil:
+		c.server = serverOf(v)
+		return "", nil
+	case !errors.As(err, &refused):
+		return PhaseHello, err
+	case refused.has("NOPROTO"), refused.has("NOPERM"), strings.HasPrefix(string(refused), "ERR unknown command"):
+		return c.hello2()
+	case refused.has("WRONGPASS"), refused.has("NOAUTH"):
+		return PhaseAuth, err
+	}
+	return PhaseHello, err
+}
+
+// hello2 is the handshake with a server that speaks only RESP2.
+func (c *Conn) hello2() (Phase, error) {
+	c.server = Server{Proto: 2}
+	if c.opts.Password != "" {
+		auth := []string{"AUTH", c.opts.Password}
+		if c.opts.Username != "" {
+			auth = []string{"AUTH", c.opts.Username, c.opts.Password}
+		}
+		if _, err := c.roundTrip(auth...); err != nil {
+			return PhaseAuth, err
+		}
+	}
+	var refused Refusal
+	if c.opts.ClientName != "" {
+		if _, err := c.roundTrip("CLIENT", "SETNAME", c.opts.ClientName); err != nil && !errors.As(err, &refused) {
+			return PhaseHello, err
+		}
+	}
+	// A PING tells a server that wants a password from one that is ready.
+	if _, err := c.roundTrip("PING"); errors.As(err, &refused) && refused.has("NOAUTH") {
+		return PhaseAuth, err
+	} else if err != nil && !errors.As(err, &refused) {
+		return PhaseHello, err
+	}
+	return "", nil
+}
+
+// roundTrip sends one command of the handshake and returns its reply; the reader does not run yet.
+func (c *Conn) roundTrip(args ...string) (resp.Value, error) {
+	if _, err := c.rw.Write(command(args...)); err != nil {
+		return resp.Value{}, err
+	}
+	c.buf = c.buf[:0]
+	for {
+		if len(c.buf) == cap(c.buf) {
+			c.growBuf()
+		}
+		n, err := c.rw.Read(c.buf[len(c.buf):cap(c.buf)])
+		c.buf = c.buf[:len(c.buf)+n]
+		frame, serr := c.scanner.Scan(c.buf)
+		switch {
+		case serr != nil:
+			return resp.Value{}, serr
+		case frame > 0 && frame < len(c.buf):
+			return resp.Value{}, ErrSurplusReply
+		case frame > 0:
+			v, derr := resp.Decode(c.buf)
+			c.buf = c.buf[:0]
+			if v.Kind == resp.SimpleError || v.Kind == resp.BulkError {
+				derr = Refusal(v.Str)
+			}
+			return v, derr
+		case err != nil:
+			return resp.Value{}, err
+		}
+	}
+}
+
+// serverOf reads HELLO's reply, a map of name and value.
+func serverOf(v resp.Value) Server {
+	s := Server{Proto: 3}
+	for i := 0; i+1 < len(v.Elems); i += 2 {
+		value := v.Elems[i+1]
+		switch v.Elems[i].Str {
+		case "proto":
+			s.Proto = int(value.Int)
+		case "mode":
+			s.Mode = value.Str
+		case "version":
+			s.Version = value.Str
+		}
+	}
+	return s
+}
+
+func command(args ...string) []byte {
+	b := resp.AppendArray(nil, len(args))
+	for _, a := range args {
+		b = resp.AppendBulk(b, a)
+	}
+	return b
+}

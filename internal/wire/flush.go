@@ -1,0 +1,79 @@
+package wire
+
+import "runtime"
+
+// callerRounds is how many buffers a caller writes on behalf of others before the flusher goroutine takes over, so that
+// one caller does not serve everybody while its own reply waits.
+const callerRounds = 2
+
+// keepBuffer is the largest write buffer kept for the next burst.
+const keepBuffer = 64 << 10
+
+// flush writes what is in the fill buffer. Its caller has set c.flushing and so is the only flusher until that is
+// cleared. It writes on the caller's goroutine only while Write cannot block, and hands the rest to the connection's own
+// goroutine: no caller is stuck in write(2) past its context.
+func (c *Conn) flush(busy bool) {
+	if busy {
+		// Every runnable goroutine gets to append its command first, so that one write carries them all
+		// (BenchmarkRoundTrip: callers per write). A caller alone gains nothing and does not yield.
+		runtime.Gosched()
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for range callerRounds {
+		if !c.fits() {
+			break
+		}
+		if !c.writeFill() {
+			return
+		}
+	}
+	c.flushers.Add(1)
+	go c.flushRest() // ends when nothing is left to write or the connection dies; Wait waits for it
+}
+
+func (c *Conn) flushRest() {
+	defer c.flushers.Done()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for c.writeFill() {
+	}
+}
+
+// fits reports whether the kernel's send buffer surely has room for the fill buffer: what is unanswered may still lie in
+// it, and half of it is left for the kernel's bookkeeping. mu is held.
+func (c *Conn) fits() bool { return c.appended-c.answered <= int64(c.room) }
+
+// writeFill writes the fill buffer and reports whether there is more to write; when not, c.flushing is cleared.
+// mu is held, and released inside Write.
+func (c *Conn) writeFill() (more bool) {
+	if c.err != nil || len(c.fill) == 0 {
+		c.flushing = false
+		return false
+	}
+	out := c.fill
+	c.fill, c.spare = c.spare, nil
+	c.offered += int64(len(out))
+	c.writing = true
+	c.mu.Unlock()
+	n, err := c.rw.Write(out)
+	c.mu.Lock()
+	c.writing = false
+	c.written += int64(n)
+	if err != nil && !c.exact {
+		c.written = c.offered
+	}
+	if cap(out) <= keepBuffer {
+		c.spare = out[:0]
+	}
+	if err != nil || c.err != nil {
+		c.flushing = false
+		c.mu.Unlock()
+		c.fail(err)
+		c.mu.Lock()
+		return false
+	}
+	c.callNext()
+	c.flushing = len(c.fill) > 0
+	return c.flushing
+}

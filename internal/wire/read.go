@@ -1,0 +1,184 @@
+package wire
+
+import (
+	"io"
+	"time"
+
+	"github.com/keyslot-go/keyslot/internal/resp"
+)
+
+const (
+	firstRead = 4 << 10  // an idle connection holds no more than this to read into
+	keepRead  = 64 << 10 // a larger read buffer is dropped as soon as it is empty
+	maxBatch  = 256      // replies completed under one lock
+)
+
+// read is the reader goroutine: it takes replies off the connection and completes calls in order. It ends when the
+// connection dies or has been drained, and is the last of the connection's goroutines to end.
+func (c *Conn) read() {
+	c.readAll()
+	c.flushers.Wait()
+	close(c.ended)
+	if c.opts.OnEnd != nil {
+		c.opts.OnEnd()
+	}
+}
+
+func (c *Conn) readAll() {
+	for {
+		if len(c.buf) == cap(c.buf) {
+			c.growBuf()
+		}
+		n, err := c.rw.Read(c.buf[len(c.buf):cap(c.buf)])
+		c.buf = c.buf[:len(c.buf)+n]
+		c.bytesRead.Add(int64(n))
+		if perr := c.consume(); perr != nil {
+			c.fail(perr)
+			return
+		}
+		if err == io.EOF && len(c.buf) > 0 {
+			err = io.ErrUnexpectedEOF
+		}
+		if err != nil {
+			c.fail(err)
+			return
+		}
+		if c.drained() {
+			c.part()
+			return
+		}
+	}
+}
+
+// growBuf makes room to read into. The buffer at most doubles what has really arrived, whatever a header claims.
+func (c *Conn) growBuf() {
+	grown := make([]byte, len(c.buf), max(firstRead, 2*cap(c.buf)))
+	copy(grown, c.buf)
+	c.buf = grown
+}
+
+// consume completes calls with all whole frames in the buffer and keeps the rest.
+func (c *Conn) consume() error {
+	rest := c.buf
+	for {
+		used, err := c.cut(rest)
+		if err != nil {
+			return err
+		}
+		if derr := c.deliver(rest); derr != nil {
+			return derr
+		}
+		rest = rest[used:]
+		if len(c.frames) < maxBatch {
+			break
+		}
+	}
+	if len(rest) == 0 && cap(c.buf) > keepRead {
+		c.buf = nil
+		return nil
+	}
+	c.buf = c.buf[:copy(c.buf, rest)]
+	return nil
+}
+
+// cut notes in c.frames where up to maxBatch whole frames at the start of buf end. Replies in front of malformed bytes
+// are still good.
+func (c *Conn) cut(buf []byte) (used int, err error) {
+	c.frames = c.frames[:0]
+	for used < len(buf) && len(c.frames) < maxBatch {
+		n, err := c.scanner.Scan(buf[used:])
+		if err != nil {
+			if len(c.frames) > 0 {
+				_ = c.deliver(buf)
+			}
+			return used, err
+		}
+		if n == 0 {
+			break
+		}
+		used += n
+		c.frames = append(c.frames, used)
+	}
+	return used, nil
+}
+
+// deliver hands the frames noted by cut to the calls they answer. The first reply too many is an error: it must never
+// answer the next caller.
+func (c *Conn) deliver(buf []byte) error {
+	start, popped := 0, 0
+	var surplus bool
+	c.batch = c.batch[:0]
+	c.mu.Lock()
+	for _, end := range c.frames {
+		frame := buf[start:end]
+		start = end
+		if resp.KindOf(frame) == resp.Push {
+			c.batch = append(c.batch, nil)
+			continue
+		}
+		call := c.owed()
+		if call == nil {
+			surplus = true
+			break
+		}
+		if call.skip > 0 { // the reply to ASKING; if it was refused, the command's own reply will say so
+			call.skip--
+			c.batch = append(c.batch, nil)
+			continue
+		}
+		c.queue.pop()
+		c.answered = call.end
+		if call == &c.idle.ping {
+			c.idle.probing = false
+		}
+		c.batch = append(c.batch, call)
+		popped++
+	}
+	if popped > 0 {
+		c.replied(popped)
+	}
+	c.mu.Unlock()
+
+	start = 0
+	for i, call := range c.batch {
+		end := c.frames[i]
+		if call != nil && call.claim() {
+			call.Reply = append(call.Reply[:0], buf[start:end]...)
+			call.finish()
+		}
+		start = end
+	}
+	clear(c.batch)
+	if surplus {
+		return ErrSurplusReply
+	}
+	return nil
+}
+
+// owed returns the call that the next reply answers, or nil if no reply is due: the oldest call's bytes must at least
+// have been offered to Write. mu is held.
+func (c *Conn) owed() *Call {
+	if c.queue.len() == 0 {
+		return nil
+	}
+	if call := c.queue.at(0); call.end <= c.offered {
+		return call
+	}
+	return nil
+}
+
+// replied does the bookkeeping after popped replies. mu is held.
+func (c *Conn) replied(popped int) {
+	if c.queue.len() == 0 {
+		c.idle.since = time.Now()
+	}
+	for range min(popped, len(c.waiting)) {
+		c.callNext()
+	}
+}
+
+func (c *Conn) drained() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.draining && c.queue.len() == 0
+}

@@ -1,0 +1,157 @@
+package wire
+
+import (
+	"context"
+	"time"
+
+	"github.com/keyslot-go/keyslot/internal/resp"
+)
+
+const (
+	// tick is how often the watchdog looks at a connection with calls in flight; an idle connection has no timer.
+	tick = 250 * time.Millisecond
+	// suspectAfter is how long a peer may owe replies without sending a byte before OnSilent is called.
+	suspectAfter = 500 * time.Millisecond
+	// probeTimeout is how long an idle connection may take to answer PING before it is given up.
+	probeTimeout = 500 * time.Millisecond
+)
+
+// idleness says since when a connection has had nothing to do, and whether it is being probed. Guarded by Conn.mu.
+type idleness struct {
+	since   time.Time
+	probing bool
+	waiter  Waiter
+	ping    Call
+}
+
+// lasted returns how long the connection has been idle by the clock that saw more of it: the monotonic clock stands
+// still while a machine is suspended, the wall clock may be set back.
+func (i *idleness) lasted(now time.Time) time.Duration {
+	return max(now.Sub(i.since), now.Round(0).Sub(i.since.Round(0)))
+}
+
+var ping = resp.AppendBulk(resp.AppendArray(nil, 1), "PING")
+
+// probeIfIdle sends PING ahead of the first command after a long silence. The process may have been frozen and the
+// connection cut meanwhile; a PING costs nothing when lost, a command may. Until the answer comes nobody enters.
+// mu is held.
+func (c *Conn) probeIfIdle() {
+	idle := c.owed() == nil && !c.flushing && !c.idle.probing
+	if !idle || c.opts.IdleProbe <= 0 || c.idle.lasted(time.Now()) < c.opts.IdleProbe {
+		return
+	}
+	c.idle.probing = true
+	c.enqueueQuiet(&c.idle.ping, ping)
+	c.armWatchdog()
+	if !c.flushing {
+		c.flushing = true
+		c.flushers.Add(1)
+		go c.flushRest()
+	}
+}
+
+// enqueueQuiet queues a command of the connection's own, whose reply nobody waits for. mu is held.
+func (c *Conn) enqueueQuiet(call *Call, request []byte) {
+	call.Request = request
+	call.state.Store(claimed)
+	c.enqueue(call)
+}
+
+// watchdog notices a peer that stops answering, and callers whose deadline only the connection keeps. Its timer runs
+// only while calls are in flight. Guarded by Conn.mu.
+type watchdog struct {
+	timer *time.Timer
+	armed bool
+	last  time.Time // the last look
+	since time.Time // when progress was last seen
+	head  int64     // end of the oldest call then
+	bytes int64     // bytes received by then
+	told  bool      // OnSilent was called for this silence
+}
+
+func (w *watchdog) stop() {
+	w.armed = false
+	if w.timer != nil {
+		w.timer.Stop()
+	}
+}
+
+// armWatchdog starts the timer unless it runs. mu is held.
+func (c *Conn) armWatchdog() {
+	w := &c.watch
+	if w.armed {
+		return
+	}
+	now := time.Now()
+	w.armed, w.told, w.last, w.since = true, false, now, now
+	w.head, w.bytes = c.queue.at(0).end, c.bytesRead.Load()
+	if w.timer == nil {
+		w.timer = time.AfterFunc(tick, c.look)
+		return
+	}
+	w.timer.Reset(tick)
+}
+
+// look is the watchdog's tick, on a timer's goroutine.
+func (c *Conn) look() {
+	now := time.Now()
+	c.mu.Lock()
+	if c.err != nil || c.queue.len() == 0 {
+		c.watch.armed = false
+		c.mu.Unlock()
+		return
+	}
+	silent := c.watch.observe(now, c.queue.at(0).end, c.bytesRead.Load())
+	expired := c.expire(now)
+	suspect := silent >= suspectAfter && !c.watch.told
+	c.watch.told = c.watch.told || suspect
+	probing := c.idle.probing
+	c.watch.timer.Reset(tick)
+	c.mu.Unlock()
+
+	for _, call := range expired {
+		call.finish()
+	}
+	switch {
+	case probing && silent >= probeTimeout:
+		c.fail(ErrProbeFailed)
+	case c.opts.Blocking: // silence is what a blocking command is for
+	case silent >= c.opts.PeerTimeout:
+		c.fail(ErrPeerSilent)
+	case suspect && c.opts.OnSilent != nil:
+		c.opts.OnSilent()
+	}
+}
+
+// Silent reports whether the peer has owed replies without sending a byte for 500 ms or more.
+func (c *Conn) Silent() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.watch.armed && c.watch.told && c.err == nil
+}
+
+// observe returns for how long there was no progress: the same oldest call, and no byte received.
+func (w *watchdog) observe(now time.Time, head, bytes int64) time.Duration {
+	// A late tick means that this process slept, not the peer.
+	slept := now.Sub(w.last) > 2*tick
+	w.last = now
+	if slept || head != w.head || bytes != w.bytes {
+		w.since, w.head, w.bytes, w.told = now, head, bytes, false
+	}
+	return now.Sub(w.since)
+}
+
+// expire claims the calls whose deadline has passed and settles them as given up; the caller finishes them without the
+// lock. mu is held.
+func (c *Conn) expire(now time.Time) (expired []*Call) {
+	for i := c.queue.len() - 1; i >= 0; i-- {
+		call := c.queue.at(i)
+		if call.Deadline.IsZero() || now.Before(call.Deadline) || !call.claim() {
+			continue
+		}
+		call.Err = context.DeadlineExceeded
+		c.giveUpLocked(call)
+		expired = append(expired, call)
+	}
+	return expired
+}
