@@ -1,0 +1,178 @@
+package command
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+)
+
+var (
+	// Nil is the error for "there is no such value": GET of a missing key. It says nothing went wrong.
+	Nil = errors.New("keyslot: nil")
+	// ErrNotExecuted matches an error that proves that the command never ran and never will: it was not sent whole, or
+	// the server refused it before running it. It is safe to send the command again.
+	ErrNotExecuted = errors.New("keyslot: not executed")
+	// ErrUnknownOutcome matches an error after which the command may have run, or may still run: it was sent whole and
+	// no reply came.
+	ErrUnknownOutcome = errors.New("keyslot: outcome unknown")
+	// ErrClosed is the cause of every error after Close or Shutdown.
+	ErrClosed = errors.New("keyslot: client closed")
+)
+
+// Outcome is what is known of a failed command.
+type Outcome uint8
+
+// The outcomes.
+const (
+	Answered    Outcome = iota // the server ran the command and its reply is the error
+	NotExecuted                // proven: never ran and never will
+	Unknown                    // sent whole and unanswered, or it failed half-way: it may have run
+)
+
+func (o Outcome) String() string {
+	return [...]string{"answered", "not executed", "outcome unknown"}[o]
+}
+
+// NoSlot is the Slot of an Error whose command has no key.
+const NoSlot = -1
+
+// Error is how a command fails: what is known of its outcome, the cause, and the trail that led there. It never holds
+// arguments or keys. Unwrap gives the cause: a *ServerError, an *ArgumentError, a *TypeError, ErrClosed, the context's
+// error, or an error of the network.
+type Error struct {
+	Command   string // name of the command
+	Slot      int    // 0-16383, or NoSlot
+	Node      string // host:port of the last node tried; empty if none was
+	Attempts  int    // how often the command was sent or about to be
+	Redirects int    // MOVED and ASK followed
+	Phase     string // where the last attempt ended: resolve, dial, tls, hello, auth, write, read; empty for a reply
+	Outcome   Outcome
+	Err       error
+}
+
+func (e *Error) Error() string {
+	var b strings.Builder
+	b.WriteString("keyslot: ")
+	b.WriteString(e.Command)
+	if e.Slot != NoSlot {
+		b.WriteString(" (slot " + strconv.Itoa(e.Slot) + ")")
+	}
+	if e.Node != "" {
+		b.WriteString(" at " + e.Node)
+	}
+	if e.Phase != "" {
+		b.WriteString(", " + e.Phase)
+	}
+	fmt.Fprintf(&b, ": %v", e.Err)
+	if e.Outcome != Answered {
+		b.WriteString(" [" + e.Outcome.String())
+		if e.Attempts > 1 {
+			fmt.Fprintf(&b, " after %d attempts, %d redirects", e.Attempts, e.Redirects)
+		}
+		b.WriteString("]")
+	}
+	return b.String()
+}
+
+// Unwrap returns the cause.
+func (e *Error) Unwrap() error { return e.Err }
+
+// Is makes errors.Is answer which outcome the command had.
+func (e *Error) Is(target error) bool {
+	switch target {
+	case ErrNotExecuted:
+		return e.Outcome == NotExecuted
+	case ErrUnknownOutcome:
+		return e.Outcome == Unknown
+	}
+	return false
+}
+
+// ServerError is an error reply, as the server sent it: "WRONGTYPE Operation against a key ...".
+type ServerError string
+
+func (e ServerError) Error() string { return string(e) }
+
+// Code returns the first word of the reply: WRONGTYPE, NOPERM, ERR ...
+func (e ServerError) Code() string {
+	code, _, _ := strings.Cut(string(e), " ")
+	return code
+}
+
+// ArgumentError says what is wrong with an argument. Nothing was sent.
+type ArgumentError struct {
+	Index  int // position of the argument, the command's name being 0
+	Reason string
+}
+
+func (e *ArgumentError) Error() string { return fmt.Sprintf("argument %d: %s", e.Index, e.Reason) }
+
+// TypeError says that a reply has another type than was asked for.
+type TypeError struct {
+	Want, Got string
+}
+
+func (e *TypeError) Error() string { return "reply is " + e.Got + ", not " + e.Want }
+
+// Part is how one part of a command that was split over slots or nodes failed.
+type Part struct {
+	Key  string // the key, where the command was split by keys
+	Node string // the node that answered or was tried last
+	Err  error
+}
+
+// PartsError is how a command fails that was split over slots or nodes: MGET, MSET, DEL, EXISTS, UNLINK and TOUCH over
+// keys of several slots are not atomic, and the parts that are not listed have succeeded.
+//
+// It is ErrNotExecuted only if no part ran, and ErrUnknownOutcome if the outcome of any part is unknown.
+type PartsError struct {
+	Command string
+	Total   int // how many parts there were
+	parts   []Part
+}
+
+// NewPartsError returns the error of the failed parts out of total.
+func NewPartsError(name string, total int, failed []Part) *PartsError {
+	return &PartsError{Command: name, Total: total, parts: failed}
+}
+
+// Parts lists the failed parts in the order of the call.
+func (e *PartsError) Parts() []Part { return e.parts }
+
+func (e *PartsError) Error() string {
+	return fmt.Sprintf("keyslot: %s failed for %d of %d parts, the first: %v", e.Command, len(e.parts), e.Total, e.parts[0].Err)
+}
+
+// Is makes errors.Is answer for the command as a whole.
+func (e *PartsError) Is(target error) bool {
+	switch target {
+	case ErrNotExecuted:
+		if len(e.parts) < e.Total {
+			return false
+		}
+		for _, p := range e.parts {
+			if !errors.Is(p.Err, ErrNotExecuted) {
+				return false
+			}
+		}
+		return true
+	case ErrUnknownOutcome:
+		for _, p := range e.parts {
+			if errors.Is(p.Err, ErrUnknownOutcome) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// As finds the first part's error that target can hold, so that errors.As reaches a *ServerError in a part.
+func (e *PartsError) As(target any) bool {
+	for _, p := range e.parts {
+		if errors.As(p.Err, target) {
+			return true
+		}
+	}
+	return false
+}
