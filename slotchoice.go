@@ -6,11 +6,11 @@ import (
 	"time"
 )
 
-// verdict says what became of the answers to one refresh, and why.
-type verdict uint8
+// choiceReason says what became of the answers to one refresh, and why.
+type choiceReason uint8
 
 const (
-	keptNoAnswer   verdict = iota // no node gave a usable answer
+	keptNoAnswer   choiceReason = iota // no node gave a usable answer
 	keptOlder                     // the answers are of an older epoch, and not everyone asked agrees
 	keptUnordered                 // one answer without an epoch does not replace a map that has one
 	keptFewerSlots                // one answer alone covers fewer slots
@@ -24,7 +24,7 @@ const (
 	tookStranger // shares no node with the map: a cluster rebuilt behind the same name
 )
 
-func (v verdict) String() string {
+func (v choiceReason) String() string {
 	return [...]string{
 		keptNoAnswer:   "no usable answer",
 		keptOlder:      "kept: the answer has an older epoch",
@@ -49,7 +49,7 @@ const replicaMemory = time.Minute
 //
 // An epoch orders maps, it does not lock them: a lower one wins when nobody contradicts it. The rules, and the situations
 // behind them, are in DESIGN.md under "Which map wins".
-func choose(installed *slotMap, views []*view, asked int, allUnreachable bool, now time.Time) (*slotMap, verdict) {
+func choose(installed *slotMap, views []*view, asked int, allUnreachable bool, now time.Time) (*slotMap, choiceReason) {
 	c := choice{old: installed, asked: max(asked, len(views)), allUnreachable: allUnreachable, now: now}
 	c.views = slices.DeleteFunc(slices.Clone(views), func(v *view) bool { return v.covered == 0 })
 	c.dropStrangers()
@@ -75,8 +75,8 @@ type choice struct {
 	now            time.Time
 }
 
-// candidate is a view, and who else says the same.
-type candidate struct {
+// contender is a view, and who else says the same.
+type contender struct {
 	*view
 	answers int  // answers that agree with it, itself included
 	voices  int  // distinct nodes that gave them
@@ -98,14 +98,14 @@ func (c *choice) related(v *view) bool {
 }
 
 // ranked returns the views, the most credible first.
-func (c *choice) ranked() []candidate {
-	all := make([]candidate, len(c.views))
+func (c *choice) ranked() []contender {
+	all := make([]contender, len(c.views))
 	for i, v := range c.views {
-		all[i] = candidate{view: v, asOld: c.old != nil && v.agrees(&c.old.layout)}
+		all[i] = contender{view: v, asOld: c.old != nil && v.agrees(&c.old.layout)}
 		same := func(o *view) bool { return o == v || o.agrees(&v.layout) }
 		all[i].answers, all[i].voices = c.count(same)
 	}
-	slices.SortStableFunc(all, func(a, b candidate) int {
+	slices.SortStableFunc(all, func(a, b contender) int {
 		return cmp.Or(
 			first(a.ok, b.ok),
 			first(a.hasEpoch, b.hasEpoch),
@@ -152,7 +152,7 @@ func (c *choice) count(so func(*view) bool) (answers, voices int) {
 func (v *view) voice() string { return cmp.Or(v.fromID, v.from.Addr()) }
 
 // judge decides whether v may replace the installed map.
-func (c *choice) judge(v candidate) verdict {
+func (c *choice) judge(v contender) choiceReason {
 	if c.old == nil {
 		return tookFirst
 	}
@@ -183,7 +183,7 @@ func (c *choice) judge(v candidate) verdict {
 }
 
 // install makes a map of v.
-func (c *choice) install(v *view, why verdict) *slotMap {
+func (c *choice) install(v *view, why choiceReason) *slotMap {
 	next := &slotMap{
 		layout: v.layout, epoch: v.epoch, hasEpoch: v.hasEpoch,
 		source: v.from.Addr(), at: v.at, replicasAt: v.at,

@@ -9,8 +9,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// answer writes down a view: "a:0-8191/r1,r2 b:8192-16383", as told by the node of that name.
-func answer(from, state string, epoch uint64, at time.Duration, shards string) *view {
+// viewOf writes down a view: "a:0-8191/r1,r2 b:8192-16383", as told by the node of that name.
+func viewOf(from, state string, epoch uint64, at time.Duration, shards string) *view {
 	v := &view{from: Node{ID: id(from), Host: hostOf(from), Port: 6379}, fromID: id(from), at: t0.Add(at), ok: state == "ok", epoch: epoch, hasEpoch: true}
 	var owner [slotCount]int16
 	for i := range owner {
@@ -49,7 +49,7 @@ func answer(from, state string, epoch uint64, at time.Duration, shards string) *
 
 // installed is the map made of one healthy answer.
 func installed(epoch uint64, shards string) *slotMap {
-	m, _ := choose(nil, []*view{answer("a", "ok", epoch, 0, shards)}, 1, false, t0)
+	m, _ := choose(nil, []*view{viewOf("a", "ok", epoch, 0, shards)}, 1, false, t0)
 	return m
 }
 
@@ -58,7 +58,7 @@ const (
 	slotA     = 100 // a's in twoShards
 )
 
-func node(name string) Node { return Node{Host: hostOf(name), Port: 6379} }
+func nodeNamed(name string) Node { return Node{Host: hostOf(name), Port: 6379} }
 
 func replicaNames(m *slotMap, slot uint16) (names []string) {
 	s, ok := m.shardOf(slot)
@@ -73,7 +73,7 @@ func replicaNames(m *slotMap, slot uint16) (names []string) {
 
 func TestMovedGivesOneSlotToAKnownPrimary(t *testing.T) {
 	m := installed(6, twoShards)
-	next := m.moved(slotA, node("b"), t0)
+	next := m.moved(slotA, nodeNamed("b"), t0)
 	require.Equal(t, "b", ownerName(&next.layout, slotA))
 	require.Equal(t, "a", ownerName(&next.layout, slotA+1))
 	require.Equal(t, "a", ownerName(&m.layout, slotA), "the published map does not change")
@@ -92,23 +92,23 @@ func TestMovedFindsTheTargetByAnyOfItsNames(t *testing.T) {
 
 func TestMovedToTheOwnerChangesNothing(t *testing.T) {
 	m := installed(6, twoShards)
-	require.Same(t, m, m.moved(slotA, node("a"), t0))
-	require.Same(t, m, m.moved(slotCount, node("b"), t0), "no such slot")
+	require.Same(t, m, m.moved(slotA, nodeNamed("a"), t0))
+	require.Same(t, m, m.moved(slotCount, nodeNamed("b"), t0), "no such slot")
 }
 
 func TestMovedToAReplicaSwapsTheWholeShard(t *testing.T) {
 	m := installed(6, "a:0-8191/r1,r2 b:8192-16383")
-	next := m.moved(slotA, node("r1"), t0)
+	next := m.moved(slotA, nodeNamed("r1"), t0)
 	require.Equal(t, "r1", ownerName(&next.layout, slotA))
 	require.Equal(t, "r1", ownerName(&next.layout, 8191))
 	require.Equal(t, []string{"r2", "a"}, replicaNames(next, slotA))
 	require.Equal(t, []string{"r1", "r2"}, replicaNames(m, slotA), "the published map does not change")
-	require.Same(t, next, next.moved(slotA+1, node("r1"), t0), "the other slots need no redirect")
+	require.Same(t, next, next.moved(slotA+1, nodeNamed("r1"), t0), "the other slots need no redirect")
 }
 
 func TestMovedToAReplicaOfAnotherShardMakesItAPrimary(t *testing.T) {
 	m := installed(6, twoShards)
-	next := m.moved(slotA, node("rb"), t0)
+	next := m.moved(slotA, nodeNamed("rb"), t0)
 	require.Equal(t, "rb", ownerName(&next.layout, slotA))
 	require.Equal(t, "b", ownerName(&next.layout, 9000))
 	require.Empty(t, replicaNames(next, 9000))
@@ -117,7 +117,7 @@ func TestMovedToAReplicaOfAnotherShardMakesItAPrimary(t *testing.T) {
 
 func TestMovedToAnUnknownNodeAddsIt(t *testing.T) {
 	m := installed(6, "a:0-8191")
-	next := m.moved(16000, node("new"), t0).moved(16001, node("new"), t0)
+	next := m.moved(16000, nodeNamed("new"), t0).moved(16001, nodeNamed("new"), t0)
 	require.Equal(t, "new", ownerName(&next.layout, 16001))
 	require.Len(t, next.nodes, 2)
 	require.Len(t, next.shards, 2)
@@ -129,15 +129,15 @@ func TestMovedToTheReplicaOfALostPrimary(t *testing.T) {
 	m.shards[0].primary = -1
 	m.count()
 	require.Equal(t, 8192, m.covered)
-	next := m.moved(slotA, node("ra"), t0)
+	next := m.moved(slotA, nodeNamed("ra"), t0)
 	require.Equal(t, "ra", ownerName(&next.layout, 0))
 	require.Equal(t, slotCount, next.covered)
 	require.Empty(t, replicaNames(next, 0))
 }
 
 func TestMovedTwiceFromOneMapDoesNotMix(t *testing.T) {
-	m := installed(6, twoShards).moved(1, node("x"), t0)
-	left, right := m.moved(2, node("left"), t0), m.moved(3, node("right"), t0)
+	m := installed(6, twoShards).moved(1, nodeNamed("x"), t0)
+	left, right := m.moved(2, nodeNamed("left"), t0), m.moved(3, nodeNamed("right"), t0)
 	require.Equal(t, "left", ownerName(&left.layout, 2))
 	require.Equal(t, "right", ownerName(&right.layout, 3))
 	require.Equal(t, "a", ownerName(&left.layout, 3))
@@ -163,19 +163,19 @@ func TestMovedToEndlessAddressesStaysBounded(t *testing.T) {
 func TestMovedForgetsOldPatches(t *testing.T) {
 	m := installed(6, twoShards)
 	for i := range 100 {
-		m = m.moved(uint16(i), node("b"), t0.Add(time.Duration(i)*time.Second))
+		m = m.moved(uint16(i), nodeNamed("b"), t0.Add(time.Duration(i)*time.Second))
 	}
 	require.LessOrEqual(t, len(m.patches), 5)
 }
 
 func TestTopologyIsACopyInSlotOrder(t *testing.T) {
-	m := installed(6, "b:8192-16383/rb a:0-99,200-8190/ra").moved(100, node("new"), t0)
+	m := installed(6, "b:8192-16383/rb a:0-99,200-8190/ra").moved(100, nodeNamed("new"), t0)
 	top := m.topology(t0.Add(3 * time.Second))
 	at := func(name string) Node { return Node{ID: id(name), Host: hostOf(name), Port: 6379} }
 	require.Equal(t, Topology{
 		Shards: []Shard{
 			{Primary: at("a"), Replicas: []Node{at("ra")}, Slots: []SlotRange{{0, 99}, {200, 8190}}},
-			{Primary: node("new"), Slots: []SlotRange{{100, 100}}},
+			{Primary: nodeNamed("new"), Slots: []SlotRange{{100, 100}}},
 			{Primary: at("b"), Replicas: []Node{at("rb")}, Slots: []SlotRange{{8192, 16383}}},
 		},
 		Epoch: 6, Age: 3 * time.Second, Source: "a.example:6379", Covered: 16284,

@@ -1,0 +1,229 @@
+package keyslot
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/keyslot-go/keyslot/command"
+	"github.com/keyslot-go/keyslot/internal/resp"
+	"github.com/keyslot-go/keyslot/internal/spec"
+	"github.com/keyslot-go/keyslot/internal/wire"
+)
+
+// call is one command from its caller's first argument to its outcome. It belongs to one goroutine; the wire part of it
+// is the connection's between send and wait.
+type call struct {
+	command.Call
+	core *core
+
+	cmd    *spec.Command // nil for a command the table does not know
+	slot   int           // or command.NoSlot
+	blocks bool          // runs on a connection of its own
+	wire   wire.Call
+	waiter wire.Waiter   // used while this call is the first of those sent together
+	wires  [1]*wire.Call // &wire, for sending it alone
+	alone  [1]*call      // itself, for running it alone
+	err    error         // the outcome, where there is no reply
+
+	trip
+}
+
+// trip is where a call has been and where it goes next.
+type trip struct {
+	node      *node // of the attempt under way, or where the next one goes; nil: where the map says
+	pinned    *node // the only node it may go to; nil: any that serves its slot
+	asking    bool
+	due       time.Time // of the next attempt; zero: now
+	attempts  int
+	redirects int
+	redialled bool
+	maybe     bool    // an attempt was sent and not answered
+	verdict   verdict // on the last attempt
+	lost      error   // why the last attempt had no reply
+	refusal   string  // or the error reply it had
+	pacers    *[replicasWait + 1]pacer
+	borrowed  *wire.Conn // the dedicated connection of the attempt under way
+}
+
+func newCall(c *core) *call {
+	call := &call{core: c}
+	call.Call = command.NewCall(call.exec, call.release)
+	call.wires[0] = &call.wire
+	call.alone[0] = call
+	return call
+}
+
+// exec runs the encoded command: what the table says of it, then to its outcome.
+func (call *call) exec(ctx context.Context) error {
+	if err := call.check(ctx); err != nil {
+		return err
+	}
+	c := call.core
+	if !c.running.enter() {
+		return call.fail(NotExecuted, ErrClosed)
+	}
+	defer c.running.leave()
+	until := c.patience(ctx)
+	if err := c.ready(ctx, until); err != nil {
+		return call.fail(NotExecuted, err)
+	}
+	split, err := call.plan()
+	if err != nil {
+		return err
+	}
+	if split != nil {
+		return c.runSplit(ctx, until, call, split)
+	}
+	c.run(ctx, until, call.alone[:])
+	return call.err
+}
+
+// check refuses what cannot be sent, before anything is.
+func (call *call) check(ctx context.Context) error {
+	switch {
+	case call.Request.Len() == 0 || len(call.Request.At(0)) == 0:
+		return call.refuse(0, "the name of the command is missing")
+	case ctx == nil:
+		return call.fail(NotExecuted, errNilContext)
+	case ctx.Err() != nil:
+		return call.fail(NotExecuted, ctx.Err())
+	}
+	call.cmd, _ = spec.Lookup(&call.Request)
+	if call.cmd == nil {
+		return nil
+	}
+	if call.cmd.Refuse != "" {
+		return call.refuse(0, call.cmd.Name+" "+call.cmd.Refuse)
+	}
+	if err := call.cmd.CheckArity(call.Request.Len()); err != nil {
+		return call.refuse(0, err.Error())
+	}
+	return nil
+}
+
+// patience returns until when a call may take where its context does not say; zero where it does, or there is no bound.
+func (c *core) patience(ctx context.Context) time.Time {
+	if _, ok := ctx.Deadline(); ok || c.opts.CommandTimeout < 0 {
+		return time.Time{}
+	}
+	return time.Now().Add(c.opts.CommandTimeout)
+}
+
+// release ends the call and keeps it for another one, unless a connection still owes it a reply.
+func (call *call) release() {
+	call.err = nil
+	call.cmd, call.blocks, call.trip = nil, false, trip{}
+	call.Frame = nil
+	call.Request.Reset()
+	if call.wire.Abandoned {
+		return
+	}
+	if cap(call.wire.Reply) > keepReply {
+		call.wire.Reply = nil
+	}
+	call.core.idle.Put(call)
+}
+
+// keepReply is the largest reply buffer that waits for the next call.
+const keepReply = 64 << 10
+
+// unsent notes that an attempt failed before its connection took it.
+func (call *call) unsent(err error) { call.wire.Err, call.wire.Sent = err, false }
+
+// attempt describes what the last attempt came back with.
+func (call *call) attempt() attempt {
+	a := attempt{slot: call.slot}
+	if call.cmd != nil {
+		a.readOnly = call.cmd.Repeatable(&call.Request)
+		a.script = strings.HasPrefix(call.cmd.Name, "EVAL") || strings.HasPrefix(call.cmd.Name, "FCALL")
+	}
+	call.lost, call.refusal = call.wire.Err, ""
+	if call.wire.Err != nil {
+		a.err, a.sent = call.wire.Err, call.wire.Sent
+		return a
+	}
+	if kind := resp.KindOf(call.wire.Reply); kind == resp.SimpleError || kind == resp.BulkError {
+		text, _ := resp.Payload(call.wire.Reply)
+		call.refusal = string(text)
+		a.refusal = call.refusal
+	}
+	return a
+}
+
+// settle ends a call with what its last attempt came back with.
+func (call *call) settle(v verdict, closed bool) {
+	switch {
+	case call.lost == nil && call.refusal == "":
+		call.Frame = call.wire.Reply
+	case call.refusal != "":
+		call.err = call.fail(call.outcome(v), ServerError(call.refusal))
+	case closed:
+		call.err = call.fail(call.outcome(v), ErrClosed)
+	default:
+		call.err = call.fail(call.outcome(v), call.lost)
+	}
+}
+
+// giveUp ends a call whose caller's patience has ended between two attempts.
+func (call *call) giveUp(patience error) {
+	cause := patience
+	switch {
+	case call.refusal != "":
+		cause = fmt.Errorf("%w; last answer: %w", patience, ServerError(call.refusal))
+	case call.lost != nil && !isTimeout(call.lost):
+		cause = fmt.Errorf("%w; last attempt: %w", patience, call.lost)
+	}
+	call.err = call.fail(call.outcome(call.verdict), cause)
+}
+
+// outcome is what is known of the command as a whole: if any attempt may have run, it may have run.
+func (call *call) outcome(v verdict) Outcome {
+	if call.maybe && v.executed == NotExecuted {
+		return Unknown
+	}
+	return v.executed
+}
+
+func (call *call) fail(outcome Outcome, cause error) error {
+	e := &Error{
+		Command: call.name(), Slot: call.slot, Attempts: call.attempts, Redirects: call.redirects,
+		Outcome: outcome, Err: cause,
+	}
+	if call.node != nil {
+		e.Node = call.node.info.Addr()
+	}
+	if call.lost != nil {
+		e.Phase = phaseOf(call.lost, call.wire.Sent)
+	}
+	return e
+}
+
+func (call *call) refuse(index int, reason string) error {
+	return call.fail(NotExecuted, &ArgumentError{Index: index, Reason: reason})
+}
+
+// name is the command's name as the table spells it. Of a command that the table does not know, only the first word is
+// certain not to be data.
+func (call *call) name() string {
+	if call.cmd != nil {
+		return call.cmd.Name
+	}
+	if call.Request.Len() == 0 {
+		return "command"
+	}
+	return string(call.Request.At(0))
+}
+
+// pacer returns the source of pauses of one kind.
+func (call *call) pacer(p pause) *pacer {
+	if call.pacers == nil {
+		call.pacers = &[replicasWait + 1]pacer{
+			tryAgainWait: {first: 5 * time.Millisecond, limit: 200 * time.Millisecond},
+			clusterWait:  {first: 50 * time.Millisecond, limit: 500 * time.Millisecond},
+			replicasWait: {first: 100 * time.Millisecond, limit: time.Second},
+		}
+	}
+	return &call.pacers[p]
+}

@@ -1,0 +1,437 @@
+package keyslot
+
+import (
+	"context"
+	"sort"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/keyslot-go/keyslot/command"
+	"github.com/keyslot-go/keyslot/internal/resp"
+	"github.com/keyslot-go/keyslot/internal/wire"
+)
+
+type commands = command.Commands
+
+// Client is a connection to a whole cluster. All its methods are safe for concurrent use; one client serves a process.
+// The typed commands (Get, Set, MGet ...) are those of package command.
+type Client struct {
+	commands
+	core *core
+}
+
+// Open connects to the cluster behind target: "host:port", "host", or a URL such as
+// "rediss://user:password@host:6379?client_name=api" (rediss is TLS). It is New with the options that the target spells.
+func Open(ctx context.Context, target string) (*Client, error) {
+	spelled, err := parseTarget(target)
+	if err != nil {
+		return nil, err
+	}
+	return New(ctx, spelled.options())
+}
+
+// New connects to the cluster: it resolves the endpoints, asks the first node that answers for the topology, and dials
+// nothing else until a command needs it. It blocks until ctx ends at the longest, or CommandTimeout where ctx has no
+// deadline. The error is an *EndpointError or *OptionError for options that cannot work, a *BootstrapError when no
+// endpoint gave a usable topology, and says what to do. With Options.Lazy it touches no network.
+func New(ctx context.Context, opts Options) (*Client, error) {
+	core, err := newCore(opts)
+	if err != nil {
+		return nil, err
+	}
+	if !opts.Lazy {
+		if err := core.bootstrap(ctx); err != nil {
+			core.close()
+			return nil, err
+		}
+	}
+	return &Client{commands: command.New(core), core: core}, nil
+}
+
+// Close ends the client at once: commands in flight fail with ErrClosed and an unknown outcome, unsent ones with
+// ErrClosed and not executed. It returns when every goroutine and connection is gone; calling it again does nothing.
+func (c *Client) Close() error {
+	c.core.close()
+	return nil
+}
+
+// Shutdown refuses new commands, waits until those under way have ended or ctx is done, and then closes the client. It
+// returns ctx's error if commands had to be cut off.
+func (c *Client) Shutdown(ctx context.Context) error { return c.core.shutdown(ctx) }
+
+// Topology returns a snapshot of the cluster as the client sees it. It does not block and asks nobody. Before a Lazy
+// client's first command it is empty.
+func (c *Client) Topology() Topology {
+	r := c.core.routes.Load()
+	if r == nil {
+		return Topology{}
+	}
+	return r.topology(time.Now())
+}
+
+// Do runs any command and returns its reply; args[0] is the command's name. The command table finds its keys and so the
+// node. Arguments are strings, []byte, integers, floats, bools (sent as 1 and 0) and encoding.BinaryMarshalers; anything
+// else, nil and time.Duration included, is an *ArgumentError. A command of a module that the table does not know counts
+// as a write whose first argument is its key.
+//
+// A null reply is a Reply with IsNil, not an error. Errors are those of the typed commands; a command that cannot run on
+// a shared connection, such as SUBSCRIBE or MULTI, is refused before anything is sent.
+func (c *Client) Do(ctx context.Context, args ...any) (Reply, error) {
+	call := c.core.begin()
+	defer call.release()
+	call.slot = command.NoSlot
+	if index, reason := encode(&call.Request, args); reason != "" {
+		return Reply{}, call.refuse(index, reason)
+	}
+	if err := call.exec(ctx); err != nil {
+		return Reply{}, err
+	}
+	v, err := resp.Decode(call.Frame)
+	if err != nil {
+		return Reply{}, call.fail(Unknown, err)
+	}
+	return command.NewReply(v), nil
+}
+
+// core is what a client and its views share.
+type core struct {
+	// immutable
+	opts      Options
+	endpoints []endpoint
+	resolver  *resolver
+	pool      *pool
+	refresher *refresher
+	idle      sync.Pool // of *call
+	asks      sync.WaitGroup
+
+	routes  atomic.Pointer[routes] // the installed map; nil before the first
+	install sync.Mutex             // held while routes is replaced
+
+	running gate
+	done    chan struct{} // closed by close
+}
+
+// gate counts the commands under way, and turns new ones away once it is shut.
+type gate struct {
+	n     atomic.Int64 // commands under way, plus gateShut
+	empty chan struct{}
+}
+
+const gateShut = 1 << 40
+
+func (g *gate) enter() bool {
+	if g.n.Add(1) < gateShut {
+		return true
+	}
+	g.leave()
+	return false
+}
+
+func (g *gate) leave() {
+	if g.n.Add(-1) == gateShut {
+		select {
+		case g.empty <- struct{}{}:
+		default:
+		}
+	}
+}
+
+// shut turns new commands away and reports whether it was the first to do so.
+func (g *gate) shut() bool {
+	for {
+		n := g.n.Load()
+		if n >= gateShut {
+			return false
+		}
+		if g.n.CompareAndSwap(n, n+gateShut) {
+			if n == 0 {
+				g.empty <- struct{}{}
+			}
+			return true
+		}
+	}
+}
+
+func newCore(opts Options) (*core, error) {
+	opts, err := opts.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	endpoints, err := parseEndpoints(opts.Endpoints)
+	if err != nil {
+		return nil, err
+	}
+	c := &core{opts: opts, endpoints: endpoints, done: make(chan struct{})}
+	c.running.empty = make(chan struct{}, 1)
+	c.idle.New = func() any { return newCall(c) }
+	c.resolver = newResolver(opts.Resolver, opts.DialTimeout)
+	c.pool = newPool(opts.ConnsPerNode, c.dialNode)
+	c.refresher = newRefresher(c.refresh, c.size, opts.Logger)
+	return c, nil
+}
+
+// Begin lends a call to a typed command.
+func (c *core) Begin() *command.Call { return &c.begin().Call }
+
+func (c *core) begin() *call { return c.idle.Get().(*call) }
+
+func (c *core) shutdown(ctx context.Context) error {
+	var err error
+	if c.running.shut() {
+		select {
+		case <-c.running.empty:
+		case <-ctx.Done():
+			err = ctx.Err()
+		}
+	}
+	c.close()
+	return err
+}
+
+func (c *core) close() {
+	c.running.shut()
+	c.install.Lock()
+	select {
+	case <-c.done:
+		c.install.Unlock()
+		return
+	default:
+		close(c.done)
+	}
+	c.install.Unlock()
+	c.refresher.close()
+	c.resolver.close()
+	c.pool.close()
+	c.asks.Wait()
+}
+
+func (c *core) isClosed() bool {
+	select {
+	case <-c.done:
+		return true
+	default:
+		return false
+	}
+}
+
+// run brings calls to their outcomes: when it returns, each has a reply or an error. It is the one place that sends a
+// command again. calls is used as scratch space.
+//
+//	route -> send -> wait -> classify -> done
+//	  ^                          |
+//	  +------- pause <-----------+   redirects without pause, refusals and unsent commands with one
+//
+// What decides whether a command may be sent again is classify, a pure function; this loop only does what it says, until
+// the caller's patience ends.
+func (c *core) run(ctx context.Context, until time.Time, calls []*call) {
+	for due := len(calls); len(calls) > 0; {
+		c.send(ctx, until, calls[:due])
+		waiting := calls[:0]
+		for i, call := range calls {
+			if i >= due || c.judge(call) {
+				waiting = append(waiting, call)
+			}
+		}
+		calls = waiting
+		if len(calls) == 0 {
+			return
+		}
+		var err error
+		if due, err = c.rest(ctx, until, calls); err != nil {
+			for _, call := range calls {
+				call.giveUp(err)
+			}
+			return
+		}
+	}
+}
+
+// send makes one attempt of each call and returns when each has come back: with a reply, or with the reason why not.
+func (c *core) send(ctx context.Context, until time.Time, calls []*call) {
+	w := &calls[0].waiter
+	w.Expect(len(calls))
+	if len(calls) == 1 {
+		call := calls[0]
+		if err := c.sendOne(ctx, until, w, call); err != nil {
+			call.unsent(err)
+			w.Withdraw(1)
+		}
+		w.Wait(ctx, call.wires[:])
+		if call.borrowed != nil {
+			call.node.giveBack(call.borrowed)
+			call.borrowed = nil
+		}
+		return
+	}
+	w.Withdraw(c.sendMany(ctx, until, w, calls))
+	wires := make([]*wire.Call, len(calls))
+	for i, call := range calls {
+		wires[i] = &call.wire
+	}
+	w.Wait(ctx, wires)
+}
+
+func (c *core) sendOne(ctx context.Context, until time.Time, w *wire.Waiter, call *call) error {
+	if err := c.route(call); err != nil {
+		return err
+	}
+	call.attempts++
+	call.wire.Request, call.wire.Asking, call.wire.Deadline = call.Request.Frame(), call.asking, until
+	if call.blocks {
+		conn, err := call.node.sendDedicated(ctx, until, w, call.wires[:])
+		call.borrowed = conn
+		return err
+	}
+	return call.node.lane(call.slot).send(ctx, until, w, call.wires[:])
+}
+
+// route finds the node for a call's next attempt: where a redirect pointed, or where the map says.
+func (c *core) route(call *call) error {
+	if call.node != nil {
+		return nil
+	}
+	r := c.routes.Load()
+	switch {
+	case call.pinned != nil:
+		call.node = call.pinned
+	case call.slot == command.NoSlot:
+		call.node = r.anyPrimary()
+	default:
+		call.node = r.primary(uint16(call.slot))
+	}
+	if call.node == nil {
+		return errNoOwner
+	}
+	return nil
+}
+
+// judge settles a call that is done and prepares one that goes on for its next attempt.
+func (c *core) judge(call *call) (goesOn bool) {
+	v := classify(call.attempt())
+	if v.refresh {
+		c.askRefresh(call, v)
+	}
+	if v.action == finish || c.isClosed() {
+		call.settle(v, c.isClosed())
+		return false
+	}
+	call.verdict = v
+	call.maybe = call.maybe || v.executed == Unknown
+	c.prepare(call, v)
+	return true
+}
+
+// prepare does what a verdict says: where the call goes next, and when.
+func (c *core) prepare(call *call, v verdict) {
+	last := call.node
+	wait := v.pause
+	switch v.action {
+	case follow:
+		call.redirects++
+		call.node, call.asking = c.redirect(call, v)
+		if call.node == last {
+			// The server behind this address calls itself by the same name but is not the owner: it was replaced.
+			last.renew()
+			call.node, call.asking = nil, false
+			wait = clusterWait
+		} else if call.redirects > freeRedirects {
+			wait = tryAgainWait
+		}
+	case again:
+		call.node, call.asking = nil, false
+		if wait == noPause && call.attempts > freeResends {
+			wait = clusterWait
+		}
+	case redial:
+		last.renew()
+		if call.redialled {
+			wait = clusterWait
+		}
+		call.redialled = true
+	}
+	call.due = time.Time{}
+	if wait != noPause {
+		call.due = time.Now().Add(call.pacer(wait).next())
+		if last != nil {
+			call.due = last.resends.queue(call.due)
+		}
+	}
+}
+
+const (
+	// freeRedirects are followed without a pause; more of them mean that two nodes point at each other.
+	freeRedirects = 5
+	// freeResends follow a lost connection at once; more of them mean that the node drops every connection.
+	freeResends = 2
+)
+
+// redirect returns the node that a MOVED or ASK points to. MOVED changes the map, ASK does not.
+func (c *core) redirect(call *call, v verdict) (to *node, asking bool) {
+	from := call.node
+	target := Node{Host: v.target.host, Port: v.target.port}
+	if target.Host == "" {
+		target.Host = from.info.Host
+	}
+	if target.Port == 0 {
+		target.Port = from.info.Port
+	}
+	if v.ask {
+		to = c.nodeAt(target)
+	} else {
+		to = c.movedTo(v.target.slot, target)
+	}
+	if c.opts.Trace.Redirected != nil {
+		c.opts.Trace.Redirected(RedirectEvent{
+			Slot: v.target.slot, Ask: v.ask, From: from.info.Addr(), To: target.Addr(),
+		})
+	}
+	return to, v.ask
+}
+
+// rest waits until at least one of the calls is due, moves the due ones to the front in their order, and returns how many
+// they are. It fails when the caller's patience ends first.
+func (c *core) rest(ctx context.Context, until time.Time, calls []*call) (due int, err error) {
+	first := calls[0].due
+	for _, call := range calls[1:] {
+		if call.due.Before(first) {
+			first = call.due
+		}
+	}
+	if err := c.sleep(ctx, until, first); err != nil {
+		return 0, err
+	}
+	if len(calls) == 1 {
+		return 1, nil
+	}
+	now := time.Now()
+	sort.SliceStable(calls, func(i, j int) bool { return !calls[i].due.After(now) && calls[j].due.After(now) })
+	for due < len(calls) && !calls[due].due.After(now) {
+		due++
+	}
+	return due, nil
+}
+
+// sleep returns nil at the time due, or earlier the reason why the caller waits no longer.
+func (c *core) sleep(ctx context.Context, until, due time.Time) error {
+	expires := !until.IsZero() && until.Before(due)
+	if expires {
+		due = until
+	}
+	t := time.NewTimer(time.Until(due)) // fires at once where nothing has to be waited for
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-c.done:
+		return ErrClosed
+	case <-t.C:
+	}
+	switch {
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case expires || !until.IsZero() && !time.Now().Before(until):
+		return context.DeadlineExceeded
+	}
+	return nil
+}

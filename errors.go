@@ -1,0 +1,65 @@
+package keyslot
+
+import (
+	"errors"
+
+	"github.com/keyslot-go/keyslot/command"
+	"github.com/keyslot-go/keyslot/internal/wire"
+)
+
+// What the typed commands and Do return. The documentation of each is in package command.
+type (
+	Reply           = command.Reply
+	Optional[T any] = command.Optional[T]
+
+	// Error is how a command fails: outcome, cause and trail.
+	Error = command.Error
+	// PartsError is how a command fails that was split over slots or nodes.
+	PartsError = command.PartsError
+	// ServerError is an error reply in the server's own words.
+	ServerError = command.ServerError
+	// ArgumentError says which argument cannot be sent, and why.
+	ArgumentError = command.ArgumentError
+	// Outcome is what is known of a failed command.
+	Outcome = command.Outcome
+)
+
+// The outcomes of a failed command.
+const (
+	Answered    = command.Answered
+	NotExecuted = command.NotExecuted
+	Unknown     = command.Unknown
+)
+
+// The errors to compare with errors.Is. They are never changed.
+var (
+	Nil               = command.Nil
+	ErrNotExecuted    = command.ErrNotExecuted
+	ErrUnknownOutcome = command.ErrUnknownOutcome
+	ErrClosed         = command.ErrClosed
+)
+
+var (
+	errNoOwner    = errors.New("no node is known to serve the slot")
+	errRetired    = errors.New("the node has left the cluster")
+	errGivenUp    = errors.New("given up by its caller")
+	errFenced     = errors.New("the node stopped answering and has lost its slots")
+	errNilContext = errors.New("the context is nil")
+)
+
+// phaseOf names the step that err ended, for the trail of an Error.
+func phaseOf(err error, sent bool) string {
+	var (
+		resolve *resolveError
+		dial    *wire.DialError
+	)
+	switch {
+	case errors.As(err, &resolve):
+		return "resolve"
+	case errors.As(err, &dial):
+		return string(dial.Phase)
+	case sent:
+		return "read"
+	}
+	return "write"
+}

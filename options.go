@@ -1,0 +1,184 @@
+package keyslot
+
+import (
+	"context"
+	"crypto/tls"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
+	"time"
+)
+
+// Options configure a client. Only Endpoints is required; the zero value of every other field is a good default, and a
+// negative duration switches off what it bounds where that is said. Options are read once, by New.
+type Options struct {
+	// Endpoints are where the topology is learnt: the configuration endpoint of the cluster, or several nodes. Each is
+	// "host:port", or "host" for port 6379. Every name is resolved anew at each use, to all its addresses.
+	Endpoints []string
+
+	// Username and Password log in to every node; a password without a username logs in as "default".
+	Username, Password string
+	// Credentials, if set, is asked for every connection instead of Username and Password. It may block until ctx ends,
+	// and is called from several goroutines.
+	Credentials func(ctx context.Context, node Node) (username, password string, err error)
+
+	// TLS, if set, is used on every connection. An empty ServerName verifies each node by its own name.
+	TLS *tls.Config
+	// Dial, if set, opens the connections instead of a net.Dialer. addr holds an IP address where Resolver gave one.
+	Dial func(ctx context.Context, network, addr string) (net.Conn, error)
+	// Resolver, if set, resolves the names of endpoints and nodes instead of net.DefaultResolver.
+	Resolver Resolver
+	// MapAddr, if set, says where to dial a node (host:port) that announces an address not reachable from here: behind
+	// NAT, or through a bastion.
+	MapAddr func(node Node) string
+
+	// ConnsPerNode is how many shared connections a node gets; a slot keeps to one of them. 1 by default, which is also
+	// the fastest: more connections mean smaller writes.
+	ConnsPerNode int
+	// MaxInFlight bounds the commands waiting for a reply on one shared connection; more of them wait their turn.
+	// 4096 by default.
+	MaxInFlight int
+
+	// DialTimeout bounds one dial: name, TCP, TLS, login. 2 s by default.
+	DialTimeout time.Duration
+	// CommandTimeout bounds a whole call, retries included, whose context has no deadline. 5 s by default; negative: no
+	// bound. It should exceed the time the cluster takes to fail over.
+	CommandTimeout time.Duration
+	// PeerTimeout is how long a node may owe replies without sending a byte until its connection is given up.
+	// 10 s by default.
+	PeerTimeout time.Duration
+	// IdleProbe is how long a connection may be idle until PING goes ahead of the next command. 5 s by default;
+	// negative: never.
+	IdleProbe time.Duration
+	// RefreshAfter is the age at which the slot map is fetched anew, off the path of the command that noticed.
+	// 60 s by default; negative: never by age.
+	RefreshAfter time.Duration
+
+	// Lazy defers everything New does on the network to the first command, which then returns New's errors.
+	Lazy bool
+	// ClientName is what CLIENT LIST shows on the servers. It must not hold spaces.
+	ClientName string
+	// Logger, if set, is told what happens off the path of any call: refreshes and dials that fail, and work again.
+	Logger *slog.Logger
+	// Trace, if set, is told about redirects and refreshes.
+	Trace *Trace
+}
+
+// Resolver resolves a name to addresses. *net.Resolver is one.
+type Resolver interface {
+	LookupNetIP(ctx context.Context, network, host string) ([]netip.Addr, error)
+}
+
+// Trace holds functions that the client calls when something happens. Each may be nil. They are called from several
+// goroutines, on the path of commands, and must not block.
+type Trace struct {
+	// Redirected is called for every MOVED and ASK that is followed.
+	Redirected func(RedirectEvent)
+	// Refreshed is called after every attempt to refresh the slot map.
+	Refreshed func(RefreshEvent)
+}
+
+// RedirectEvent is one redirect.
+type RedirectEvent struct {
+	Slot     uint16
+	Ask      bool   // ASK; otherwise MOVED
+	From, To string // host:port
+}
+
+// RefreshEvent is one refresh of the slot map.
+type RefreshEvent struct {
+	Reason  string // why it was asked for
+	Asked   int    // nodes asked
+	Changed bool   // a new map was installed
+	Err     error  // why no answer could be used
+}
+
+const (
+	defaultMaxInFlight    = 4096
+	defaultDialTimeout    = 2 * time.Second
+	defaultCommandTimeout = 5 * time.Second
+	defaultPeerTimeout    = 10 * time.Second
+	defaultIdleProbe      = 5 * time.Second
+	defaultRefreshAfter   = 60 * time.Second
+)
+
+// OptionError says which option of New cannot be used, and why. Nothing was resolved or dialled.
+type OptionError struct {
+	Option string // name of the field
+	Reason string
+}
+
+func (e *OptionError) Error() string {
+	return fmt.Sprintf("keyslot: Options.%s: %s", e.Option, e.Reason)
+}
+
+// options returns the options that a target spells.
+func (u urlOptions) options() Options {
+	o := Options{
+		Endpoints: u.Endpoints, Username: u.Username, Password: u.Password, ClientName: u.ClientName,
+		DialTimeout: u.DialTimeout, CommandTimeout: u.CommandTimeout, PeerTimeout: u.PeerTimeout,
+		IdleProbe: u.IdleProbe, RefreshAfter: u.RefreshAfter,
+		ConnsPerNode: u.ConnsPerNode, MaxInFlight: u.MaxInFlight, Lazy: u.Lazy,
+	}
+	if u.TLS {
+		o.TLS = &tls.Config{MinVersion: tls.VersionTLS12}
+	}
+	return o
+}
+
+// withDefaults returns the options with every default filled in, or what is wrong with them.
+func (o Options) withDefaults() (Options, error) {
+	for _, n := range []struct {
+		name         string
+		field        *int
+		value, limit int
+	}{
+		{"ConnsPerNode", &o.ConnsPerNode, 1, 64},
+		{"MaxInFlight", &o.MaxInFlight, defaultMaxInFlight, 1 << 20},
+	} {
+		if *n.field < 0 || *n.field > n.limit {
+			return o, &OptionError{n.name, fmt.Sprintf("%d is not between 1 and %d", *n.field, n.limit)}
+		}
+		if *n.field == 0 {
+			*n.field = n.value
+		}
+	}
+	for _, d := range []struct {
+		name   string
+		field  *time.Duration
+		value  time.Duration
+		canOff bool
+	}{
+		{"DialTimeout", &o.DialTimeout, defaultDialTimeout, false},
+		{"CommandTimeout", &o.CommandTimeout, defaultCommandTimeout, true},
+		{"PeerTimeout", &o.PeerTimeout, defaultPeerTimeout, false},
+		{"IdleProbe", &o.IdleProbe, defaultIdleProbe, true},
+		{"RefreshAfter", &o.RefreshAfter, defaultRefreshAfter, true},
+	} {
+		if *d.field < 0 && !d.canOff {
+			return o, &OptionError{d.name, "must not be negative"}
+		}
+		if *d.field == 0 {
+			*d.field = d.value
+		}
+	}
+	for _, c := range o.ClientName {
+		if c <= ' ' || c > '~' {
+			return o, &OptionError{"ClientName", "must be printable ASCII without spaces"}
+		}
+	}
+	if o.Username != "" && o.Password == "" && o.Credentials == nil {
+		return o, &OptionError{"Username", "needs Password or Credentials"}
+	}
+	if o.Resolver == nil {
+		o.Resolver = net.DefaultResolver
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if o.Trace == nil {
+		o.Trace = &Trace{}
+	}
+	return o, nil
+}
