@@ -48,7 +48,7 @@ func (cn *conn) refuse(r request) string {
 	if !cn.authed && !r.has(spec.NoAuth) {
 		return "NOAUTH Authentication required."
 	}
-	if cn.tx != nil && r.has(spec.NoMulti) {
+	if cn.tx != nil && r.has(spec.NoMulti) && !controlsTx[r.cmd.Name] {
 		return "ERR Command not allowed inside a transaction"
 	}
 	requests, write := []request{r}, r.has(spec.Write)
@@ -100,8 +100,12 @@ func (c *Cluster) run(cn *conn, r request) {
 		cn.out.error(fmt.Sprintf("ERR not supported by keyslottest: '%s'", fullName(r.cmd)))
 		return
 	}
-	if r.has(spec.Blocking) {
+	switch {
+	case r.has(spec.Blocking):
 		c.runBlocking(cn, r)
+		return
+	case strings.HasPrefix(r.cmd.Name, "EVAL"):
+		c.runScript(cn, r)
 		return
 	}
 	c.store.do(&cn.out, r.args...)
@@ -113,6 +117,10 @@ func (c *Cluster) run(cn *conn, r request) {
 // wrote does what has to follow every write: it keeps the books on keys and serves those who waited for one.
 func (c *Cluster) wrote(n *node, keys []string) {
 	c.noteKeys(n, keys)
+	if c.inExec {
+		c.written = append(c.written, keys...)
+		return
+	}
 	c.waiting.serve(c, keys)
 }
 

@@ -21,6 +21,7 @@ func handlers() map[string]handler {
 		"READWRITE": func(cn *conn, _ []string) { cn.readonly = false; cn.out.ok() },
 		"ASKING":    func(cn *conn, _ []string) { cn.asking = true; cn.out.ok() },
 		"MULTI":     multi, "EXEC": exec, "DISCARD": discard, "WATCH": watchKeys, "UNWATCH": unwatch,
+		"SCRIPT LOAD": scriptLoad, "SCRIPT EXISTS": scriptExists, "SCRIPT FLUSH": scriptFlush,
 		"ROLE": role, "INFO": info, "WAIT": waitReplicas,
 		"SCAN": scan, "KEYS": keysLike, "DBSIZE": dbsize, "RANDOMKEY": randomKey, "FLUSHALL": flush, "FLUSHDB": flush,
 		"SWAPDB": notInCluster("SWAPDB is"), "MOVE": notInCluster("MOVE is"),
@@ -65,7 +66,7 @@ func resetSession(cn *conn, _ []string) {
 func selectDB(cn *conn, args []string) {
 	switch db, err := strconv.Atoi(args[1]); {
 	case err != nil:
-		cn.out.error("ERR invalid DB index")
+		cn.out.error("ERR value is not an integer or out of range")
 	case db != 0:
 		cn.out.error("ERR SELECT is not allowed in cluster mode")
 	default:
@@ -279,7 +280,7 @@ func waitReplicas(cn *conn, args []string) {
 		return
 	}
 	have := int64(len(cn.node.shard.runningReplicas()))
-	if have >= want || cn.inExec {
+	if have >= want || cn.cluster.inExec {
 		cn.out.int(have)
 		return
 	}
