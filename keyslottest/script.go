@@ -64,8 +64,8 @@ func (c *Cluster) refuseInScript(peer *server.Peer, name string, args ...string)
 	case c.route(run.conn, []request{r}, r.has(spec.Write)) != "":
 		text = "ERR Script attempted to access a non local key in a cluster node"
 	case c.handlers[r.cmd.Name] != nil && r.cmd.Name != "PING" && r.cmd.Name != "ECHO",
-		!c.store.supports(name), r.has(spec.Blocking):
-		text = fmt.Sprintf("ERR not supported by keyslottest in a script: '%s'", fullName(r.cmd))
+		!c.delegated(r), r.has(spec.Blocking):
+		text = unsupported(r) + " in a script"
 	}
 	if text != "" {
 		peer.WriteError(text)
