@@ -142,7 +142,7 @@ func (c *Cluster) runBlocking(cn *conn, r request) {
 		return
 	}
 	timeout, blocks := blockTime(r)
-	if cn.inExec || !blocks {
+	if cn.cluster.inExec || !blocks {
 		cn.out.nullArray()
 		return
 	}

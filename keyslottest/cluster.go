@@ -27,6 +27,8 @@ type Cluster struct {
 	migrations map[uint16]*Migration
 	epoch      uint64 // the cluster's current epoch; every shard's is at most this
 	waiting    waiters
+	inExec     bool     // EXEC is running what was queued
+	written    []string // keys written by it: nobody is served before it ends
 	lastClient int64
 	retired    Stats // of nodes that are gone
 	closed     bool
@@ -59,6 +61,7 @@ func Start(opts Options) (*Cluster, error) {
 	}
 	c := &Cluster{opts: opts, store: store, migrations: map[uint16]*Migration{}, handlers: handlers()}
 	c.waiting.init()
+	store.mini.Server().SetPreHook(c.refuseInScript)
 	c.mu.Lock()
 	for range opts.Shards {
 		if _, err = c.addShard(); err != nil {

@@ -18,4 +18,3 @@ func TestNodesServeTheirSlotsAndRedirectTheRest(t *testing.T) {
 	at.want("$1\r\n1", "GET a")
 	at.want("-CROSSSLOT Keys in request don't hash to the same slot", "MGET a b")
 }
-

@@ -1,6 +1,7 @@
 package keyslottest
 
 import (
+	"fmt"
 	"strings"
 
 	"github.com/keyslot-go/keyslot/internal/spec"
@@ -54,4 +55,44 @@ func (r request) timed() bool {
 // fullName is the name as error messages have it: "client|id".
 func fullName(cmd *spec.Command) string {
 	return strings.ReplaceAll(strings.ToLower(cmd.Name), " ", "|")
+}
+
+func commandCount(cn *conn, _ []string) {
+	count := 0
+	for cmd := range spec.All() {
+		if cmd.Words == 1 {
+			count++
+		}
+	}
+	cn.out.int(int64(count))
+}
+
+func commandGetKeys(cn *conn, args []string) {
+	r := newRequest(args[2:])
+	switch {
+	case r.cmd == nil:
+		cn.out.error("ERR Invalid command specified")
+	case r.cmd.CheckArity(len(r.args)) != nil:
+		cn.out.error("ERR Invalid number of arguments specified for command")
+	case len(r.keys) == 0:
+		cn.out.error("ERR The command has no key arguments")
+	default:
+		cn.out.bulks(r.keys)
+	}
+}
+
+// delegated says whether miniredis answers r. It has the containers below as well, but knows of one node and one client.
+func (c *Cluster) delegated(r request) bool {
+	if r.has(spec.PubSub) || !c.store.supports(r.args[0]) {
+		return false
+	}
+	switch name, _, sub := strings.Cut(r.cmd.Name, " "); name {
+	case "CLIENT", "CLUSTER", "SCRIPT", "COMMAND":
+		return !sub
+	}
+	return true
+}
+
+func unsupported(r request) string {
+	return fmt.Sprintf("ERR not supported by keyslottest: '%s'", fullName(r.cmd))
 }

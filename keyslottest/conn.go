@@ -45,7 +45,6 @@ type session struct {
 	name     string
 	lib      [2]string // name and version, as set by CLIENT SETINFO
 	tx       *transaction
-	inExec   bool // EXEC is running what was queued
 	watch    *watch
 	blocked  *waiter // set by a command that has to wait
 }

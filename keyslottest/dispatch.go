@@ -1,6 +1,7 @@
 package keyslottest
 
 import (
+	"bytes"
 	"fmt"
 	"strings"
 
@@ -48,7 +49,7 @@ func (cn *conn) refuse(r request) string {
 	if !cn.authed && !r.has(spec.NoAuth) {
 		return "NOAUTH Authentication required."
 	}
-	if cn.tx != nil && r.has(spec.NoMulti) {
+	if cn.tx != nil && r.has(spec.NoMulti) && !controlsTx[r.cmd.Name] {
 		return "ERR Command not allowed inside a transaction"
 	}
 	requests, write := []request{r}, r.has(spec.Write)
@@ -96,15 +97,28 @@ func (c *Cluster) run(cn *conn, r request) {
 		h(cn, r.args)
 		return
 	}
-	if !c.store.supports(r.args[0]) {
-		cn.out.error(fmt.Sprintf("ERR not supported by keyslottest: '%s'", fullName(r.cmd)))
-		return
-	}
-	if r.has(spec.Blocking) {
+	switch {
+	case !c.delegated(r):
+		cn.out.error(unsupported(r))
+	case r.has(spec.Blocking):
 		c.runBlocking(cn, r)
+	case strings.HasPrefix(r.cmd.Name, "EVAL"):
+		c.runScript(cn, r)
+	default:
+		c.runPlain(cn, r)
+	}
+}
+
+// runPlain leaves r to miniredis.
+func (c *Cluster) runPlain(cn *conn, r request) {
+	from := len(cn.out.buf)
+	c.store.do(&cn.out, r.args...)
+	// The command exists, else it would not have come here: it is miniredis that does not know the subcommand.
+	if r.cmd.Words == 2 && bytes.HasPrefix(cn.out.buf[from:], []byte("-ERR unknown subcommand")) {
+		cn.out.buf = cn.out.buf[:from]
+		cn.out.error(unsupported(r))
 		return
 	}
-	c.store.do(&cn.out, r.args...)
 	if r.has(spec.Write) {
 		c.wrote(cn.node, r.keys)
 	}
@@ -113,6 +127,10 @@ func (c *Cluster) run(cn *conn, r request) {
 // wrote does what has to follow every write: it keeps the books on keys and serves those who waited for one.
 func (c *Cluster) wrote(n *node, keys []string) {
 	c.noteKeys(n, keys)
+	if c.inExec {
+		c.written = append(c.written, keys...)
+		return
+	}
 	c.waiting.serve(c, keys)
 }
 

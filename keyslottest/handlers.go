@@ -21,8 +21,10 @@ func handlers() map[string]handler {
 		"READWRITE": func(cn *conn, _ []string) { cn.readonly = false; cn.out.ok() },
 		"ASKING":    func(cn *conn, _ []string) { cn.asking = true; cn.out.ok() },
 		"MULTI":     multi, "EXEC": exec, "DISCARD": discard, "WATCH": watchKeys, "UNWATCH": unwatch,
+		"SCRIPT LOAD": scriptLoad, "SCRIPT EXISTS": scriptExists, "SCRIPT FLUSH": scriptFlush,
 		"ROLE": role, "INFO": info, "WAIT": waitReplicas,
 		"SCAN": scan, "KEYS": keysLike, "DBSIZE": dbsize, "RANDOMKEY": randomKey, "FLUSHALL": flush, "FLUSHDB": flush,
+		"COMMAND COUNT": commandCount, "COMMAND GETKEYS": commandGetKeys,
 		"SWAPDB": notInCluster("SWAPDB is"), "MOVE": notInCluster("MOVE is"),
 	}
 	for name, h := range clientHandlers() {
@@ -65,7 +67,7 @@ func resetSession(cn *conn, _ []string) {
 func selectDB(cn *conn, args []string) {
 	switch db, err := strconv.Atoi(args[1]); {
 	case err != nil:
-		cn.out.error("ERR invalid DB index")
+		cn.out.error("ERR value is not an integer or out of range")
 	case db != 0:
 		cn.out.error("ERR SELECT is not allowed in cluster mode")
 	default:
@@ -102,9 +104,10 @@ func (cn *conn) login(user, password string) bool {
 	return ok
 }
 
-// hello answers HELLO [version [AUTH user password] [SETNAME name]]. Nothing is changed if any of it is refused.
+// hello answers HELLO [version [AUTH user password] [SETNAME name]]. As on a server, what comes before an option that is
+// refused has been done.
 func hello(cn *conn, args []string) {
-	resp3, name, named := cn.out.resp3, "", false
+	resp3 := cn.out.resp3
 	if len(args) > 1 {
 		switch version, err := strconv.Atoi(args[1]); {
 		case err != nil:
@@ -117,36 +120,37 @@ func hello(cn *conn, args []string) {
 			resp3 = version == 3
 		}
 	}
-	authed := cn.authed
-	for i := 2; i < len(args); i++ {
-		switch option, more := strings.ToUpper(args[i]), len(args)-i-1; {
-		case option == "AUTH" && more >= 2:
-			if !cn.login(args[i+1], args[i+2]) {
-				cn.out.error(wrongPass)
-				return
-			}
-			authed = true
-			i += 2
-		case option == "SETNAME" && more >= 1:
-			name, named = args[i+1], true
-			i++
-		default:
-			cn.out.error(fmt.Sprintf("ERR Syntax error in HELLO option '%s'", args[i]))
+	for i := 2; i < len(args); {
+		taken, refusal := cn.helloOption(args[i:])
+		if refusal != "" {
+			cn.out.error(refusal)
 			return
 		}
+		i += taken
 	}
-	switch {
-	case !authed:
-		cn.out.error("NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO <proto> AUTH <user> <pass> option can be used to authenticate the client and select the RESP protocol version at the same time")
+	if !cn.authed {
+		cn.out.error("NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO AUTH <user> <pass> option can be used to authenticate the client and select the RESP protocol version at the same time")
 		return
-	case named && !validName(name):
-		cn.out.error(badName)
-		return
-	case named:
-		cn.name = name
 	}
 	cn.out.resp3 = resp3
 	cn.greet()
+}
+
+func (cn *conn) helloOption(args []string) (taken int, refusal string) {
+	switch option := strings.ToUpper(args[0]); {
+	case option == "AUTH" && len(args) > 2:
+		if !cn.login(args[1], args[2]) {
+			return 0, wrongPass
+		}
+		return 3, ""
+	case option == "SETNAME" && len(args) > 1:
+		if !validName(args[1]) {
+			return 0, badName
+		}
+		cn.name = args[1]
+		return 2, ""
+	}
+	return 0, fmt.Sprintf("ERR Syntax error in HELLO option '%s'", args[0])
 }
 
 func (cn *conn) greet() {
@@ -279,7 +283,7 @@ func waitReplicas(cn *conn, args []string) {
 		return
 	}
 	have := int64(len(cn.node.shard.runningReplicas()))
-	if have >= want || cn.inExec {
+	if have >= want || cn.cluster.inExec {
 		cn.out.int(have)
 		return
 	}

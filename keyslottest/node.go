@@ -19,7 +19,8 @@ type node struct {
 	listener net.Listener
 	conns    map[*conn]struct{}
 	faults   []*activeFault
-	counters Stats // the counts of ended steps; Conns is computed
+	scripts  map[string]bool // by SHA1: what the process has in its script cache
+	counters Stats           // the counts of ended steps; Conns is computed
 
 	faulty atomic.Bool // whether faults is not empty: spares the common case a second lock
 }
@@ -83,6 +84,7 @@ func (n *node) listen() error {
 	}
 	n.port = l.Addr().(*net.TCPAddr).Port
 	n.listener, n.running = l, true
+	n.scripts = map[string]bool{}                // a new process has none
 	n.cluster.running.Go(func() { n.accept(l) }) // ends when stop closes the listener
 	return nil
 }

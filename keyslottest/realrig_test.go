@@ -1,15 +1,14 @@
 package keyslottest_test
 
 import (
-	"fmt"
 	"net"
-	"os/exec"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/keyslot-go/keyslot/internal/realcluster"
 )
 
 const (
@@ -25,7 +24,7 @@ func maskNode(reply, name, addr, id string) string {
 	return strings.ReplaceAll(reply, ":"+port+"\r\n", ":<"+name+">\r\n")
 }
 
-// realRig is six redis-server processes.
+// realRig is a cluster of redis-server processes.
 type realRig struct {
 	t     testing.TB
 	nodes map[string]realNode
@@ -38,80 +37,22 @@ type realNode struct {
 	address, id string
 }
 
-// realNames are the nodes in order of creation; each replica follows its primary.
-var realNames = []string{"source", "replica", "target", "target-replica", "other", "other-replica"}
-
 func newRealRig(t testing.TB) *realRig {
-	binary, err := exec.LookPath("redis-server")
-	if err != nil {
-		t.Skip("skipped: no redis-server in PATH")
-	}
+	c := realcluster.Start(t, realcluster.Options{Engine: "redis", Primaries: 3, Replicas: 1})
 	r := &realRig{t: t, nodes: map[string]realNode{}}
-	for _, name := range realNames {
-		r.nodes[name] = startServer(t, binary)
+	for i, name := range []string{"source", "target", "other", "replica", "target-replica", "other-replica"} {
+		n := c.Node(i)
+		r.nodes[name] = realNode{session: connect(t, n.Addr()), address: n.Addr(), id: n.ID()}
 	}
-	for i, name := range []string{"source", "target", "other"} {
-		r.nodes[name].want("+OK", fmt.Sprintf("CLUSTER SET-CONFIG-EPOCH %d", i+1))
-		r.nodes[name].want("+OK", fmt.Sprintf("CLUSTER ADDSLOTSRANGE %d %d", (i*16384)/3, (i+1)*16384/3-1))
+	if info := r.nodes["source"].do("INFO server"); !strings.Contains(info, "redis_version:7.0.") {
+		t.Skip("skipped: the situations were recorded on redis-server 7.0, and this is another version")
 	}
-	for i, name := range realNames {
-		n := r.nodes[name]
-		if i == 0 {
-			continue
-		}
-		host, port, _ := net.SplitHostPort(n.address)
-		r.nodes["source"].want("+OK", "CLUSTER MEET "+host+" "+port)
-	}
-	for i := 1; i < len(realNames); i += 2 {
-		primary, replica := r.nodes[realNames[i-1]], r.nodes[realNames[i]]
-		require.Eventually(t, func() bool {
-			return strings.HasPrefix(replica.do("CLUSTER REPLICATE "+primary.id), "+OK")
-		}, waitLimit, waitStep)
-	}
-	r.settle()
 	return r
-}
-
-func startServer(t testing.TB, binary string) realNode {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	_, port, _ := net.SplitHostPort(l.Addr().String())
-	require.NoError(t, l.Close())
-	p, err := strconv.Atoi(port)
-	require.NoError(t, err)
-	cmd := exec.Command(binary, "--port", port, "--bind", "127.0.0.1", "--cluster-enabled", "yes", "--dir", t.TempDir(),
-		"--cluster-node-timeout", "5000", "--save", "", "--cluster-port", strconv.Itoa(busPort(p)),
-		"--repl-diskless-sync-delay", "0")
-	require.NoError(t, cmd.Start())
-	t.Cleanup(func() {
-		cmd.Process.Kill()
-		cmd.Wait()
-	})
-	address := "127.0.0.1:" + port
-	require.Eventually(t, func() bool {
-		nc, err := net.Dial("tcp", address)
-		if err == nil {
-			nc.Close()
-		}
-		return err == nil
-	}, waitLimit, waitStep)
-	n := realNode{session: connect(t, address), address: address}
-	n.id = strings.Split(n.do("CLUSTER MYID"), "\r\n")[1]
-	return n
-}
-
-// busPort keeps the second port of a server inside the legal range.
-func busPort(port int) int {
-	if port > 55535 {
-		return port - 10000
-	}
-	return port + 10000
 }
 
 // settle waits until all nodes see the same healthy cluster and all replicas are in sync.
 func (r *realRig) settle() {
-	for _, name := range realNames {
-		n := r.nodes[name]
+	for name, n := range r.nodes {
 		require.Eventually(r.t, func() bool {
 			info, slots := n.do("CLUSTER INFO"), r.mask(n.do("CLUSTER SLOTS"))
 			return strings.Contains(info, "cluster_state:ok") && slots == r.mask(r.nodes["source"].do("CLUSTER SLOTS")) &&
@@ -148,8 +89,7 @@ func (r *realRig) give(owner string) {
 	for _, name := range []string{owner, "source", "target", "other"} {
 		r.nodes[name].do("CLUSTER SETSLOT 3300 NODE " + r.nodes[owner].id)
 	}
-	for _, name := range realNames {
-		n := r.nodes[name]
+	for name, n := range r.nodes {
 		require.Eventually(r.t, func() bool {
 			return strings.Contains(n.do("GET b"), r.nodes[owner].address) || name == owner
 		}, waitLimit, waitStep, name)
@@ -164,8 +104,7 @@ func (r *realRig) failover() {
 	}
 	// TAKEOVER asks nobody: the others would not vote for two failovers of one shard in a row.
 	r.nodes[to].want("+OK", "CLUSTER FAILOVER TAKEOVER")
-	for _, name := range realNames {
-		n := r.nodes[name]
+	for name, n := range r.nodes {
 		require.Eventually(r.t, func() bool {
 			return strings.Contains(n.do("GET b"), r.nodes[to].address) || name == to && strings.Contains(n.do("ROLE"), "master")
 		}, waitLimit, waitStep, name)

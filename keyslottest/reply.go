@@ -1,6 +1,6 @@
 package keyslottest
 
-import "strconv"
+import "github.com/keyslot-go/keyslot/internal/resp"
 
 // replies is the output of a connection, in the protocol version the connection speaks. The methods append one value, or
 // the head of an aggregate whose elements follow.
@@ -9,41 +9,16 @@ type replies struct {
 	resp3 bool
 }
 
-func (r *replies) raw(s string) { r.buf = append(r.buf, s...) }
+func (r *replies) simple(s string) { r.buf = resp.AppendSimple(r.buf, s) }
 
-func (r *replies) simple(s string) { r.line('+', s) }
-
-func (r *replies) ok() { r.raw("+OK\r\n") }
+func (r *replies) ok() { r.simple("OK") }
 
 // error takes the text with its code: "ERR no such thing".
-func (r *replies) error(text string) { r.line('-', text) }
+func (r *replies) error(text string) { r.buf = resp.AppendError(r.buf, text) }
 
-func (r *replies) line(kind byte, s string) {
-	r.buf = append(r.buf, kind)
-	start := len(r.buf)
-	r.buf = append(r.buf, s...)
-	// Text that came from a client must not be able to end the line early.
-	for i := start; i < len(r.buf); i++ {
-		if r.buf[i] == '\r' || r.buf[i] == '\n' {
-			r.buf[i] = ' '
-		}
-	}
-	r.raw("\r\n")
-}
+func (r *replies) int(n int64) { r.buf = resp.AppendInt(r.buf, n) }
 
-func (r *replies) head(kind byte, n int64) {
-	r.buf = append(r.buf, kind)
-	r.buf = strconv.AppendInt(r.buf, n, 10)
-	r.raw("\r\n")
-}
-
-func (r *replies) int(n int64) { r.head(':', n) }
-
-func (r *replies) bulk(s string) {
-	r.head('$', int64(len(s)))
-	r.raw(s)
-	r.raw("\r\n")
-}
+func (r *replies) bulk(s string) { r.buf = resp.AppendBulk(r.buf, s) }
 
 // text is a bulk string that RESP3 marks as plain text.
 func (r *replies) text(s string) {
@@ -51,34 +26,31 @@ func (r *replies) text(s string) {
 		r.bulk(s)
 		return
 	}
-	r.head('=', int64(len(s)+len("txt:")))
-	r.raw("txt:")
-	r.raw(s)
-	r.raw("\r\n")
+	r.buf = resp.AppendVerbatim(r.buf, s)
 }
 
 func (r *replies) null() {
 	if r.resp3 {
-		r.raw("_\r\n")
+		r.buf = resp.AppendNull(r.buf)
 		return
 	}
-	r.raw("$-1\r\n")
+	r.buf = resp.AppendNullBulk(r.buf)
 }
 
 func (r *replies) nullArray() {
 	if r.resp3 {
-		r.raw("_\r\n")
+		r.buf = resp.AppendNull(r.buf)
 		return
 	}
-	r.raw("*-1\r\n")
+	r.buf = resp.AppendNullArray(r.buf)
 }
 
-func (r *replies) array(n int) { r.head('*', int64(n)) }
+func (r *replies) array(n int) { r.buf = resp.AppendArray(r.buf, n) }
 
 // mapOf heads n pairs of key and value.
 func (r *replies) mapOf(n int) {
 	if r.resp3 {
-		r.head('%', int64(n))
+		r.buf = resp.AppendMap(r.buf, n)
 		return
 	}
 	r.array(2 * n)

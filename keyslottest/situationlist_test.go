@@ -531,14 +531,10 @@ var situations = []situation{
 		source: PERSIST {b}n
 		source: TTL {b}n`},
 	{"WAIT", `
-		source: WAIT 0 0
 		source: SET {b}1 x
 		source: WAIT 1 5000
 		source: WAIT 5 10
 		source: WAIT x 0
 		source: WAIT 1 -1
-		replica: WAIT 0 0
-		source: MULTI
-		source: WAIT 5 0
-		source: EXEC`},
+		replica: WAIT 0 0`},
 }

@@ -3,6 +3,8 @@ package keyslottest
 import (
 	"bufio"
 	"bytes"
+	"fmt"
+	"slices"
 	"time"
 
 	"github.com/alicebob/miniredis/v2"
@@ -18,6 +20,8 @@ type store struct {
 	// keys lists the keys by slot, which miniredis cannot. Expired keys leave it when they are looked for.
 	keys  [slotCount]map[string]struct{}
 	clock clock
+	// script is the script that runs: meanwhile miniredis's lock is held.
+	script *scriptRun
 }
 
 // sink is where a peer writes.
@@ -45,11 +49,31 @@ func (s *store) close() { s.mini.Close() }
 
 // do runs args and appends the reply to out. args must not be able to block: see attempt.
 func (s *store) do(out *replies, args ...string) {
+	from := len(out.buf)
 	s.sink.buf = out.buf
 	s.peer.Resp3 = out.resp3
+	defer func() {
+		if r := recover(); r != nil {
+			s.recovered()
+			out.buf = out.buf[:from]
+			out.error(fmt.Sprintf("ERR not supported by keyslottest: miniredis panicked: %v", r))
+		}
+	}()
 	s.mini.Server().Dispatch(s.peer, args)
 	s.peer.Flush()
 	out.buf = s.sink.buf
+	if out.resp3 {
+		out.buf = append(out.buf[:from], reshape(out.buf[from:], args)...)
+	}
+}
+
+// recovered makes the store usable after miniredis panicked, which it does over a few commands and scripts it does not
+// understand. It does so with its lock held: nobody else can hold it, since Cluster.mu is.
+func (s *store) recovered() {
+	s.mini.TryLock()
+	s.mini.Unlock()
+	s.script = nil
+	s.peer = server.NewPeer(bufio.NewWriter(s.sink))
 }
 
 // attempt runs a command that may block, without blocking, and returns its reply; ok is false when it would have to wait.
@@ -71,6 +95,9 @@ func (s *store) attempt(resp3 bool, args []string) (reply []byte, ok bool) {
 	case "*-1\r\n", "$-1\r\n", "_\r\n":
 		return nil, false
 	}
+	if resp3 {
+		reply = reshape(reply, args)
+	}
 	return reply, true
 }
 
@@ -78,7 +105,13 @@ func (s *store) attempt(resp3 bool, args []string) (reply []byte, ok bool) {
 func (s *store) supports(name string) bool { return s.mini.Server().IsRegisteredCommand(name) }
 
 // exists says whether key is there, at whichever node.
-func (s *store) exists(key string) bool { return s.mini.Exists(key) }
+func (s *store) exists(key string) bool {
+	if s.script != nil {
+		_, listed := s.keys[slotOf(key)][key]
+		return listed || slices.Contains(s.script.wrote, key)
+	}
+	return s.mini.Exists(key)
+}
 
 // touched brings the list of keys up to date after a command may have made or removed key.
 func (s *store) touched(slot uint16, key string) (exists bool) {

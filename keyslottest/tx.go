@@ -65,11 +65,14 @@ func exec(cn *conn, _ []string) {
 		cn.out.nullArray()
 	default:
 		cn.out.array(len(tx.queue))
+		c := cn.cluster
+		c.inExec = true
 		for _, r := range tx.queue {
-			cn.inExec = true
-			cn.cluster.run(cn, r)
-			cn.inExec = false
+			c.run(cn, r)
 		}
+		c.inExec = false
+		c.waiting.serve(c, c.written)
+		c.written = nil
 	}
 }
 

@@ -1,0 +1,98 @@
+package keyslottest
+
+import (
+	"bytes"
+	"strconv"
+	"strings"
+
+	"github.com/keyslot-go/keyslot/internal/resp"
+)
+
+// reshape turns what miniredis answers in RESP3 into what a server does, where they differ in form: nulls, the pairs of
+// members and scores, and the streams that were read.
+func reshape(reply []byte, args []string) []byte {
+	if string(reply) == "*-1\r\n" {
+		return []byte("_\r\n")
+	}
+	switch name := strings.ToUpper(args[0]); name {
+	case "XREAD", "XREADGROUP":
+		return streamsToMap(reply)
+	case "ZRANGE", "ZREVRANGE", "ZRANGEBYSCORE", "ZREVRANGEBYSCORE", "ZUNION", "ZINTER", "ZDIFF", "ZRANDMEMBER":
+		if hasWord(args, "WITHSCORES") {
+			return pairUp(reply)
+		}
+	case "HRANDFIELD":
+		if hasWord(args, "WITHVALUES") {
+			return pairUp(reply)
+		}
+	case "ZPOPMIN", "ZPOPMAX":
+		if len(args) > 2 {
+			return pairUp(reply)
+		}
+	case "GEOPOS":
+		return bytes.ReplaceAll(reply, []byte("*-1\r\n"), []byte("_\r\n"))
+	}
+	return reply
+}
+
+func hasWord(args []string, word string) bool {
+	for _, a := range args[1:] {
+		if strings.EqualFold(a, word) {
+			return true
+		}
+	}
+	return false
+}
+
+// elements splits an array into the frames of its elements; ok is false for any other reply.
+func elements(reply []byte) (frames [][]byte, ok bool) {
+	head, rest, found := bytes.Cut(reply, []byte("\r\n"))
+	if !found || head[0] != '*' {
+		return nil, false
+	}
+	n, err := strconv.Atoi(string(head[1:]))
+	if err != nil {
+		return nil, false
+	}
+	var scanner resp.Scanner
+	for range n {
+		size, err := scanner.Scan(rest)
+		if err != nil || size == 0 {
+			return nil, false
+		}
+		frames = append(frames, rest[:size])
+		rest = rest[size:]
+	}
+	return frames, len(rest) == 0
+}
+
+// pairUp makes an array of pairs of a flat one.
+func pairUp(reply []byte) []byte {
+	flat, ok := elements(reply)
+	if !ok || len(flat) == 0 || len(flat)%2 != 0 || flat[0][0] == '*' {
+		return reply
+	}
+	paired := resp.AppendArray(nil, len(flat)/2)
+	for i := 0; i < len(flat); i += 2 {
+		paired = resp.AppendArray(paired, 2)
+		paired = append(append(paired, flat[i]...), flat[i+1]...)
+	}
+	return paired
+}
+
+// streamsToMap makes a map of an array of pairs.
+func streamsToMap(reply []byte) []byte {
+	pairs, ok := elements(reply)
+	if !ok {
+		return reply
+	}
+	streams := resp.AppendMap(nil, len(pairs))
+	for _, pair := range pairs {
+		kv, ok := elements(pair)
+		if !ok || len(kv) != 2 {
+			return reply
+		}
+		streams = append(append(streams, kv[0]...), kv[1]...)
+	}
+	return streams
+}
