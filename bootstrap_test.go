@@ -108,6 +108,16 @@ func TestIPAddressesAreNotLookedUp(t *testing.T) {
 	require.Equal(t, addrs("fe80::1%eth0"), got)
 }
 
+func TestTheResolverOfTheSystemFits(t *testing.T) {
+	r := newResolver(net.DefaultResolver, 2*time.Second)
+	t.Cleanup(r.close)
+	got, err := r.resolve(t.Context(), "localhost")
+	require.NoError(t, err)
+	for _, addr := range got {
+		require.True(t, addr.IsLoopback(), "%s", addr)
+	}
+}
+
 func TestSlowDNSHoldsNobodyBeyondTheirContextOrTheTimeout(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		dns := &fakeDNS{delay: time.Hour}

@@ -15,7 +15,7 @@ const (
 	refreshInterval = time.Second
 
 	// Refreshes while callers cannot be served: 100 to 200 ms apart at first, 100 to 500 ms later, until the cluster has been
-	// quiet for urgentQuiet. With 5,000 clients and 1,500 nodes that is about 20 map replies a second for each node.
+	// quiet for urgentQuiet. With 5,000 clients that ask 2 of 1,500 nodes each, a node sends about 20 maps a second.
 	urgentFloor = 100 * time.Millisecond
 	urgentFirst = 100 * time.Millisecond
 	urgentLimit = 400 * time.Millisecond
