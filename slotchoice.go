@@ -11,11 +11,11 @@ type choiceReason uint8
 
 const (
 	keptNoAnswer   choiceReason = iota // no node gave a usable answer
-	keptOlder                     // the answers are of an older epoch, and not everyone asked agrees
-	keptUnordered                 // one answer without an epoch does not replace a map that has one
-	keptFewerSlots                // one answer alone covers fewer slots
-	keptFailing                   // one node alone answered, and says its cluster state is fail
-	keptForeign                   // the node asked has lost its address to a node of another cluster
+	keptOlder                          // the answers are of an older epoch, and not everyone asked agrees
+	keptUnordered                      // one answer without an epoch does not replace a map that has one
+	keptFewerSlots                     // one answer alone covers fewer slots
+	keptFailing                        // one node alone answered, and says its cluster state is fail
+	keptForeign                        // the node asked has lost its address to a node of another cluster
 
 	tookFirst    // there was no map yet
 	tookNewer    // a newer epoch

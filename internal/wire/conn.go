@@ -48,20 +48,21 @@ type Conn struct {
 
 	mu sync.Mutex
 	// guarded by mu
-	err      error // why the connection is dead; no call enters after it is set
-	draining bool
-	fill     []byte // requests not yet offered to Write
-	spare    []byte // the other half of the double buffer, nil while it is being written
-	queue    fifo   // calls in the order of their bytes, unsent ones included
-	appended int64  // stream offset of the end of fill
-	offered  int64  // stream offset up to which bytes were given to Write
-	written  int64  // stream offset up to which Write has accepted bytes
-	answered int64  // stream offset of the last answered request's end
-	flushing bool   // somebody has promised to write what is in fill
-	writing  bool   // that somebody is inside Write
-	waiting  []chan struct{}
-	idle     idleness
-	watch    watchdog
+	err        error // why the connection is dead; no call enters after it is set
+	draining   bool
+	introduced bool   // the client's name and version are on their way
+	fill       []byte // requests not yet offered to Write
+	spare      []byte // the other half of the double buffer, nil while it is being written
+	queue      fifo   // calls in the order of their bytes, unsent ones included
+	appended   int64  // stream offset of the end of fill
+	offered    int64  // stream offset up to which bytes were given to Write
+	written    int64  // stream offset up to which Write has accepted bytes
+	answered   int64  // stream offset of the last answered request's end
+	flushing   bool   // somebody has promised to write what is in fill
+	writing    bool   // that somebody is inside Write
+	waiting    []chan struct{}
+	idle       idleness
+	watch      watchdog
 
 	// owned by the reader
 	buf     []byte
@@ -81,6 +82,7 @@ func (c *Conn) Send(ctx context.Context, w *Waiter, calls []*Call) error {
 		return err
 	}
 	busy := c.queue.len() > 0
+	c.introduce()
 	for _, call := range calls {
 		call.conn, call.waiter = c, w
 		call.Err, call.Sent, call.Abandoned = nil, false, false

@@ -156,21 +156,21 @@ func isExact(raw net.Conn) bool {
 
 // start lets the connection take calls.
 func (c *Conn) start() {
-	c.mu.Lock()
 	c.idle.since = time.Now()
-	c.introduce()
-	c.mu.Unlock()
 	go c.read() // ends when the connection dies or has been drained; Wait waits for it
 }
 
-// introduce queues what the server should know but need not answer before the first command; a server that refuses
-// (CLIENT SETINFO is Redis 7.2) is as good. The bytes travel in the same write as the first command. mu is held.
+// introduce queues, ahead of the first command and in the same write, what the server should know but need not answer
+// first; a server that refuses (CLIENT SETINFO is Redis 7.2) is as good. mu is held.
 func (c *Conn) introduce() {
+	if c.introduced {
+		return
+	}
+	c.introduced = true
 	for _, field := range [][2]string{{"LIB-NAME", c.opts.LibName}, {"LIB-VER", c.opts.LibVer}} {
-		if field[1] == "" {
-			continue
+		if field[1] != "" {
+			c.enqueueQuiet(new(Call), command("CLIENT", "SETINFO", field[0], field[1]))
 		}
-		c.enqueueQuiet(new(Call), command("CLIENT", "SETINFO", field[0], field[1]))
 	}
 }
 
