@@ -78,6 +78,9 @@ func (ws *waiters) serve(c *Cluster, keys []string) {
 		key := keys[0]
 		keys = keys[1:]
 		for _, w := range slices.Clone(ws.byKey[key]) {
+			if m := c.migrations[slotOf(key)]; m != nil && !m.holds(c.store, w.conn.node, key) {
+				continue // written at the other side: this waiter's node does not have it
+			}
 			reply, ok := c.store.attempt(w.resp3, w.request.args)
 			if !ok {
 				continue

@@ -53,7 +53,7 @@ func (c *Cluster) RemoveShard(ctx context.Context, primaryID string) error {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if len(c.ranges(leaving)) > 0 {
+	if len(c.ranges(leaving)) > 0 || c.importing(leaving) {
 		return fmt.Errorf("keyslottest: slots were moved to node %s while it was being removed", primaryID)
 	}
 	for _, n := range leaving.nodes() {
@@ -62,6 +62,16 @@ func (c *Cluster) RemoveShard(ctx context.Context, primaryID string) error {
 	c.shards = slices.DeleteFunc(c.shards, func(s *shard) bool { return s == leaving })
 	c.topologyChanged()
 	return nil
+}
+
+// importing says whether a slot is migrating to s. mu is held.
+func (c *Cluster) importing(s *shard) bool {
+	for _, m := range c.migrations {
+		if m.to == s {
+			return true
+		}
+	}
+	return false
 }
 
 // removeNode stops n and forgets it. mu is held.

@@ -34,6 +34,10 @@ func (c *Cluster) Migrate(slot uint16, toNodeID string) (*Migration, error) {
 
 func (c *Cluster) migrate(slot uint16, to *shard) (*Migration, error) {
 	switch {
+	case c.closed:
+		return nil, errClosed
+	case !slices.Contains(c.shards, to):
+		return nil, fmt.Errorf("keyslottest: the shard of node %s was removed", to.primary.id)
 	case slot >= slotCount:
 		return nil, fmt.Errorf("keyslottest: slot %d: slots are 0 to %d", slot, slotCount-1)
 	case c.owner[slot] == nil:

@@ -364,6 +364,24 @@ var situations = []situation{
 		finish
 		source<
 		source: PING`},
+	{"blocked while the key is born at the target", `
+		source> BLPOP {b}1 0
+		blocked 1
+		open
+		target: ASKING
+		target: RPUSH {b}1 x y
+		target: ASKING
+		target: LLEN {b}1
+		finish
+		source<
+		target: LRANGE {b}1 0 -1`},
+	{"blocked at the target", `
+		open
+		target: ASKING
+		target> BLPOP {b}1 0
+		target/2: ASKING
+		target/2: RPUSH {b}1 x
+		target<`},
 	{"about to block on a migrating slot", `
 		open
 		source: BLPOP {b}1 0
@@ -530,6 +548,57 @@ var situations = []situation{
 		source: TTL {b}none
 		source: PERSIST {b}n
 		source: TTL {b}n`},
+	{"more types answer as they do", `
+		source: ZADD {b}z 1 x 2.5 y inf z
+		source: ZRANGE {b}z 0 -1 REV WITHSCORES
+		source: ZRANGEBYSCORE {b}z -inf +inf WITHSCORES
+		source: ZINCRBY {b}z 1 x
+		source: ZPOPMIN {b}z
+		source: ZPOPMAX {b}z 1
+		source: ZUNION 1 {b}z WITHSCORES
+		source: ZMSCORE {b}z y none
+		source: ZRANK {b}z none
+		source: ZADD {b}z INCR 2 y
+		source: ZADD {b}z NX INCR 2 y
+		source: XADD {b}x 1-1 f v g w
+		source: XADD {b}x 1-2 f v
+		source: XRANGE {b}x - +
+		source: XLEN {b}x
+		source: XREAD COUNT 1 STREAMS {b}x 0
+		source: XREAD STREAMS {b}none 0
+		source: XGROUP CREATE {b}x g 0
+		source: XREADGROUP GROUP g c COUNT 1 STREAMS {b}x >
+		source: XACK {b}x g 1-1
+		source: LMPOP 1 {b}none LEFT
+		source: RPUSH {b}l a b c
+		source: LMPOP 1 {b}l LEFT COUNT 2
+		source: SPOP {b}none 2
+		source: SADD {b}s 1
+		source: SPOP {b}s 2
+		source: SINTER {b}s {b}none
+		source: SMISMEMBER {b}s 1
+		source: HSET {b}h f v
+		source: HKEYS {b}h
+		source: HINCRBYFLOAT {b}h n 1.25
+		source: HGET {b}h none
+		source: HRANDFIELD {b}h 0
+		source: SET {b}k v GET
+		source: SET {b}k w NX
+		source: SET {b}k w XX GET
+		source: GETDEL {b}k
+		source: GETEX {b}k
+		source: MSETNX {b}k 1 {b}j 2
+		source: APPEND {b}k 2
+		source: PFADD {b}p a b
+		source: PFCOUNT {b}p
+		source: GETRANGE {b}k 0 0
+		source: BITCOUNT {b}k
+		source: INCRBY {b}k x
+		source: SET {b}k x EX 0
+		source: EXPIRE {b}k -1
+		source: EXISTS {b}k
+		source: RENAME {b}none {b}k
+		source: COPY {b}j {b}i`},
 	{"WAIT", `
 		source: SET {b}1 x
 		source: WAIT 1 5000

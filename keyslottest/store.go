@@ -62,9 +62,7 @@ func (s *store) do(out *replies, args ...string) {
 	s.mini.Server().Dispatch(s.peer, args)
 	s.peer.Flush()
 	out.buf = s.sink.buf
-	if out.resp3 {
-		out.buf = append(out.buf[:from], reshape(out.buf[from:], args)...)
-	}
+	out.buf = append(out.buf[:from], reshape(out.buf[from:], args, out.resp3)...)
 }
 
 // recovered makes the store usable after miniredis panicked, which it does over a few commands and scripts it does not
@@ -95,10 +93,7 @@ func (s *store) attempt(resp3 bool, args []string) (reply []byte, ok bool) {
 	case "*-1\r\n", "$-1\r\n", "_\r\n":
 		return nil, false
 	}
-	if resp3 {
-		reply = reshape(reply, args)
-	}
-	return reply, true
+	return reshape(reply, args, resp3), true
 }
 
 // supports says whether miniredis knows the command.
