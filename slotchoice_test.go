@@ -24,7 +24,7 @@ func viaEndpoint(v *view) *view {
 func TestChooseWhichMapWins(t *testing.T) {
 	const s = time.Second
 	sees := func(from, state string, epoch uint64, shards string) *view {
-		return answer(from, state, epoch, s, shards)
+		return viewOf(from, state, epoch, s, shards)
 	}
 	for _, tc := range []struct {
 		name        string
@@ -32,7 +32,7 @@ func TestChooseWhichMapWins(t *testing.T) {
 		views       []*view
 		asked       int
 		unreachable bool
-		want        verdict
+		want        choiceReason
 		owner       string // of slotA afterwards
 	}{
 		// The first map.
@@ -153,7 +153,7 @@ func firstOf(v *view) *slotMap {
 }
 
 func TestChosenMapTellsWhereItIsFrom(t *testing.T) {
-	m, _ := choose(installed(6, twoShards), []*view{answer("c", "ok", 7, time.Second, afterScaleOut)}, 1, false, t0.Add(2*time.Second))
+	m, _ := choose(installed(6, twoShards), []*view{viewOf("c", "ok", 7, time.Second, afterScaleOut)}, 1, false, t0.Add(2*time.Second))
 	top := m.topology(t0.Add(4 * time.Second))
 	require.Equal(t, "c.example:6379", top.Source)
 	require.EqualValues(t, 7, top.Epoch)
@@ -161,9 +161,9 @@ func TestChosenMapTellsWhereItIsFrom(t *testing.T) {
 }
 
 func TestMapKeepsItsEpochWhenTheAnswerHasNone(t *testing.T) {
-	views := []*view{epochless(answer("a", "ok", 0, 0, afterScaleOut)), epochless(answer("b", "ok", 0, 0, afterScaleOut))}
+	views := []*view{epochless(viewOf("a", "ok", 0, 0, afterScaleOut)), epochless(viewOf("b", "ok", 0, 0, afterScaleOut))}
 	m, _ := choose(installed(6, twoShards), views, 2, false, t0)
-	next, got := choose(m, []*view{answer("a", "ok", 5, 0, twoShards)}, 2, false, t0)
+	next, got := choose(m, []*view{viewOf("a", "ok", 5, 0, twoShards)}, 2, false, t0)
 	require.Nil(t, next)
 	require.Equal(t, keptOlder, got)
 }
@@ -177,21 +177,21 @@ func TestPatchedSlotAtTheSameEpoch(t *testing.T) {
 		now   time.Duration
 		owner string
 	}{
-		{"one node has not heard of it", []*view{answer("b", "ok", 6, asked, twoShards)}, asked, "c"},
-		{"the old owner has not either", []*view{answer("a", "ok", 6, asked, twoShards)}, asked, "c"},
-		{"two nodes deny it", []*view{answer("a", "ok", 6, asked, twoShards), answer("b", "ok", 6, asked, twoShards)}, asked, "a"},
-		{"two answers of one node", []*view{answer("b", "ok", 6, asked, twoShards), viaEndpoint(answer("b", "ok", 6, asked, twoShards))},
+		{"one node has not heard of it", []*view{viewOf("b", "ok", 6, asked, twoShards)}, asked, "c"},
+		{"the old owner has not either", []*view{viewOf("a", "ok", 6, asked, twoShards)}, asked, "c"},
+		{"two nodes deny it", []*view{viewOf("a", "ok", 6, asked, twoShards), viewOf("b", "ok", 6, asked, twoShards)}, asked, "a"},
+		{"two answers of one node", []*view{viewOf("b", "ok", 6, asked, twoShards), viaEndpoint(viewOf("b", "ok", 6, asked, twoShards))},
 			asked, "c"},
-		{"two nodes that were asked before", []*view{answer("a", "ok", 6, before, twoShards), answer("b", "ok", 6, before, twoShards)},
+		{"two nodes that were asked before", []*view{viewOf("a", "ok", 6, before, twoShards), viewOf("b", "ok", 6, before, twoShards)},
 			asked, "c"},
-		{"its owner denies it", []*view{answer("c", "ok", 6, asked, twoShards)}, asked, "a"},
-		{"its owner was asked before", []*view{answer("c", "ok", 6, before, twoShards)}, asked, "c"},
-		{"five seconds passed", []*view{answer("b", "ok", 6, moved+patchLife, twoShards)}, moved + patchLife, "a"},
-		{"a newer epoch", []*view{answer("b", "ok", 7, asked, twoShards)}, asked, "a"},
-		{"one node confirms it", []*view{answer("c", "ok", 6, asked, "a:0-99,101-8191/ra b:8192-16383/rb c:100")}, asked, "c"},
+		{"its owner denies it", []*view{viewOf("c", "ok", 6, asked, twoShards)}, asked, "a"},
+		{"its owner was asked before", []*view{viewOf("c", "ok", 6, before, twoShards)}, asked, "c"},
+		{"five seconds passed", []*view{viewOf("b", "ok", 6, moved+patchLife, twoShards)}, moved + patchLife, "a"},
+		{"a newer epoch", []*view{viewOf("b", "ok", 7, asked, twoShards)}, asked, "a"},
+		{"one node confirms it", []*view{viewOf("c", "ok", 6, asked, "a:0-99,101-8191/ra b:8192-16383/rb c:100")}, asked, "c"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			m := installed(6, twoShards).moved(slotA, node("c"), t0.Add(moved))
+			m := installed(6, twoShards).moved(slotA, nodeNamed("c"), t0.Add(moved))
 			next, _ := choose(m, tc.views, len(tc.views), false, t0.Add(tc.now))
 			require.NotNil(t, next)
 			require.Equal(t, tc.owner, ownerName(&next.layout, slotA))
@@ -202,35 +202,35 @@ func TestPatchedSlotAtTheSameEpoch(t *testing.T) {
 }
 
 func TestPatchSurvivesSeveralRefreshesButNotForEver(t *testing.T) {
-	m := installed(6, twoShards).moved(slotA, node("c"), t0)
+	m := installed(6, twoShards).moved(slotA, nodeNamed("c"), t0)
 	for at := time.Duration(0); at < patchLife; at += time.Second {
-		m, _ = choose(m, []*view{answer("b", "ok", 6, at, twoShards)}, 1, false, t0.Add(at))
+		m, _ = choose(m, []*view{viewOf("b", "ok", 6, at, twoShards)}, 1, false, t0.Add(at))
 		require.Equal(t, "c", ownerName(&m.layout, slotA), "after %s", at)
 	}
-	m, _ = choose(m, []*view{answer("b", "ok", 6, patchLife, twoShards)}, 1, false, t0.Add(patchLife))
+	m, _ = choose(m, []*view{viewOf("b", "ok", 6, patchLife, twoShards)}, 1, false, t0.Add(patchLife))
 	require.Equal(t, "a", ownerName(&m.layout, slotA))
 	require.Empty(t, m.patches)
 }
 
 func TestFailoverHeardFromARedirectSurvivesAStaleAnswer(t *testing.T) {
-	m := installed(6, twoShards).moved(slotA, node("ra"), t0)
-	next, _ := choose(m, []*view{answer("b", "ok", 6, time.Second, twoShards)}, 1, false, t0.Add(time.Second))
+	m := installed(6, twoShards).moved(slotA, nodeNamed("ra"), t0)
+	next, _ := choose(m, []*view{viewOf("b", "ok", 6, time.Second, twoShards)}, 1, false, t0.Add(time.Second))
 	require.Equal(t, "ra", ownerName(&next.layout, slotA))
 	require.Equal(t, "ra", ownerName(&next.layout, 0), "the whole shard")
 	require.Equal(t, []string{"a"}, replicaNames(next, slotA))
 }
 
 func TestRedirectTargetGetsItsIDFromTheNextAnswer(t *testing.T) {
-	m := installed(6, twoShards).moved(slotA, node("c"), t0)
+	m := installed(6, twoShards).moved(slotA, nodeNamed("c"), t0)
 	require.Empty(t, m.primaryOf(slotA).ID)
-	next, _ := choose(m, []*view{answer("b", "ok", 6, time.Second, "a:0-8191/ra b:8192-16383/rb c:200")}, 1, false, t0.Add(time.Second))
+	next, _ := choose(m, []*view{viewOf("b", "ok", 6, time.Second, "a:0-8191/ra b:8192-16383/rb c:200")}, 1, false, t0.Add(time.Second))
 	require.Equal(t, id("c"), next.primaryOf(slotA).ID)
 	require.Len(t, next.nodes, 5, "it is not listed twice")
 }
 
 func TestNodeKeepsItsIdentityAtANewAddress(t *testing.T) {
-	m := installed(6, twoShards).moved(slotA, node("b"), t0)
-	v := answer("a", "ok", 6, time.Second, twoShards)
+	m := installed(6, twoShards).moved(slotA, nodeNamed("b"), t0)
+	v := viewOf("a", "ok", 6, time.Second, twoShards)
 	v.nodes[v.find(&Node{ID: id("b")})].Host = "10.9.9.9"
 	next, _ := choose(m, []*view{v}, 1, false, t0.Add(time.Second))
 	require.Equal(t, "10.9.9.9:6379", next.primaryOf(slotA).Addr(), "the patch follows the node")
@@ -238,7 +238,7 @@ func TestNodeKeepsItsIdentityAtANewAddress(t *testing.T) {
 }
 
 func TestAddressTakenOverByAnotherIDIsAnotherNode(t *testing.T) {
-	v, o := answer("a", "ok", 6, 0, twoShards), answer("b", "ok", 6, 0, twoShards)
+	v, o := viewOf("a", "ok", 6, 0, twoShards), viewOf("b", "ok", 6, 0, twoShards)
 	require.True(t, v.agrees(&o.layout))
 	o.nodes[0].ID = id("z")
 	require.False(t, v.agrees(&o.layout))
@@ -249,9 +249,9 @@ func TestAddressTakenOverByAnotherIDIsAnotherNode(t *testing.T) {
 func TestLoadingNodeListsNoReplicas(t *testing.T) {
 	const bare = "a:0-8191 b:8192-16383"
 	m := installed(6, twoShards)
-	loading := func(from string, at time.Duration) *view { return answer(from, "ok", 6, at, bare) }
+	loading := func(from string, at time.Duration) *view { return viewOf(from, "ok", 6, at, bare) }
 
-	next, _ := choose(m, []*view{loading("a", time.Second), answer("b", "ok", 6, 0, twoShards)}, 2, false, t0.Add(time.Second))
+	next, _ := choose(m, []*view{loading("a", time.Second), viewOf("b", "ok", 6, 0, twoShards)}, 2, false, t0.Add(time.Second))
 	require.Equal(t, []string{"ra"}, replicaNames(next, slotA), "the answer with replicas is preferred")
 
 	next, _ = choose(m, []*view{loading("a", time.Second)}, 1, false, t0.Add(time.Second))
@@ -264,20 +264,20 @@ func TestLoadingNodeListsNoReplicas(t *testing.T) {
 	gone, _ = choose(next, []*view{loading("a", replicaMemory)}, 1, false, t0.Add(replicaMemory))
 	require.Empty(t, replicaNames(gone, slotA), "and so does a minute")
 
-	failedOver, _ := choose(m, []*view{answer("b", "ok", 7, time.Second, "ra:0-8191 b:8192-16383")}, 1, false, t0.Add(time.Second))
+	failedOver, _ := choose(m, []*view{viewOf("b", "ok", 7, time.Second, "ra:0-8191 b:8192-16383")}, 1, false, t0.Add(time.Second))
 	require.Empty(t, replicaNames(failedOver, slotA), "a promoted replica is nobody's replica")
 	require.Equal(t, []string{"rb"}, replicaNames(failedOver, 9000))
 }
 
 func TestReplicaThatVanishedIsBelieved(t *testing.T) {
 	m := installed(6, "a:0-8191/r1,r2 b:8192-16383/rb")
-	next, _ := choose(m, []*view{answer("b", "ok", 6, time.Second, "a:0-8191/r1 b:8192-16383/rb")}, 1, false, t0.Add(time.Second))
+	next, _ := choose(m, []*view{viewOf("b", "ok", 6, time.Second, "a:0-8191/r1 b:8192-16383/rb")}, 1, false, t0.Add(time.Second))
 	require.Equal(t, []string{"r1"}, replicaNames(next, slotA))
 }
 
 func TestChooseChangesNeitherMapNorViews(t *testing.T) {
-	m := installed(6, twoShards).moved(slotA, node("c"), t0)
-	v := answer("b", "ok", 6, time.Second, "a:0-8191 b:8192-16383")
+	m := installed(6, twoShards).moved(slotA, nodeNamed("c"), t0)
+	v := viewOf("b", "ok", 6, time.Second, "a:0-8191 b:8192-16383")
 	next, _ := choose(m, []*view{v}, 1, false, t0.Add(time.Second))
 	require.Equal(t, "c", ownerName(&next.layout, slotA))
 	require.Equal(t, "a", ownerName(&v.layout, slotA))
