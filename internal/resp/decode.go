@@ -43,7 +43,7 @@ func Int(frame []byte) (n int64, ok bool) {
 }
 
 // Decode returns the value of a frame: streamed values assembled, attributes dropped wherever they are. The value
-// shares no memory with the frame. A frame that a Scanner accepted never fails; anything else gives a *ProtocolError at
+// shares no memory with the frame; the strings of a frame of up to 4 KiB share one copy of it. A frame that a Scanner accepted never fails; anything else gives a *ProtocolError at
 // worst, and never takes more memory than a small multiple of its length.
 func Decode(frame []byte) (Value, error) {
 	d := newDecoder(frame)

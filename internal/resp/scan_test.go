@@ -236,6 +236,19 @@ func TestScanWorkIsLinear(t *testing.T) {
 	}
 }
 
+// Even limits as wide as an int leave no number that overflows one.
+func TestScanWithoutLimits(t *testing.T) {
+	const most = math.MaxInt
+	lim := resp.Limits{Depth: most, Line: most, Bulk: most, Elements: most, Frame: most}
+	for _, kind := range "$!=*%~>|" {
+		for _, n := range []uint{most/2 + 1, most - 2, most - 1, most} {
+			in := fmt.Appendf(nil, "%c%d\r\n:1\r\n", kind, n)
+			got, _ := scanAll(in, lim)
+			require.Zero(t, got)
+		}
+	}
+}
+
 func TestScanAllocatesNothing(t *testing.T) {
 	var s resp.Scanner
 	for _, frame := range []string{"$5\r\nhello\r\n", "+OK\r\n", ":12\r\n", "*2\r\n%1\r\n$1\r\na\r\n,1.5\r\n:1\r\n", "$?\r\n;1\r\na\r\n;0\r\n"} {
