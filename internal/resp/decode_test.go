@@ -107,6 +107,17 @@ func TestDecodeCopies(t *testing.T) {
 	}
 }
 
+// Strings of a short frame are parts of one copy; of a long one, keeping an element must not keep all of it.
+func TestDecodeSharesOnlyShortCopies(t *testing.T) {
+	for size, allocs := range map[int]float64{20: 2, 100: 101} {
+		frame := resp.AppendArray(nil, 100)
+		for range 100 {
+			frame = resp.AppendBulk(frame, strings.Repeat("a", size))
+		}
+		require.Equal(t, allocs, testing.AllocsPerRun(10, func() { _, _ = resp.Decode(frame) }))
+	}
+}
+
 func TestViewsOfAFrame(t *testing.T) {
 	for _, c := range []struct {
 		frame   string
