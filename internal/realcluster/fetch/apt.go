@@ -3,7 +3,6 @@ package main
 import (
 	"bufio"
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -30,8 +29,13 @@ func fetch(ctx context.Context, dir, name string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if _, err := a.run(ctx, "apt-get", "update"); err != nil {
+	out, err := a.run(ctx, "apt-get", "update")
+	if err != nil {
 		return "", err
+	}
+	// An update that reached no source is only a warning to apt.
+	if !a.has(ctx, "libc6") {
+		return "", fmt.Errorf("the package lists cannot be downloaded: %s", failure(out))
 	}
 	server := name + "-server"
 	if !a.has(ctx, server) {
@@ -88,7 +92,7 @@ func (a *apt) run(ctx context.Context, program string, args ...string) (string, 
 		return "", fmt.Errorf("%s %s: %w", program, args[0], ctx.Err())
 	}
 	if err != nil {
-		return "", fmt.Errorf("%s %s: %w: %s", program, args[0], err, lastLine(string(out)))
+		return "", fmt.Errorf("%s %s: %w: %s", program, args[0], err, failure(string(out)))
 	}
 	return string(out), nil
 }
@@ -99,8 +103,11 @@ func (a *apt) has(ctx context.Context, name string) bool {
 	return err == nil && strings.Contains(out, name)
 }
 
-// addBackports adds the backports suite of a Debian release to the sources, from the mirror and with the key that the
-// machine uses for the release itself.
+// debianKeys are the keys that Debian signs its releases with, where its own package puts them.
+const debianKeys = "/usr/share/keyrings/debian-archive-keyring.gpg"
+
+// addBackports adds the backports suite of a Debian release to the sources, from the mirror that the machine uses for
+// the release itself.
 func (a *apt) addBackports(ctx context.Context) error {
 	release, err := osRelease("/etc/os-release")
 	if err != nil {
@@ -111,11 +118,15 @@ func (a *apt) addBackports(ctx context.Context) error {
 		return fmt.Errorf("%q has no backports suite to look in", release["PRETTY_NAME"])
 	}
 	targets, err := a.run(ctx, "apt-get", "indextargets",
-		"--format", "$(RELEASE) $(COMPONENT) $(REPO_URI) $(SIGNED_BY)", "Created-By: Packages")
+		"--format", "$(RELEASE) $(COMPONENT) $(REPO_URI)", "Created-By: Packages")
 	if err != nil {
 		return err
 	}
-	sources, err := backportsSources(targets, codename)
+	keys := ""
+	if _, err := os.Stat(debianKeys); err == nil {
+		keys = "[signed-by=" + debianKeys + "]"
+	}
+	sources, err := backportsSources(targets, codename, keys)
 	if err != nil {
 		return err
 	}
@@ -128,19 +139,14 @@ func (a *apt) addBackports(ctx context.Context) error {
 	return err
 }
 
-// backportsSources turns lines "release component uri [key file]" of the machine's sources into a sources list of the
-// release called codename and its backports.
-func backportsSources(targets, codename string) (string, error) {
+// backportsSources turns lines "release component uri" of the machine's sources into a sources list of the release called
+// codename and its backports.
+func backportsSources(targets, codename, keys string) (string, error) {
 	for line := range strings.Lines(targets) {
 		fields := strings.Fields(line)
-		if len(fields) < 3 || fields[0] != codename || fields[1] != "main" {
-			continue
+		if len(fields) == 3 && fields[0] == codename && fields[1] == "main" {
+			return fmt.Sprintf("deb %[1]s %[2]s %[3]s main\ndeb %[1]s %[2]s %[3]s-backports main\n", keys, fields[2], codename), nil
 		}
-		uri, options := fields[2], ""
-		if len(fields) > 3 {
-			options = "[signed-by=" + fields[3] + "] "
-		}
-		return fmt.Sprintf("deb %[1]s%[2]s %[3]s main\ndeb %[1]s%[2]s %[3]s-backports main\n", options, uri, codename), nil
 	}
 	return "", fmt.Errorf("the machine's package sources do not name the suite %s", codename)
 }
@@ -200,7 +206,7 @@ func (a *apt) unpack(ctx context.Context) (string, error) {
 	for _, p := range packages {
 		cmd := exec.CommandContext(ctx, "dpkg-deb", "-x", p, root)
 		if out, err := cmd.CombinedOutput(); err != nil {
-			return "", fmt.Errorf("dpkg-deb -x %s: %w: %s", filepath.Base(p), err, lastLine(string(out)))
+			return "", fmt.Errorf("dpkg-deb -x %s: %w: %s", filepath.Base(p), err, failure(string(out)))
 		}
 	}
 	return root, nil
@@ -220,10 +226,16 @@ func osRelease(path string) (map[string]string, error) {
 			fields[key] = strings.Trim(value, `"`)
 		}
 	}
-	return fields, errors.Join(scanner.Err())
+	return fields, scanner.Err()
 }
 
-func lastLine(text string) string {
-	lines := strings.Split(strings.TrimSpace(text), "\n")
+// failure returns the line of apt's output that says why something failed, and its last line if none does.
+func failure(output string) string {
+	lines := strings.Split(strings.TrimSpace(output), "\n")
+	for _, line := range lines {
+		if strings.HasPrefix(line, "E: ") || strings.HasPrefix(line, "W: ") {
+			return line
+		}
+	}
 	return lines[len(lines)-1]
 }
