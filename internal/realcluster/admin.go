@@ -48,11 +48,13 @@ func (c *Cluster) Reshard(ctx context.Context, from, to *Node, n int) error {
 		args = append(args, "--tls", "--cacert", c.tls.ca)
 	}
 	if c.secured() {
-		args = append(args, "--user", adminUser, "--no-auth-warning")
+		args = append(args, "--user", adminUser)
 	}
 	cmd := c.Engine.Command(ctx, c.Engine.CLI, args...)
-	// The password stays out of the process list.
-	cmd.Env = append(cmd.Env, "REDISCLI_AUTH="+c.adminPassword)
+	if c.secured() {
+		// Unlike a flag, the environment is not in the process list.
+		cmd.Env = append(cmd.Env, "REDISCLI_AUTH="+c.adminPassword)
+	}
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("moving %d slots from %s to %s: %w\n%s", n, from, to, err, out)
 	}
