@@ -1,7 +1,12 @@
 package keyslottest_test
 
 import (
+	"bufio"
+	"crypto/tls"
 	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"regexp"
 	"runtime"
@@ -226,4 +231,35 @@ func TestDocNamesWhatIsMissing(t *testing.T) {
 		}
 		s.do("RESET")
 	}
+}
+
+func TestTLS(t *testing.T) {
+	web := httptest.NewTLSServer(http.NotFoundHandler()) // for its certificate
+	defer web.Close()
+	c := start(t, keyslottest.Options{TLS: &tls.Config{Certificates: web.TLS.Certificates}})
+	nc, err := tls.Dial("tcp", c.Owner("a").Addr, web.Client().Transport.(*http.Transport).TLSClientConfig)
+	require.NoError(t, err)
+	defer nc.Close()
+	s := session{&client{nc, bufio.NewReader(nc)}, t}
+	s.want("+OK", "SET a x")
+	require.Contains(t, s.do("CLUSTER SHARDS"), "tls-port")
+
+	require.NoError(t, s.send("BLPOP", "b{a}", "0"))
+	other, err := tls.Dial("tcp", c.Owner("a").Addr, web.Client().Transport.(*http.Transport).TLSClientConfig)
+	require.NoError(t, err)
+	defer other.Close()
+	pusher := session{&client{other, bufio.NewReader(other)}, t}
+	for strings.Contains(pusher.do("INFO clients"), "blocked_clients:0") {
+		runtime.Gosched()
+	}
+	pusher.want(":1", "RPUSH b{a} x")
+	reply, err := s.reply()
+	require.NoError(t, err)
+	require.Equal(t, "*2\r\n$4\r\nb{a}\r\n$1\r\nx\r\n", reply)
+	s.want("+PONG", "PING")
+
+	s.want("+OK", "QUIT")
+	_, err = s.reply()
+	require.ErrorIs(t, err, io.EOF, "an orderly end")
+	require.NotContains(t, raw(t, c.Endpoint(), []byte("PING\r\n")), "PONG", "plain text is not understood")
 }

@@ -63,6 +63,27 @@ func TestPartialCoverageServesWhatIsLeft(t *testing.T) {
 	s.want("-MOVED 15495 "+dead.Addr, "GET a")
 }
 
+func TestSlotsWithoutAnOwner(t *testing.T) {
+	for _, partial := range []bool{false, true} {
+		c := start(t, keyslottest.Options{PartialCoverage: partial})
+		owner := c.Owner("a")
+		s := connect(t, owner.Addr)
+		s.want("+OK", "MSET a x {a}1 y")
+		require.NoError(t, c.DeleteSlots(15495))
+		require.Zero(t, c.Owner("a"))
+		s.want("-CLUSTERDOWN Hash slot not served", "GET a")
+		if partial {
+			s.want("$-1", "GET key:3")
+		} else {
+			s.want("-CLUSTERDOWN The cluster is down", "GET key:3")
+		}
+		require.Error(t, c.DeleteSlots(15495), "nobody has it")
+		require.Error(t, c.AddSlots(owner.ID, 0), "somebody has it")
+		require.NoError(t, c.AddSlots(owner.ID, 15495))
+		s.want("$1\r\nx", "GET a")
+	}
+}
+
 func TestEndpointIsARunningNode(t *testing.T) {
 	c := start(t, keyslottest.Options{})
 	first := c.Endpoint()
