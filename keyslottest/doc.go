@@ -26,7 +26,7 @@
 //     promoted unless the test calls Failover.
 //   - A replica asked (with READONLY) for a key that has migrated answers ASK, as Valkey 8 does; before version 8 it said
 //     that there was no such key.
-//   - Expiry is late by a few milliseconds, with many thousands of keys by some ten.
+//   - Expiry is off by a few milliseconds, with many thousands of keys by some ten, unless the clock is manual.
 //   - A script runs as long as it takes, and the cluster stands still meanwhile.
 //   - A request of more than 64 MiB is a protocol error.
 //

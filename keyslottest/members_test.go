@@ -54,6 +54,18 @@ func TestAStoppedPrimaryTakesTheClusterDownUntilItsReplicaTakesOver(t *testing.T
 	require.Contains(t, other.do("CLUSTER SLOTS"), shard.Primary.ID)
 }
 
+func TestNothingIsPoppedForAClientOfAStoppedNode(t *testing.T) {
+	c := start(t, keyslottest.Options{Replicas: 1})
+	shard := c.Shards()[2]
+	require.NoError(t, connect(t, shard.Primary.Addr).send("BLPOP", "a", "0"))
+	waitBlocked(t, shard.Primary.Addr, 1)
+	require.NoError(t, c.Stop(shard.Primary.ID))
+	require.NoError(t, c.Failover(shard.Replicas[0].ID))
+	s := connect(t, shard.Replicas[0].Addr)
+	s.want(":1", "RPUSH a x")
+	s.want(":1", "LLEN a")
+}
+
 func TestPartialCoverageServesWhatIsLeft(t *testing.T) {
 	c := start(t, keyslottest.Options{PartialCoverage: true})
 	dead := c.Owner("a")
