@@ -116,6 +116,9 @@ func (ws *waiters) recheck(c *Cluster) {
 // evict returns the error that ends a waiter, or "".
 func (c *Cluster) evict(w *waiter) string {
 	slot, here := slotOf(w.request.keys[0]), w.conn.node
+	if !here.running {
+		return errDown // which nobody will read; but nothing may be popped for it any more
+	}
 	if m := c.migrations[slot]; m != nil && (here == m.from.primary || here == m.to.primary) {
 		return "" // stays blocked until the slot is finally gone
 	}
