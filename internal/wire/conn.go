@@ -24,6 +24,8 @@ var (
 	ErrPeerSilent = errors.New("peer silent: no byte received while replies were due")
 	// ErrSurplusReply means that the server sent a reply nobody asked for, so no later reply can be trusted.
 	ErrSurplusReply = errors.New("server sent a reply that no command asked for")
+	// ErrNotHello means that HELLO was answered with something that is neither its reply nor an error.
+	ErrNotHello = errors.New("reply to HELLO is not a map")
 	// ErrProbeFailed means that an idle connection did not answer PING, so no command was risked on it.
 	ErrProbeFailed = errors.New("idle connection did not answer a probe")
 )

@@ -193,6 +193,8 @@ func (c *Conn) hello() (Phase, error) {
 	v, err := c.roundTrip(args...)
 	var refused Refusal
 	switch {
+	case err == nil && v.Kind != resp.Map:
+		return PhaseHello, ErrNotHello
 	case err == nil:
 		c.server = serverOf(v)
 		return "", nil
@@ -245,7 +247,7 @@ func (c *Conn) roundTrip(args ...string) (resp.Value, error) {
 		}
 		n, err := c.rw.Read(c.buf[len(c.buf):cap(c.buf)])
 		c.buf = c.buf[:len(c.buf)+n]
-		frame, serr := c.scanner.Scan(c.buf)
+		frame, serr := c.scanReply()
 		switch {
 		case serr != nil:
 			return resp.Value{}, serr
@@ -261,6 +263,18 @@ func (c *Conn) roundTrip(args ...string) (resp.Value, error) {
 		case err != nil:
 			return resp.Value{}, err
 		}
+	}
+}
+
+// scanReply returns the length of the reply that the buffer begins with, 0 while it is not whole. Pushes in front of it are
+// dropped: they answer nothing.
+func (c *Conn) scanReply() (int, error) {
+	for {
+		n, err := c.scanner.Scan(c.buf)
+		if n == 0 || err != nil || resp.KindOf(c.buf[:n]) != resp.Push {
+			return n, err
+		}
+		c.buf = c.buf[:copy(c.buf, c.buf[n:])]
 	}
 }
 
