@@ -23,8 +23,8 @@ var shapes = map[string][]string{
 	"FCALL_RO":          {"V C ?V ?V"},
 	"XREAD":             {"?COUNT,N ?BLOCK,N STREAMS S", "?BLOCK,N ?COUNT,N streams P"},
 	"XREADGROUP":        {"GROUP V V ?COUNT,N ?BLOCK,N ?NOACK STREAMS S", "?COUNT,N GROUP V V streams P"},
-	"GEORADIUS":         {"K N N N m ?WITHDIST ?COUNT,N ?ASC ?STORE,K", "K N N N km ?DESC ?STOREDIST,K"},
-	"GEORADIUSBYMEMBER": {"K V N m ?WITHDIST ?COUNT,N ?ASC ?STORE,K", "K V N km ?DESC ?STOREDIST,K"},
+	"GEORADIUS":         {"K N N N m ?WITHDIST ?COUNT,N ?ASC ?STORE,K", "K N N N km ?DESC ?STOREDIST,K", "K N N N m ?STORE,K ?STOREDIST,K ?STORE,K"},
+	"GEORADIUSBYMEMBER": {"K V N m ?WITHDIST ?COUNT,N ?ASC ?STORE,K", "K V N km ?DESC ?STOREDIST,K", "K V N m ?STORE,K ?STOREDIST,K ?STORE,K"},
 	"MIGRATE":           {"V N K N N ?COPY ?REPLACE ?AUTH,V", "V N E N N ?COPY ?REPLACE ?AUTH2,V,V ?AUTH,V KEYS P"},
 	"BLMPOP":            {"N C LEFT ?COUNT,N"},
 	"LMPOP":             {"C RIGHT ?COUNT,N"},
@@ -51,6 +51,25 @@ var vocabulary = []string{
 
 // calls makes argument lists.
 type calls struct{ rand *rand.Rand }
+
+// generate returns calls of the command: 70 of one with fixed keys, 400 of one with shapes.
+func generate(c *spec.Command) []words {
+	g := calls{rand.New(rand.NewPCG(generatorSeed, 0))}
+	forms := shapes[c.Name]
+	n := 70
+	if forms != nil {
+		n = 400
+	}
+	all := make([]words, n)
+	for i := range all {
+		if forms == nil || i%4 == 0 {
+			all[i] = g.random(c)
+		} else {
+			all[i] = g.shaped(c.Name, forms[i%len(forms)])
+		}
+	}
+	return all
+}
 
 // shaped returns a call of the form of one of the shapes.
 func (g calls) shaped(name string, shape string) words {

@@ -23,6 +23,9 @@ const (
 	keysMigrate                 // argument first, or when that is empty, all that follow the option KEYS
 )
 
+// HasKeys reports whether calls of the command have keys, or may have some.
+func (c *Command) HasKeys() bool { return len(c.keys) > 0 }
+
 // AppendKeys appends the positions of the call's keys to dst in ascending order, each once, and returns the result. A
 // call whose arguments are too few, or contradict themselves, gives dst as it was and a *KeyError. Positions for a
 // command with the flag RouteOnly are those of what its slot comes from.

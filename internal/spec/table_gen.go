@@ -210,7 +210,7 @@ var table = [...]Command{
 	{Name: "GEODIST", Group: "geo", Since: "3.2.0", Arity: -4, Words: 1, Flags: ReadOnly, keys: []keySpec{{first: 1}}},
 	{Name: "GEOHASH", Group: "geo", Since: "3.2.0", Arity: -2, Words: 1, Flags: ReadOnly, keys: []keySpec{{first: 1}}},
 	{Name: "GEOPOS", Group: "geo", Since: "3.2.0", Arity: -2, Words: 1, Flags: ReadOnly, keys: []keySpec{{first: 1}}},
-	{Name: "GEORADIUS", Group: "geo", Since: "3.2.0", Arity: -6, Words: 1, Flags: DenyOOM | MovableKeys | Write | WritesToStore, keys: []keySpec{{first: 1}, {form: keysGeoStore, first: 6}}},
+	{Name: "GEORADIUS", Group: "geo", Since: "3.2.0", Arity: -6, Words: 1, Flags: DenyOOM | MovableKeys | Write | WritesToStore, keys: []keySpec{{first: 1}, {form: keysGeoStore, first: 5}}},
 	{Name: "GEORADIUSBYMEMBER", Group: "geo", Since: "3.2.0", Arity: -5, Words: 1, Flags: DenyOOM | MovableKeys | Write | WritesToStore, keys: []keySpec{{first: 1}, {form: keysGeoStore, first: 5}}},
 	{Name: "GEORADIUSBYMEMBER_RO", Group: "geo", Since: "3.2.10", Arity: -5, Words: 1, Flags: ReadOnly, keys: []keySpec{{first: 1}}},
 	{Name: "GEORADIUS_RO", Group: "geo", Since: "3.2.10", Arity: -6, Words: 1, Flags: ReadOnly, keys: []keySpec{{first: 1}}},
