@@ -138,9 +138,8 @@ func (c *Cluster) noteKeys(n *node, keys []string) {
 	n.shard.offset += int64(len(keys))
 	for _, key := range keys {
 		slot := slotOf(key)
-		exists := c.store.touched(slot, key)
-		if m := c.migrations[slot]; m != nil {
-			m.wrote(n, key, exists)
+		if m := c.migrations[slot]; c.store.touched(slot, key) && m != nil {
+			m.wrote(n, key)
 		}
 	}
 }

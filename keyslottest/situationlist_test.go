@@ -419,6 +419,15 @@ var clusterSituations = []situation{
 		source: SCRIPT LOAD return~5
 		source: EVALSHA 4ca238f611c9d0ae4e9a75a5dbac22aedc1e44bc 0
 		source: SCRIPT EXISTS 4ca238f611c9d0ae4e9a75a5dbac22aedc1e44bc`},
+	{"a script writes for those who wait and those who list", `
+		source> BLPOP {b}1 0
+		blocked 1
+		source/2: EVAL redis.call('SET','{b}2','x')~return~redis.call('RPUSH',KEYS[1],'y','z') 1 {b}1
+		source<
+		source: DBSIZE
+		source: CLUSTER COUNTKEYSINSLOT 3300
+		source: EVAL return~redis.call('DEL',KEYS[1],'{b}2') 1 {b}1
+		source: KEYS *`},
 	{"a script that reaches too far", `
 		source: EVAL return~redis.call('GET','c') 0
 		source: EVAL redis.call('SET',KEYS[1],'x')~return~redis.call('SET','a','y') 1 {b}1
