@@ -29,7 +29,7 @@ func (cn *conn) process(args []string) {
 	} else {
 		c.run(cn, r)
 	}
-	if cn.tx == nil && (r.cmd == nil || r.cmd.Name != "ASKING") {
+	if cn.tx == nil && r.cmd.Name != "ASKING" {
 		cn.asking = false // ASKING is for one command, or for one transaction
 	}
 }

@@ -335,6 +335,23 @@ var clusterSituations = []situation{
 		blocked 1
 		source/2: ZADD {b}5 1 x 2 y
 		source<`},
+	{"blocking commands that wait in vain", `
+		source: BLPOP {b}1 0.01
+		source: BLPOP {b}1 0.0000000001
+		source: BLPOP {b}1 nan
+		source: BLMOVE {b}1 {b}2 LEFT RIGHT 0.01
+		source: BRPOPLPUSH {b}1 {b}2 0.01
+		source: BZPOPMIN {b}1 0.01
+		source: BZMPOP 0.01 1 {b}1 MIN
+		source: XREAD BLOCK 10 STREAMS {b}1 0
+		source: MULTI
+		source: BLPOP {b}1 0
+		source: BLMOVE {b}1 {b}2 LEFT RIGHT 0
+		source: BRPOPLPUSH {b}1 {b}2 0
+		source: BZPOPMIN {b}1 0
+		source: BZMPOP 0 1 {b}1 MIN
+		source: XREAD BLOCK 0 STREAMS {b}1 0
+		source: EXEC`},
 	{"blocked clients are served in turn", `
 		source> BLPOP {b}1 0
 		blocked 1
