@@ -1,6 +1,7 @@
 package keyslot
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -159,10 +160,16 @@ func (call *call) attempt() attempt {
 	}
 	if kind := resp.KindOf(call.wire.Reply); kind == resp.SimpleError || kind == resp.BulkError {
 		text, _ := resp.Payload(call.wire.Reply)
-		call.refusal = string(text)
+		call.refusal = refusalText(text)
 		a.refusal = call.refusal
 	}
 	return a
+}
+
+// refusalText returns an error reply without the arguments that servers quote after an unknown command: errors are logged.
+func refusalText(reply []byte) string {
+	text, _, _ := strings.Cut(string(reply), ", with args beginning with:")
+	return cmp.Or(text, "ERR") // a script may return an error without any text
 }
 
 // settle ends a call with what its last attempt came back with.

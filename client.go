@@ -41,7 +41,7 @@ func New(ctx context.Context, opts Options) (*Client, error) {
 		return nil, err
 	}
 	if !opts.Lazy {
-		if err := core.bootstrap(ctx); err != nil {
+		if err := core.connect(ctx); err != nil {
 			core.close()
 			return nil, err
 		}
@@ -181,6 +181,9 @@ func (c *core) Begin() *command.Call { return &c.begin().Call }
 func (c *core) begin() *call { return c.idle.Get().(*call) }
 
 func (c *core) shutdown(ctx context.Context) error {
+	if ctx == nil {
+		return errNilContext
+	}
 	var err error
 	if c.running.shut() {
 		select {

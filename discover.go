@@ -72,6 +72,14 @@ func (e *BootstrapError) Error() string {
 // Unwrap returns what each address answered.
 func (e *BootstrapError) Unwrap() error { return e.Err }
 
+// connect is ready for New.
+func (c *core) connect(ctx context.Context) error {
+	if ctx == nil {
+		return c.bootstrapError(errNilContext)
+	}
+	return c.ready(ctx, c.patience(ctx, time.Now()))
+}
+
 // ready returns when there is a map to route by. Only a Lazy client's first commands wait for it.
 func (c *core) ready(ctx context.Context, until time.Time) error {
 	if c.routes.Load() != nil {
@@ -87,9 +95,15 @@ func (c *core) ready(ctx context.Context, until time.Time) error {
 
 // bootstrap waits for the first map. The work is shared by all who wait and outlives each of them.
 func (c *core) bootstrap(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return c.bootstrapError(err)
+	}
 	err := c.refresher.wait(ctx, "first map")
-	if c.routes.Load() != nil {
+	switch {
+	case c.routes.Load() != nil:
 		return nil
+	case err != nil && err == ctx.Err():
+		return c.bootstrapError(err)
 	}
 	return err
 }
