@@ -41,7 +41,7 @@ func New(ctx context.Context, opts Options) (*Client, error) {
 		return nil, err
 	}
 	if !opts.Lazy {
-		if err := core.bootstrap(ctx); err != nil {
+		if err := core.ready(ctx, core.patience(ctx, time.Now())); err != nil {
 			core.close()
 			return nil, err
 		}
@@ -317,6 +317,10 @@ func (c *core) route(call *call) error {
 
 // judge settles a call that is done and prepares one that goes on for its next attempt.
 func (c *core) judge(call *call) (goesOn bool) {
+	if call.answered() {
+		call.Frame = call.wire.Reply
+		return false
+	}
 	v := classify(call.attempt())
 	if v.refresh {
 		c.askRefresh(call, v)

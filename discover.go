@@ -82,16 +82,16 @@ func (c *core) ready(ctx context.Context, until time.Time) error {
 		ctx, cancel = context.WithDeadline(ctx, until)
 		defer cancel()
 	}
-	return c.bootstrap(ctx)
-}
-
-// bootstrap waits for the first map. The work is shared by all who wait and outlives each of them.
-func (c *core) bootstrap(ctx context.Context) error {
+	// The work is shared by all who wait and outlives each of them.
 	err := c.refresher.wait(ctx, "first map")
-	if c.routes.Load() != nil {
+	var told *BootstrapError
+	switch {
+	case c.routes.Load() != nil:
 		return nil
+	case errors.As(err, &told), errors.Is(err, ErrClosed):
+		return err
 	}
-	return err
+	return c.bootstrapError(err)
 }
 
 // bootstrapError adds what to do, where the cause tells.
@@ -362,10 +362,11 @@ func (c *core) nodeAt(target Node) *node {
 
 // keep gives the connection that a topology came over to the node it leads to, if that node has none.
 func (c *core) keep(t told) {
-	r := c.routes.Load()
-	for i := range r.slotMap.nodes {
-		if r.slotMap.nodes[i].ID != "" && r.slotMap.nodes[i].ID == t.view.fromID && r.nodes[i].lane(0).offer(t.conn) {
-			return
+	if r := c.routes.Load(); r != nil && t.view.fromID != "" { // nil: closed meanwhile
+		for i, n := range r.slotMap.nodes {
+			if n.ID == t.view.fromID && r.nodes[i].lane(0).offer(t.conn) {
+				return
+			}
 		}
 	}
 	t.conn.Drain()

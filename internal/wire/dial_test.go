@@ -159,10 +159,12 @@ func TestRefusedDialIsOfThePhaseDial(t *testing.T) {
 // A stopped process accepts connections: only the reply to HELLO proves life.
 func TestSilentHandshakeEndsWithTheContext(t *testing.T) {
 	stages := map[string]func(*fakenode.Node){
-		"nothing is read":      (*fakenode.Node).StopReading,
-		"HELLO is swallowed":   func(n *fakenode.Node) { n.On("HELLO", fakenode.Reaction{}) },
-		"half a reply":         func(n *fakenode.Node) { n.On("HELLO", fakenode.Reaction{Send: "%3\r\n$6"}) },
-		"one byte in a second": func(n *fakenode.Node) { n.On("HELLO", fakenode.Reaction{Send: fakenode.Hello, Piece: 1, Gap: time.Second}) },
+		"nothing is read":    (*fakenode.Node).StopReading,
+		"HELLO is swallowed": func(n *fakenode.Node) { n.On("HELLO", fakenode.Reaction{}) },
+		"half a reply":       func(n *fakenode.Node) { n.On("HELLO", fakenode.Reaction{Send: "%3\r\n$6"}) },
+		"one byte in a second": func(n *fakenode.Node) {
+			n.On("HELLO", fakenode.Reaction{Send: fakenode.Hello, Piece: 1, Gap: time.Second})
+		},
 		"AUTH is swallowed": func(n *fakenode.Node) {
 			n.On("HELLO", fakenode.Reaction{Send: "-NOPROTO\r\n"})
 			n.On("AUTH", fakenode.Reaction{})
