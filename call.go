@@ -2,6 +2,7 @@ package keyslot
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -36,6 +37,7 @@ type trip struct {
 	pinned    *node // the only node it may go to; nil: any that serves its slot
 	asking    bool
 	due       time.Time // of the next attempt; zero: now
+	forMap    bool      // a new map would make it due at once
 	attempts  int
 	redirects int
 	redialled bool
@@ -44,6 +46,7 @@ type trip struct {
 	lost      error   // why the last attempt had no reply
 	refusal   string  // or the error reply it had
 	pacers    *[replicasWait + 1]pacer
+	blocking  blocking
 	borrowed  *wire.Conn // the dedicated connection of the attempt under way
 }
 
@@ -65,13 +68,18 @@ func (call *call) exec(ctx context.Context) error {
 		return call.fail(NotExecuted, ErrClosed)
 	}
 	defer c.running.leave()
-	until := c.patience(ctx)
+	now := time.Now()
+	until := c.patience(ctx, now)
 	if err := c.ready(ctx, until); err != nil {
 		return call.fail(NotExecuted, err)
 	}
+	c.noticeAge(now)
 	split, err := call.plan()
 	if err != nil {
 		return err
+	}
+	if call.blocks {
+		until = call.startBlocking(until, now)
 	}
 	if split != nil {
 		return c.runSplit(ctx, until, call, split)
@@ -104,11 +112,11 @@ func (call *call) check(ctx context.Context) error {
 }
 
 // patience returns until when a call may take where its context does not say; zero where it does, or there is no bound.
-func (c *core) patience(ctx context.Context) time.Time {
+func (c *core) patience(ctx context.Context, now time.Time) time.Time {
 	if _, ok := ctx.Deadline(); ok || c.opts.CommandTimeout < 0 {
 		return time.Time{}
 	}
-	return time.Now().Add(c.opts.CommandTimeout)
+	return now.Add(c.opts.CommandTimeout)
 }
 
 // release ends the call and keeps it for another one, unless a connection still owes it a reply.
@@ -128,6 +136,11 @@ func (call *call) release() {
 
 // keepReply is the largest reply buffer that waits for the next call.
 const keepReply = 64 << 10
+
+// isLostForPinned reports whether the one node that a call may go to is gone, or is a replica by now.
+func (call *call) isLostForPinned() bool {
+	return errors.Is(call.lost, errRetired) || strings.HasPrefix(call.refusal, "READONLY ")
+}
 
 // unsent notes that an attempt failed before its connection took it.
 func (call *call) unsent(err error) { call.wire.Err, call.wire.Sent = err, false }

@@ -106,8 +106,12 @@ type core struct {
 	idle      sync.Pool // of *call
 	asks      sync.WaitGroup
 
+	born time.Time
+
 	routes  atomic.Pointer[routes] // the installed map; nil before the first
+	fresh   atomic.Int64           // until when the map is young enough: nanoseconds since born
 	install sync.Mutex             // held while routes is replaced
+	changed chan struct{}          // guarded by install: closed when a map with other owners is installed
 
 	running gate
 	done    chan struct{} // closed by close
@@ -163,7 +167,7 @@ func newCore(opts Options) (*core, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &core{opts: opts, endpoints: endpoints, done: make(chan struct{})}
+	c := &core{opts: opts, endpoints: endpoints, born: time.Now(), changed: make(chan struct{}), done: make(chan struct{})}
 	c.running.empty = make(chan struct{}, 1)
 	c.idle.New = func() any { return newCall(c) }
 	c.resolver = newResolver(opts.Resolver, opts.DialTimeout)
@@ -201,10 +205,12 @@ func (c *core) close() {
 		close(c.done)
 	}
 	c.install.Unlock()
+	// The order is that of who starts whom: refreshes start races, races and commands start dials, dials open connections.
 	c.refresher.close()
 	c.resolver.close()
 	c.pool.close()
 	c.asks.Wait()
+	c.pool.waitConns()
 }
 
 func (c *core) isClosed() bool {
@@ -278,6 +284,9 @@ func (c *core) sendOne(ctx context.Context, until time.Time, w *wire.Waiter, cal
 		return err
 	}
 	call.attempts++
+	if call.blocks && call.attempts > 1 {
+		call.shorten(time.Now())
+	}
 	call.wire.Request, call.wire.Asking, call.wire.Deadline = call.Request.Frame(), call.asking, until
 	if call.blocks {
 		conn, err := call.node.sendDedicated(ctx, until, w, call.wires[:])
@@ -313,7 +322,7 @@ func (c *core) judge(call *call) (goesOn bool) {
 	if v.refresh {
 		c.askRefresh(call, v)
 	}
-	if v.action == finish || c.isClosed() {
+	if v.action == finish || c.isClosed() || call.pinned != nil && call.isLostForPinned() {
 		call.settle(v, c.isClosed())
 		return false
 	}
@@ -352,12 +361,14 @@ func (c *core) prepare(call *call, v verdict) {
 		call.redialled = true
 	}
 	call.due = time.Time{}
-	if wait != noPause {
-		call.due = time.Now().Add(call.pacer(wait).next())
-		if last != nil {
-			call.due = last.resends.queue(call.due)
-		}
+	if wait == noPause {
+		return
 	}
+	call.due = time.Now().Add(call.pacer(wait).next())
+	if last != nil {
+		call.due = last.resends.queue(call.due)
+	}
+	call.forMap = wait == clusterWait && v.refresh
 }
 
 const (
@@ -394,18 +405,28 @@ func (c *core) redirect(call *call, v verdict) (to *node, asking bool) {
 // they are. It fails when the caller's patience ends first.
 func (c *core) rest(ctx context.Context, until time.Time, calls []*call) (due int, err error) {
 	first := calls[0].due
-	for _, call := range calls[1:] {
+	var changed <-chan struct{}
+	for _, call := range calls {
 		if call.due.Before(first) {
 			first = call.due
 		}
+		if call.forMap {
+			changed = c.mapChanged()
+		}
 	}
-	if err := c.sleep(ctx, until, first); err != nil {
+	isNew, err := c.sleep(ctx, until, first, changed)
+	if err != nil {
 		return 0, err
 	}
 	if len(calls) == 1 {
 		return 1, nil
 	}
 	now := time.Now()
+	for _, call := range calls {
+		if isNew && call.forMap {
+			call.due = now
+		}
+	}
 	sort.SliceStable(calls, func(i, j int) bool { return !calls[i].due.After(now) && calls[j].due.After(now) })
 	for due < len(calls) && !calls[due].due.After(now) {
 		due++
@@ -413,8 +434,9 @@ func (c *core) rest(ctx context.Context, until time.Time, calls []*call) (due in
 	return due, nil
 }
 
-// sleep returns nil at the time due, or earlier the reason why the caller waits no longer.
-func (c *core) sleep(ctx context.Context, until, due time.Time) error {
+// sleep returns nil at the time due, or as soon as a new map is there if changed is not nil, or earlier the reason why the
+// caller waits no longer.
+func (c *core) sleep(ctx context.Context, until, due time.Time, changed <-chan struct{}) (isNew bool, err error) {
 	expires := !until.IsZero() && until.Before(due)
 	if expires {
 		due = until
@@ -423,16 +445,24 @@ func (c *core) sleep(ctx context.Context, until, due time.Time) error {
 	defer t.Stop()
 	select {
 	case <-ctx.Done():
-		return ctx.Err()
 	case <-c.done:
-		return ErrClosed
+		return false, ErrClosed
+	case <-changed:
+		isNew, expires = true, false
 	case <-t.C:
 	}
 	switch {
 	case ctx.Err() != nil:
-		return ctx.Err()
+		return false, ctx.Err()
 	case expires || !until.IsZero() && !time.Now().Before(until):
-		return context.DeadlineExceeded
+		return false, context.DeadlineExceeded
 	}
-	return nil
+	return isNew, nil
+}
+
+// mapChanged returns a channel that is closed when a map with other owners than now is installed.
+func (c *core) mapChanged() <-chan struct{} {
+	c.install.Lock()
+	defer c.install.Unlock()
+	return c.changed
 }

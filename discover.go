@@ -298,8 +298,13 @@ func (c *core) publish(next *slotMap) {
 	old := c.routes.Load()
 	r := &routes{slotMap: next, nodes: c.pool.reconcile(next.nodes, time.Now())}
 	c.routes.Store(r)
+	c.fresh.Store(int64(time.Since(c.born) + c.opts.RefreshAfter))
 	if old == nil {
 		return
+	}
+	if !next.agrees(&old.layout) {
+		close(c.changed)
+		c.changed = make(chan struct{})
 	}
 	serving := make(map[*node]bool, len(r.shards))
 	for _, n := range r.primaries() {
@@ -330,6 +335,18 @@ func (c *core) movedTo(slot uint16, target Node) *node {
 		c.routes.Store(r)
 	}
 	return r.primary(slot)
+}
+
+// noticeAge asks for a refresh when the map is older than RefreshAfter. Nothing but a command's use of the map sets it off:
+// a client without traffic does nothing.
+func (c *core) noticeAge(now time.Time) {
+	due := c.fresh.Load()
+	if c.opts.RefreshAfter < 0 || int64(now.Sub(c.born)) < due {
+		return
+	}
+	if c.fresh.CompareAndSwap(due, int64(now.Sub(c.born)+c.opts.RefreshAfter)) {
+		c.refresher.request("age")
+	}
 }
 
 // nodeAt returns the node that an ASK names: one of the map, or one that is not listed because it owns no slot yet.
@@ -401,19 +418,21 @@ func (c *core) dial(ctx context.Context, info Node, addr string, blocking bool) 
 			return nil, &wire.DialError{Phase: wire.PhaseAuth, Addr: addr, Err: fmt.Errorf("credentials: %w", err)}
 		}
 	}
-	c.pool.work.Add(1)
+	o := c.pool.opening()
 	conn, err := wire.Dial(ctx, wire.Options{
 		Addr: addr, ServerName: info.ServerName(), TLS: c.opts.TLS, Dial: c.dialName,
 		Username: user, Password: password, ClientName: c.opts.ClientName, LibName: "keyslot", LibVer: Version,
 		MaxInFlight: c.opts.MaxInFlight, PeerTimeout: c.opts.PeerTimeout, IdleProbe: c.opts.IdleProbe,
 		Blocking: blocking,
 		OnSilent: func() { c.refresher.urgent("a node is silent") },
-		OnEnd:    c.pool.work.Done,
+		OnEnd:    func() { c.pool.ended(o) },
 	})
 	if err != nil {
-		c.pool.work.Done()
+		c.pool.ended(o)
+		return nil, err
 	}
-	return conn, err
+	c.pool.opened(o, conn)
+	return conn, nil
 }
 
 // dialName resolves addr's host anew and dials its addresses, a new one whenever one fails or is slow.

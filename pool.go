@@ -33,11 +33,20 @@ type pool struct {
 	lanes  int
 	ctx    context.Context // of dials: they belong to the client, not to the caller that caused them
 	cancel context.CancelFunc
-	work   sync.WaitGroup // dials in progress and connections being drained
+	work   sync.WaitGroup // dials in progress
+	conns  sync.WaitGroup // open connections
 
+	// guarded by mu
 	mu     sync.Mutex
-	nodes  map[string]*node // guarded by mu; by dial address
-	closed bool             // guarded by mu
+	nodes  map[string]*node // by dial address
+	open   map[*opened]bool
+	closed bool
+}
+
+// opened is one connection from its dial until its last goroutine has ended.
+type opened struct {
+	conn  *wire.Conn
+	ended bool // guarded by pool.mu
 }
 
 // node is one server process at an address, with the connections to it.
@@ -70,7 +79,37 @@ type lane struct {
 
 func newPool(lanes int, dial func(context.Context, *node, bool) (*wire.Conn, error)) *pool {
 	ctx, cancel := context.WithCancel(context.Background())
-	return &pool{dial: dial, lanes: lanes, ctx: ctx, cancel: cancel, nodes: map[string]*node{}}
+	return &pool{dial: dial, lanes: lanes, ctx: ctx, cancel: cancel, nodes: map[string]*node{}, open: map[*opened]bool{}}
+}
+
+// opening announces a connection that is about to be dialled. Exactly one of opened and ended must follow, or opened and
+// later ended.
+func (p *pool) opening() *opened {
+	p.conns.Add(1)
+	return new(opened)
+}
+
+// opened notes an open connection, so that close finds it wherever it is used.
+func (p *pool) opened(o *opened, conn *wire.Conn) {
+	p.mu.Lock()
+	o.conn = conn
+	if !o.ended {
+		p.open[o] = true
+	}
+	closed := p.closed
+	p.mu.Unlock()
+	if closed {
+		conn.Abandon(ErrClosed)
+	}
+}
+
+// ended forgets a connection that has ended, or was not opened after all.
+func (p *pool) ended(o *opened) {
+	p.mu.Lock()
+	o.ended = true
+	delete(p.open, o)
+	p.mu.Unlock()
+	p.conns.Done()
 }
 
 // node returns the node at info's address, made if need be. An address that another node id has taken over is another
@@ -90,7 +129,7 @@ func (p *pool) nodeLocked(info Node) *node {
 			}
 			return n
 		}
-		p.retire(n)
+		n.retire()
 	}
 	n := &node{info: info, pool: p, id: info.ID, lanes: make([]lane, p.lanes)}
 	for i := range n.lanes {
@@ -124,37 +163,38 @@ func (p *pool) reconcile(infos []*Node, now time.Time) []*node {
 	}
 	for addr, n := range p.nodes {
 		if !listed[n] && now.Sub(n.lastUsed) > keepStranger {
-			p.retire(n)
+			n.retire()
 			delete(p.nodes, addr)
 		}
 	}
 	return out
 }
 
-// retire drains a node's connections. mu is held.
-func (p *pool) retire(n *node) {
-	p.work.Add(1)
-	go func() { // ends when the last connection has been drained; close waits for it
-		defer p.work.Done()
-		n.each((*wire.Conn).Drain, true)
-	}()
-}
-
-// close kills all connections and waits until every goroutine of theirs has ended.
+// close starts no new dial, kills all connections, and waits until the dials in progress have ended. waitConns must
+// follow when nobody else can dial any more.
 func (p *pool) close() {
 	p.cancel()
 	p.mu.Lock()
 	p.closed = true
-	nodes := make([]*node, 0, len(p.nodes))
 	for _, n := range p.nodes {
-		nodes = append(nodes, n)
+		n.retire()
+	}
+	conns := make([]*wire.Conn, 0, len(p.open))
+	for o := range p.open {
+		conns = append(conns, o.conn)
 	}
 	p.mu.Unlock()
-	for _, n := range nodes {
-		n.each(func(c *wire.Conn) { c.Abandon(ErrClosed) }, true)
+	for _, conn := range conns {
+		conn.Abandon(ErrClosed)
 	}
 	p.work.Wait()
 }
+
+// waitConns returns when no connection is open.
+func (p *pool) waitConns() { p.conns.Wait() }
+
+// retire lets the node dial no more and drains its connections.
+func (n *node) retire() { n.each((*wire.Conn).Drain, true) }
 
 // each applies do to all connections of the node; with retire, no new one will be made.
 func (n *node) each(do func(*wire.Conn), retire bool) {
@@ -357,4 +397,3 @@ func waitFor(ctx context.Context, until time.Time, done <-chan struct{}) error {
 func isTimeout(err error) bool {
 	return errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
 }
-

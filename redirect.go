@@ -72,13 +72,13 @@ func classify(a attempt) verdict {
 	case "MOVED", "ASK":
 		return classifyRedirect(a, code, text)
 	}
-	for _, r := range refusals[code] {
-		if r.provenBy(a, text) {
+	for _, r := range refusals {
+		if r.provenBy(a, code, text) {
 			return r.verdict
 		}
 	}
 	if a.script {
-		return verdict{action: finish, executed: Unknown}
+		return tellUnknown // it may have run half-way
 	}
 	return verdict{action: finish, executed: Answered}
 }
@@ -86,15 +86,18 @@ func classify(a attempt) verdict {
 // classifyLost judges an attempt without a reply. What was not sent whole never runs, whatever happens later.
 func classifyLost(a attempt) verdict {
 	v := verdict{action: again, executed: NotExecuted, refresh: true}
-	var dial *wire.DialError
-	if errors.As(a.err, &dial) || errors.Is(a.err, errNoOwner) {
-		v.pause = clusterWait
-	}
 	if a.sent {
 		v.executed = Unknown
-		if !a.readOnly {
-			v.action = finish
-		}
+	}
+	var dial *wire.DialError
+	switch {
+	case errors.As(a.err, &dial), errors.Is(a.err, errNoOwner):
+		v.pause = clusterWait
+	case isTimeout(a.err): // the caller's own patience has ended
+		v.action, v.refresh = finish, false
+	}
+	if a.sent && !a.readOnly {
+		v.action = finish
 	}
 	return v
 }
@@ -104,14 +107,12 @@ func classifyLost(a attempt) verdict {
 func classifyRedirect(a attempt, code, text string) verdict {
 	to, ok := parseRedirect(text)
 	switch {
-	case !ok:
-		return verdict{action: finish, executed: Unknown}
-	case int(to.slot) != a.slot && a.script:
-		return verdict{action: finish, executed: Unknown}
+	case !ok, int(to.slot) != a.slot && a.script:
+		return tellUnknown
 	case int(to.slot) != a.slot:
-		return verdict{action: finish, executed: NotExecuted, refresh: true}
+		return tellCaller
 	case to.host == "?": // the server does not know the name its peer wants to be called by
-		return verdict{action: again, pause: clusterWait, executed: NotExecuted, refresh: true}
+		return waitForCluster
 	}
 	return verdict{action: follow, executed: NotExecuted, ask: code == "ASK", refresh: code == "MOVED", target: to}
 }
@@ -144,64 +145,69 @@ func decimal(s string, limit int) (int, bool) {
 
 // refusal is an error reply by which the server says that it did not run the command.
 type refusal struct {
-	text    string // what follows the code in the server's own words, or a part of it that no other reply has
+	code    string // first word of the reply
+	words   string // the server's own words behind it, or the part of them that no other reply has
 	verdict verdict
-}
-
-// provenBy reports whether the reply is this refusal. For a plain command the code is proof enough where text is empty.
-// A script may return any text, and an error inside it may follow partial effects: the words must be the server's own,
-// without the " script: " by which it marks an error raised inside a script.
-func (r refusal) provenBy(a attempt, text string) bool {
-	if a.script && (r.text == "" || strings.Contains(text, " script: ")) {
-		return false
-	}
-	return strings.Contains(text, r.text)
 }
 
 var (
 	waitForCluster = verdict{action: again, pause: clusterWait, executed: NotExecuted, refresh: true}
 	waitForNode    = verdict{action: again, pause: clusterWait, executed: NotExecuted}
+	waitForKeys    = verdict{action: askAgain, pause: tryAgainWait, executed: NotExecuted}
+	waitForReplica = verdict{action: again, pause: replicasWait, executed: NotExecuted}
+	newConnection  = verdict{action: redial, executed: NotExecuted}
 	tellCaller     = verdict{action: finish, executed: NotExecuted}
+	tellUnknown    = verdict{action: finish, executed: Unknown}
 )
 
-// refusals are the error replies that prove "not executed", by their first word; the first that matches counts.
-var refusals = map[string][]refusal{
-	"TRYAGAIN": {
-		{"Multiple keys request during rehashing of slot", verdict{action: askAgain, pause: tryAgainWait, executed: NotExecuted}},
-		{"", verdict{action: askAgain, pause: tryAgainWait, executed: NotExecuted}},
-	},
-	"CLUSTERDOWN": {{"The cluster is down", waitForCluster}, {"Hash slot not served", waitForCluster}, {"", waitForCluster}},
-	"LOADING":     {{"is loading the dataset in memory", waitForCluster}, {"", waitForCluster}},
-	"MASTERDOWN":  {{"Link with MASTER is down", waitForCluster}, {"", waitForCluster}},
-	"READONLY":    {{"You can't write against a read only replica.", waitForCluster}, {"", waitForCluster}},
-	"NOREPLICAS": {
-		{"Not enough good replicas to write.", verdict{action: again, pause: replicasWait, executed: NotExecuted}},
-		{"", verdict{action: again, pause: replicasWait, executed: NotExecuted}},
-	},
-	"BUSY": {{"is busy running a script", waitForNode}, {"is busy running a module", waitForNode}, {"", waitForNode}},
-	"NOAUTH": {
-		{"Authentication required.", verdict{action: redial, executed: NotExecuted}},
-		{"", verdict{action: redial, executed: NotExecuted}},
-	},
-	"UNBLOCKED": {{"force unblock", waitForCluster}, {"", tellCaller}},
-	"CROSSSLOT": {{"", tellCaller}},
-	"MISCONF":   {{"", tellCaller}},
-	"OOM":       {{"", tellCaller}},
-	"NOPERM":    {{"", tellCaller}},
-	"NOSCRIPT":  {{"No matching script", tellCaller}, {"", tellCaller}},
-	"EXECABORT": {{"", tellCaller}},
-	"WRONGPASS": {{"", tellCaller}},
-	"NOPROTO":   {{"", tellCaller}},
-	"DENIED":    {{"", tellCaller}},
-	"IOERR":     {{"", verdict{action: finish, executed: Unknown}}},
-	"ERR": {
-		{"unknown command", tellCaller},
-		{"unknown subcommand", tellCaller},
-		{"wrong number of arguments", tellCaller},
-		{"This instance has cluster support disabled", tellCaller},
-		{"Command not allowed inside a transaction", tellCaller},
-		{"Function not found", tellCaller},
-		{"max number of clients", waitForNode},
-		{"SELECT is not allowed in cluster mode", tellCaller},
-	},
+// refusals lists the refusals, by code; the first that matches counts. For a plain command the code is proof enough,
+// and the row without words catches what later servers may say. A script can return any text as an error: for it only
+// the rows with words count.
+var refusals = [...]refusal{
+	{"TRYAGAIN", "Multiple keys request during rehashing of slot", waitForKeys},
+	{"TRYAGAIN", "", waitForKeys},
+	{"CLUSTERDOWN", "Hash slot not served", waitForCluster},
+	{"CLUSTERDOWN", "The cluster is down", waitForCluster},
+	{"CLUSTERDOWN", "", waitForCluster},
+	{"LOADING", "is loading the dataset in memory", waitForCluster},
+	{"LOADING", "", waitForCluster},
+	{"MASTERDOWN", "Link with MASTER is down", waitForCluster},
+	{"MASTERDOWN", "", waitForCluster},
+	{"READONLY", "You can't write against a read only replica.", waitForCluster},
+	{"READONLY", "", waitForCluster},
+	{"UNBLOCKED", "force unblock", waitForCluster},
+	{"UNBLOCKED", "", tellCaller},
+	{"NOREPLICAS", "Not enough good replicas to write.", waitForReplica},
+	{"NOREPLICAS", "", waitForReplica},
+	{"BUSY", "is busy running a script", waitForNode},
+	{"BUSY", "is busy running a module", waitForNode},
+	{"BUSY", "", waitForNode},
+	{"NOAUTH", "Authentication required.", newConnection},
+	{"NOAUTH", "", newConnection},
+	{"NOSCRIPT", "No matching script", tellCaller},
+	{"NOSCRIPT", "", tellCaller},
+	{"CROSSSLOT", "", tellCaller},
+	{"MISCONF", "", tellCaller},
+	{"OOM", "", tellCaller},
+	{"NOPERM", "", tellCaller},
+	{"EXECABORT", "", tellCaller},
+	{"WRONGPASS", "", tellCaller},
+	{"NOPROTO", "", tellCaller},
+	{"DENIED", "", tellCaller},
+	{"IOERR", "", tellUnknown}, // MIGRATE: the third node may have the key
+	{"ERR", "unknown command", tellCaller},
+	{"ERR", "unknown subcommand", tellCaller},
+	{"ERR", "wrong number of arguments", tellCaller},
+	{"ERR", "This instance has cluster support disabled", tellCaller},
+	{"ERR", "Function not found", tellCaller},
+	{"ERR", "SELECT is not allowed in cluster mode", tellCaller},
+}
+
+// provenBy reports whether a reply is this refusal. An error raised inside a script, which may follow partial effects,
+// is marked with " script: " by the server.
+func (r refusal) provenBy(a attempt, code, text string) bool {
+	if r.code != code || !strings.Contains(text, r.words) {
+		return false
+	}
+	return !a.script || r.words != "" && !strings.Contains(text, " script: ")
 }

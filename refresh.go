@@ -2,7 +2,6 @@ package keyslot
 
 import (
 	"context"
-	"errors"
 	"log/slog"
 	"math/rand/v2"
 	"sync"
@@ -29,8 +28,6 @@ const (
 	smallCluster = 10
 	herdLimit    = time.Second
 )
-
-var errRefresherClosed = errors.New("keyslot: the client is closed")
 
 // refresher runs one topology refresh at a time, off the path of the callers that ask for it. While nothing is asked it has
 // no goroutine and no timer: a frozen Lambda has nothing to catch up with. Safe for concurrent use.
@@ -92,7 +89,7 @@ func (r *refresher) wait(ctx context.Context, reason string) error {
 	}
 	r.mu.Unlock()
 	if joined == nil {
-		return errRefresherClosed
+		return ErrClosed
 	}
 	select {
 	case <-joined.done:
@@ -163,7 +160,7 @@ func (r *refresher) plan() (delay time.Duration, more bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.closed && r.next != nil {
-		r.next.err = errRefresherClosed
+		r.next.err = ErrClosed
 		close(r.next.done)
 		r.next = nil
 	}
@@ -187,7 +184,7 @@ func (r *refresher) refresh(ctx context.Context) {
 
 	r.mu.Lock()
 	if r.closed {
-		err = errRefresherClosed
+		err = ErrClosed
 	}
 	r.pace.ended(err, time.Now())
 	changed := r.failing != (err != nil) && !r.closed

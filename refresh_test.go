@@ -276,7 +276,7 @@ func TestCloseEndsTheRefreshUnderWayAndItsWaiters(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r, f := startRefresher(t, time.Hour)
 		var waiters sync.WaitGroup
-		waiters.Go(func() { assert.ErrorIs(t, r.wait(t.Context(), "joined"), errRefresherClosed) })
+		waiters.Go(func() { assert.ErrorIs(t, r.wait(t.Context(), "joined"), ErrClosed) })
 		synctest.Wait()
 		r.request("pending")
 
@@ -285,7 +285,7 @@ func TestCloseEndsTheRefreshUnderWayAndItsWaiters(t *testing.T) {
 		require.Zero(t, time.Since(f.begin))
 		r.request("late")
 		r.urgent("late")
-		require.ErrorIs(t, r.wait(t.Context(), "late"), errRefresherClosed)
+		require.ErrorIs(t, r.wait(t.Context(), "late"), ErrClosed)
 		r.close()
 		require.Len(t, f.times(), 1)
 	})
@@ -296,7 +296,7 @@ func TestCloseEndsAWaitForTheRateLimit(t *testing.T) {
 		r, f := startRefresher(t, 0)
 		require.NoError(t, r.wait(t.Context(), "no owner"))
 		var waiters sync.WaitGroup
-		waiters.Go(func() { assert.ErrorIs(t, r.wait(t.Context(), "too soon"), errRefresherClosed) })
+		waiters.Go(func() { assert.ErrorIs(t, r.wait(t.Context(), "too soon"), ErrClosed) })
 		synctest.Wait()
 		r.close()
 		waiters.Wait()

@@ -78,6 +78,9 @@ func (ws *waiters) serve(c *Cluster, keys []string) {
 		key := keys[0]
 		keys = keys[1:]
 		for _, w := range slices.Clone(ws.byKey[key]) {
+			if m := c.migrations[slotOf(key)]; m != nil && !m.holds(c.store, w.conn.node, key) {
+				continue // written at the other side: this waiter's node does not have it
+			}
 			reply, ok := c.store.attempt(w.resp3, w.request.args)
 			if !ok {
 				continue
@@ -113,6 +116,9 @@ func (ws *waiters) recheck(c *Cluster) {
 // evict returns the error that ends a waiter, or "".
 func (c *Cluster) evict(w *waiter) string {
 	slot, here := slotOf(w.request.keys[0]), w.conn.node
+	if !here.running {
+		return errDown // which nobody will read; but nothing may be popped for it any more
+	}
 	if m := c.migrations[slot]; m != nil && (here == m.from.primary || here == m.to.primary) {
 		return "" // stays blocked until the slot is finally gone
 	}

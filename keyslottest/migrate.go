@@ -34,6 +34,10 @@ func (c *Cluster) Migrate(slot uint16, toNodeID string) (*Migration, error) {
 
 func (c *Cluster) migrate(slot uint16, to *shard) (*Migration, error) {
 	switch {
+	case c.closed:
+		return nil, errClosed
+	case !slices.Contains(c.shards, to):
+		return nil, fmt.Errorf("keyslottest: the shard of node %s was removed", to.primary.id)
 	case slot >= slotCount:
 		return nil, fmt.Errorf("keyslottest: slot %d: slots are 0 to %d", slot, slotCount-1)
 	case c.owner[slot] == nil:
@@ -97,7 +101,7 @@ func (m *Migration) Finish() error {
 		return fmt.Errorf("keyslottest: the migration of slot %d is over", m.slot)
 	}
 	m.end()
-	c.owner[m.slot] = m.to
+	c.give(m.slot, m.to)
 	c.raiseEpoch(m.to)
 	c.topologyChanged()
 	return nil
@@ -233,13 +237,13 @@ func (c *Cluster) planSpread(targets []*shard) (plan []slotMove) {
 	}
 	var spare []uint16
 	for _, s := range c.shards {
-		for _, r := range c.ranges(s) {
-			for slot := r.First; slot <= r.Last; slot++ {
-				if room[s] > 0 {
-					room[s]--
-				} else {
-					spare = append(spare, slot)
-				}
+		for slot := range uint16(slotCount) {
+			switch {
+			case c.owner[slot] != s:
+			case room[s] > 0:
+				room[s]--
+			default:
+				spare = append(spare, slot)
 			}
 		}
 	}

@@ -2,9 +2,11 @@ package keyslottest
 
 import (
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"net"
 	"sync/atomic"
+	"time"
 )
 
 // node is one front: a listener that speaks for one member of the cluster.
@@ -92,10 +94,14 @@ func (n *node) listen() error {
 func (n *node) accept(l net.Listener) {
 	for {
 		tcp, err := l.Accept()
-		if err != nil {
+		switch {
+		case err == nil:
+			n.welcome(tcp, l)
+		case errors.Is(err, net.ErrClosed):
 			return
+		default:
+			time.Sleep(5 * time.Millisecond) // most likely out of file descriptors, which may pass
 		}
-		n.welcome(tcp, l)
 	}
 }
 

@@ -2,19 +2,30 @@ package keyslottest
 
 import (
 	"bytes"
+	"fmt"
 	"strconv"
 	"strings"
 
 	"github.com/keyslot-go/keyslot/internal/resp"
 )
 
-// reshape turns what miniredis answers in RESP3 into what a server does, where they differ in form: nulls, the pairs of
-// members and scores, and the streams that were read.
-func reshape(reply []byte, args []string) []byte {
+// reshape turns what miniredis answers into what a server does, where they differ in form: in RESP3 nulls, sets, the pairs
+// of members and scores, and the streams that were read.
+func reshape(reply []byte, args []string, resp3 bool) []byte {
+	if from, bad := bytes.CutPrefix(reply, []byte("-ERR invalid expire time in ")); bad {
+		return fmt.Appendf(nil, "-ERR invalid expire time in '%s' command\r\n", bytes.TrimSpace(from))
+	}
+	if !resp3 {
+		return reply
+	}
 	if string(reply) == "*-1\r\n" {
 		return []byte("_\r\n")
 	}
 	switch name := strings.ToUpper(args[0]); name {
+	case "SMEMBERS", "SINTER", "SUNION", "SDIFF", "SPOP":
+		if reply[0] == '*' {
+			reply[0] = '~'
+		}
 	case "XREAD", "XREADGROUP":
 		return streamsToMap(reply)
 	case "ZRANGE", "ZREVRANGE", "ZRANGEBYSCORE", "ZREVRANGEBYSCORE", "ZUNION", "ZINTER", "ZDIFF", "ZRANDMEMBER":

@@ -51,11 +51,13 @@ func (c *Cluster) route(cn *conn, requests []request, write bool) (refusal strin
 		return errDown
 	}
 	owner := c.owner[keys.slot]
+	serves := here == owner.primary || here.shard == owner && !write && (cn.readonly || sharded)
 	if m := keys.migration; m != nil {
+		// A replica of the source answers as the source does. That is Valkey 8; before, it took moved keys for missing.
 		switch {
-		case here == m.from.primary && keys.missing > 0 && keys.existing > 0:
+		case serves && keys.missing > 0 && keys.existing > 0:
 			return errTryAgain
-		case here == m.from.primary && keys.missing > 0:
+		case serves && keys.missing > 0:
 			return c.redirect("ASK", keys.slot, m.to.primary)
 		case here == m.to.primary && cn.asking && keys.several && keys.missing > 0:
 			return errTryAgain
@@ -63,7 +65,7 @@ func (c *Cluster) route(cn *conn, requests []request, write bool) (refusal strin
 			return ""
 		}
 	}
-	if here == owner.primary || here.shard == owner && !write && (cn.readonly || sharded) {
+	if serves {
 		return ""
 	}
 	return c.redirect("MOVED", keys.slot, owner.primary)

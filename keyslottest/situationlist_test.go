@@ -1,7 +1,11 @@
 package keyslottest_test
 
 // situations is the list; see type situation for the language.
-var situations = []situation{
+var situations = append(clusterSituations, serverSituations...)
+
+// clusterSituations are about what only a cluster does: redirects, and what they do to transactions, scripts and clients
+// that wait.
+var clusterSituations = []situation{
 	{"own and foreign keys", `
 		source: SET {b}1 x
 		source: GET {b}1
@@ -364,6 +368,24 @@ var situations = []situation{
 		finish
 		source<
 		source: PING`},
+	{"blocked while the key is born at the target", `
+		source> BLPOP {b}1 0
+		blocked 1
+		open
+		target: ASKING
+		target: RPUSH {b}1 x y
+		target: ASKING
+		target: LLEN {b}1
+		finish
+		source<
+		target: LRANGE {b}1 0 -1`},
+	{"blocked at the target", `
+		open
+		target: ASKING
+		target> BLPOP {b}1 0
+		target/2: ASKING
+		target/2: RPUSH {b}1 x
+		target<`},
 	{"about to block on a migrating slot", `
 		open
 		source: BLPOP {b}1 0
@@ -418,123 +440,4 @@ var situations = []situation{
 		replica: EVAL return~redis.call('GET',KEYS[1]) 1 {b}1
 		replica: EVAL return~redis.call('SET',KEYS[1],'x') 1 {b}1
 		replica: EVAL_RO return~redis.call('GET',KEYS[1]) 1 {b}1`},
-	{"the key specs of odd commands", `
-		source: ZUNIONSTORE c 1 {b}1
-		source: ZUNIONSTORE {b}2 2 {b}1 {b}3
-		source: SORT {b}1 STORE c
-		source: XREAD COUNT 1 STREAMS c 0
-		source: XREAD COUNT 1 STREAMS {b}1 0
-		source: BITOP AND {b}1 {b}2 c
-		source: OBJECT ENCODING c
-		source: XGROUP CREATE c g 0
-		source: LMPOP 1 c LEFT
-		source: MEMORY USAGE c
-		source: GEORADIUS {b}1 0 0 1 km STORE c`},
-	{"what a cluster does not allow", `
-		source: SELECT 0
-		source: SELECT 1
-		source: SELECT x
-		source: SWAPDB 0 1
-		source: MOVE {b}1 1`},
-	{"HELLO", `
-		source: HELLO 4
-		source: HELLO x
-		source: HELLO 3 NOSUCH
-		source: HELLO 3 SETNAME
-		source: HELLO 3 AUTH default
-		source: HELLO 2 SETNAME a~b
-		source: CLIENT GETNAME`},
-	{"AUTH without a password", `
-		source: AUTH x
-		source: AUTH default x
-		source: AUTH nobody x
-		source: AUTH a b c
-		source: PING`},
-	{"names and sessions", `
-		source: CLIENT SETNAME me
-		source: CLIENT GETNAME
-		source: CLIENT SETNAME a~b
-		source: READONLY
-		source: READWRITE
-		source: ASKING
-		source: RESET
-		source: CLIENT GETNAME
-		source: QUIT
-		source.`},
-	{"RESET leaves the transaction and the watch", `
-		source: MULTI
-		source: SET {b}1 x
-		source: RESET
-		source: EXEC
-		source: GET {b}1`},
-	{"the slot of a key", `
-		source: CLUSTER KEYSLOT b
-		source: CLUSTER KEYSLOT {b}1
-		source: CLUSTER KEYSLOT {}b
-		source: CLUSTER KEYSLOT {{b}}
-		source: CLUSTER KEYSLOT b{
-		source: CLUSTER KEYSLOT {}{b}
-		source: CLUSTER KEYSLOT _
-		source: CLUSTER KEYSLOT x{b}y{c}z`},
-	{"the map", `
-		source: CLUSTER SLOTS
-		replica: CLUSTER SLOTS
-		source: CLUSTER MYID
-		replica: CLUSTER MYID`},
-	{"the map after a migration", `
-		open
-		source: CLUSTER SLOTS
-		finish
-		source: CLUSTER SLOTS
-		target: CLUSTER SLOTS`},
-	{"SCAN and its errors", `
-		source: SET {b}1 x
-		source: SCAN x
-		source: SCAN 0 MATCH
-		source: SCAN 0 COUNT 0
-		source: SCAN 0 COUNT x
-		source: SCAN 0 NOSUCH 1
-		source: RANDOMKEY
-		target: RANDOMKEY
-		source: KEYS {b}*
-		source: KEYS [x]*`},
-	{"flushing one node leaves the others", `
-		source: SET {b}1 x
-		target: SET c x
-		source: FLUSHALL
-		source: DBSIZE
-		target: DBSIZE
-		target: FLUSHDB ASYNC
-		target: DBSIZE
-		source: FLUSHALL NOSUCH`},
-	{"types answer as they do", `
-		source: HSET {b}h f v
-		source: HGETALL {b}h
-		source: SADD {b}s x
-		source: SMEMBERS {b}s
-		source: ZADD {b}z 1.5 x
-		source: ZSCORE {b}z x
-		source: ZRANGE {b}z 0 -1 WITHSCORES
-		source: ZSCORE {b}z y
-		source: GET {b}none
-		source: LPOP {b}none
-		source: LPOP {b}none 2
-		source: HMGET {b}h f g
-		source: TYPE {b}h
-		source: INCR {b}h
-		source: EXISTS {b}h {b}s {b}none
-		source: SETNX {b}n 1
-		source: INCRBYFLOAT {b}n 0.5
-		source: EXPIRE {b}n 100
-		source: TTL {b}n
-		source: TTL {b}none
-		source: PERSIST {b}n
-		source: TTL {b}n`},
-	{"WAIT", `
-		source: SET {b}1 x
-		source: WAIT 1 5000
-		source: WAIT 5 10
-		source: WAIT x 0
-		source: WAIT 1 -1
-		replica: WAIT 0 0`},
 }

@@ -15,7 +15,8 @@ import (
 // never lets a command block.
 type store struct {
 	mini *miniredis.Miniredis
-	peer *server.Peer // the client that runs every command but WATCH
+	srv  *server.Server // of mini, which forgets it when it is closed
+	peer *server.Peer   // the client that runs every command but WATCH
 	sink *sink
 	// keys lists the keys by slot, which miniredis cannot. Expired keys leave it when they are looked for.
 	keys  [slotCount]map[string]struct{}
@@ -40,6 +41,7 @@ func newStore(manualClock bool) (*store, error) {
 		return nil, err
 	}
 	conn.Close()
+	s.srv = s.mini.Server()
 	s.peer = server.NewPeer(bufio.NewWriter(s.sink))
 	s.clock.start(s.mini, manualClock)
 	return s, nil
@@ -59,12 +61,10 @@ func (s *store) do(out *replies, args ...string) {
 			out.error(fmt.Sprintf("ERR not supported by keyslottest: miniredis panicked: %v", r))
 		}
 	}()
-	s.mini.Server().Dispatch(s.peer, args)
+	s.srv.Dispatch(s.peer, args)
 	s.peer.Flush()
 	out.buf = s.sink.buf
-	if out.resp3 {
-		out.buf = append(out.buf[:from], reshape(out.buf[from:], args)...)
-	}
+	out.buf = append(out.buf[:from], reshape(out.buf[from:], args, out.resp3)...)
 }
 
 // recovered makes the store usable after miniredis panicked, which it does over a few commands and scripts it does not
@@ -95,14 +95,11 @@ func (s *store) attempt(resp3 bool, args []string) (reply []byte, ok bool) {
 	case "*-1\r\n", "$-1\r\n", "_\r\n":
 		return nil, false
 	}
-	if resp3 {
-		reply = reshape(reply, args)
-	}
-	return reply, true
+	return reshape(reply, args, resp3), true
 }
 
 // supports says whether miniredis knows the command.
-func (s *store) supports(name string) bool { return s.mini.Server().IsRegisteredCommand(name) }
+func (s *store) supports(name string) bool { return s.srv.IsRegisteredCommand(name) }
 
 // exists says whether key is there, at whichever node.
 func (s *store) exists(key string) bool {

@@ -124,7 +124,7 @@ func (n *Node) pause(signal syscall.Signal, frozen bool) error {
 
 func (n *Node) end(signal syscall.Signal) error {
 	n.mu.Lock()
-	server := n.server
+	server, frozen := n.server, n.frozen
 	n.server, n.frozen = nil, false
 	n.mu.Unlock()
 	if server == nil {
@@ -132,6 +132,10 @@ func (n *Node) end(signal syscall.Signal) error {
 	}
 	if err := server.cmd.Process.Signal(signal); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		return fmt.Errorf("%s: %w", n, err)
+	}
+	if frozen {
+		// A stopped process is only told of SIGTERM once it goes on.
+		_ = server.cmd.Process.Signal(signalThaw)
 	}
 	<-server.ended
 	return nil

@@ -137,6 +137,12 @@ func downgrade(v Value) Value {
 func wholePairs(elems []Value) []Value { return elems[:len(elems)/2*2] }
 
 func appendHeader(dst []byte, kind Kind, n int) []byte {
+	switch {
+	case 0 <= n && n < 10: // nearly every name, key and count: half the time of the general case
+		return append(dst, byte(kind), '0'+byte(n), '\r', '\n')
+	case 0 <= n && n < 100:
+		return append(dst, byte(kind), '0'+byte(n/10), '0'+byte(n%10), '\r', '\n')
+	}
 	dst = strconv.AppendInt(append(dst, byte(kind)), int64(n), 10)
 	return append(dst, "\r\n"...)
 }

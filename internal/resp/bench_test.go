@@ -20,7 +20,7 @@ func BenchmarkScanBulk64(b *testing.B) {
 	benchmarkScan(b, frame)
 }
 
-func BenchmarkScanSimple(b *testing.B)   { benchmarkScan(b, []byte("+OK\r\n")) }
+func BenchmarkScanOK(b *testing.B)       { benchmarkScan(b, []byte("+OK\r\n")) }
 func BenchmarkScanInt(b *testing.B)      { benchmarkScan(b, []byte(":1234567\r\n")) }
 func BenchmarkScanArray100(b *testing.B) { benchmarkScan(b, array100()) }
 

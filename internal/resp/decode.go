@@ -5,6 +5,9 @@ import "bytes"
 // KindOf returns the kind of the value in a frame, whatever attributes precede it; the nulls of RESP2 are Null. It
 // returns 0 for bytes that no frame begins with.
 func KindOf(frame []byte) Kind {
+	if frequent(frame) > 0 {
+		return Kind(frame[0])
+	}
 	d := newDecoder(frame)
 	h, err := d.valueHead(0)
 	switch {
@@ -19,6 +22,13 @@ func KindOf(frame []byte) Kind {
 // Payload returns the text of a string, error, number or boolean ("t" or "f") without copying it: a verbatim string
 // without its format, an error without its dash. ok is false for aggregates, nulls and streamed strings.
 func Payload(frame []byte) (b []byte, ok bool) {
+	if n := frequent(frame); n > 0 && n == len(frame) {
+		text := 1
+		if Kind(frame[0]) == BulkString {
+			text = bytes.IndexByte(frame, '\n') + 1
+		}
+		return frame[text : n-crlf], true
+	}
 	d := newDecoder(frame)
 	h, err := d.valueHead(0)
 	if err != nil || d.pos != len(frame) || h.kind == Null || h.kind == chunk || h.kind == closing {
@@ -26,7 +36,7 @@ func Payload(frame []byte) (b []byte, ok bool) {
 	}
 	switch {
 	case h.form == line:
-		return frame[h.text:h.end], true
+		return frame[d.at+1 : h.end], true
 	case h.form == blob && h.n >= 0:
 		return frame[h.start():h.stop()], true
 	}
@@ -43,11 +53,13 @@ func Int(frame []byte) (n int64, ok bool) {
 }
 
 // Decode returns the value of a frame: streamed values assembled, attributes dropped wherever they are. The value
-// shares no memory with the frame. A frame that a Scanner accepted never fails; anything else gives a *ProtocolError at
-// worst, and never takes more memory than a small multiple of its length.
+// shares no memory with the frame; the strings of a frame of up to 4 KiB share one copy of it. A frame that a Scanner
+// accepted never fails; anything else gives a *ProtocolError at worst, and never takes more memory than a small multiple
+// of its length.
 func Decode(frame []byte) (Value, error) {
 	d := newDecoder(frame)
-	v, err := d.value(0)
+	var v Value
+	err := d.value(&v, 0)
 	if err == nil && d.pos != len(frame) {
 		err = malformed(frame, d.pos, "bytes behind the value")
 	}
@@ -61,6 +73,7 @@ func Decode(frame []byte) (Value, error) {
 type decoder struct {
 	buf  []byte
 	pos  int    // where the next value begins
+	at   int    // where the last head began
 	room int    // elements that the frame can hold besides those claimed so far
 	copy string // of the frame, made for its first string if it is short enough to be shared
 	lim  Limits
@@ -78,15 +91,16 @@ func newDecoder(frame []byte) decoder {
 
 // head reads the next line, and the bytes that belong to it if it is the head of a blob.
 func (d *decoder) head() (head, error) {
-	if d.pos >= len(d.buf) {
-		return head{}, malformed(d.buf, d.pos, "frame is cut short")
+	d.at = d.pos
+	if d.at >= len(d.buf) {
+		return head{}, malformed(d.buf, d.at, "frame is cut short")
 	}
-	h, err := readHead(d.buf, d.pos, 0, &d.lim)
+	h, err := readHead(d.buf, d.at, 0, &d.lim)
 	if err != nil {
 		return h, err
 	}
 	if h.end == 0 || h.size() > len(d.buf)-h.next() {
-		return h, malformed(d.buf, d.pos, "frame is cut short")
+		return h, malformed(d.buf, d.at, "frame is cut short")
 	}
 	if h.size() > 0 {
 		err = checkBlob(d.buf, h)
@@ -108,20 +122,20 @@ func (d *decoder) valueHead(depth int) (head, error) {
 	}
 }
 
-func (d *decoder) value(depth int) (Value, error) {
-	at := d.pos
+// value sets v, which is zero, to the next value.
+func (d *decoder) value(v *Value, depth int) error {
 	h, err := d.valueHead(depth)
 	if err != nil {
-		return Value{}, err
+		return err
 	}
-	v := Value{Kind: h.kind}
+	v.Kind = h.kind
 	switch {
 	case h.kind == chunk, h.kind == closing:
-		err = malformed(d.buf, at, "no value")
+		err = malformed(d.buf, d.at, "value expected")
 	case h.n == null:
 		v.Kind = Null
 	case h.form == line:
-		d.scalar(&v, h)
+		d.scalar(v, h)
 	case h.form == blob && h.n == streamed:
 		v.Str, err = d.chunks()
 	case h.form == blob:
@@ -129,12 +143,12 @@ func (d *decoder) value(depth int) (Value, error) {
 	default:
 		v.Elems, err = d.elements(h, depth)
 	}
-	return v, err
+	return err
 }
 
 // scalar sets the value of a line.
 func (d *decoder) scalar(v *Value, h head) {
-	text := d.buf[h.text:h.end]
+	text := d.buf[d.at+1 : h.end]
 	switch h.kind {
 	case Integer:
 		v.Int, _ = parseInt(text)
@@ -145,7 +159,7 @@ func (d *decoder) scalar(v *Value, h head) {
 	case Double:
 		v.Float = parseDouble(text)
 	case SimpleString, SimpleError, BigNumber:
-		v.Str = d.string(h.text, h.end)
+		v.Str = d.string(d.at+1, h.end)
 	}
 }
 
@@ -158,7 +172,7 @@ func (d *decoder) chunks() (string, error) {
 		case err != nil:
 			return "", err
 		case h.kind != chunk:
-			return "", malformed(d.buf, h.text-1, "chunk of a string expected")
+			return "", malformed(d.buf, d.at, "chunk of a string expected")
 		case h.n == 0:
 			return b.String(), nil
 		}
@@ -169,7 +183,7 @@ func (d *decoder) chunks() (string, error) {
 // elements reads the elements of an aggregate.
 func (d *decoder) elements(h head, depth int) ([]Value, error) {
 	if depth == maxDepth {
-		return nil, malformed(d.buf, h.text-1, "aggregates nested deeper than %d", maxDepth)
+		return nil, malformed(d.buf, d.at, "aggregates nested deeper than %d", maxDepth)
 	}
 	if h.n == streamed {
 		return d.untilClosed(h, depth)
@@ -177,15 +191,14 @@ func (d *decoder) elements(h head, depth int) ([]Value, error) {
 	// Together, the counts in a complete frame never exceed its room. Checking that before the allocation keeps headers
 	// that lie from multiplying.
 	if d.room -= h.n; d.room < 0 {
-		return nil, malformed(d.buf, h.text-1, "more elements than bytes")
+		return nil, malformed(d.buf, d.at, "more elements than bytes")
 	}
 	if h.n == 0 {
 		return nil, nil
 	}
 	elems := make([]Value, h.n)
 	for i := range elems {
-		var err error
-		if elems[i], err = d.value(depth + 1); err != nil {
+		if err := d.value(&elems[i], depth+1); err != nil {
 			return nil, err
 		}
 	}
@@ -196,11 +209,10 @@ func (d *decoder) elements(h head, depth int) ([]Value, error) {
 func (d *decoder) untilClosed(h head, depth int) ([]Value, error) {
 	var elems []Value
 	for d.pos >= len(d.buf) || Kind(d.buf[d.pos]) != closing {
-		v, err := d.value(depth + 1)
-		if err != nil {
+		elems = append(elems, Value{})
+		if err := d.value(&elems[len(elems)-1], depth+1); err != nil {
 			return nil, err
 		}
-		elems = append(elems, v)
 	}
 	if h.kind == Map && len(elems)%2 != 0 {
 		return nil, malformed(d.buf, d.pos, "key without a value")

@@ -47,19 +47,19 @@ const (
 	streamed = -2 // "?": the end is marked, not announced
 )
 
-// head is the line that begins a value; where the form is line, it is the whole value.
+// head is the line that begins a value; where the form is line, it is the whole value. (A fifth field would keep it out
+// of registers.)
 type head struct {
 	kind Kind
 	form form
 	n    int // bytes of a blob or values of an aggregate (two for each pair), or null, or streamed
-	text int // offset of what follows the type byte
 	end  int // offset of the CRLF; 0 while it has not been received
 }
 
-func (h *head) next() int { return h.end + crlf }
+func (h head) next() int { return h.end + crlf }
 
 // size is the number of bytes that belong to the value behind its line.
-func (h *head) size() int {
+func (h head) size() int {
 	if h.form != blob || h.n < 0 || h.kind == chunk && h.n == 0 {
 		return 0
 	}
@@ -71,21 +71,21 @@ func (h *head) size() int {
 //
 // Every verdict depends only on the bytes up to the one that gives it away, so it is the same however they are cut.
 func readHead(buf []byte, at, seen int, lim *Limits) (h head, err error) {
-	h = head{kind: Kind(buf[at]), text: at + 1}
+	h.kind = Kind(buf[at])
 	h.form = h.kind.form()
 	switch h.form {
 	case unknown:
 		return h, malformed(buf, at, "unknown type byte")
 	case line:
-		if h.end, err = endOfLine(buf, h.text, max(h.text, seen), lim.line()); h.end == 0 || err != nil {
+		if h.end, err = endOfLine(buf, at+1, max(at+1, seen), lim.line()); h.end == 0 || err != nil {
 			return h, err
 		}
-		if reason := checkText(h.kind, buf[h.text:h.end]); reason != "" {
+		if reason := checkText(h.kind, buf[at+1:h.end]); reason != "" {
 			return h, malformed(buf, at, "%s", reason)
 		}
 		return h, nil
 	case blob:
-		h.n, h.end, err = readCount(buf, at, lim.bulk())
+		h.n, h.end, err = readCount(buf, at, min(lim.bulk(), math.MaxInt-crlf))
 	case aggregate:
 		h.n, h.end, err = readCount(buf, at, lim.elements())
 	case paired:
@@ -120,13 +120,17 @@ func endOfLine(buf []byte, from, seen, limit int) (int, error) {
 
 // lineEnd returns end if a CRLF stands there, 0 while that is not known.
 func lineEnd(buf []byte, end int) (int, error) {
-	switch {
-	case end < len(buf) && buf[end] != '\r', end+1 < len(buf) && buf[end+1] != '\n':
-		return 0, malformed(buf, end, "CRLF expected")
-	case end+1 >= len(buf):
-		return 0, nil
+	if hasCRLF(buf, end) {
+		return end, nil
 	}
-	return end, nil
+	if end < len(buf) && buf[end] != '\r' || end+1 < len(buf) {
+		return 0, malformed(buf, end, "CRLF expected")
+	}
+	return 0, nil
+}
+
+func hasCRLF(buf []byte, at int) bool {
+	return at+1 < len(buf) && buf[at] == '\r' && buf[at+1] == '\n'
 }
 
 // readCount reads the length or count of the head at offset at, and returns it with the offset of its CRLF, which is 0
@@ -139,16 +143,15 @@ func readCount(buf []byte, at, limit int) (n, end int, err error) {
 	if buf[i] == '-' || buf[i] == '?' {
 		return readMark(buf, at)
 	}
-	var count uint // one digit more than any limit cannot overflow it
+	most := min(uint64(limit), 1<<59) // one digit more does not overflow
+	var count uint64
 	for ; i < len(buf) && isDigit(buf[i]); i++ {
-		digit := uint(buf[i] - '0')
 		if i > at+1 && count == 0 {
 			return 0, 0, malformed(buf, at, "length with a leading zero")
 		}
-		if count > uint(limit)/10 || count*10+digit > uint(limit) {
+		if count = count*10 + uint64(buf[i]-'0'); count > most {
 			return 0, 0, malformed(buf, at, "length over the limit of %d", limit)
 		}
-		count = count*10 + digit
 	}
 	if i == at+1 {
 		return 0, 0, malformed(buf, at, "length is not a number")
@@ -185,22 +188,21 @@ func readMark(buf []byte, at int) (n, end int, err error) {
 
 // checkBlob checks the bytes behind the line of h, of which all have been received.
 func checkBlob(buf []byte, h head) error {
-	from, to := h.next(), h.next()+h.n
-	if h.kind == Verbatim && buf[from+verbatimPrefix-1] != ':' {
-		return malformed(buf, from, "verbatim string without a format")
+	if h.kind == Verbatim && buf[h.start()-1] != ':' {
+		return malformed(buf, h.next(), "verbatim string without a format")
 	}
-	if buf[to] != '\r' || buf[to+1] != '\n' {
-		return malformed(buf, to, "CRLF expected behind the string")
+	if !hasCRLF(buf, h.stop()) {
+		return malformed(buf, h.stop(), "CRLF expected")
 	}
 	return nil
 }
 
 // start and stop are the offsets of the content of a blob, a verbatim string's without its format.
-func (h *head) start() int {
+func (h head) start() int {
 	if h.kind == Verbatim {
 		return h.next() + verbatimPrefix
 	}
 	return h.next()
 }
 
-func (h *head) stop() int { return h.next() + h.n }
+func (h head) stop() int { return h.next() + h.n }

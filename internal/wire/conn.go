@@ -24,6 +24,8 @@ var (
 	ErrPeerSilent = errors.New("peer silent: no byte received while replies were due")
 	// ErrSurplusReply means that the server sent a reply nobody asked for, so no later reply can be trusted.
 	ErrSurplusReply = errors.New("server sent a reply that no command asked for")
+	// ErrNotHello means that HELLO was answered with something that is neither its reply nor an error.
+	ErrNotHello = errors.New("reply to HELLO is not a map")
 	// ErrProbeFailed means that an idle connection did not answer PING, so no command was risked on it.
 	ErrProbeFailed = errors.New("idle connection did not answer a probe")
 )
@@ -48,20 +50,21 @@ type Conn struct {
 
 	mu sync.Mutex
 	// guarded by mu
-	err      error // why the connection is dead; no call enters after it is set
-	draining bool
-	fill     []byte // requests not yet offered to Write
-	spare    []byte // the other half of the double buffer, nil while it is being written
-	queue    fifo   // calls in the order of their bytes, unsent ones included
-	appended int64  // stream offset of the end of fill
-	offered  int64  // stream offset up to which bytes were given to Write
-	written  int64  // stream offset up to which Write has accepted bytes
-	answered int64  // stream offset of the last answered request's end
-	flushing bool   // somebody has promised to write what is in fill
-	writing  bool   // that somebody is inside Write
-	waiting  []chan struct{}
-	idle     idleness
-	watch    watchdog
+	err        error // why the connection is dead; no call enters after it is set
+	draining   bool
+	introduced bool   // the client's name and version are on their way
+	fill       []byte // requests not yet offered to Write
+	spare      []byte // the other half of the double buffer, nil while it is being written
+	queue      fifo   // calls in the order of their bytes, unsent ones included
+	appended   int64  // stream offset of the end of fill
+	offered    int64  // stream offset up to which bytes were given to Write
+	written    int64  // stream offset up to which Write has accepted bytes
+	answered   int64  // stream offset of the last answered request's end
+	flushing   bool   // somebody has promised to write what is in fill
+	writing    bool   // that somebody is inside Write
+	waiting    []chan struct{}
+	idle       idleness
+	watch      watchdog
 
 	// owned by the reader
 	buf     []byte
@@ -81,6 +84,7 @@ func (c *Conn) Send(ctx context.Context, w *Waiter, calls []*Call) error {
 		return err
 	}
 	busy := c.queue.len() > 0
+	c.introduce()
 	for _, call := range calls {
 		call.conn, call.waiter = c, w
 		call.Err, call.Sent, call.Abandoned = nil, false, false

@@ -156,21 +156,21 @@ func isExact(raw net.Conn) bool {
 
 // start lets the connection take calls.
 func (c *Conn) start() {
-	c.mu.Lock()
 	c.idle.since = time.Now()
-	c.introduce()
-	c.mu.Unlock()
 	go c.read() // ends when the connection dies or has been drained; Wait waits for it
 }
 
-// introduce queues what the server should know but need not answer before the first command; a server that refuses
-// (CLIENT SETINFO is Redis 7.2) is as good. The bytes travel in the same write as the first command. mu is held.
+// introduce queues, ahead of the first command and in the same write, what the server should know but need not answer
+// first; a server that refuses (CLIENT SETINFO is Redis 7.2) is as good. mu is held.
 func (c *Conn) introduce() {
+	if c.introduced {
+		return
+	}
+	c.introduced = true
 	for _, field := range [][2]string{{"LIB-NAME", c.opts.LibName}, {"LIB-VER", c.opts.LibVer}} {
-		if field[1] == "" {
-			continue
+		if field[1] != "" {
+			c.enqueueQuiet(new(Call), command("CLIENT", "SETINFO", field[0], field[1]))
 		}
-		c.enqueueQuiet(new(Call), command("CLIENT", "SETINFO", field[0], field[1]))
 	}
 }
 
@@ -193,6 +193,8 @@ func (c *Conn) hello() (Phase, error) {
 	v, err := c.roundTrip(args...)
 	var refused Refusal
 	switch {
+	case err == nil && v.Kind != resp.Map:
+		return PhaseHello, ErrNotHello
 	case err == nil:
 		c.server = serverOf(v)
 		return "", nil
@@ -245,7 +247,7 @@ func (c *Conn) roundTrip(args ...string) (resp.Value, error) {
 		}
 		n, err := c.rw.Read(c.buf[len(c.buf):cap(c.buf)])
 		c.buf = c.buf[:len(c.buf)+n]
-		frame, serr := c.scanner.Scan(c.buf)
+		frame, serr := c.scanReply()
 		switch {
 		case serr != nil:
 			return resp.Value{}, serr
@@ -261,6 +263,18 @@ func (c *Conn) roundTrip(args ...string) (resp.Value, error) {
 		case err != nil:
 			return resp.Value{}, err
 		}
+	}
+}
+
+// scanReply returns the length of the reply that the buffer begins with, 0 while it is not whole. Pushes in front of it are
+// dropped: they answer nothing.
+func (c *Conn) scanReply() (int, error) {
+	for {
+		n, err := c.scanner.Scan(c.buf)
+		if n == 0 || err != nil || resp.KindOf(c.buf[:n]) != resp.Push {
+			return n, err
+		}
+		c.buf = c.buf[:copy(c.buf, c.buf[n:])]
 	}
 }
 

@@ -20,7 +20,6 @@ const (
 type idleness struct {
 	since   time.Time
 	probing bool
-	waiter  Waiter
 	ping    Call
 }
 
@@ -36,8 +35,7 @@ var ping = resp.AppendBulk(resp.AppendArray(nil, 1), "PING")
 // connection cut meanwhile; a PING costs nothing when lost, a command may. Until the answer comes nobody enters.
 // mu is held.
 func (c *Conn) probeIfIdle() {
-	idle := c.owed() == nil && !c.flushing && !c.idle.probing
-	if !idle || c.opts.IdleProbe <= 0 || c.idle.lasted(time.Now()) < c.opts.IdleProbe {
+	if c.queue.len() > 0 || c.opts.IdleProbe <= 0 || c.idle.lasted(time.Now()) < c.opts.IdleProbe {
 		return
 	}
 	c.idle.probing = true

@@ -1,0 +1,114 @@
+package wire_test
+
+import (
+	"context"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/keyslot-go/keyslot/internal/fakenode"
+	"github.com/keyslot-go/keyslot/internal/resp"
+	"github.com/keyslot-go/keyslot/internal/wire"
+)
+
+const nodeAddr = "node:6379"
+
+// newNode returns a scripted node and the options that dial it, both for the length of the test.
+func newNode(t *testing.T) (*fakenode.Node, wire.Options) {
+	network := fakenode.New()
+	t.Cleanup(network.Close)
+	node := network.Node(nodeAddr)
+	return node, wire.Options{Addr: nodeAddr, Dial: network.Dial, MaxInFlight: 64, PeerTimeout: 10 * time.Second}
+}
+
+// connect dials, and closes the connection at the end of the test.
+func connect(t *testing.T, opts wire.Options) *wire.Conn {
+	conn, err := wire.Dial(t.Context(), opts)
+	require.NoError(t, err)
+	t.Cleanup(conn.Close)
+	return conn
+}
+
+func request(args ...string) []byte {
+	b := resp.AppendArray(nil, len(args))
+	for _, arg := range args {
+		b = resp.AppendBulk(b, arg)
+	}
+	return b
+}
+
+// get returns n calls, GET 0, GET 1 ...
+func get(n int) []*wire.Call {
+	calls := make([]*wire.Call, n)
+	for i := range calls {
+		calls[i] = &wire.Call{Request: request("GET", strconv.Itoa(i))}
+	}
+	return calls
+}
+
+// sending is calls on their way.
+type sending struct {
+	waiter wire.Waiter
+	calls  []*wire.Call
+}
+
+// send sends calls, which must be admitted.
+func send(t *testing.T, ctx context.Context, conn *wire.Conn, calls ...*wire.Call) *sending {
+	s := &sending{calls: calls}
+	s.waiter.Expect(len(calls))
+	require.NoError(t, conn.Send(ctx, &s.waiter, calls))
+	return s
+}
+
+func (s *sending) wait(ctx context.Context) []*wire.Call {
+	s.waiter.Wait(ctx, s.calls)
+	return s.calls
+}
+
+// replies are what the calls were answered, or their errors.
+func replies(calls []*wire.Call) (texts []string) {
+	for _, call := range calls {
+		if call.Err != nil {
+			texts = append(texts, "error: "+call.Err.Error())
+			continue
+		}
+		texts = append(texts, string(call.Reply))
+	}
+	return texts
+}
+
+// try sends one command and returns its reply or its error.
+func try(ctx context.Context, conn *wire.Conn, args ...string) (string, error) {
+	call := &wire.Call{Request: request(args...)}
+	var w wire.Waiter
+	w.Expect(1)
+	if err := conn.Send(ctx, &w, []*wire.Call{call}); err != nil {
+		return "", err
+	}
+	w.Wait(ctx, []*wire.Call{call})
+	return string(call.Reply), call.Err
+}
+
+// commands are the requests on the node's tape that are not of the handshake.
+func commands(node *fakenode.Node) (names []string) {
+	for _, r := range node.Tape() {
+		if r.Name() != "HELLO" {
+			name := r.Args[0]
+			for _, arg := range r.Args[1:] {
+				name += " " + arg
+			}
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// echo lets the node answer GET with its key.
+func echo(r fakenode.Request) (fakenode.Reaction, bool) {
+	if r.Name() != "GET" {
+		return fakenode.Reaction{}, false
+	}
+	return fakenode.Reaction{Send: "+" + r.Args[1] + "\r\n"}, true
+}
