@@ -22,13 +22,14 @@ type Client struct {
 }
 
 // Open connects to the cluster behind target: "host:port", "host", or a URL such as
-// "rediss://user:password@host:6379?client_name=api" (rediss is TLS). It is New with the options that the target spells.
+// "rediss://user:password@host:6379?client_name=api" (rediss is TLS). It is New with the options that ParseTarget finds
+// in target.
 func Open(ctx context.Context, target string) (*Client, error) {
-	spelled, err := parseTarget(target)
+	opts, err := ParseTarget(target)
 	if err != nil {
 		return nil, err
 	}
-	return New(ctx, spelled.options())
+	return New(ctx, opts)
 }
 
 // New connects to the cluster: it resolves the endpoints, asks the first node that answers for the topology, and dials
