@@ -208,6 +208,22 @@ func TestADisconnectedClientIsNoLongerBlocked(t *testing.T) {
 	s.want(":1", "LLEN a")
 }
 
+func TestWhatIsSentBehindABlockedCommandIsAnsweredAfterIt(t *testing.T) {
+	c := start(t, keyslottest.Options{})
+	owner := c.Owner("a").Addr
+	s := connect(t, owner)
+	require.NoError(t, s.send("BLPOP", "a", "0"))
+	waitBlocked(t, owner, 1)
+	require.NoError(t, s.send("INCR", "{a}n"))
+	require.NoError(t, s.send("INCR", "{a}n"))
+	connect(t, owner).want(":1", "RPUSH a x")
+	for _, want := range []string{"*2\r\n$1\r\na\r\n$1\r\nx\r\n", ":1\r\n", ":2\r\n"} {
+		reply, err := s.reply()
+		require.NoError(t, err)
+		require.Equal(t, want, reply)
+	}
+}
+
 // TestDocNamesWhatIsMissing keeps the package comment complete: a command on keys that is not supported has to be in it.
 func TestDocNamesWhatIsMissing(t *testing.T) {
 	text, err := os.ReadFile("doc.go")

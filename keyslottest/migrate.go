@@ -127,12 +127,10 @@ func (m *Migration) holds(s *store, n *node, key string) bool {
 	return moved == (n.shard == m.to) && s.exists(key)
 }
 
-// wrote notes that n wrote key.
-func (m *Migration) wrote(n *node, key string, exists bool) {
-	if exists && n.shard == m.to {
+// wrote notes that n wrote key: a key born at the target is there. One that was deleted is at neither side, moved or not.
+func (m *Migration) wrote(n *node, key string) {
+	if n.shard == m.to {
 		m.moved[key] = struct{}{}
-	} else if !exists {
-		delete(m.moved, key)
 	}
 }
 

@@ -186,6 +186,18 @@ func TestMoveSlotsEndsWithItsContext(t *testing.T) {
 	require.NoError(t, err, "the slot is not left half-way")
 }
 
+func TestAShardThatImportsStays(t *testing.T) {
+	c := start(t, keyslottest.Options{Shards: 2})
+	n := c.Nodes()
+	m, err := c.Migrate(0, n[1].ID)
+	require.NoError(t, err)
+	require.ErrorContains(t, c.RemoveShard(t.Context(), n[1].ID), "while it was being removed")
+	require.NoError(t, m.Finish())
+	require.NoError(t, c.RemoveShard(t.Context(), n[1].ID))
+	_, err = c.Migrate(0, n[1].ID)
+	require.Error(t, err)
+}
+
 func TestTheLastShardStays(t *testing.T) {
 	c := start(t, keyslottest.Options{Shards: 1})
 	require.ErrorContains(t, c.RemoveShard(t.Context(), c.Nodes()[0].ID), "last shard")

@@ -335,6 +335,23 @@ var clusterSituations = []situation{
 		blocked 1
 		source/2: ZADD {b}5 1 x 2 y
 		source<`},
+	{"blocking commands that wait in vain", `
+		source: BLPOP {b}1 0.01
+		source: BLPOP {b}1 0.0000000001
+		source: BLPOP {b}1 nan
+		source: BLMOVE {b}1 {b}2 LEFT RIGHT 0.01
+		source: BRPOPLPUSH {b}1 {b}2 0.01
+		source: BZPOPMIN {b}1 0.01
+		source: BZMPOP 0.01 1 {b}1 MIN
+		source: XREAD BLOCK 10 STREAMS {b}1 0
+		source: MULTI
+		source: BLPOP {b}1 0
+		source: BLMOVE {b}1 {b}2 LEFT RIGHT 0
+		source: BRPOPLPUSH {b}1 {b}2 0
+		source: BZPOPMIN {b}1 0
+		source: BZMPOP 0 1 {b}1 MIN
+		source: XREAD BLOCK 0 STREAMS {b}1 0
+		source: EXEC`},
 	{"blocked clients are served in turn", `
 		source> BLPOP {b}1 0
 		blocked 1
@@ -419,6 +436,15 @@ var clusterSituations = []situation{
 		source: SCRIPT LOAD return~5
 		source: EVALSHA 4ca238f611c9d0ae4e9a75a5dbac22aedc1e44bc 0
 		source: SCRIPT EXISTS 4ca238f611c9d0ae4e9a75a5dbac22aedc1e44bc`},
+	{"a script writes for those who wait and those who list", `
+		source> BLPOP {b}1 0
+		blocked 1
+		source/2: EVAL redis.call('SET','{b}2','x')~return~redis.call('RPUSH',KEYS[1],'y','z') 1 {b}1
+		source<
+		source: DBSIZE
+		source: CLUSTER COUNTKEYSINSLOT 3300
+		source: EVAL return~redis.call('DEL',KEYS[1],'{b}2') 1 {b}1
+		source: KEYS *`},
 	{"a script that reaches too far", `
 		source: EVAL return~redis.call('GET','c') 0
 		source: EVAL redis.call('SET',KEYS[1],'x')~return~redis.call('SET','a','y') 1 {b}1

@@ -49,7 +49,7 @@ func newStore(manualClock bool) (*store, error) {
 
 func (s *store) close() { s.mini.Close() }
 
-// do runs args and appends the reply to out. args must not be able to block: see attempt.
+// do runs args and appends the reply to out. args must not be able to block: see runNow.
 func (s *store) do(out *replies, args ...string) {
 	from := len(out.buf)
 	s.sink.buf = out.buf
@@ -76,9 +76,9 @@ func (s *store) recovered() {
 	s.peer = server.NewPeer(bufio.NewWriter(s.sink))
 }
 
-// attempt runs a command that may block, without blocking, and returns its reply; ok is false when it would have to wait.
+// runNow runs a command that may block, without blocking, and returns its reply; ok is false when it would have to wait.
 // Inside a transaction, blocking commands do not block: so each runs in a transaction of its own.
-func (s *store) attempt(resp3 bool, args []string) (reply []byte, ok bool) {
+func (s *store) runNow(resp3 bool, args []string) (reply []byte, ok bool) {
 	out := replies{resp3: resp3}
 	s.do(&out, "MULTI")
 	out.buf = out.buf[:0]
