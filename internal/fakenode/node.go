@@ -81,6 +81,7 @@ type served struct {
 	net.Conn
 	bytes []byte // guarded by Node.mu: everything received
 	gone  bool   // guarded by Node.mu
+	cause error  // guarded by Node.mu: what reading ended with
 }
 
 // On scripts the reactions to a command, by Request.Name: the next ones in turn, the last one for good.
@@ -158,6 +159,13 @@ func (n *Node) Bytes(conn int) string {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	return string(n.conns[conn].bytes)
+}
+
+// Ended returns how the client ended a connection: io.EOF for a polite end, nil while it is open.
+func (n *Node) Ended(conn int) error {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.conns[conn].cause
 }
 
 // Open returns how many connections are open as far as the node has noticed.
@@ -249,6 +257,7 @@ func (n *Node) serve(c *served, number int) {
 			return
 		}
 		size, err := c.Read(chunk)
+		n.noteEnd(c, err)
 		pending = append(pending, n.record(c, chunk[:size])...)
 		for len(pending) > 0 {
 			used, err := scanner.Scan(pending)
@@ -268,6 +277,12 @@ func (n *Node) serve(c *served, number int) {
 			return
 		}
 	}
+}
+
+func (n *Node) noteEnd(c *served, err error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	c.cause = err
 }
 
 func (n *Node) mayRead() <-chan struct{} {
@@ -340,7 +355,7 @@ func (n *Node) react(c *served, r Reaction) bool {
 			size = min(size, r.Piece)
 		}
 		if _, err := io.WriteString(c, rest[:size]); err != nil {
-			return false
+			return true // the client has gone, but what it had sent goes on the tape
 		}
 		rest = rest[size:]
 		if rest != "" && !n.pause(r.Gap) {

@@ -2,6 +2,7 @@ package wire
 
 import (
 	"context"
+	"slices"
 	"sync/atomic"
 	"time"
 )
@@ -10,7 +11,8 @@ import (
 // and again once Wait has returned; in between only the connection touches it.
 //
 // A call that its caller gave up while the server still owes the reply (Abandoned) stays in the connection's queue, so
-// that the reply is thrown away when it comes: it must never be sent again or reused.
+// that the reply is thrown away when it comes: it must never be sent again or reused, not even once the connection is
+// dead.
 type Call struct {
 	// set by the caller before Send
 	Request  []byte    // one encoded command, copied by Send
@@ -21,9 +23,9 @@ type Call struct {
 	Reply     []byte // one complete frame; the buffer is the call's own and is reused by the next Send
 	Err       error  // why there is no reply
 	Sent      bool   // with Err: every byte of the request was accepted by Write, so the command may run
-	Abandoned bool   // with Err: the server may still answer
+	Abandoned bool   // with Err: the connection may still touch the call
 
-	state atomic.Uint32 // pending -> claimed (by whoever completes it) or abandoned (by its caller)
+	state atomic.Uint32 // unsent -> pending -> claimed (by whoever completes it) or abandoned (by its caller)
 
 	// set by Send
 	conn   *Conn
@@ -35,7 +37,8 @@ type Call struct {
 }
 
 const (
-	pending uint32 = iota
+	unsent uint32 = iota
+	pending
 	claimed
 	abandoned
 )
@@ -75,7 +78,7 @@ func (w *Waiter) done(n int) {
 }
 
 // Wait returns when every expected call has its outcome, or soon after ctx is done: then each call still unanswered gets
-// ctx's error and whether it was sent. calls are those that were sent with this waiter.
+// ctx's error and whether it was sent. calls are those that were expected with this waiter; withdrawn ones stay as they are.
 func (w *Waiter) Wait(ctx context.Context, calls []*Call) {
 	if ctx.Done() == nil {
 		<-w.ready
@@ -87,7 +90,7 @@ func (w *Waiter) Wait(ctx context.Context, calls []*Call) {
 	case <-ctx.Done():
 	}
 	given := 0
-	for _, call := range calls {
+	for _, call := range slices.Backward(calls) { // if a write comes in between, the first of a batch are sent, not the last
 		if call.state.CompareAndSwap(pending, abandoned) {
 			call.Err = ctx.Err()
 			call.conn.giveUp(call)

@@ -62,7 +62,7 @@ type Conn struct {
 	answered   int64  // stream offset of the last answered request's end
 	flushing   bool   // somebody has promised to write what is in fill
 	writing    bool   // that somebody is inside Write
-	waiting    []chan struct{}
+	line       line   // who waits for room
 	idle       idleness
 	watch      watchdog
 
@@ -91,7 +91,6 @@ func (c *Conn) Send(ctx context.Context, w *Waiter, calls []*Call) error {
 		call.state.Store(pending)
 		c.enqueue(call)
 	}
-	c.callNext()
 	c.armWatchdog()
 	flush := !c.flushing
 	c.flushing = true
@@ -119,99 +118,23 @@ func (c *Conn) enqueue(call *Call) {
 	c.queue.push(call)
 }
 
-// admit returns with room for calls in the queue, or with the reason why they cannot enter. mu is held, and released
-// only while waiting.
-func (c *Conn) admit(ctx context.Context, calls []*Call) error {
-	called := false
-	for {
-		switch {
-		case c.err != nil:
-			return c.err
-		case c.draining:
-			return ErrClosed
-		}
-		c.probeIfIdle()
-		if (called || len(c.waiting) == 0) && c.hasRoom(len(calls)) {
-			return nil
-		}
-		turn := make(chan struct{})
-		if called { // keeps its place: a large batch must not starve behind small ones
-			c.waiting = append([]chan struct{}{turn}, c.waiting...)
-		} else {
-			c.waiting = append(c.waiting, turn)
-		}
-		c.mu.Unlock()
-		err := waitTurn(ctx, turn, calls[0].Deadline)
-		c.mu.Lock()
-		if err != nil {
-			c.leaveLine(turn)
-			return err
-		}
-		called = true
-	}
-}
-
-// hasRoom reports whether n more calls may enter. A batch larger than the limit enters an empty queue alone. mu is held.
-func (c *Conn) hasRoom(n int) bool {
-	if c.idle.probing {
-		return false
-	}
-	return c.queue.len() == 0 || c.queue.len()+n <= c.opts.MaxInFlight && len(c.fill) < maxFill
-}
-
-// callNext lets the first caller in line look again. mu is held.
-func (c *Conn) callNext() {
-	if len(c.waiting) == 0 || c.err == nil && !c.draining && !c.hasRoom(1) {
-		return
-	}
-	close(c.waiting[0])
-	c.waiting = c.waiting[1:]
-}
-
-// leaveLine takes turn out of the line, or passes it on if it was just called. mu is held.
-func (c *Conn) leaveLine(turn chan struct{}) {
-	for i, t := range c.waiting {
-		if t == turn {
-			c.waiting = append(c.waiting[:i:i], c.waiting[i+1:]...)
-			return
-		}
-	}
-	c.callNext()
-}
-
-func waitTurn(ctx context.Context, turn <-chan struct{}, deadline time.Time) error {
-	var expired <-chan time.Time
-	if !deadline.IsZero() {
-		t := time.NewTimer(time.Until(deadline))
-		defer t.Stop()
-		expired = t.C
-	}
-	select {
-	case <-turn:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-expired:
-		return context.DeadlineExceeded
-	}
-}
-
 // giveUp settles what is known about an abandoned call. While its bytes are still in the fill buffer they are cut out,
 // which proves that it never runs; once they were offered to Write, only a failed Write could prove that.
 func (c *Conn) giveUp(call *Call) {
 	c.mu.Lock()
-	defer c.mu.Unlock()
 	c.giveUpLocked(call)
+	c.mu.Unlock()
+	c.partIfDrained()
 }
 
 func (c *Conn) giveUpLocked(call *Call) {
-	if c.err != nil && !c.writing {
-		call.Sent = call.end <= c.written
-		return // settled: the queue no longer holds it
-	}
-	if call.end <= c.offered || c.err != nil {
-		call.Sent = call.end <= c.offered
+	if c.err != nil || call.end <= c.offered {
+		// Even if the queue no longer holds it: the reader may be about to deliver what it took out.
 		call.Abandoned = true
+		call.Sent = call.end <= c.offered
+		if c.err != nil && !c.writing {
+			call.Sent = call.end <= c.written
+		}
 		return
 	}
 	for i := c.queue.len() - 1; i >= 0; i-- {
@@ -233,10 +156,7 @@ func (c *Conn) giveUpLocked(call *Call) {
 func (c *Conn) Err() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.err == nil && c.draining {
-		return ErrClosed
-	}
-	return c.err
+	return c.refusal()
 }
 
 // Server returns what the node said of itself in the handshake.
@@ -253,14 +173,22 @@ func (c *Conn) InFlight() int {
 func (c *Conn) Drain() {
 	c.mu.Lock()
 	c.draining = true
-	empty := c.queue.len() == 0
-	for len(c.waiting) > 0 {
-		c.callNext()
-	}
+	c.callNext()
 	c.mu.Unlock()
-	if empty {
-		c.part()
+	c.partIfDrained()
+}
+
+// partIfDrained lets the reader close a connection that has nothing left to do.
+func (c *Conn) partIfDrained() {
+	if c.drained() {
+		_ = c.rw.SetReadDeadline(time.Unix(1, 0))
 	}
+}
+
+func (c *Conn) drained() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.draining && c.err == nil && c.queue.len() == 0
 }
 
 // Abandon kills the connection now: calls in flight end with cause. It does not wait.
@@ -275,56 +203,58 @@ func (c *Conn) Close() {
 // Wait returns when the connection's goroutines have ended, which they do soon after it died or was drained.
 func (c *Conn) Wait() { <-c.ended }
 
-// part closes a drained connection politely, so that the peer sees an ordinary end.
+// part closes a drained connection politely, so that the peer sees an ordinary end. Only the reader calls it: the
+// close_notify of TLS may block, for 5 s at most by crypto/tls.
 func (c *Conn) part() {
 	c.mu.Lock()
-	if c.err == nil {
-		c.err = ErrClosed
-	}
+	c.die(ErrClosed)
 	c.mu.Unlock()
-	// tls.Conn.Close writes close_notify and may wait 5 s for a peer that does not read.
-	_ = c.rw.SetWriteDeadline(time.Now().Add(time.Second))
 	_ = c.rw.Close()
 }
 
-// fail makes the connection dead with cause, unless it is already, and settles every call it still holds.
+// fail makes the connection dead with cause, unless it is already, and completes every call it still holds.
 func (c *Conn) fail(cause error) {
 	c.mu.Lock()
+	lost := c.die(cause)
+	c.mu.Unlock()
+	c.bury(lost)
+}
+
+// die makes the connection dead with cause, unless it is already, and claims the calls it still holds, for bury. While
+// a Write is running it leaves them to the writer, who will know how many bytes were accepted. mu is held.
+func (c *Conn) die(cause error) (lost []*Call) {
 	if c.err == nil {
 		c.err = cause
 	}
-	c.mu.Unlock()
-	abort(c.raw)
-	c.settle()
+	c.callNext()
+	if c.writing {
+		return nil
+	}
+	for c.queue.len() > 0 {
+		if call := c.queue.pop(); call.claim() {
+			call.Err, call.Sent = c.err, call.end <= c.written
+			lost = append(lost, call)
+		}
+	}
+	c.fill = nil
+	c.watch.stop()
+	return lost
 }
 
-// settle completes every call of a dead connection. While a Write is still running it leaves that to the writer, who
-// will know how many bytes were accepted.
-func (c *Conn) settle() {
-	c.mu.Lock()
-	if c.err == nil || c.writing {
-		c.mu.Unlock()
-		return
-	}
-	err, written := c.err, c.written
-	lost := c.queue
-	c.queue, c.fill = fifo{}, nil
-	c.watch.stop()
-	for len(c.waiting) > 0 {
-		c.callNext()
-	}
-	c.mu.Unlock()
-	for i := range lost.len() {
-		if call := lost.at(i); call.claim() {
-			call.Err, call.Sent = err, call.end <= written
-			call.finish()
-		}
+// bury closes a dead connection and then tells the callers: nothing of theirs is on its way any more.
+func (c *Conn) bury(lost []*Call) {
+	abort(c.raw)
+	for _, call := range lost {
+		call.finish()
 	}
 }
 
 // abort closes a connection that must not leave bytes behind: with a normal close the kernel goes on retransmitting
 // what was written, and a command given up long ago could run after the network heals.
 func abort(raw net.Conn) {
+	if wrapped, ok := raw.(interface{ NetConn() net.Conn }); ok { // a tls.Conn, of which Close may block
+		raw = wrapped.NetConn()
+	}
 	if tcp, ok := raw.(interface{ SetLinger(sec int) error }); ok {
 		_ = tcp.SetLinger(0)
 	}

@@ -25,7 +25,7 @@ type Options struct {
 	LibName, LibVer    string
 
 	MaxInFlight int           // calls in flight beyond which Send waits
-	PeerTimeout time.Duration // silence, while replies are due, after which the peer is dead
+	PeerTimeout time.Duration // silence, while replies are due, after which the peer is dead; 0: never
 	IdleProbe   time.Duration // idle time after which PING goes ahead of the next command; 0: never
 	Blocking    bool          // for blocking commands: silence proves nothing
 	OnSilent    func()        // called once when the peer has owed replies in silence for 500 ms; must not block

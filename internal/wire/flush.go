@@ -28,6 +28,10 @@ func (c *Conn) flush(busy bool) {
 			return
 		}
 	}
+	if c.err != nil { // the reader may have stopped waiting for flushers
+		c.flushing = false
+		return
+	}
 	c.flushers.Add(1)
 	go c.flushRest() // ends when nothing is left to write or the connection dies; Wait waits for it
 }
@@ -54,6 +58,7 @@ func (c *Conn) writeFill() (more bool) {
 	out := c.fill
 	c.fill, c.spare = c.spare, nil
 	c.offered += int64(len(out))
+	c.callNext()
 	c.writing = true
 	c.mu.Unlock()
 	n, err := c.rw.Write(out)
@@ -67,13 +72,14 @@ func (c *Conn) writeFill() (more bool) {
 		c.spare = out[:0]
 	}
 	if err != nil || c.err != nil {
+		// Dead before the lock is let go: behind part of a command nothing may be written.
 		c.flushing = false
+		lost := c.die(err)
 		c.mu.Unlock()
-		c.fail(err)
+		c.bury(lost)
 		c.mu.Lock()
 		return false
 	}
-	c.callNext()
 	c.flushing = len(c.fill) > 0
 	return c.flushing
 }

@@ -36,15 +36,15 @@ func (c *Conn) readAll() {
 			c.fail(perr)
 			return
 		}
+		if c.drained() {
+			c.part()
+			return
+		}
 		if err == io.EOF && len(c.buf) > 0 {
 			err = io.ErrUnexpectedEOF
 		}
 		if err != nil {
 			c.fail(err)
-			return
-		}
-		if c.drained() {
-			c.part()
 			return
 		}
 	}
@@ -109,8 +109,8 @@ func (c *Conn) deliver(buf []byte) error {
 	if len(c.frames) == 0 {
 		return nil
 	}
-	start, popped := 0, 0
-	var surplus bool
+	start := 0
+	var popped, surplus bool
 	c.batch = c.batch[:0]
 	c.mu.Lock()
 	for _, end := range c.frames {
@@ -136,10 +136,10 @@ func (c *Conn) deliver(buf []byte) error {
 			c.idle.probing = false
 		}
 		c.batch = append(c.batch, call)
-		popped++
+		popped = true
 	}
-	if popped > 0 {
-		c.replied(popped)
+	if popped {
+		c.replied()
 	}
 	c.mu.Unlock()
 
@@ -172,17 +172,9 @@ func (c *Conn) owed() *Call {
 }
 
 // replied does the bookkeeping after popped replies. mu is held.
-func (c *Conn) replied(popped int) {
+func (c *Conn) replied() {
 	if c.queue.len() == 0 {
 		c.idle.since = time.Now()
 	}
-	for range min(popped, len(c.waiting)) {
-		c.callNext()
-	}
-}
-
-func (c *Conn) drained() bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.draining && c.queue.len() == 0
+	c.callNext()
 }

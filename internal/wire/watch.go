@@ -110,11 +110,14 @@ func (c *Conn) look() {
 	for _, call := range expired {
 		call.finish()
 	}
+	if len(expired) > 0 {
+		c.partIfDrained()
+	}
 	switch {
 	case probing && silent >= probeTimeout:
 		c.fail(ErrProbeFailed)
 	case c.opts.Blocking: // silence is what a blocking command is for
-	case silent >= c.opts.PeerTimeout:
+	case c.opts.PeerTimeout > 0 && silent >= c.opts.PeerTimeout:
 		c.fail(ErrPeerSilent)
 	case suspect && c.opts.OnSilent != nil:
 		c.opts.OnSilent()

@@ -1,0 +1,267 @@
+package wire_test
+
+import (
+	"context"
+	"errors"
+	"net"
+	"strings"
+	"syscall"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/keyslot-go/keyslot/internal/fakenode"
+	"github.com/keyslot-go/keyslot/internal/wire"
+)
+
+var errCable = errors.New("cable cut")
+
+// limited is a connection whose Write accepts so many more bytes and then fails, once; it would accept what comes behind.
+type limited struct {
+	net.Conn
+	left   int
+	failed bool
+}
+
+// NetConn lets the connection below be reset.
+func (l *limited) NetConn() net.Conn { return l.Conn }
+
+func (l *limited) Write(b []byte) (int, error) {
+	if l.left < 0 || l.failed || len(b) <= l.left {
+		l.left -= len(b)
+		return l.Conn.Write(b)
+	}
+	n, _ := l.Conn.Write(b[:l.left])
+	l.failed = true
+	return n, errCable
+}
+
+// limit makes connections fail after so many bytes written behind HELLO.
+func limit(opts *wire.Options, bytes int) {
+	dial := opts.Dial
+	opts.Dial = func(ctx context.Context, network, addr string) (net.Conn, error) {
+		conn, err := dial(ctx, network, addr)
+		return &limited{Conn: conn, left: len(request("HELLO", "3")) + bytes}, err
+	}
+}
+
+func TestAfterAFailedWriteItIsKnownExactlyWhatWasSent(t *testing.T) {
+	calls := get(3)
+	calls[1].Asking = true
+	ends, end := make([]int, len(calls)), 0
+	for i, call := range calls {
+		if call.Asking {
+			end += len(request("ASKING"))
+		}
+		end += len(call.Request)
+		ends[i] = end
+	}
+	for _, together := range []bool{true, false} {
+		for k := range end {
+			synctest.Test(t, func(t *testing.T) {
+				node, opts := newNode(t)
+				node.On("GET", fakenode.Reaction{})
+				node.On("ASKING", fakenode.Reaction{})
+				limit(&opts, k)
+				conn := connect(t, opts)
+				wire.CountExactly(conn)
+				if together {
+					send(t, t.Context(), conn, calls...).wait(t.Context())
+				} else {
+					for _, call := range calls {
+						if _, err := tryCall(t.Context(), conn, call); err != nil {
+							call.Err = err
+						}
+					}
+				}
+				synctest.Wait()
+				tape := strings.Join(commands(node), ",")
+				for i, call := range calls {
+					require.ErrorIs(t, call.Err, errCable, "call %d after %d bytes", i, k)
+					require.Equal(t, ends[i] <= k, call.Sent, "call %d after %d bytes", i, k)
+					require.Equal(t, call.Sent, strings.Contains(tape, "GET "+string(rune('0'+i))), "call %d after %d bytes", i, k)
+				}
+				require.Equal(t, syscall.ECONNRESET, node.Ended(0))
+			})
+		}
+	}
+}
+
+// tryCall sends one call and does not wait for its reply longer than a millisecond unless the connection dies.
+func tryCall(ctx context.Context, conn *wire.Conn, call *wire.Call) (*wire.Call, error) {
+	call.Sent, call.Abandoned = false, false
+	var w wire.Waiter
+	w.Expect(1)
+	if err := conn.Send(ctx, &w, []*wire.Call{call}); err != nil {
+		return call, err
+	}
+	go w.Wait(ctx, []*wire.Call{call})
+	synctest.Wait()
+	return call, nil
+}
+
+func TestOnAnUnknownKindOfConnectionEveryByteOfferedCountsAsSent(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		_, opts := newNode(t)
+		limit(&opts, 5)
+		conn := connect(t, opts)
+		for _, call := range send(t, t.Context(), conn, get(2)...).wait(t.Context()) {
+			require.ErrorIs(t, call.Err, errCable)
+			require.True(t, call.Sent)
+		}
+	})
+}
+
+// blocked returns a connection whose writer is stuck in Write with one large command, at a node that has stopped reading.
+func blocked(t *testing.T, adjust ...func(*wire.Options)) (*fakenode.Node, *wire.Conn, *sending) {
+	node, opts := newNode(t)
+	node.Handle(echo)
+	node.On("SET", fakenode.Reaction{Send: "+OK\r\n"})
+	for _, a := range adjust {
+		a(&opts)
+	}
+	conn := connect(t, opts)
+	node.StopReading()
+	large := send(t, t.Context(), conn, &wire.Call{Request: request("SET", "k", strings.Repeat("x", 200<<10))})
+	synctest.Wait()
+	return node, conn, large
+}
+
+func TestCallCancelledBeforeItsWriteIsCutOut(t *testing.T) {
+	for victim := range 3 {
+		synctest.Test(t, func(t *testing.T) {
+			node, conn, large := blocked(t)
+			var sendings []*sending
+			for i, call := range get(3) {
+				call.Asking = i != 1
+				sendings = append(sendings, send(t, t.Context(), conn, call))
+			}
+			ctx, cancel := context.WithCancel(t.Context())
+			cancel()
+			cut := sendings[victim].wait(ctx)[0]
+			require.ErrorIs(t, cut.Err, context.Canceled)
+			require.False(t, cut.Sent)
+			require.False(t, cut.Abandoned, "it may be sent again at once")
+
+			node.Resume()
+			large.wait(t.Context())
+			for i, s := range sendings {
+				if i != victim {
+					require.Equal(t, []string{"+" + string(rune('0'+i)) + "\r\n"}, replies(s.wait(t.Context())))
+				}
+			}
+			require.NotContains(t, node.Bytes(0), string(cut.Request))
+			require.NoError(t, conn.Err())
+
+			send(t, t.Context(), conn, cut).wait(t.Context())
+			require.Equal(t, []string{"+" + string(rune('0'+victim)) + "\r\n"}, replies([]*wire.Call{cut}))
+		})
+	}
+}
+
+func TestReplyToACancelledCallIsDiscarded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		node, opts := newNode(t)
+		node.Handle(func(r fakenode.Request) (fakenode.Reaction, bool) {
+			reaction, ok := echo(r)
+			reaction.Delay = time.Second
+			return reaction, ok
+		})
+		conn := connect(t, opts)
+		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+		defer cancel()
+		begin := time.Now()
+		given := send(t, ctx, conn, get(1)...).wait(ctx)[0]
+		require.Equal(t, 100*time.Millisecond, time.Since(begin))
+		require.ErrorIs(t, given.Err, context.DeadlineExceeded)
+		require.True(t, given.Sent)
+		require.True(t, given.Abandoned)
+
+		reply, err := try(t.Context(), conn, "GET", "mine")
+		require.NoError(t, err)
+		require.Equal(t, "+mine\r\n", reply)
+		require.Equal(t, 2*time.Second, time.Since(begin))
+		require.Empty(t, given.Reply)
+	})
+}
+
+func TestCancelledBatchKeepsWhatItHas(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		node, opts := newNode(t)
+		node.Handle(echo)
+		conn := connect(t, opts)
+		calls := append(get(1), &wire.Call{Request: request("SET", "k", strings.Repeat("x", 200<<10))})
+		calls = append(calls, get(3)...)
+		var w wire.Waiter
+		w.Expect(len(calls))
+		require.NoError(t, conn.Send(t.Context(), &w, calls[:1]))
+		synctest.Wait()
+		node.StopReading()
+		require.NoError(t, conn.Send(t.Context(), &w, calls[1:2]))
+		synctest.Wait()
+		require.NoError(t, conn.Send(t.Context(), &w, calls[2:4]))
+		w.Withdraw(1) // the last one could not be sent
+
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		w.Wait(ctx, calls)
+		require.Equal(t, "+0\r\n", string(calls[0].Reply))
+		require.NoError(t, calls[0].Err)
+		require.True(t, calls[1].Sent && calls[1].Abandoned)
+		for _, cut := range calls[2:4] {
+			require.ErrorIs(t, cut.Err, context.DeadlineExceeded)
+			require.False(t, cut.Sent || cut.Abandoned)
+		}
+		require.NoError(t, calls[4].Err, "its caller knows")
+	})
+}
+
+func TestBackPressureHoldsNobodyBeyondTheirPatience(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		node, conn, large := blocked(t, func(o *wire.Options) { o.MaxInFlight = 1 << 20 })
+		begin := time.Now()
+		var sendings []*sending
+		value := strings.Repeat("x", 64<<10)
+		for range 1 << 20 / len(value) {
+			sendings = append(sendings, send(t, t.Context(), conn, &wire.Call{Request: request("SET", "k", value)}))
+		}
+		require.Equal(t, begin, time.Now(), "as long as there is room nobody waits")
+
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		_, err := try(ctx, conn, "GET", "a")
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+		require.Equal(t, time.Second, time.Since(begin))
+
+		var w wire.Waiter
+		late := &wire.Call{Request: request("GET", "b"), Deadline: time.Now().Add(time.Second)}
+		w.Expect(1)
+		require.ErrorIs(t, conn.Send(context.Background(), &w, []*wire.Call{late}), context.DeadlineExceeded)
+		require.Equal(t, 2*time.Second, time.Since(begin))
+
+		node.Resume()
+		reply, err := try(t.Context(), conn, "GET", "c")
+		require.NoError(t, err)
+		require.Equal(t, "+c\r\n", reply)
+		for _, s := range append(sendings, large) {
+			require.NoError(t, s.wait(t.Context())[0].Err)
+		}
+		require.NotContains(t, strings.Join(commands(node), ","), "GET a")
+		require.NotContains(t, strings.Join(commands(node), ","), "GET b")
+	})
+}
+
+func TestRoomInTheBufferIsUsedWhileTheWriterIsStuck(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		_, conn, _ := blocked(t)
+		// A single request beyond any limit enters an empty buffer; the next one waits for the writer to take it.
+		send(t, t.Context(), conn, &wire.Call{Request: request("SET", "k", strings.Repeat("x", 2<<20))})
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		_, err := try(ctx, conn, "GET", "a")
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+		require.NoError(t, conn.Err())
+	})
+}

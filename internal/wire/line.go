@@ -1,0 +1,108 @@
+package wire
+
+import (
+	"container/list"
+	"context"
+	"time"
+)
+
+// line is where callers wait for room in the queue, first come, first served: whoever makes room holds it for those in
+// front, so that a large batch is not starved by small ones that would fit sooner. Guarded by Conn.mu.
+type line struct {
+	turns list.List // of *turn
+	calls int       // for which room is held until they enter
+	bytes int
+}
+
+// turn is one caller's place in the line.
+type turn struct {
+	calls  int
+	bytes  int
+	called chan struct{} // closed when room is held for the turn, or there will never be any
+	held   bool          // guarded by Conn.mu
+}
+
+// admit returns with room for calls in the queue, or with the reason why they cannot enter. mu is held, and released
+// only while waiting.
+func (c *Conn) admit(ctx context.Context, calls []*Call) error {
+	if err := c.refusal(); err != nil {
+		return err
+	}
+	c.probeIfIdle()
+	if c.line.turns.Len() == 0 && c.hasRoom(len(calls)) {
+		return nil
+	}
+	t := &turn{calls: len(calls), called: make(chan struct{})}
+	for _, call := range calls {
+		t.bytes += len(call.Request)
+	}
+	place := c.line.turns.PushBack(t)
+	c.mu.Unlock()
+	err := t.wait(ctx, calls[0].Deadline)
+	c.mu.Lock()
+	c.line.turns.Remove(place)
+	if t.held {
+		c.line.calls -= t.calls
+		c.line.bytes -= t.bytes
+	}
+	if err == nil {
+		err = c.refusal()
+	}
+	if err != nil {
+		c.callNext()
+	}
+	return err
+}
+
+// refusal returns why no call may enter, or nil. mu is held.
+func (c *Conn) refusal() error {
+	if c.err == nil && c.draining {
+		return ErrClosed
+	}
+	return c.err
+}
+
+// hasRoom reports whether n more calls may enter. A batch larger than the limit enters an empty queue alone. mu is held.
+func (c *Conn) hasRoom(n int) bool {
+	if c.idle.probing {
+		return false
+	}
+	ahead := c.queue.len() + c.line.calls
+	return ahead == 0 || ahead+n <= c.opts.MaxInFlight && len(c.fill)+c.line.bytes < maxFill
+}
+
+// callNext calls those in front of the line for whom there is room, or everybody when nobody may enter any more.
+// mu is held.
+func (c *Conn) callNext() {
+	for front := c.line.turns.Front(); front != nil; front = c.line.turns.Front() {
+		t := front.Value.(*turn)
+		if c.refusal() == nil {
+			if !c.hasRoom(t.calls) {
+				return
+			}
+			t.held = true
+			c.line.calls += t.calls
+			c.line.bytes += t.bytes
+		}
+		c.line.turns.Remove(front)
+		close(t.called)
+	}
+}
+
+// wait returns when the turn is called, or why its caller does not wait any longer.
+func (t *turn) wait(ctx context.Context, deadline time.Time) error {
+	var expired <-chan time.Time
+	if !deadline.IsZero() {
+		timer := time.NewTimer(time.Until(deadline))
+		defer timer.Stop()
+		expired = timer.C
+	}
+	select {
+	case <-t.called:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-expired:
+		return context.DeadlineExceeded
+	}
+}
