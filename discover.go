@@ -328,7 +328,7 @@ func (c *core) movedTo(slot uint16, target Node) *node {
 		return old.primary(slot)
 	}
 	r := &routes{slotMap: next, nodes: old.nodes}
-	if len(next.nodes) != len(old.nodes) {
+	if !slices.Equal(next.nodes, old.slotMap.nodes) {
 		r.nodes = c.pool.reconcile(next.nodes, now)
 	}
 	if !c.isClosed() {
