@@ -117,6 +117,12 @@ var advice = []struct{ symptom, advice string }{
 	{"certificate", "the server's certificate does not verify: set Options.TLS with its RootCAs and ServerName"},
 	{"serves no slots", "the cluster is empty: assign slots first, with redis-cli --cluster create"},
 	{"no such host", "check the name of the endpoint"},
+	{"connection refused", "nothing listens there: check host and port"},
+	// A server that wants TLS hangs up on plaintext, answers with an alert, or waits for more.
+	{"EOF", "the server hung up: use rediss:// or set Options.TLS if it wants TLS"},
+	{"connection reset", "the server hung up: use rediss:// or set Options.TLS if it wants TLS"},
+	{"resp: ", "what answers there speaks no RESP: check host and port, and use rediss:// or set Options.TLS if it wants TLS"},
+	{"deadline exceeded", "no answer: check host, port and firewall, and use rediss:// or set Options.TLS if it wants TLS"},
 }
 
 // refresh learns the topology anew. The refresher runs it, one at a time.

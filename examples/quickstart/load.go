@@ -140,6 +140,13 @@ func (l *load) sum(n int) (sum int64, exact bool) {
 
 // remove removes all keys.
 func (l *load) remove(ctx context.Context) {
+	for keys := range slices.Chunk(l.keys(), batch) {
+		_, err := l.client.Del(ctx, keys...)
+		l.count(err)
+	}
+}
+
+func (l *load) keys() []string {
 	var keys []string
 	for n := range counters {
 		keys = append(keys, counterKey(l.cfg, n))
@@ -147,8 +154,5 @@ func (l *load) remove(ctx context.Context) {
 	for _, w := range l.workers {
 		keys = slices.Concat(keys, w.own, w.team)
 	}
-	for keys := range slices.Chunk(keys, batch) {
-		_, err := l.client.Del(ctx, keys...)
-		l.count(err)
-	}
+	return keys
 }

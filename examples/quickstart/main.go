@@ -91,7 +91,8 @@ func demonstrate(ctx context.Context, cfg config, stdout io.Writer) (*report, er
 	defer client.Close()
 
 	report := &report{load: load, before: client.Topology()}
-	fmt.Fprintf(stdout, "connected through %s: %d shards own %d slots\n", report.before.Source, len(report.before.Shards), report.before.Covered)
+	fmt.Fprintf(stdout, "%d goroutines write and read %s keys through one client of %d shards, found at %s\n\n",
+		cfg.Workers, grouped(int64(len(load.keys()))), len(report.before.Shards), report.before.Source)
 	stop := load.start(ctx, client)
 	err = load.play(ctx, newProgress(stdout, cfg.Live, load))
 	stop()

@@ -3,10 +3,9 @@ package main
 import (
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"slices"
-	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/keyslot-go/keyslot"
@@ -34,7 +33,7 @@ func (p *progress) during(run func() error) error {
 	tick := time.NewTicker(every)
 	defer tick.Stop()
 	done := make(chan error, 1)
-	go func() { done <- run() }() // ends with the phase, which is waited for here
+	go func() { done <- run() }() // ends with run, which is waited for below
 	for {
 		select {
 		case <-tick.C:
@@ -117,8 +116,7 @@ func (r *report) print(out io.Writer) {
 }
 
 func (r *report) printPhases(out io.Writer) {
-	t := newTable(out)
-	t.row("", "commands", "errors", "MOVED", "ASK", "p50", "p95", "p99")
+	rows := [][]string{{"", "commands", "errors", "MOVED", "ASK", "p50", "p95", "p99"}}
 	for i, phase := range r.load.phases {
 		var latency []time.Duration
 		for _, w := range r.load.workers {
@@ -126,26 +124,28 @@ func (r *report) printPhases(out io.Writer) {
 		}
 		slices.Sort(latency)
 		n := &r.load.tallies[i]
-		t.row(phase.name, grouped(n.commands.Load()), grouped(n.failed.Load()), grouped(n.moved.Load()), grouped(n.asked.Load()),
-			percentile(latency, 50), percentile(latency, 95), percentile(latency, 99))
+		rows = append(rows, []string{
+			phase.name,
+			grouped(n.commands.Load()), grouped(n.failed.Load()), grouped(n.moved.Load()), grouped(n.asked.Load()),
+			percentile(latency, 50), percentile(latency, 95), percentile(latency, 99),
+		})
 	}
-	t.Flush()
+	printTable(out, rows)
 }
 
 func (r *report) printSlots(out io.Writer) {
 	before, after := slotsOf(r.before), slotsOf(r.after)
-	t := newTable(out)
-	t.row("", "slots before", "slots after")
-	for _, shard := range r.before.Shards {
-		addr := shard.Primary.Addr()
-		t.row(addr, grouped(before[addr]), grouped(after[addr]))
-	}
-	for _, shard := range r.after.Shards {
-		if addr := shard.Primary.Addr(); before[addr] == 0 {
-			t.row(addr, "-", grouped(after[addr]))
+	primaries := slices.Sorted(maps.Keys(before))
+	for _, addr := range slices.Sorted(maps.Keys(after)) { // new ones go last
+		if _, known := before[addr]; !known {
+			primaries = append(primaries, addr)
 		}
 	}
-	t.Flush()
+	rows := [][]string{{"slots owned by", "before", "after"}}
+	for _, addr := range primaries {
+		rows = append(rows, []string{addr, grouped(before[addr]), grouped(after[addr])})
+	}
+	printTable(out, rows)
 }
 
 // slotsOf returns how many slots each primary owns.
@@ -159,14 +159,23 @@ func slotsOf(t keyslot.Topology) map[string]int64 {
 	return owned
 }
 
-type table struct{ *tabwriter.Writer }
-
-func newTable(out io.Writer) table {
+// printTable sets the first column to the left and the others, which hold numbers, to the right.
+func printTable(out io.Writer, rows [][]string) {
+	widths := make([]int, len(rows[0]))
+	for _, row := range rows {
+		for i, cell := range row {
+			widths[i] = max(widths[i], len(cell))
+		}
+	}
 	fmt.Fprintln(out)
-	return table{tabwriter.NewWriter(out, 10, 0, 3, ' ', tabwriter.AlignRight)}
+	for _, row := range rows {
+		fmt.Fprintf(out, "  %-*s", widths[0], row[0])
+		for i, cell := range row[1:] {
+			fmt.Fprintf(out, "  %*s", max(widths[1+i], 8), cell)
+		}
+		fmt.Fprintln(out)
+	}
 }
-
-func (t table) row(cells ...string) { fmt.Fprintln(t, strings.Join(cells, "\t")+"\t") }
 
 // percentile returns the p-th percentile of sorted durations, in milliseconds.
 func percentile(sorted []time.Duration, p int) string {

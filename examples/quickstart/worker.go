@@ -12,8 +12,8 @@ import (
 	"github.com/keyslot-go/keyslot/command"
 )
 
-// worker writes keys that nobody else writes, and knows what they must hold. Nothing in it knows of nodes or slots: the
-// client sends each command where its keys are.
+// worker is one goroutine of the load. It writes keys that nobody else writes, and knows what they must hold. Nothing in
+// this file knows of nodes or redirects: the client sends each command where its keys are.
 type worker struct {
 	*load
 
@@ -111,7 +111,7 @@ func (w *worker) readOne(ctx context.Context, key string) {
 
 // readMany is one call for keys of any slots; values come back in the order of the keys.
 func (w *worker) readMany(ctx context.Context, keys []string) {
-	values := make([]keyslot.Optional[string], len(keys))
+	var values []keyslot.Optional[string] // OK is false, and Value empty, where there is no such key
 	err := w.timed(func() (err error) {
 		values, err = w.client.MGet(ctx, keys...)
 		return err
