@@ -86,7 +86,7 @@ func (c *Cluster) ask(ctx context.Context, n *Node, args ...string) (reply, erro
 
 func (c *Conn) roundTrip(ctx context.Context, args ...string) (reply, error) {
 	// Ending the wait by deadline also covers a cancelled ctx, and a server that is stopped.
-	stop := context.AfterFunc(ctx, func() { c.net.SetDeadline(time.Unix(1, 0)) })
+	stop := context.AfterFunc(ctx, func() { _ = c.net.SetDeadline(time.Unix(1, 0)) })
 	defer stop()
 	var request strings.Builder
 	fmt.Fprintf(&request, "*%d\r\n", len(args))
