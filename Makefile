@@ -2,7 +2,7 @@
 PKGS       = $(shell go list -m -f '{{.Dir}}/...')
 FUZZTIME  ?= 20s
 CROSS      = linux/arm64 linux/386 darwin/arm64 windows/amd64
-VULNCHECK  = v1.9.0
+VULNCHECK  = v1.1.4
 
 # The race detector needs a C compiler; a machine without one still runs every test.
 RACE := $(if $(filter 1,$(shell go env CGO_ENABLED)),-race,)

@@ -8,13 +8,13 @@ import (
 	"github.com/keyslot-go/keyslot/internal/wire"
 )
 
-// attempt is what one send of one command came back with, and what has to be known of the command to judge it.
+// attempt is how one send of one command failed, and what has to be known of the command to judge it.
 type attempt struct {
 	slot     int    // the slot we routed by, or -1
 	readOnly bool   // running it twice is as good as once
 	script   bool   // EVAL, FCALL ...: an error reply may be the script's own text, and may follow partial effects
-	refusal  string // the server's error reply, empty if there is none
-	err      error  // why there is no reply at all
+	refusal  string // the server's error reply
+	err      error  // why there is no reply at all; nil if there is one
 	sent     bool   // with err: the whole request was accepted by Write
 }
 
@@ -66,10 +66,7 @@ func classify(a attempt) verdict {
 		return classifyLost(a)
 	}
 	code, text, _ := strings.Cut(a.refusal, " ")
-	switch {
-	case a.refusal == "":
-		return verdict{action: finish, executed: Answered}
-	case code == "MOVED", code == "ASK":
+	if code == "MOVED" || code == "ASK" {
 		return classifyRedirect(a, code, text)
 	}
 	for _, r := range refusals {

@@ -218,20 +218,15 @@ func (c *Cluster) Owner(key string) Node {
 
 // ranges are the slots of s. mu is held.
 func (c *Cluster) ranges(s *shard) (ranges []SlotRange) {
-	for slot := 0; slot < slotCount; slot++ {
-		if c.owner[slot] != s {
-			continue
+	for _, r := range c.ownedRanges() {
+		if r.shard == s {
+			ranges = append(ranges, r.SlotRange)
 		}
-		first := slot
-		for slot+1 < slotCount && c.owner[slot+1] == s {
-			slot++
-		}
-		ranges = append(ranges, SlotRange{uint16(first), uint16(slot)})
 	}
 	return ranges
 }
 
-// give makes s, or nobody, the owner of a slot. mu is held.
+// give makes s, or nobody, the owner of a slot; topologyChanged has to follow. mu is held.
 func (c *Cluster) give(slot uint16, s *shard) {
 	if old := c.owner[slot]; old != nil {
 		old.slots--

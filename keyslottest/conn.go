@@ -36,8 +36,7 @@ type conn struct {
 	session
 }
 
-// session is what the server remembers of a client. It is owned by serve, which touches it only while it holds
-// Cluster.mu.
+// session is what the server remembers of a client. It is owned by serve.
 type session struct {
 	authed   bool
 	readonly bool

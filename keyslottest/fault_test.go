@@ -61,6 +61,15 @@ func TestFaultErrorInsteadOfTheCommand(t *testing.T) {
 	require.Contains(t, s.do("CLUSTER INFO"), "cluster_state:ok")
 }
 
+func TestFaultErrorSpoilsATransaction(t *testing.T) {
+	_, s, _ := faulty(t, keyslottest.Fault{Command: "INCR", Times: 1, Error: "OOM command not allowed when used memory > 'maxmemory'."})
+	s.want("+OK", "MULTI")
+	s.want("-OOM command not allowed when used memory > 'maxmemory'.", "INCR a")
+	s.want("+QUEUED", "INCR a")
+	s.want("-EXECABORT Transaction discarded because of previous errors.", "EXEC")
+	s.want("$-1", "GET a")
+}
+
 func TestFaultAfterAndTimes(t *testing.T) {
 	_, s, _ := faulty(t, keyslottest.Fault{Command: "INCR", After: 1, Times: 2, Error: "BUSY a script runs"})
 	s.want(":1", "INCR a")

@@ -117,7 +117,7 @@ func (c *Cluster) importing(s *shard) bool {
 func (c *Cluster) removeNode(n *node) {
 	n.stop()
 	c.nodes = slices.DeleteFunc(c.nodes, func(other *node) bool { return other == n })
-	c.retired.add(n.stats())
+	c.retired.add(n.counters)
 }
 
 // Failover makes a running replica the primary of its shard. The old primary becomes its replica: at once if it is running,

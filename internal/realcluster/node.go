@@ -215,11 +215,12 @@ func poll(ctx context.Context, check func() error) error {
 	}
 }
 
-// reservePort listens on a free loopback port and keeps it until release, right before the server takes it over.
-func reservePort() (port string, release func() error, err error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+// reserve listens on a free loopback port, which stays ours until the listener is closed, right before the server takes
+// it over.
+func reserve() (l net.Listener, port string, err error) {
+	l, err = net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
-		return "", nil, err
+		return nil, "", err
 	}
-	return strconv.Itoa(l.Addr().(*net.TCPAddr).Port), l.Close, nil
+	return l, strconv.Itoa(l.Addr().(*net.TCPAddr).Port), nil
 }

@@ -205,6 +205,22 @@ func TestPasswordsAndUsers(t *testing.T) {
 	})
 }
 
+func TestRepliesAreTextLinesOrNil(t *testing.T) {
+	t.Parallel()
+	ctx := limit(t, time.Minute)
+	c := realcluster.Start(t, realcluster.Options{Primaries: 1})
+	n := c.Node(0)
+
+	_, err := c.Do(ctx, n, "GET", "missing")
+	require.ErrorIs(t, err, realcluster.ErrNil)
+	lines, err := c.Do(ctx, n, "EVAL", "return {1, {'two', {err = 'ERR three'}}, false}", "0")
+	require.NoError(t, err)
+	require.Equal(t, "1\ntwo\nERR three\n", lines)
+	_, err = c.Do(ctx, n, "NONSENSE")
+	var refused realcluster.ServerError
+	require.ErrorAs(t, err, &refused)
+}
+
 func TestServersEndWithTheTest(t *testing.T) {
 	t.Parallel()
 	var processes []*os.Process

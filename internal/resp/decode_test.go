@@ -40,6 +40,7 @@ func TestDecode(t *testing.T) {
 		",-inf\r\n":                   {Kind: resp.Double, Float: math.Inf(-1)},
 		",1e999\r\n":                  {Kind: resp.Double, Float: math.Inf(1)},
 		"(-123456789012345678901\r\n": {Kind: resp.BigNumber, Str: "-123456789012345678901"},
+		"(what a script returned\r\n": {Kind: resp.BigNumber, Str: "what a script returned"},
 		"!6\r\nERR\r\n.\r\n":          {Kind: resp.BulkError, Str: "ERR\r\n."},
 		"=8\r\nmkd:# hi\r\n":          {Kind: resp.Verbatim, Str: "# hi"},
 		"*0\r\n":                      {Kind: resp.Array},

@@ -57,7 +57,13 @@ type DialError struct {
 	Err   error
 }
 
-func (e *DialError) Error() string { return fmt.Sprintf("%s %s: %v", e.Phase, e.Addr, e.Err) }
+func (e *DialError) Error() string {
+	cause := e.Err
+	if op, ok := cause.(*net.OpError); ok { // "dial tcp <address>: " would be said twice
+		cause = op.Err
+	}
+	return fmt.Sprintf("%s %s: %v", e.Phase, e.Addr, cause)
+}
 
 // Unwrap returns the cause.
 func (e *DialError) Unwrap() error { return e.Err }

@@ -1,0 +1,203 @@
+package wire_test
+
+import (
+	"context"
+	"crypto/tls"
+	"fmt"
+	"math/rand/v2"
+	"runtime"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/keyslot-go/keyslot/internal/fakenode"
+	"github.com/keyslot-go/keyslot/internal/wire"
+)
+
+// rude answers GET with its key in pieces of any size, and now and then ends the connection in the middle of it.
+func rude(r fakenode.Request) (fakenode.Reaction, bool) {
+	reaction, ok := echo(r)
+	reaction.Piece = rand.IntN(len(reaction.Send) + 1)
+	switch rand.IntN(1000) {
+	case 0, 1, 2:
+		reaction.Send = reaction.Send[:rand.IntN(len(reaction.Send)+1)]
+		reaction.End = fakenode.RST
+	case 3:
+		reaction.Send = reaction.Send[:rand.IntN(len(reaction.Send)+1)]
+		reaction.End = fakenode.FIN
+	case 4:
+		reaction.Send = ">1\r\n+push\r\n" + reaction.Send
+	}
+	return reaction, ok
+}
+
+// lane is a connection that is replaced when it is lost.
+type lane struct {
+	opts wire.Options
+	mu   sync.Mutex
+	conn *wire.Conn
+	old  []*wire.Conn
+}
+
+func (l *lane) get(t *testing.T) *wire.Conn {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.conn == nil || l.conn.Err() != nil {
+		conn, err := wire.Dial(t.Context(), l.opts)
+		if !assert.NoError(t, err) {
+			runtime.Goexit()
+		}
+		l.conn, l.old = conn, append(l.old, conn)
+	}
+	return l.conn
+}
+
+// outcomes count what callers were told, and remember the commands they were told had not run.
+type outcomes struct {
+	replied, unknown, notExecuted atomic.Int64
+
+	mu     sync.Mutex
+	unsent map[string]bool // guarded by mu
+}
+
+func (o *outcomes) note(t *testing.T, key string, call *wire.Call) {
+	switch {
+	case call.Err == nil:
+		o.replied.Add(1)
+		assert.Equal(t, "+"+key+"\r\n", string(call.Reply), "every caller gets its own reply")
+	case call.Sent:
+		o.unknown.Add(1)
+	default:
+		o.notExecuted.Add(1)
+		o.mu.Lock()
+		o.unsent[key] = true
+		o.mu.Unlock()
+	}
+}
+
+// caller sends batches of a few commands, cancels some of them, and reuses its calls wherever that is allowed.
+func caller(t *testing.T, l *lane, id, rounds int, told *outcomes) {
+	var (
+		free   []*wire.Call
+		waiter wire.Waiter
+		large  = strings.Repeat("x", 100<<10)
+	)
+	for round := range rounds {
+		keys := make([]string, 1+rand.IntN(4))
+		calls := make([]*wire.Call, len(keys))
+		for i := range keys {
+			keys[i] = fmt.Sprintf("%d-%d-%d", id, round, i)
+			calls[i] = new(wire.Call)
+			if n := len(free); n > 0 {
+				calls[i], free = free[n-1], free[:n-1]
+			}
+			calls[i].Request = request("GET", keys[i])
+			calls[i].Asking = rand.IntN(10) == 0
+			if rand.IntN(50) == 0 {
+				calls[i].Request = request("GET", keys[i], large)
+			}
+			calls[i].Deadline = time.Time{}
+			if rand.IntN(10) == 0 {
+				calls[i].Deadline = time.Now()
+			}
+		}
+		ctx, stop := impatient(t.Context())
+		conn := l.get(t)
+		waiter.Expect(len(calls))
+		if err := conn.Send(ctx, &waiter, calls); err != nil {
+			waiter.Withdraw(len(calls))
+			for _, call := range calls {
+				call.Err, call.Sent = err, false
+			}
+		}
+		waiter.Wait(ctx, calls)
+		stop()
+		for i, call := range calls {
+			told.note(t, keys[i], call)
+			if !call.Abandoned {
+				free = append(free, call)
+			}
+		}
+		if rand.IntN(300) == 0 {
+			[]func(){conn.Close, conn.Drain, func() { conn.Abandon(wire.ErrClosed) }}[rand.IntN(3)]()
+		}
+	}
+}
+
+// impatient returns a context that is sometimes cancelled: at once, or after others have run for a while.
+func impatient(parent context.Context) (context.Context, func()) {
+	ctx, cancel := context.WithCancel(parent)
+	var canceller sync.WaitGroup
+	switch rand.IntN(6) {
+	case 0:
+		cancel()
+	case 1, 2:
+		canceller.Go(func() {
+			for range rand.IntN(200) {
+				runtime.Gosched()
+			}
+			cancel()
+		})
+	case 3:
+		return context.Background(), cancel
+	}
+	return ctx, func() {
+		cancel()
+		canceller.Wait()
+	}
+}
+
+// What a caller is told is compared with the tape of the server: its own reply; unknown; or not executed, and then the
+// command is nowhere on the tape, not even later.
+func TestNobodyIsToldAnythingWrongUnderStress(t *testing.T) {
+	ca := newAuthority(t)
+	for name, server := range map[string]*tls.Config{"tcp": nil, "tls": ca.server(t, "127.0.0.1")} {
+		t.Run(name, func(t *testing.T) {
+			node, opts := newNode(t)
+			addr, err := node.Listen()
+			require.NoError(t, err)
+			node.Handle(rude)
+			opts.Addr, opts.Dial, opts.MaxInFlight = addr, nil, 32
+			if server != nil {
+				node.UseTLS(server)
+				opts.TLS = ca.client()
+			}
+			l := &lane{opts: opts}
+			told := outcomes{unsent: map[string]bool{}}
+			rounds := 1500
+			if testing.Short() {
+				rounds = 150
+			}
+			var callers sync.WaitGroup
+			for id := range 16 {
+				callers.Go(func() { caller(t, l, id, rounds, &told) })
+			}
+			callers.Wait()
+			for _, conn := range l.old {
+				conn.Close()
+			}
+			require.Eventually(t, func() bool { return node.Open() == 0 }, 10*time.Second, time.Millisecond)
+
+			ran := map[string]int{}
+			for _, r := range node.Tape() {
+				if r.Name() == "GET" {
+					ran[r.Args[1]]++
+				}
+			}
+			for key, times := range ran {
+				require.Equal(t, 1, times, key)
+				require.False(t, told.unsent[key], "%s was said not to have run", key)
+			}
+			t.Logf("%d connections, %d replied, %d unknown, %d not executed",
+				len(l.old), told.replied.Load(), told.unknown.Load(), told.notExecuted.Load())
+			require.NotZero(t, told.replied.Load())
+			require.NotZero(t, told.unknown.Load())
+			require.NotZero(t, told.notExecuted.Load())
+		})
+	}
+}

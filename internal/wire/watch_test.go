@@ -1,0 +1,255 @@
+package wire_test
+
+import (
+	"context"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/keyslot-go/keyslot/internal/fakenode"
+	"github.com/keyslot-go/keyslot/internal/wire"
+)
+
+// tick is how exact the watchdog is.
+const tick = 250 * time.Millisecond
+
+func TestDeadlineOfACallWithoutContextIsKeptByTheConnection(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		node, conn, large := blocked(t)
+		begin := time.Now()
+		calls := get(3)
+		for i, after := range []time.Duration{time.Second, 3 * time.Second, time.Hour} {
+			calls[i].Deadline = begin.Add(after)
+		}
+		for i, after := range []time.Duration{time.Second, 3 * time.Second} {
+			send(t, context.Background(), conn, calls[i]).wait(context.Background())
+			require.ErrorIs(t, calls[i].Err, context.DeadlineExceeded)
+			require.False(t, calls[i].Sent || calls[i].Abandoned, "it was cut out")
+			require.InDelta(t, after, time.Since(begin), float64(tick))
+		}
+		node.Resume()
+		send(t, context.Background(), conn, calls[2]).wait(context.Background())
+		require.NoError(t, calls[2].Err)
+		large.wait(t.Context())
+		require.NotContains(t, strings.Join(commands(node), ","), "GET 0")
+
+		node.Handle(nil)
+		node.On("GET", fakenode.Reaction{Delay: 2 * time.Second, Send: "+late\r\n"}, fakenode.Reaction{Send: "+own\r\n"})
+		sent := get(1)[0]
+		sent.Deadline = time.Now().Add(time.Second)
+		send(t, context.Background(), conn, sent).wait(context.Background())
+		require.ErrorIs(t, sent.Err, context.DeadlineExceeded)
+		require.True(t, sent.Sent && sent.Abandoned)
+		reply, err := try(context.Background(), conn, "GET", "a")
+		require.NoError(t, err)
+		require.Equal(t, "+own\r\n", reply)
+	})
+}
+
+func TestSilentPeerIsDeadAfterPeerTimeoutAndSuspectedBefore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		node, opts := newNode(t)
+		node.Handle(echo)
+		begin := time.Now()
+		var suspected []time.Duration
+		opts.PeerTimeout = 2 * time.Second
+		opts.OnSilent = func() { suspected = append(suspected, time.Since(begin)) }
+		conn := connect(t, opts)
+		_, err := try(t.Context(), conn, "GET", "a")
+		require.NoError(t, err)
+		time.Sleep(time.Minute) // nothing is owed: silence is no sign
+
+		begin = time.Now()
+		node.StopReading()
+		node.On("GET", fakenode.Reaction{})
+		node.Handle(nil)
+		owed := send(t, t.Context(), conn, get(2)...)
+		time.Sleep(499 * time.Millisecond)
+		require.False(t, conn.Silent())
+		time.Sleep(tick)
+		require.True(t, conn.Silent())
+		for _, call := range owed.wait(t.Context()) {
+			require.ErrorIs(t, call.Err, wire.ErrPeerSilent)
+			require.True(t, call.Sent)
+		}
+		require.InDelta(t, 2*time.Second, time.Since(begin), float64(tick))
+		synctest.Wait()
+		require.Len(t, suspected, 1)
+		require.InDelta(t, 500*time.Millisecond, suspected[0], float64(tick))
+		require.False(t, conn.Silent(), "it is dead now")
+	})
+}
+
+func TestPeerThatSendsAnythingIsAlive(t *testing.T) {
+	for name, reaction := range map[string]fakenode.Reaction{
+		"a reply byte by byte": {Send: "$20\r\n" + strings.Repeat("x", 20) + "\r\n", Piece: 1, Gap: 1900 * time.Millisecond},
+		"pushes":               {Send: strings.Repeat(">1\r\n+p\r\n", 10) + "+x\r\n", Piece: 8, Gap: 1900 * time.Millisecond},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				node, opts := newNode(t)
+				node.On("GET", reaction)
+				opts.PeerTimeout = 2 * time.Second
+				conn := connect(t, opts)
+				begin := time.Now()
+				_, err := try(t.Context(), conn, "GET", "a")
+				require.NoError(t, err)
+				require.Greater(t, time.Since(begin), 15*time.Second)
+			})
+		})
+	}
+}
+
+func TestPeerThatAnswersOthersIsAlive(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		node, opts := newNode(t)
+		node.On("GET", fakenode.Reaction{Delay: 1500 * time.Millisecond, Send: "+ok\r\n"})
+		opts.PeerTimeout = 2 * time.Second
+		conn := connect(t, opts)
+		for _, call := range send(t, t.Context(), conn, get(10)...).wait(t.Context()) {
+			require.NoError(t, call.Err, "the last one is old, but never the oldest for long")
+		}
+	})
+}
+
+// A young command must not die of an old silence.
+func TestSilenceCountsFromWhenSomethingIsOwed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		node, opts := newNode(t)
+		node.On("GET", fakenode.Reaction{Send: "+ok\r\n"}, fakenode.Reaction{Delay: 1900 * time.Millisecond, Send: "+ok\r\n"})
+		opts.PeerTimeout = 2 * time.Second
+		conn := connect(t, opts)
+		for range 5 {
+			_, err := try(t.Context(), conn, "GET", "a")
+			require.NoError(t, err)
+			time.Sleep(1900 * time.Millisecond)
+		}
+	})
+}
+
+func TestEverySilenceIsReportedOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		node, opts := newNode(t)
+		node.On("GET", fakenode.Reaction{})
+		var suspected atomic.Int32
+		opts.OnSilent = func() { suspected.Add(1) }
+		conn := connect(t, opts)
+		send(t, t.Context(), conn, get(1)...)
+		for silences := range int32(3) {
+			time.Sleep(3 * time.Second)
+			require.Equal(t, silences+1, suspected.Load())
+			node.Push(">1\r\n+alive\r\n")
+			time.Sleep(tick + time.Millisecond)
+			require.False(t, conn.Silent())
+		}
+	})
+}
+
+func TestBlockingCommandsMayTakeForEver(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		node, opts := newNode(t)
+		node.On("BLPOP", fakenode.Reaction{Delay: time.Hour, Send: "_\r\n"})
+		opts.Blocking = true
+		opts.OnSilent = func() { t.Error("silence is what it is for") }
+		conn := connect(t, opts)
+		reply, err := try(t.Context(), conn, "BLPOP", "k", "0")
+		require.NoError(t, err)
+		require.Equal(t, "_\r\n", reply)
+	})
+}
+
+func TestLateTickMeansThatThisProcessSlept(t *testing.T) {
+	require.Equal(t,
+		[]time.Duration{tick, 2 * tick, 0, tick, 3 * tick, 0, tick},
+		wire.Silence(tick, tick, time.Hour, tick, 2*tick, 2*tick+1, tick))
+}
+
+func TestIdleConnectionIsProbedBeforeACommandIsRisked(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		node, opts := newNode(t)
+		node.Handle(echo)
+		for _, alive := range []string{"+PONG\r\n", "-LOADING Redis is loading the dataset in memory\r\n"} {
+			node.On("PING", fakenode.Reaction{Delay: 400 * time.Millisecond, Send: alive})
+			opts.IdleProbe = 5 * time.Second
+			conn := connect(t, opts)
+			time.Sleep(4999 * time.Millisecond)
+			_, err := try(t.Context(), conn, "GET", "young")
+			require.NoError(t, err)
+
+			time.Sleep(5 * time.Second)
+			begin := len(commands(node))
+			callers := make(chan error)
+			for range 3 {
+				go func() {
+					_, err := try(t.Context(), conn, "GET", "old")
+					callers <- err
+				}()
+			}
+			hurried, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+			_, err = try(hurried, conn, "GET", "hurried")
+			cancel()
+			require.ErrorIs(t, err, context.DeadlineExceeded)
+			require.Equal(t, []string{"PING"}, commands(node)[begin:], "nobody enters before the answer")
+			for range 3 {
+				require.NoError(t, <-callers)
+			}
+			require.Equal(t, []string{"PING", "GET old", "GET old", "GET old"}, commands(node)[begin:])
+		}
+	})
+}
+
+func TestIdleConnectionThatDoesNotAnswerIsGivenUpUnused(t *testing.T) {
+	for _, blocking := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			node, opts := newNode(t)
+			node.On("PING", fakenode.Reaction{})
+			opts.IdleProbe, opts.Blocking = 5*time.Second, blocking
+			conn := connect(t, opts)
+			time.Sleep(6 * time.Second)
+			begin := time.Now()
+			callers := make(chan error)
+			for range 3 {
+				go func() {
+					_, err := try(t.Context(), conn, "GET", "a")
+					callers <- err
+				}()
+			}
+			for range 3 {
+				require.ErrorIs(t, <-callers, wire.ErrProbeFailed)
+			}
+			require.InDelta(t, 500*time.Millisecond, time.Since(begin), float64(tick))
+			require.Equal(t, []string{"PING"}, commands(node))
+		})
+	}
+}
+
+func TestIdleConnectionThatWasResetMeanwhile(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		node, opts := newNode(t)
+		node.On("PING", fakenode.Reaction{End: fakenode.RST})
+		opts.IdleProbe = 5 * time.Second
+		conn := connect(t, opts)
+		time.Sleep(6 * time.Second)
+		_, err := try(t.Context(), conn, "GET", "a")
+		require.ErrorIs(t, err, conn.Err())
+		require.Equal(t, []string{"PING"}, commands(node))
+	})
+}
+
+func TestUnusedConnectionHasNoTimer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		node, opts := newNode(t)
+		node.Handle(echo)
+		opts.PeerTimeout = time.Second
+		opts.OnSilent = func() { t.Error("nothing is owed") }
+		conn := connect(t, opts)
+		_, err := try(t.Context(), conn, "GET", "a")
+		require.NoError(t, err)
+		time.Sleep(24 * time.Hour)
+		require.NoError(t, conn.Err())
+	})
+}
