@@ -3,7 +3,9 @@ package keyslot_test
 import (
 	"context"
 	"fmt"
+	"net"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -32,6 +34,37 @@ type stage struct {
 	lower, upper *fakenode.Node
 	client       *keyslot.Client
 	began        time.Time
+	open         atomic.Int32 // connections that the client has not closed
+	writes       atomic.Int32 // Write calls on all connections
+}
+
+// dial is what the client connects with.
+func (s *stage) dial(ctx context.Context, network, addr string) (net.Conn, error) {
+	conn, err := s.net.Dial(ctx, network, addr)
+	if err != nil {
+		return nil, err
+	}
+	s.open.Add(1)
+	return &counted{Conn: conn, stage: s}, nil
+}
+
+// counted is a connection that the stage keeps count of.
+type counted struct {
+	net.Conn
+	stage  *stage
+	closed atomic.Bool
+}
+
+func (c *counted) Write(b []byte) (int, error) {
+	c.stage.writes.Add(1)
+	return c.Conn.Write(b)
+}
+
+func (c *counted) Close() error {
+	if !c.closed.Swap(true) {
+		c.stage.open.Add(-1)
+	}
+	return c.Conn.Close()
 }
 
 // story runs a story with a client of two scripted nodes.
@@ -42,7 +75,7 @@ func story(t *testing.T, opts keyslot.Options, tell func(t *testing.T, s *stage)
 		defer s.net.Close()
 		s.lower, s.upper = s.net.Node(lower), s.net.Node(upper)
 		s.net.Topology(1, fakenode.Shard{First: 0, Last: 8191, Nodes: []string{lower}}, fakenode.Shard{First: 8192, Last: 16383, Nodes: []string{upper}})
-		opts.Endpoints, opts.Dial = []string{lower}, s.net.Dial
+		opts.Endpoints, opts.Dial = []string{lower}, s.dial
 		var err error
 		s.client, err = keyslot.New(t.Context(), opts)
 		require.NoError(t, err)
