@@ -113,6 +113,7 @@ func TestPeerThatResetsInTheMiddleOfAPipeline(t *testing.T) {
 			conn := connect(t, opts)
 			wire.CountExactly(conn)
 			calls := send(t, t.Context(), conn, get(5)...).wait(t.Context())
+			synctest.Wait()
 			ran := len(commands(node))
 			require.Equal(t, k*5/all, ran)
 			for i, call := range calls {
