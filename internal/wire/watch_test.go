@@ -104,6 +104,16 @@ func TestPeerThatSendsAnythingIsAlive(t *testing.T) {
 	}
 }
 
+func TestWithoutPeerTimeoutSilenceKillsNobody(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		node, opts := newNode(t)
+		node.On("GET", fakenode.Reaction{Delay: time.Hour, Send: "+ok\r\n"})
+		opts.PeerTimeout = 0
+		_, err := try(t.Context(), connect(t, opts), "GET", "a")
+		require.NoError(t, err)
+	})
+}
+
 func TestPeerThatAnswersOthersIsAlive(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		node, opts := newNode(t)
