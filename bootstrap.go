@@ -11,6 +11,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/keyslot-go/keyslot/internal/wire"
 )
 
 const (
@@ -178,6 +180,15 @@ func (c candidate) String() string {
 	return c.endpoint.String()
 }
 
+// wrap adds where err came from, unless that is all in err already.
+func (c candidate) wrap(err error) error {
+	var dial *wire.DialError
+	if errors.As(err, &dial) && dial.Addr == c.String() {
+		return err
+	}
+	return fmt.Errorf("%s: %w", c, err)
+}
+
 // candidates resolves all endpoints at the same time and returns every address once, in the order to try them: shuffled, so
 // that clients spread over the nodes, and with IPv4 and IPv6 alternating, so that a family without a route costs one step.
 // It fails only when no endpoint has an address. It waits for DNS, at most until ctx ends.
@@ -280,7 +291,7 @@ func (r racer[T]) run(ctx context.Context, candidates []candidate) (T, error) {
 				r.discardLate(outcomes, started-len(failures)-1)
 				return o.value, nil
 			}
-			failures = append(failures, fmt.Errorf("%s: %w", o.from, o.err))
+			failures = append(failures, o.from.wrap(o.err))
 			startNext()
 		case <-due.C:
 			startNext()

@@ -1,6 +1,7 @@
 package keyslot
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -51,7 +52,7 @@ type trip struct {
 }
 
 func newCall(c *core) *call {
-	call := &call{core: c}
+	call := &call{core: c, slot: command.NoSlot}
 	call.Call = command.NewCall(call.exec, call.release)
 	call.wires[0] = &call.wire
 	call.alone[0] = call
@@ -122,7 +123,7 @@ func (c *core) patience(ctx context.Context, now time.Time) time.Time {
 // release ends the call and keeps it for another one, unless a connection still owes it a reply.
 func (call *call) release() {
 	call.err = nil
-	call.cmd, call.blocks, call.trip = nil, false, trip{}
+	call.cmd, call.slot, call.blocks, call.trip = nil, command.NoSlot, false, trip{}
 	call.Frame = nil
 	call.Request.Reset()
 	if call.wire.Abandoned {
@@ -145,32 +146,40 @@ func (call *call) isLostForPinned() bool {
 // unsent notes that an attempt failed before its connection took it.
 func (call *call) unsent(err error) { call.wire.Err, call.wire.Sent = err, false }
 
-// attempt describes what the last attempt came back with.
+// answered reports whether the last attempt came back with a reply that is no error.
+func (call *call) answered() bool {
+	if call.wire.Err != nil {
+		return false
+	}
+	kind := resp.KindOf(call.wire.Reply)
+	return kind != resp.SimpleError && kind != resp.BulkError
+}
+
+// attempt describes an attempt that came back without a reply, or with an error reply.
 func (call *call) attempt() attempt {
-	a := attempt{slot: call.slot}
+	a := attempt{slot: call.slot, err: call.wire.Err, sent: call.wire.Sent}
 	if call.cmd != nil {
 		a.readOnly = call.cmd.Repeatable(&call.Request)
 		a.script = strings.HasPrefix(call.cmd.Name, "EVAL") || strings.HasPrefix(call.cmd.Name, "FCALL")
 	}
-	call.lost, call.refusal = call.wire.Err, ""
-	if call.wire.Err != nil {
-		a.err, a.sent = call.wire.Err, call.wire.Sent
-		return a
-	}
-	if kind := resp.KindOf(call.wire.Reply); kind == resp.SimpleError || kind == resp.BulkError {
+	if a.err == nil {
 		text, _ := resp.Payload(call.wire.Reply)
-		call.refusal = string(text)
-		a.refusal = call.refusal
+		a.refusal = refusalText(text)
 	}
+	call.lost, call.refusal = a.err, a.refusal
 	return a
 }
 
-// settle ends a call with what its last attempt came back with.
+// refusalText returns an error reply without the arguments that servers quote after an unknown command: errors are logged.
+func refusalText(reply []byte) string {
+	text, _, _ := strings.Cut(string(reply), ", with args beginning with:")
+	return cmp.Or(text, "ERR") // a script may return an error without any text
+}
+
+// settle ends a call with the failure of its last attempt.
 func (call *call) settle(v verdict, closed bool) {
 	switch {
-	case call.lost == nil && call.refusal == "":
-		call.Frame = call.wire.Reply
-	case call.refusal != "":
+	case call.lost == nil:
 		call.err = call.fail(call.outcome(v), ServerError(call.refusal))
 	case closed:
 		call.err = call.fail(call.outcome(v), ErrClosed)
@@ -183,9 +192,9 @@ func (call *call) settle(v verdict, closed bool) {
 func (call *call) giveUp(patience error) {
 	cause := patience
 	switch {
-	case call.refusal != "":
+	case call.lost == nil:
 		cause = fmt.Errorf("%w; last answer: %w", patience, ServerError(call.refusal))
-	case call.lost != nil && !isTimeout(call.lost):
+	case !isTimeout(call.lost):
 		cause = fmt.Errorf("%w; last attempt: %w", patience, call.lost)
 	}
 	call.err = call.fail(call.outcome(call.verdict), cause)

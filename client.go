@@ -15,20 +15,21 @@ import (
 type commands = command.Commands
 
 // Client is a connection to a whole cluster. All its methods are safe for concurrent use; one client serves a process.
-// The typed commands (Get, Set, MGet ...) are those of package command.
+// The typed commands, client.Get and so on, are the methods of command.Commands and documented there.
 type Client struct {
 	commands
 	core *core
 }
 
 // Open connects to the cluster behind target: "host:port", "host", or a URL such as
-// "rediss://user:password@host:6379?client_name=api" (rediss is TLS). It is New with the options that the target spells.
+// "rediss://user:password@host:6379?client_name=api" (rediss is TLS). It is New with the options that ParseTarget finds
+// in target.
 func Open(ctx context.Context, target string) (*Client, error) {
-	spelled, err := parseTarget(target)
+	opts, err := ParseTarget(target)
 	if err != nil {
 		return nil, err
 	}
-	return New(ctx, spelled.options())
+	return New(ctx, opts)
 }
 
 // New connects to the cluster: it resolves the endpoints, asks the first node that answers for the topology, and dials
@@ -41,7 +42,7 @@ func New(ctx context.Context, opts Options) (*Client, error) {
 		return nil, err
 	}
 	if !opts.Lazy {
-		if err := core.bootstrap(ctx); err != nil {
+		if err := core.connect(ctx); err != nil {
 			core.close()
 			return nil, err
 		}
@@ -80,7 +81,6 @@ func (c *Client) Topology() Topology {
 func (c *Client) Do(ctx context.Context, args ...any) (Reply, error) {
 	call := c.core.begin()
 	defer call.release()
-	call.slot = command.NoSlot
 	if index, reason := encode(&call.Request, args); reason != "" {
 		return Reply{}, call.refuse(index, reason)
 	}
@@ -103,9 +103,8 @@ type core struct {
 	pool      *pool
 	refresher *refresher
 	idle      sync.Pool // of *call
-	asks      sync.WaitGroup
-
-	born time.Time
+	born      time.Time
+	asks      sync.WaitGroup // entries of races
 
 	routes  atomic.Pointer[routes] // the installed map; nil before the first
 	fresh   atomic.Int64           // until when the map is young enough: nanoseconds since born
@@ -113,48 +112,8 @@ type core struct {
 	changed chan struct{}          // guarded by install: closed when a map with other owners is installed
 
 	running gate
+	closing sync.Once
 	done    chan struct{} // closed by close
-}
-
-// gate counts the commands under way, and turns new ones away once it is shut.
-type gate struct {
-	n     atomic.Int64 // commands under way, plus gateShut
-	empty chan struct{}
-}
-
-const gateShut = 1 << 40
-
-func (g *gate) enter() bool {
-	if g.n.Add(1) < gateShut {
-		return true
-	}
-	g.leave()
-	return false
-}
-
-func (g *gate) leave() {
-	if g.n.Add(-1) == gateShut {
-		select {
-		case g.empty <- struct{}{}:
-		default:
-		}
-	}
-}
-
-// shut turns new commands away and reports whether it was the first to do so.
-func (g *gate) shut() bool {
-	for {
-		n := g.n.Load()
-		if n >= gateShut {
-			return false
-		}
-		if g.n.CompareAndSwap(n, n+gateShut) {
-			if n == 0 {
-				g.empty <- struct{}{}
-			}
-			return true
-		}
-	}
 }
 
 func newCore(opts Options) (*core, error) {
@@ -167,7 +126,7 @@ func newCore(opts Options) (*core, error) {
 		return nil, err
 	}
 	c := &core{opts: opts, endpoints: endpoints, born: time.Now(), changed: make(chan struct{}), done: make(chan struct{})}
-	c.running.empty = make(chan struct{}, 1)
+	c.running.empty = make(chan struct{})
 	c.idle.New = func() any { return newCall(c) }
 	c.resolver = newResolver(opts.Resolver, opts.DialTimeout)
 	c.pool = newPool(opts.ConnsPerNode, c.dialNode)
@@ -180,36 +139,34 @@ func (c *core) Begin() *command.Call { return &c.begin().Call }
 
 func (c *core) begin() *call { return c.idle.Get().(*call) }
 
-func (c *core) shutdown(ctx context.Context) error {
-	var err error
-	if c.running.shut() {
-		select {
-		case <-c.running.empty:
-		case <-ctx.Done():
-			err = ctx.Err()
-		}
+func (c *core) shutdown(ctx context.Context) (err error) {
+	if ctx == nil {
+		return errNilContext
+	}
+	c.running.shut()
+	select {
+	case <-c.running.empty:
+	case <-ctx.Done():
+		err = ctx.Err()
 	}
 	c.close()
 	return err
 }
 
+// close returns when everything has ended, whoever began to close.
 func (c *core) close() {
-	c.running.shut()
-	c.install.Lock()
-	select {
-	case <-c.done:
-		c.install.Unlock()
-		return
-	default:
+	c.closing.Do(func() {
+		c.running.shut()
+		c.install.Lock()
 		close(c.done)
-	}
-	c.install.Unlock()
-	// The order is that of who starts whom: refreshes start races, races and commands start dials, dials open connections.
-	c.refresher.close()
-	c.resolver.close()
-	c.pool.close()
-	c.asks.Wait()
-	c.pool.waitConns()
+		c.install.Unlock()
+		// The order is that of who starts whom: refreshes start races, races and commands start dials, dials open connections.
+		c.refresher.close()
+		c.resolver.close()
+		c.pool.close()
+		c.asks.Wait()
+		c.pool.waitConns()
+	})
 }
 
 func (c *core) isClosed() bool {
@@ -317,6 +274,10 @@ func (c *core) route(call *call) error {
 
 // judge settles a call that is done and prepares one that goes on for its next attempt.
 func (c *core) judge(call *call) (goesOn bool) {
+	if call.answered() {
+		call.Frame = call.wire.Reply
+		return false
+	}
 	v := classify(call.attempt())
 	if v.refresh {
 		c.askRefresh(call, v)
@@ -436,24 +397,25 @@ func (c *core) rest(ctx context.Context, until time.Time, calls []*call) (due in
 // sleep returns nil at the time due, or as soon as a new map is there if changed is not nil, or earlier the reason why the
 // caller waits no longer.
 func (c *core) sleep(ctx context.Context, until, due time.Time, changed <-chan struct{}) (isNew bool, err error) {
-	expires := !until.IsZero() && until.Before(due)
-	if expires {
+	if !until.IsZero() && until.Before(due) {
 		due = until
 	}
-	t := time.NewTimer(time.Until(due)) // fires at once where nothing has to be waited for
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-	case <-c.done:
-		return false, ErrClosed
-	case <-changed:
-		isNew, expires = true, false
-	case <-t.C:
+	if wait := time.Until(due); wait > 0 {
+		t := time.NewTimer(wait)
+		defer t.Stop()
+		select {
+		case <-ctx.Done():
+		case <-c.done:
+			return false, ErrClosed
+		case <-changed:
+			isNew = true
+		case <-t.C:
+		}
 	}
 	switch {
 	case ctx.Err() != nil:
 		return false, ctx.Err()
-	case expires || !until.IsZero() && !time.Now().Before(until):
+	case !until.IsZero() && !time.Now().Before(until):
 		return false, context.DeadlineExceeded
 	}
 	return isNew, nil

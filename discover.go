@@ -72,6 +72,14 @@ func (e *BootstrapError) Error() string {
 // Unwrap returns what each address answered.
 func (e *BootstrapError) Unwrap() error { return e.Err }
 
+// connect is ready for New.
+func (c *core) connect(ctx context.Context) error {
+	if ctx == nil {
+		return c.bootstrapError(errNilContext)
+	}
+	return c.ready(ctx, c.patience(ctx, time.Now()))
+}
+
 // ready returns when there is a map to route by. Only a Lazy client's first commands wait for it.
 func (c *core) ready(ctx context.Context, until time.Time) error {
 	if c.routes.Load() != nil {
@@ -82,16 +90,19 @@ func (c *core) ready(ctx context.Context, until time.Time) error {
 		ctx, cancel = context.WithDeadline(ctx, until)
 		defer cancel()
 	}
-	return c.bootstrap(ctx)
-}
-
-// bootstrap waits for the first map. The work is shared by all who wait and outlives each of them.
-func (c *core) bootstrap(ctx context.Context) error {
-	err := c.refresher.wait(ctx, "first map")
-	if c.routes.Load() != nil {
-		return nil
+	// The work is shared by all who wait and outlives each of them.
+	err := ctx.Err()
+	if err == nil {
+		err = c.refresher.wait(ctx, "first map")
 	}
-	return err
+	var told *BootstrapError
+	switch {
+	case c.routes.Load() != nil:
+		return nil
+	case errors.As(err, &told), errors.Is(err, ErrClosed):
+		return err
+	}
+	return c.bootstrapError(err)
 }
 
 // bootstrapError adds what to do, where the cause tells.
@@ -117,6 +128,12 @@ var advice = []struct{ symptom, advice string }{
 	{"certificate", "the server's certificate does not verify: set Options.TLS with its RootCAs and ServerName"},
 	{"serves no slots", "the cluster is empty: assign slots first, with redis-cli --cluster create"},
 	{"no such host", "check the name of the endpoint"},
+	{"connection refused", "nothing listens there: check host and port"},
+	// A server that wants TLS hangs up on plaintext, answers with an alert, or waits for more.
+	{"EOF", "the server hung up: use rediss:// or set Options.TLS if it wants TLS"},
+	{"connection reset", "the server hung up: use rediss:// or set Options.TLS if it wants TLS"},
+	{"resp: ", "what answers there speaks no RESP: check host and port, and use rediss:// or set Options.TLS if it wants TLS"},
+	{"deadline exceeded", "no answer: check host, port and firewall, and use rediss:// or set Options.TLS if it wants TLS"},
 }
 
 // refresh learns the topology anew. The refresher runs it, one at a time.
@@ -328,7 +345,7 @@ func (c *core) movedTo(slot uint16, target Node) *node {
 		return old.primary(slot)
 	}
 	r := &routes{slotMap: next, nodes: old.nodes}
-	if len(next.nodes) != len(old.nodes) {
+	if !slices.Equal(next.nodes, old.slotMap.nodes) {
 		r.nodes = c.pool.reconcile(next.nodes, now)
 	}
 	if !c.isClosed() {
@@ -362,10 +379,11 @@ func (c *core) nodeAt(target Node) *node {
 
 // keep gives the connection that a topology came over to the node it leads to, if that node has none.
 func (c *core) keep(t told) {
-	r := c.routes.Load()
-	for i := range r.slotMap.nodes {
-		if r.slotMap.nodes[i].ID != "" && r.slotMap.nodes[i].ID == t.view.fromID && r.nodes[i].lane(0).offer(t.conn) {
-			return
+	if r := c.routes.Load(); r != nil && t.view.fromID != "" { // nil: closed meanwhile
+		for i, n := range r.slotMap.nodes {
+			if n.ID == t.view.fromID && r.nodes[i].lane(0).offer(t.conn) {
+				return
+			}
 		}
 	}
 	t.conn.Drain()

@@ -113,6 +113,16 @@ func (e *OptionError) Error() string {
 	return fmt.Sprintf("keyslot: Options.%s: %s", e.Option, e.Reason)
 }
 
+// ParseTarget returns the options that target spells, as Open reads it, for a program that wants to set more of them
+// before it calls New. The error is an *EndpointError and never shows a password. Nothing is resolved or dialled.
+func ParseTarget(target string) (Options, error) {
+	spelled, err := parseTarget(target)
+	if err != nil {
+		return Options{}, err
+	}
+	return spelled.options(), nil
+}
+
 // options returns the options that a target spells.
 func (u urlOptions) options() Options {
 	o := Options{

@@ -25,13 +25,16 @@ type group struct {
 func (c *core) sendMany(ctx context.Context, until time.Time, w *wire.Waiter, calls []*call) (unsent int) {
 	groups, unsent := c.byLane(until, calls)
 	// Whoever has to be dialled is dialled now, all at once, and waited for last: a dead node holds up nobody else.
-	for _, live := range []bool{true, false} {
-		for _, g := range groups {
-			if (g.lane.conn.Load() != nil) != live || g.calls == nil {
-				continue
-			}
-			unsent += g.send(ctx, until, w)
+	var dialling []*group
+	for _, g := range groups {
+		if g.lane.conn.Load() == nil {
+			dialling = append(dialling, g)
+			continue
 		}
+		unsent += g.send(ctx, until, w)
+	}
+	for _, g := range dialling {
+		unsent += g.send(ctx, until, w)
 	}
 	return unsent
 }
@@ -74,7 +77,6 @@ func (g *group) send(ctx context.Context, until time.Time, w *wire.Waiter) (unse
 			break
 		}
 	}
-	g.calls = nil
 	return unsent
 }
 
@@ -104,6 +106,9 @@ func (call *call) plan() (*split, error) {
 			reason := fmt.Sprintf("its key is in slot %d and the first one in slot %d; %s is one command for one node: "+
 				"give the keys a common hash tag, like {user:1}:name", slot, call.slot, call.name())
 			return nil, call.refuse(k, reason)
+		}
+		if step, last := keys[1]-keys[0], keys[len(keys)-1]; r.Len()-last != step {
+			return nil, call.refuse(0, call.name()+" lacks what belongs to its last key") // the other parts would run
 		}
 		call.slot = command.NoSlot
 		return call.splitByKey(), nil

@@ -8,13 +8,13 @@ import (
 	"github.com/keyslot-go/keyslot/internal/wire"
 )
 
-// attempt is what one send of one command came back with, and what has to be known of the command to judge it.
+// attempt is how one send of one command failed, and what has to be known of the command to judge it.
 type attempt struct {
 	slot     int    // the slot we routed by, or -1
 	readOnly bool   // running it twice is as good as once
 	script   bool   // EVAL, FCALL ...: an error reply may be the script's own text, and may follow partial effects
-	refusal  string // the server's error reply, empty if there is none
-	err      error  // why there is no reply at all
+	refusal  string // the server's error reply
+	err      error  // why there is no reply at all; nil if there is one
 	sent     bool   // with err: the whole request was accepted by Write
 }
 
@@ -66,10 +66,7 @@ func classify(a attempt) verdict {
 		return classifyLost(a)
 	}
 	code, text, _ := strings.Cut(a.refusal, " ")
-	switch code {
-	case "":
-		return verdict{action: finish, executed: Answered}
-	case "MOVED", "ASK":
+	if code == "MOVED" || code == "ASK" {
 		return classifyRedirect(a, code, text)
 	}
 	for _, r := range refusals {
@@ -128,7 +125,8 @@ func parseRedirect(text string) (target, bool) {
 	n, ok := decimal(slot, slotCount-1)
 	port, ok2 := decimal(addr[colon+1:], 65535)
 	host := addr[:colon]
-	if !ok || !ok2 || strings.ContainsAny(host, " \t[]/@") {
+	isName := host == "?" || len(host) <= maxHost && strings.Trim(host, alphanumerics+"-._:%") == ""
+	if !ok || !ok2 || !isName {
 		return target{}, false
 	}
 	return target{slot: uint16(n), host: host, port: port}, true
@@ -174,6 +172,7 @@ var refusals = [...]refusal{
 	{"MASTERDOWN", "Link with MASTER is down", waitForCluster},
 	{"MASTERDOWN", "", waitForCluster},
 	{"READONLY", "You can't write against a read only replica.", waitForCluster},
+	{"READONLY", "Can not run script with write flag", waitForCluster},
 	{"READONLY", "", waitForCluster},
 	{"UNBLOCKED", "force unblock", waitForCluster},
 	{"UNBLOCKED", "", tellCaller},
@@ -195,6 +194,8 @@ var refusals = [...]refusal{
 	{"NOPROTO", "", tellCaller},
 	{"DENIED", "", tellCaller},
 	{"IOERR", "", tellUnknown}, // MIGRATE: the third node may have the key
+	{"ERR", "max number of clients", waitForNode},
+	{"ERR", "Protocol error: ", tellCaller}, // the connection ends with it
 	{"ERR", "unknown command", tellCaller},
 	{"ERR", "unknown subcommand", tellCaller},
 	{"ERR", "wrong number of arguments", tellCaller},

@@ -43,12 +43,12 @@ func (v choiceReason) String() string {
 // replicaMemory is how long replicas outlive an answer that lists none: a loading Valkey node leaves all of them out.
 const replicaMemory = time.Minute
 
-// choose decides which of the answers to one refresh, if any, replaces the installed map (nil: none yet). asked counts the
-// nodes asked, answering or not; allUnreachable says that no node of the installed map can be reached. It returns nil, and
-// the reason, to keep the installed map.
+// choose decides which of the answers to one refresh, if any, replaces the installed map (nil: none yet). asked counts
+// the nodes asked, answering or not; allUnreachable says that no node of the installed map can be reached. It returns
+// nil, and the reason, to keep the installed map.
 //
-// An epoch orders maps, it does not lock them: a lower one wins when nobody contradicts it. The rules, and the situations
-// behind them, are in DESIGN.md under "Which map wins".
+// An epoch orders maps, it does not lock them: a lower one wins when nobody contradicts it. The rules, and the
+// situations behind them, are in DESIGN.md under "Which map wins".
 func choose(installed *slotMap, views []*view, asked int, allUnreachable bool, now time.Time) (*slotMap, choiceReason) {
 	c := choice{old: installed, asked: max(asked, len(views)), allUnreachable: allUnreachable, now: now}
 	c.views = slices.DeleteFunc(slices.Clone(views), func(v *view) bool { return v.covered == 0 })
@@ -83,8 +83,8 @@ type contender struct {
 	asOld   bool // it agrees with the installed map
 }
 
-// dropStrangers ignores nodes of another cluster while a healthy one of ours still speaks: an address of ours may have been
-// given to them.
+// dropStrangers ignores nodes of another cluster while a healthy one of ours still speaks: an address of ours may have
+// been given to them.
 func (c *choice) dropStrangers() {
 	if c.old == nil || !slices.ContainsFunc(c.views, func(v *view) bool { return v.ok && c.related(v) }) {
 		return
@@ -132,8 +132,8 @@ func first(a, b bool) int {
 	return 1
 }
 
-// count returns how many answers are so, and from how many distinct nodes: the configuration endpoint may well have led to
-// a node that was asked by its own address too.
+// count returns how many answers are so, and from how many distinct nodes: the configuration endpoint may well have led
+// to a node that was asked by its own address too.
 func (c *choice) count(so func(*view) bool) (answers, voices int) {
 	var heard []*view
 	for _, v := range c.views {
@@ -257,7 +257,8 @@ func (c *choice) keepPatches(next *slotMap, v *view) {
 	}
 }
 
-// outdated reports whether, asked after the redirect, the owner a patch names denies it, or two nodes agree with v instead.
+// outdated reports whether, asked after the redirect, the owner a patch names denies it, or two nodes agree with v
+// instead.
 func (c *choice) outdated(p patch, owner *Node, v *view) bool {
 	claimed := v.primaryOf(p.slot)
 	if claimed == nil || claimed.is(owner) {

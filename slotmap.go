@@ -13,8 +13,9 @@ type layout struct {
 	covered int // slots whose shard has a known primary
 }
 
-// owners is the slot table: for each slot an index into shards, -1 for nobody. It is cut in chunks so that a redirect copies one of them:
-// copying the 32 KiB of a flat table took 20 us, and made garbage for every slot that moves (BenchmarkMoved500Nodes).
+// owners is the slot table: for each slot an index into shards, -1 for nobody. It is cut in chunks so that a redirect
+// copies one of them: copying the 32 KiB of a flat table took 20 us, and made garbage for every slot that moves
+// (BenchmarkMoved500Nodes).
 type owners [slotCount / chunkSlots]*[chunkSlots]int16
 
 const chunkSlots = 256
@@ -50,9 +51,9 @@ type shard struct {
 	replicas []int
 }
 
-// slotMap is the topology the client routes by. It is immutable: it is published behind an atomic pointer, and every change
-// makes a new one. Callers that keep something per node find it again by Node.ID, then by address; a node that is listed
-// under its id at a new address must be dialled anew.
+// slotMap is the topology the client routes by. It is immutable: it is published behind an atomic pointer, and every
+// change makes a new one. Callers that keep something per node find it again by Node.ID, then by address; a node that
+// is listed under its id at a new address must be dialled anew.
 type slotMap struct {
 	layout
 	epoch    uint64
@@ -65,7 +66,8 @@ type slotMap struct {
 	replicasAt time.Time
 }
 
-// patch remembers that a MOVED gave slot the owner it now has: at an equal epoch it outweighs an answer that may be older.
+// patch remembers that a MOVED gave slot the owner it now has: at an equal epoch it outweighs an answer that may be
+// older.
 type patch struct {
 	slot uint16
 	at   time.Time
@@ -77,8 +79,8 @@ const patchLife = 5 * time.Second
 
 func (p patch) live(now time.Time) bool { return now.Sub(p.at) < patchLife }
 
-// shardOf returns the shard that serves slot; false when nobody is known to, or slot is out of range. The shard's primary may
-// be -1, its replicas still usable.
+// shardOf returns the shard that serves slot; false when nobody is known to, or slot is out of range. The shard's
+// primary may be -1, its replicas still usable.
 func (l *layout) shardOf(slot uint16) (*shard, bool) {
 	if slot >= slotCount {
 		return nil, false
@@ -99,9 +101,9 @@ func (l *layout) primaryOf(slot uint16) *Node {
 	return l.nodes[s.primary]
 }
 
-// moved returns the map after a MOVED at the time at: slot belongs to target, whose address must be complete (an empty host
-// replaced by that of the node that redirected). It returns m itself when slot belongs to target already. A target that
-// is a replica of the slot's shard means a failover, so it takes over the whole shard.
+// moved returns the map after a MOVED at the time at: slot belongs to target, whose address must be complete (an empty
+// host replaced by that of the node that redirected). It returns m itself when slot belongs to target already. A target
+// that is a replica of the slot's shard means a failover, so it takes over the whole shard.
 func (m *slotMap) moved(slot uint16, target Node, at time.Time) *slotMap {
 	if slot >= slotCount {
 		return m

@@ -11,18 +11,21 @@ import (
 
 // viewOf writes down a view: "a:0-8191/r1,r2 b:8192-16383", as told by the node of that name.
 func viewOf(from, state string, epoch uint64, at time.Duration, shards string) *view {
-	v := &view{from: Node{ID: id(from), Host: hostOf(from), Port: 6379}, fromID: id(from), at: t0.Add(at), ok: state == "ok", epoch: epoch, hasEpoch: true}
+	v := &view{
+		from: Node{ID: id(from), Host: hostOf(from), Port: 6379}, fromID: id(from), at: t0.Add(at),
+		ok: state == "ok", epoch: epoch, hasEpoch: true,
+	}
 	var owner [slotCount]int16
 	for i := range owner {
 		owner[i] = -1
 	}
-	at4 := map[string]int{}
+	index := map[string]int{}
 	node := func(name string) int {
-		if _, ok := at4[name]; !ok {
-			at4[name] = len(v.nodes)
+		if _, ok := index[name]; !ok {
+			index[name] = len(v.nodes)
 			v.nodes = append(v.nodes, &Node{ID: id(name), Host: hostOf(name), Port: 6379})
 		}
-		return at4[name]
+		return index[name]
 	}
 	for _, text := range strings.Fields(shards) {
 		primary, rest, _ := strings.Cut(text, ":")
@@ -88,6 +91,26 @@ func TestMovedFindsTheTargetByAnyOfItsNames(t *testing.T) {
 	require.Equal(t, "b", ownerName(&next.layout, slotA))
 	next = m.moved(slotA, Node{Host: "10.0.0.2", Port: 6380}, t0)
 	require.Len(t, next.nodes, 5, "another port is another node")
+	m.nodes[m.find(&Node{ID: id("b")})].Hostname = "b.internal"
+	next = m.moved(slotA, Node{Host: "b.internal", Port: 6379}, t0)
+	require.Equal(t, "b", ownerName(&next.layout, slotA))
+}
+
+func TestNodeIdentityIsSymmetric(t *testing.T) {
+	announced := &Node{ID: id("a"), Host: "a.example", Port: 6379, IP: "10.0.0.1"}
+	for _, tc := range []struct {
+		other Node
+		same  bool
+	}{
+		{Node{Host: "10.0.0.1", Port: 6379}, true},
+		{Node{ID: id("a"), Host: "10.9.9.9", Port: 7000}, true},
+		{Node{ID: id("b"), Host: "a.example", Port: 6379}, false},
+		{Node{Host: "10.0.0.1", Port: 7000}, false},
+		{Node{Port: 6379}, false},
+	} {
+		require.Equal(t, tc.same, announced.is(&tc.other), "%+v", tc.other)
+		require.Equal(t, tc.same, tc.other.is(announced), "%+v", tc.other)
+	}
 }
 
 func TestMovedToTheOwnerChangesNothing(t *testing.T) {
@@ -166,6 +189,9 @@ func TestMovedForgetsOldPatches(t *testing.T) {
 		m = m.moved(uint16(i), nodeNamed("b"), t0.Add(time.Duration(i)*time.Second))
 	}
 	require.LessOrEqual(t, len(m.patches), 5)
+
+	back := m.moved(99, nodeNamed("a"), t0.Add(99*time.Second))
+	require.Len(t, back.patches, len(m.patches), "one per slot")
 }
 
 func TestTopologyIsACopyInSlotOrder(t *testing.T) {

@@ -11,15 +11,16 @@ import (
 	"github.com/keyslot-go/keyslot/internal/resp"
 )
 
-// An honest answer has no use for more. They bound the work a hostile one can cause; an ElastiCache shard has 6 nodes at most.
+// An honest answer has no use for more. They bound the work a hostile one can cause; an ElastiCache shard has 6 nodes
+// at most.
 const (
 	maxRanges     = slotCount
 	maxShardNodes = 1024
 	maxNameLen    = 255 // of a host (RFC 1035) or an id
 )
 
-// TopologyError reports that a node's answer to CLUSTER INFO or CLUSTER SLOTS cannot be used. The client asks other nodes and
-// keeps the map it has; New returns it when no endpoint gave a usable answer.
+// TopologyError reports that a node's answer to CLUSTER INFO or CLUSTER SLOTS cannot be used. The client asks other
+// nodes and keeps the map it has; New returns it when no endpoint gave a usable answer.
 type TopologyError struct {
 	Node   string // host:port of the node that was asked
 	Reason string // what is wrong with the answer
@@ -46,10 +47,10 @@ type view struct {
 	skipped  int // nodes listed without an address that could be dialled
 }
 
-// parseView reads the replies to CLUSTER INFO and CLUSTER SLOTS. from must hold the host and port that were dialled: they
-// stand in for an empty or NULL host and a port 0. at is when the question was sent, so that a redirect received after
-// it counts as newer. An error reply to CLUSTER INFO (refused by an ACL, serverless) leaves the epoch unknown; any other
-// reply that makes no sense is a *TopologyError.
+// parseView reads the replies to CLUSTER INFO and CLUSTER SLOTS. from must hold the host and port that were dialled:
+// they stand in for an empty or NULL host and a port 0. at is when the question was sent, so that a redirect received
+// after it counts as newer. An error reply to CLUSTER INFO (refused by an ACL, serverless) leaves the epoch unknown;
+// any other reply that makes no sense is a *TopologyError.
 //
 //	CLUSTER INFO   $ "cluster_state:ok\r\n...cluster_current_epoch:6\r\n..."
 //	CLUSTER SLOTS  * of [start, end, primary, replica...]; node = [endpoint, port, id, metadata]
@@ -120,7 +121,8 @@ func (p *slotsParser) slots(v resp.Value) error {
 		p.owner[i] = -1
 	}
 	if isError(v) {
-		return &TopologyError{Node: p.from.Addr(), Reason: "CLUSTER SLOTS refused", Reply: v.Str[:min(len(v.Str), maxNameLen)]}
+		reply := v.Str[:min(len(v.Str), maxNameLen)]
+		return &TopologyError{Node: p.from.Addr(), Reason: "CLUSTER SLOTS refused", Reply: reply}
 	}
 	if v.Kind != resp.Array {
 		return p.nonsense("CLUSTER SLOTS is not an array but %q", byte(v.Kind))
@@ -164,8 +166,8 @@ func (p *slotsParser) slotRange(v resp.Value) error {
 	return nil
 }
 
-// shard returns the index of the primary's shard. The server repeats the same nodes for each range of a shard, so they are read
-// once. A primary that cannot be dialled leaves a shard whose replicas still serve reads.
+// shard returns the index of the primary's shard. The server repeats the same nodes for each range of a shard, so they
+// are read once. A primary that cannot be dialled leaves a shard whose replicas still serve reads.
 func (p *slotsParser) shard(primary resp.Value, replicas []resp.Value) (int16, error) {
 	key, err := p.key(primary)
 	if err != nil {
@@ -302,8 +304,8 @@ func (p *slotsParser) checkName(s string) error {
 	return nil
 }
 
-// askedID returns the id of the node that answered: the only one listed at the address that was asked; else the id it was asked
-// by, if that is listed (all nodes may share the address of a proxy).
+// askedID returns the id of the node that answered: the only one listed at the address that was asked; else the id it
+// was asked by, if that is listed (all nodes may share the address of a proxy).
 func (v *view) askedID() string {
 	var id string
 	here, known := 0, false

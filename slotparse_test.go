@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unsafe"
 
 	"github.com/stretchr/testify/require"
 
@@ -227,6 +228,21 @@ func TestParseIgnoresWhatLaterServersAppendToARange(t *testing.T) {
 	), dialed, t0)
 	require.NoError(t, err)
 	require.Len(t, v.nodes, 1)
+}
+
+func TestParseListsEachReplicaOnce(t *testing.T) {
+	v, err := parseView(infoReply("ok", 6), list(
+		list(number(0), number(1), listed("a"), listed("r"), listed("a"), listed("r")),
+	), dialed, t0)
+	require.NoError(t, err)
+	require.Equal(t, []shard{{primary: 0, replicas: []int{1}}}, v.shards)
+}
+
+func TestParseHoldsNoMemoryOfTheReply(t *testing.T) {
+	host := strings.Repeat("h", 8)
+	v, err := parseView(infoReply("ok", 6), list(list(number(0), number(1), list(bulk(host), number(1)))), dialed, t0)
+	require.NoError(t, err)
+	require.NotSame(t, unsafe.StringData(host), unsafe.StringData(v.nodes[0].Host))
 }
 
 func TestParseEmptyClusterIsNoError(t *testing.T) {

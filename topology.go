@@ -10,10 +10,11 @@ import (
 
 // Node is one server process of the cluster as the topology describes it. It is a plain value: copy and compare it.
 type Node struct {
-	// ID names the node for its whole life: 40 hex digits. Empty while not known: a configuration endpoint, the target of
-	// a redirect, a server older than 4.0.
+	// ID names the node for its whole life: 40 hex digits. Empty while not known: a configuration endpoint, the target
+	// of a redirect, a server older than 4.0.
 	ID string
-	// Host is where to dial: the endpoint the cluster prefers, or what stood in for one that was empty, NULL or unknown.
+	// Host is where to dial: the endpoint the cluster prefers, or what stood in for one that was empty, NULL or
+	// unknown.
 	Host string
 	Port int
 	// Hostname and IP are what the node announces beside Host; empty when it announces none (servers older than 7.0).
@@ -25,8 +26,8 @@ type Node struct {
 // Addr returns host:port, an IPv6 host in brackets: what net.Dial takes.
 func (n Node) Addr() string { return net.JoinHostPort(n.Host, strconv.Itoa(n.Port)) }
 
-// ServerName returns the name that TLS should verify: Hostname if known, since a certificate rarely carries the IP address
-// that a cluster may prefer as Host; else Host.
+// ServerName returns the name that TLS should verify: Hostname if known, since a certificate rarely carries the IP
+// address that a cluster may prefer as Host; else Host.
 func (n Node) ServerName() string { return cmp.Or(n.Hostname, n.Host) }
 
 // is reports whether n and o are one node: by id where both have one, else by address. Two ids at one address are two
@@ -38,7 +39,8 @@ func (n *Node) is(o *Node) bool {
 	return n.Port == o.Port && (n.answersTo(o.Host) || o.answersTo(n.Host))
 }
 
-// answersTo reports whether host is one of the node's names: a cluster that prefers hostnames may still redirect to an IP.
+// answersTo reports whether host is one of the node's names: a cluster that prefers hostnames may still redirect to an
+// IP.
 func (n *Node) answersTo(host string) bool {
 	return host != "" && (host == n.Host || host == n.IP || host == n.Hostname)
 }

@@ -81,7 +81,7 @@ func (ws *waiters) serve(c *Cluster, keys []string) {
 			if m := c.migrations[slotOf(key)]; m != nil && !m.holds(c.store, w.conn.node, key) {
 				continue // written at the other side: this waiter's node does not have it
 			}
-			reply, ok := c.store.attempt(w.resp3, w.request.args)
+			reply, ok := c.store.runNow(w.resp3, w.request.args)
 			if !ok {
 				continue
 			}
@@ -116,6 +116,9 @@ func (ws *waiters) recheck(c *Cluster) {
 // evict returns the error that ends a waiter, or "".
 func (c *Cluster) evict(w *waiter) string {
 	slot, here := slotOf(w.request.keys[0]), w.conn.node
+	if !here.running {
+		return errDown // which nobody will read; but nothing may be popped for it any more
+	}
 	if m := c.migrations[slot]; m != nil && (here == m.from.primary || here == m.to.primary) {
 		return "" // stays blocked until the slot is finally gone
 	}
@@ -138,14 +141,21 @@ func (c *Cluster) evict(w *waiter) string {
 // runBlocking answers r at once if it can, and in a transaction in any case; else it leaves a waiter in cn.blocked.
 func (c *Cluster) runBlocking(cn *conn, r request) {
 	r = c.store.resolveLast(r)
-	reply, ok := c.store.attempt(cn.out.resp3, r.args)
+	reply, ok := c.store.runNow(cn.out.resp3, r.args)
 	if ok {
 		cn.out.buf = append(cn.out.buf, reply...)
 		c.wrote(cn.node, r.keys)
 		return
 	}
-	timeout, blocks := blockTime(r)
-	if cn.cluster.inExec || !blocks {
+	timeout, blocks, refusal := blockTime(r)
+	switch {
+	case refusal != "":
+		cn.out.error(refusal)
+		return
+	case c.inExec && (r.cmd.Name == "BLMOVE" || r.cmd.Name == "BRPOPLPUSH"):
+		cn.out.null()
+		return
+	case c.inExec || !blocks:
 		cn.out.nullArray()
 		return
 	}
@@ -159,21 +169,21 @@ func newWaiter(cn *conn, r request, timeout time.Duration, timedOut []byte) *wai
 	return &waiter{request: r, conn: cn, resp3: cn.out.resp3, timeout: timeout, timedOut: timedOut, done: make(chan struct{})}
 }
 
-// blockTime is how long r wants to wait; 0 is for ever.
-func blockTime(r request) (d time.Duration, blocks bool) {
+// blockTime is how long r wants to wait; 0 is for ever. miniredis has refused other nonsense than what is refused here.
+func blockTime(r request) (d time.Duration, blocks bool, refusal string) {
 	at, unit, blocks := r.cmd.BlockTimeout(words(r.args))
 	if !blocks {
-		return 0, false
+		return 0, false, ""
 	}
 	n, err := strconv.ParseFloat(r.args[at], 64)
-	if err != nil || n < 0 || n > math.MaxInt32 {
-		return 0, false
+	if err != nil || !(n >= 0 && n <= math.MaxInt32) { // so written, NaN is refused too
+		return 0, true, "ERR timeout is not a float or out of range"
 	}
-	return time.Duration(n * float64(unit)), true
+	return time.Duration(math.Ceil(n * float64(unit))), true, "" // however short, it must not become 0
 }
 
-// resolveLast replaces the $ of a blocking XREAD, "what comes from now on", by the last ID of the stream: each later
-// attempt would otherwise find that nothing has come since.
+// resolveLast replaces the $ of XREAD, "what comes from now on", by the last ID of the stream: each time the waiter is
+// served it would otherwise find that nothing has come since.
 func (s *store) resolveLast(r request) request {
 	if r.cmd.Name != "XREAD" {
 		return r

@@ -33,7 +33,7 @@ type Cluster struct {
 	retired    Stats // of nodes that are gone
 	closed     bool
 	rangesKept []ownedRange // see ownedRanges; nil after a change
-	uncovered  bool         // a slot has no running owner
+	uncovered  bool         // a slot has no owner, or a stopped one
 	handlers   map[string]handler
 
 	running sync.WaitGroup // the accept loop of every node and the goroutine of every connection
@@ -46,6 +46,7 @@ type shard struct {
 	primary  *node
 	replicas []*node
 	epoch    uint64
+	slots    int   // how many it owns
 	offset   int64 // how far replication is: rises with every write
 }
 
@@ -61,7 +62,7 @@ func Start(opts Options) (*Cluster, error) {
 	}
 	c := &Cluster{opts: opts, store: store, migrations: map[uint16]*Migration{}, handlers: handlers()}
 	c.waiting.init()
-	store.mini.Server().SetPreHook(c.refuseInScript)
+	store.srv.SetPreHook(c.refuseInScript)
 	c.mu.Lock()
 	for range opts.Shards {
 		if _, err = c.addShard(); err != nil {
@@ -70,7 +71,7 @@ func Start(opts Options) (*Cluster, error) {
 	}
 	for i := range c.shards {
 		for slot := i * slotCount / len(c.shards); slot < (i+1)*slotCount/len(c.shards); slot++ {
-			c.owner[slot] = c.shards[i]
+			c.give(uint16(slot), c.shards[i])
 		}
 	}
 	if err == nil {
@@ -217,17 +218,23 @@ func (c *Cluster) Owner(key string) Node {
 
 // ranges are the slots of s. mu is held.
 func (c *Cluster) ranges(s *shard) (ranges []SlotRange) {
-	for slot := 0; slot < slotCount; slot++ {
-		if c.owner[slot] != s {
-			continue
+	for _, r := range c.ownedRanges() {
+		if r.shard == s {
+			ranges = append(ranges, r.SlotRange)
 		}
-		first := slot
-		for slot+1 < slotCount && c.owner[slot+1] == s {
-			slot++
-		}
-		ranges = append(ranges, SlotRange{uint16(first), uint16(slot)})
 	}
 	return ranges
+}
+
+// give makes s, or nobody, the owner of a slot; topologyChanged has to follow. mu is held.
+func (c *Cluster) give(slot uint16, s *shard) {
+	if old := c.owner[slot]; old != nil {
+		old.slots--
+	}
+	if s != nil {
+		s.slots++
+	}
+	c.owner[slot] = s
 }
 
 // node finds a node of the cluster. mu is held.

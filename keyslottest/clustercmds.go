@@ -228,16 +228,12 @@ func clusterInfo(cn *conn, _ []string) {
 		state = "fail"
 	}
 	for _, s := range c.shards {
-		n := 0
-		for _, r := range c.ranges(s) {
-			n += int(r.Last-r.First) + 1
-		}
-		assigned += n
-		if n > 0 {
+		assigned += s.slots
+		if s.slots > 0 {
 			size++
 		}
 		if !s.primary.running {
-			failed += n
+			failed += s.slots
 		}
 	}
 	cn.out.text(fmt.Sprintf("cluster_state:%s\r\ncluster_slots_assigned:%d\r\ncluster_slots_ok:%d\r\ncluster_slots_pfail:0\r\n"+

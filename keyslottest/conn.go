@@ -36,8 +36,7 @@ type conn struct {
 	session
 }
 
-// session is what the server remembers of a client. It is owned by serve, which touches it only while it holds
-// Cluster.mu.
+// session is what the server remembers of a client. It is owned by serve.
 type session struct {
 	authed   bool
 	readonly bool
@@ -157,12 +156,23 @@ func (cn *conn) step(args []string) bool {
 
 // answer runs one request and waits as long as it blocks.
 func (cn *conn) answer(args []string) bool {
+	w, ok := cn.locked(args)
+	return ok && (w == nil || cn.wait(w))
+}
+
+// locked runs one request under mu. Once the node has been stopped it runs none, even if it had been received: a test
+// that stopped a node may rely on that.
+func (cn *conn) locked(args []string) (w *waiter, ok bool) {
 	cn.cluster.mu.Lock()
+	defer cn.cluster.mu.Unlock()
+	select {
+	case <-cn.gone:
+		return nil, false
+	default:
+	}
 	cn.process(args)
-	w := cn.blocked
-	cn.blocked = nil
-	cn.cluster.mu.Unlock()
-	return w == nil || cn.wait(w)
+	w, cn.blocked = cn.blocked, nil
+	return w, true
 }
 
 // pause waits for d, and returns false if the connection ends meanwhile.

@@ -29,7 +29,7 @@ func (cn *conn) process(args []string) {
 	} else {
 		c.run(cn, r)
 	}
-	if cn.tx == nil && (r.cmd == nil || r.cmd.Name != "ASKING") {
+	if cn.tx == nil && r.cmd.Name != "ASKING" {
 		cn.asking = false // ASKING is for one command, or for one transaction
 	}
 }
@@ -138,9 +138,8 @@ func (c *Cluster) noteKeys(n *node, keys []string) {
 	n.shard.offset += int64(len(keys))
 	for _, key := range keys {
 		slot := slotOf(key)
-		exists := c.store.touched(slot, key)
-		if m := c.migrations[slot]; m != nil {
-			m.wrote(n, key, exists)
+		if m := c.migrations[slot]; c.store.touched(slot, key) && m != nil {
+			m.wrote(n, key)
 		}
 	}
 }

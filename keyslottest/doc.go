@@ -1,2 +1,44 @@
-// Package keyslottest runs a Redis Cluster inside the test process: real listeners, real redirects, slots that move.
+// Package keyslottest runs a whole Redis Cluster inside the test process: its nodes listen on real ports of the loopback
+// interface, redirect, let slots migrate, fail over, hang and lose replies, when the test says so. It needs nothing but Go,
+// starts in a millisecond, and any client can connect.
+//
+//	c, err := keyslottest.Start(keyslottest.Options{Shards: 3, Replicas: 1})
+//	defer c.Close()
+//	client, err := keyslot.Open(ctx, c.Endpoint())
+//	...
+//	m, err := c.Migrate(slot, c.Shards()[1].Primary.ID) // from here on the old owner answers ASK for keys it lacks,
+//	m.MoveKey("user:1")                                 // like this one,
+//	m.Finish()                                          // and now MOVED for all
+//
+// # What is like a server
+//
+// Replies, errors and the order of the checks are those of redis-server 7.0.15: the package's tests compare them byte for
+// byte with what real clusters answered in some sixty situations, in RESP2 and RESP3. Each node has its own listener, id,
+// address, role and epoch, its own clients and script cache. Redirects, ASKING, READONLY, MULTI with WATCH, blocking
+// commands whose slot leaves or whose primary is demoted, HELLO, AUTH, TLS, and all forms in which nodes announce
+// themselves are there.
+//
+// # What is not
+//
+//   - Values live in one miniredis store behind all nodes. A key moves by a flag, so no migration, failover or restart ever
+//     loses one, and a replica is never behind.
+//   - All nodes learn of a change of the topology at once; there is no gossip, no voting and no time-out. Nothing is
+//     promoted unless the test calls Failover.
+//   - A replica asked (with READONLY) for a key that has migrated answers ASK, as Valkey 8 does; before version 8 it said
+//     that there was no such key.
+//   - Expiry is off by a few milliseconds, with many thousands of keys by some ten, unless the clock is manual.
+//   - A script runs as long as it takes, and the cluster stands still meanwhile.
+//   - A request of more than 64 MiB is a protocol error.
+//
+// What is missing answers "ERR not supported by keyslottest: " and the name of the command:
+//
+//   - on keys BITFIELD, BITFIELD_RO, BLMPOP, GEOHASH, GEOSEARCHSTORE, HEXPIREAT, HPEXPIRE, HPEXPIREAT, LCS, MIGRATE, OBJECT
+//     (but for IDLETIME), PFDEBUG, PFSELFTEST, RESTORE-ASKING, SORT, SORT_RO, SUBSTR, XGROUP SETID, XSETID, ZDIFF, ZDIFFSTORE,
+//     ZINTERCARD and ZRANGESTORE, and most that came after version 7.0, while DUMP and RESTORE know strings only;
+//   - publish/subscribe, functions (FCALL, FCALL_RO, FUNCTION), SCRIPT DEBUG, KILL and SHOW, WAITAOF;
+//   - CLIENT but for ID, GETNAME, SETNAME, SETINFO, NO-EVICT and NO-TOUCH; CLUSTER but for SLOTS, SHARDS, NODES, INFO, MYID,
+//     KEYSLOT, COUNTKEYSINSLOT and GETKEYSINSLOT, since the methods of [Cluster] do the rest; COMMAND but for COUNT and
+//     GETKEYS, and its plain form gives a table of miniredis's;
+//   - ACL, CONFIG, DEBUG, LATENCY, LOLWUT, MEMORY (but for USAGE), MODULE, MONITOR, SLOWLOG and whatever else is for an
+//     operator.
 package keyslottest

@@ -22,7 +22,7 @@ type Fault struct {
 	Delay      time.Duration // wait before the command is run; the connection's later commands wait behind it
 	Stall      bool          // wait until the fault is removed
 	NoRun      bool          // do not run the command; without Error it gets no reply either
-	Error      string        // send this error, code included ("BUSY ..."), and do not run the command
+	Error      string        // refuse the command with this error, code included ("BUSY ..."): a transaction is spoilt by it
 	DropReply  bool          // send no reply: the connection's later replies move up by one
 	Reset      bool          // end the connection with an RST after ReplyBytes of the reply
 	ReplyBytes int           // how much of its reply a command gets before Reset
@@ -121,7 +121,7 @@ func (cn *conn) faultyStep(args []string) bool {
 	}
 	switch {
 	case sum.Error != "":
-		cn.out.error(sum.Error)
+		cn.fail(args, sum.Error)
 	case !sum.NoRun && !cn.answer(args):
 		return false
 	}
@@ -136,6 +136,14 @@ func (cn *conn) faultyStep(args []string) bool {
 		return false
 	}
 	return true
+}
+
+// fail answers with an error as if a check of the server had refused the command: it spoils a transaction.
+func (cn *conn) fail(args []string, text string) {
+	cn.cluster.mu.Lock()
+	defer cn.cluster.mu.Unlock()
+	cn.node.counters.Commands++
+	cn.reject(newRequest(args), text)
 }
 
 // hold waits for the delay and then for the removal of every stall; it returns false if the connection ends meanwhile.

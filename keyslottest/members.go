@@ -9,14 +9,53 @@ import (
 // topologyChanged follows every change of owners, roles or running nodes. mu is held.
 func (c *Cluster) topologyChanged() {
 	c.rangesKept = nil
-	c.uncovered = false
-	for _, s := range c.owner {
-		if s == nil || !s.primary.running {
-			c.uncovered = true
-			break
+	covered := 0
+	for _, s := range c.shards {
+		if s.primary.running {
+			covered += s.slots
 		}
 	}
+	c.uncovered = covered < slotCount
 	c.waiting.recheck(c)
+}
+
+// DeleteSlots takes slots from their owners, as CLUSTER DELSLOTS does on every node: their keys are refused with
+// "CLUSTERDOWN Hash slot not served", and all other keys too unless Options.PartialCoverage is set. The keys come back with
+// AddSlots. A slot that is migrating or has no owner is an error, and then none is taken.
+func (c *Cluster) DeleteSlots(slots ...uint16) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, slot := range slots {
+		if slot >= slotCount || c.owner[slot] == nil || c.migrations[slot] != nil {
+			return fmt.Errorf("keyslottest: slot %d has no owner to take it from, or is migrating", slot)
+		}
+	}
+	for _, slot := range slots {
+		c.give(slot, nil)
+	}
+	c.topologyChanged()
+	return nil
+}
+
+// AddSlots gives slots without an owner to a primary, as CLUSTER ADDSLOTS does. A slot that has an owner is an error, and
+// then none is given.
+func (c *Cluster) AddSlots(primaryID string, slots ...uint16) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	s, err := c.primary(primaryID)
+	if err != nil {
+		return err
+	}
+	for _, slot := range slots {
+		if slot >= slotCount || c.owner[slot] != nil {
+			return fmt.Errorf("keyslottest: slot %d has an owner, or is none", slot)
+		}
+	}
+	for _, slot := range slots {
+		c.give(slot, s)
+	}
+	c.topologyChanged()
+	return nil
 }
 
 // AddShard starts a new primary with as many replicas as the others have, and returns it. It owns no slots: MoveSlots or
@@ -53,7 +92,7 @@ func (c *Cluster) RemoveShard(ctx context.Context, primaryID string) error {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if len(c.ranges(leaving)) > 0 || c.importing(leaving) {
+	if leaving.slots > 0 || c.importing(leaving) {
 		return fmt.Errorf("keyslottest: slots were moved to node %s while it was being removed", primaryID)
 	}
 	for _, n := range leaving.nodes() {
@@ -78,7 +117,7 @@ func (c *Cluster) importing(s *shard) bool {
 func (c *Cluster) removeNode(n *node) {
 	n.stop()
 	c.nodes = slices.DeleteFunc(c.nodes, func(other *node) bool { return other == n })
-	c.retired.add(n.stats())
+	c.retired.add(n.counters)
 }
 
 // Failover makes a running replica the primary of its shard. The old primary becomes its replica: at once if it is running,

@@ -101,7 +101,7 @@ func (m *Migration) Finish() error {
 		return fmt.Errorf("keyslottest: the migration of slot %d is over", m.slot)
 	}
 	m.end()
-	c.owner[m.slot] = m.to
+	c.give(m.slot, m.to)
 	c.raiseEpoch(m.to)
 	c.topologyChanged()
 	return nil
@@ -127,12 +127,10 @@ func (m *Migration) holds(s *store, n *node, key string) bool {
 	return moved == (n.shard == m.to) && s.exists(key)
 }
 
-// wrote notes that n wrote key.
-func (m *Migration) wrote(n *node, key string, exists bool) {
-	if exists && n.shard == m.to {
+// wrote notes that n wrote key: a key born at the target is there. One that was deleted is at neither side, moved or not.
+func (m *Migration) wrote(n *node, key string) {
+	if n.shard == m.to {
 		m.moved[key] = struct{}{}
-	} else if !exists {
-		delete(m.moved, key)
 	}
 }
 
@@ -237,13 +235,13 @@ func (c *Cluster) planSpread(targets []*shard) (plan []slotMove) {
 	}
 	var spare []uint16
 	for _, s := range c.shards {
-		for _, r := range c.ranges(s) {
-			for slot := r.First; slot <= r.Last; slot++ {
-				if room[s] > 0 {
-					room[s]--
-				} else {
-					spare = append(spare, slot)
-				}
+		for slot := range uint16(slotCount) {
+			switch {
+			case c.owner[slot] != s:
+			case room[s] > 0:
+				room[s]--
+			default:
+				spare = append(spare, slot)
 			}
 		}
 	}

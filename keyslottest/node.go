@@ -29,7 +29,7 @@ type node struct {
 
 // Stats counts what happened since a node was created.
 type Stats struct {
-	Commands     uint64 // commands read, refused ones included
+	Commands     uint64 // commands run or refused
 	Moved        uint64 // MOVED redirects sent
 	Ask          uint64 // ASK redirects sent
 	ClusterSlots uint64 // CLUSTER SLOTS, SHARDS and NODES answered

@@ -25,7 +25,7 @@ func (c *Cluster) route(cn *conn, requests []request, write bool) (refusal strin
 		anything bool
 	)
 	for _, r := range requests {
-		sharded = r.has(spec.ChannelKeys)
+		sharded = r.has(spec.RouteOnly)
 		for _, key := range r.keys {
 			slot := slotOf(key)
 			if !anything {

@@ -15,7 +15,8 @@ import (
 // never lets a command block.
 type store struct {
 	mini *miniredis.Miniredis
-	peer *server.Peer // the client that runs every command but WATCH
+	srv  *server.Server // of mini, which forgets it when it is closed
+	peer *server.Peer   // the client that runs every command but WATCH
 	sink *sink
 	// keys lists the keys by slot, which miniredis cannot. Expired keys leave it when they are looked for.
 	keys  [slotCount]map[string]struct{}
@@ -40,6 +41,7 @@ func newStore(manualClock bool) (*store, error) {
 		return nil, err
 	}
 	conn.Close()
+	s.srv = s.mini.Server()
 	s.peer = server.NewPeer(bufio.NewWriter(s.sink))
 	s.clock.start(s.mini, manualClock)
 	return s, nil
@@ -47,7 +49,7 @@ func newStore(manualClock bool) (*store, error) {
 
 func (s *store) close() { s.mini.Close() }
 
-// do runs args and appends the reply to out. args must not be able to block: see attempt.
+// do runs args and appends the reply to out. args must not be able to block: see runNow.
 func (s *store) do(out *replies, args ...string) {
 	from := len(out.buf)
 	s.sink.buf = out.buf
@@ -59,7 +61,7 @@ func (s *store) do(out *replies, args ...string) {
 			out.error(fmt.Sprintf("ERR not supported by keyslottest: miniredis panicked: %v", r))
 		}
 	}()
-	s.mini.Server().Dispatch(s.peer, args)
+	s.srv.Dispatch(s.peer, args)
 	s.peer.Flush()
 	out.buf = s.sink.buf
 	out.buf = append(out.buf[:from], reshape(out.buf[from:], args, out.resp3)...)
@@ -74,9 +76,9 @@ func (s *store) recovered() {
 	s.peer = server.NewPeer(bufio.NewWriter(s.sink))
 }
 
-// attempt runs a command that may block, without blocking, and returns its reply; ok is false when it would have to wait.
+// runNow runs a command that may block, without blocking, and returns its reply; ok is false when it would have to wait.
 // Inside a transaction, blocking commands do not block: so each runs in a transaction of its own.
-func (s *store) attempt(resp3 bool, args []string) (reply []byte, ok bool) {
+func (s *store) runNow(resp3 bool, args []string) (reply []byte, ok bool) {
 	out := replies{resp3: resp3}
 	s.do(&out, "MULTI")
 	out.buf = out.buf[:0]
@@ -97,7 +99,7 @@ func (s *store) attempt(resp3 bool, args []string) (reply []byte, ok bool) {
 }
 
 // supports says whether miniredis knows the command.
-func (s *store) supports(name string) bool { return s.mini.Server().IsRegisteredCommand(name) }
+func (s *store) supports(name string) bool { return s.srv.IsRegisteredCommand(name) }
 
 // exists says whether key is there, at whichever node.
 func (s *store) exists(key string) bool {

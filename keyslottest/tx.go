@@ -109,7 +109,7 @@ func (w *watch) touched() bool {
 
 func (w *watch) do(args ...string) (reply string) {
 	w.sink.buf = w.sink.buf[:0]
-	w.store.mini.Server().Dispatch(w.peer, args)
+	w.store.srv.Dispatch(w.peer, args)
 	w.peer.Flush()
 	return string(w.sink.buf)
 }

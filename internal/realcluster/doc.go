@@ -9,6 +9,8 @@
 // Servers listen on loopback only, keep nothing on disk but their logs, and end with the test. Where a machine has no
 // server, the test is skipped and says why.
 //
+// Methods that take a context wait until what they ask for is true, or the context ends: give it a deadline.
+//
 // The package imports nothing of ours: it speaks RESP through a small reader of its own, so that a fault in the codec
 // under test cannot make the harness agree with it.
 package realcluster

@@ -94,8 +94,14 @@ func Load(name, root string) (Engine, error) {
 			return Engine{}, err
 		}
 	}
-	// Debian and Ubuntu put libraries in usr/lib/x86_64-linux-gnu and the like; the pattern has no error to return.
-	e.libraries, _ = filepath.Glob(filepath.Join(root, "usr", "lib", "*-linux-gnu*"))
+	// Debian and Ubuntu put libraries in lib/x86_64-linux-gnu and the like, older packages without the usr before it.
+	for _, lib := range []string{"usr/lib", "lib"} {
+		dirs, err := filepath.Glob(filepath.Join(root, lib, "*-linux-gnu*"))
+		if err != nil {
+			return Engine{}, err
+		}
+		e.libraries = append(e.libraries, dirs...)
+	}
 	return e.started()
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sort"
 	"strconv"
 	"strings"
@@ -50,6 +51,21 @@ func (c *Cluster) start(ctx context.Context) error {
 	return c.WaitHealthy(ctx)
 }
 
+// join introduces n to all nodes that can answer, and waits until each of them knows it.
+func (c *Cluster) join(ctx context.Context, n *Node) error {
+	others := slices.DeleteFunc(c.live(), func(other *Node) bool { return other == n })
+	if err := c.meet(ctx, n, others); err != nil {
+		return err
+	}
+	return each(others, func(_ int, other *Node) error {
+		return poll(ctx, func() error {
+			// Of the commands that refuse an unknown id, this one changes nothing.
+			_, err := c.Do(ctx, other, "CLUSTER", "COUNT-FAILURE-REPORTS", n.id)
+			return err
+		})
+	})
+}
+
 // meet introduces n to all others: gossip would get the word around, but only after seconds.
 func (c *Cluster) meet(ctx context.Context, n *Node, others []*Node) error {
 	return each(others, func(_ int, other *Node) error {
@@ -89,6 +105,9 @@ func (c *Cluster) healthy(ctx context.Context) error {
 	live := c.live()
 	views := make([]slotView, len(live))
 	err := each(live, func(i int, n *Node) (err error) {
+		if err := c.stateOK(ctx, n); err != nil {
+			return err
+		}
 		views[i], err = c.view(ctx, n)
 		return err
 	})
@@ -139,15 +158,16 @@ type ownedRange struct {
 	replicas    []string
 }
 
-// view asks n for its state and its slot map, which must be ok and complete enough to serve.
-func (c *Cluster) view(ctx context.Context, n *Node) (slotView, error) {
+func (c *Cluster) stateOK(ctx context.Context, n *Node) error {
 	info, err := c.Do(ctx, n, "CLUSTER", "INFO")
-	if err != nil {
-		return slotView{}, err
+	if err == nil && !strings.Contains(info, "cluster_state:ok") {
+		err = fmt.Errorf("%s says %s", n, strings.ReplaceAll(info, "\r\n", " "))
 	}
-	if !strings.Contains(info, "cluster_state:ok") {
-		return slotView{}, fmt.Errorf("%s says %s", n, strings.ReplaceAll(info, "\r\n", " "))
-	}
+	return err
+}
+
+// view asks n for its slot map.
+func (c *Cluster) view(ctx context.Context, n *Node) (slotView, error) {
 	r, err := c.ask(ctx, n, "CLUSTER", "SLOTS")
 	if err != nil {
 		return slotView{}, err
@@ -158,6 +178,7 @@ func (c *Cluster) view(ctx context.Context, n *Node) (slotView, error) {
 // readSlotView reads CLUSTER SLOTS: *[ first last [endpoint port id ...] [endpoint port id ...] ... ]*
 func readSlotView(r reply) (slotView, error) {
 	view := slotView{nodes: map[string]bool{}}
+	var lines []string
 	for _, entry := range r.elems {
 		if len(entry.elems) < 3 {
 			return slotView{}, fmt.Errorf("CLUSTER SLOTS entry of %d elements", len(entry.elems))
@@ -168,18 +189,22 @@ func readSlotView(r reply) (slotView, error) {
 			return slotView{}, err
 		}
 		owned := ownedRange{first: first, last: last, owner: entry.at(2, 2).text}
-		for _, replica := range entry.elems[3:] {
-			owned.replicas = append(owned.replicas, replica.at(2).text)
+		// Endpoints are compared too: an announced name reaches the others later than the slots do.
+		var told []string
+		for i, n := range entry.elems[2:] {
+			id := n.at(2).text
+			if i > 0 {
+				owned.replicas = append(owned.replicas, id)
+			}
+			view.nodes[id] = true
+			told = append(told, fmt.Sprintf("%s@%s:%s", id, n.at(0).text, n.at(1).text))
 		}
 		sort.Strings(owned.replicas)
-		for _, id := range append(owned.replicas[:len(owned.replicas):len(owned.replicas)], owned.owner) {
-			view.nodes[id] = true
-		}
+		sort.Strings(told[1:]) // nodes list replicas in orders of their own
+		lines = append(lines, fmt.Sprintf("%05d-%05d %v", first, last, told))
 		view.owners = append(view.owners, owned)
 	}
-	sort.Slice(view.owners, func(i, j int) bool { return view.owners[i].first < view.owners[j].first })
-	for _, o := range view.owners {
-		view.text += fmt.Sprintf("%d-%d %s %v\n", o.first, o.last, o.owner, o.replicas)
-	}
+	sort.Strings(lines)
+	view.text = strings.Join(lines, "\n")
 	return view, nil
 }

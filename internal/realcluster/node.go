@@ -124,7 +124,7 @@ func (n *Node) pause(signal syscall.Signal, frozen bool) error {
 
 func (n *Node) end(signal syscall.Signal) error {
 	n.mu.Lock()
-	server := n.server
+	server, frozen := n.server, n.frozen
 	n.server, n.frozen = nil, false
 	n.mu.Unlock()
 	if server == nil {
@@ -132,6 +132,10 @@ func (n *Node) end(signal syscall.Signal) error {
 	}
 	if err := server.cmd.Process.Signal(signal); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		return fmt.Errorf("%s: %w", n, err)
+	}
+	if frozen {
+		// A stopped process is only told of SIGTERM once it goes on.
+		_ = server.cmd.Process.Signal(signalThaw)
 	}
 	<-server.ended
 	return nil
@@ -211,11 +215,12 @@ func poll(ctx context.Context, check func() error) error {
 	}
 }
 
-// reservePort listens on a free loopback port and keeps it until release, right before the server takes it over.
-func reservePort() (port string, release func() error, err error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+// reserve listens on a free loopback port, which stays ours until the listener is closed, right before the server takes
+// it over.
+func reserve() (l net.Listener, port string, err error) {
+	l, err = net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
-		return "", nil, err
+		return nil, "", err
 	}
-	return strconv.Itoa(l.Addr().(*net.TCPAddr).Port), l.Close, nil
+	return l, strconv.Itoa(l.Addr().(*net.TCPAddr).Port), nil
 }

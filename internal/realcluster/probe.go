@@ -59,10 +59,7 @@ func (c *Conn) Do(ctx context.Context, args ...string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if r.null {
-		return "", ErrNil
-	}
-	return r.String(), nil
+	return r.value()
 }
 
 // Do sends one command to n on a connection of its own, as Conn.Do does. It follows no redirect. Safe for concurrent use.
@@ -71,10 +68,7 @@ func (c *Cluster) Do(ctx context.Context, n *Node, args ...string) (string, erro
 	if err != nil {
 		return "", err
 	}
-	if r.null {
-		return "", ErrNil
-	}
-	return r.String(), nil
+	return r.value()
 }
 
 func (c *Cluster) ask(ctx context.Context, n *Node, args ...string) (reply, error) {
@@ -92,7 +86,7 @@ func (c *Cluster) ask(ctx context.Context, n *Node, args ...string) (reply, erro
 
 func (c *Conn) roundTrip(ctx context.Context, args ...string) (reply, error) {
 	// Ending the wait by deadline also covers a cancelled ctx, and a server that is stopped.
-	stop := context.AfterFunc(ctx, func() { c.net.SetDeadline(time.Unix(1, 0)) })
+	stop := context.AfterFunc(ctx, func() { _ = c.net.SetDeadline(time.Unix(1, 0)) })
 	defer stop()
 	var request strings.Builder
 	fmt.Fprintf(&request, "*%d\r\n", len(args))
@@ -115,6 +109,14 @@ type reply struct {
 	text  string
 	elems []reply
 	null  bool
+}
+
+// value returns the reply as Conn.Do tells it.
+func (r reply) value() (string, error) {
+	if r.null {
+		return "", ErrNil
+	}
+	return r.String(), nil
 }
 
 func (r reply) String() string {

@@ -177,16 +177,16 @@ func (c *Cluster) launchNode(ctx context.Context) (*Node, error) {
 
 // prepareNode makes the directory and the configuration of a new node, which takes the next index.
 func (c *Cluster) prepareNode() (*Node, error) {
-	port, releasePort, err := reservePort()
+	client, port, err := reserve()
 	if err != nil {
 		return nil, err
 	}
-	defer releasePort()
-	busPort, releaseBusPort, err := reservePort()
+	defer client.Close()
+	bus, busPort, err := reserve()
 	if err != nil {
 		return nil, err
 	}
-	defer releaseBusPort()
+	defer bus.Close()
 	dir, err := os.MkdirTemp(c.dir, "node-")
 	if err != nil {
 		return nil, err

@@ -13,6 +13,9 @@ func TestAppend(t *testing.T) {
 	for want, got := range map[string][]byte{
 		"*0\r\n":                    resp.AppendArray(nil, 0),
 		"*10\r\n":                   resp.AppendArray(nil, 10),
+		"*9\r\n":                    resp.AppendArray(nil, 9),
+		"*99\r\n":                   resp.AppendArray(nil, 99),
+		"*100\r\n":                  resp.AppendArray(nil, 100),
 		"*123\r\n":                  resp.AppendArray(nil, 123),
 		"~2\r\n":                    resp.AppendSet(nil, 2),
 		">3\r\n":                    resp.AppendPush(nil, 3),

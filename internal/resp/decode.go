@@ -5,6 +5,9 @@ import "bytes"
 // KindOf returns the kind of the value in a frame, whatever attributes precede it; the nulls of RESP2 are Null. It
 // returns 0 for bytes that no frame begins with.
 func KindOf(frame []byte) Kind {
+	if frequent(frame) > 0 {
+		return Kind(frame[0])
+	}
 	d := newDecoder(frame)
 	h, err := d.valueHead(0)
 	switch {
@@ -19,6 +22,13 @@ func KindOf(frame []byte) Kind {
 // Payload returns the text of a string, error, number or boolean ("t" or "f") without copying it: a verbatim string
 // without its format, an error without its dash. ok is false for aggregates, nulls and streamed strings.
 func Payload(frame []byte) (b []byte, ok bool) {
+	if n := frequent(frame); n > 0 && n == len(frame) {
+		text := 1
+		if Kind(frame[0]) == BulkString {
+			text = bytes.IndexByte(frame, '\n') + 1
+		}
+		return frame[text : n-crlf], true
+	}
 	d := newDecoder(frame)
 	h, err := d.valueHead(0)
 	if err != nil || d.pos != len(frame) || h.kind == Null || h.kind == chunk || h.kind == closing {
@@ -43,8 +53,9 @@ func Int(frame []byte) (n int64, ok bool) {
 }
 
 // Decode returns the value of a frame: streamed values assembled, attributes dropped wherever they are. The value
-// shares no memory with the frame. A frame that a Scanner accepted never fails; anything else gives a *ProtocolError at
-// worst, and never takes more memory than a small multiple of its length.
+// shares no memory with the frame; the strings of a frame of up to 4 KiB share one copy of it. A frame that a Scanner
+// accepted never fails; anything else gives a *ProtocolError at worst, and never takes more memory than a small multiple
+// of its length.
 func Decode(frame []byte) (Value, error) {
 	d := newDecoder(frame)
 	var v Value

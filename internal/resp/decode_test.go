@@ -40,6 +40,7 @@ func TestDecode(t *testing.T) {
 		",-inf\r\n":                   {Kind: resp.Double, Float: math.Inf(-1)},
 		",1e999\r\n":                  {Kind: resp.Double, Float: math.Inf(1)},
 		"(-123456789012345678901\r\n": {Kind: resp.BigNumber, Str: "-123456789012345678901"},
+		"(what a script returned\r\n": {Kind: resp.BigNumber, Str: "what a script returned"},
 		"!6\r\nERR\r\n.\r\n":          {Kind: resp.BulkError, Str: "ERR\r\n."},
 		"=8\r\nmkd:# hi\r\n":          {Kind: resp.Verbatim, Str: "# hi"},
 		"*0\r\n":                      {Kind: resp.Array},
@@ -104,6 +105,17 @@ func TestDecodeCopies(t *testing.T) {
 		require.NoError(t, err)
 		clear(frame)
 		require.Equal(t, strings.Repeat("a", size), v.Elems[0].Str)
+	}
+}
+
+// Strings of a short frame are parts of one copy; of a long one, keeping an element must not keep all of it.
+func TestDecodeSharesOnlyShortCopies(t *testing.T) {
+	for size, allocs := range map[int]float64{20: 2, 100: 101} {
+		frame := resp.AppendArray(nil, 100)
+		for range 100 {
+			frame = resp.AppendBulk(frame, strings.Repeat("a", size))
+		}
+		require.Equal(t, allocs, testing.AllocsPerRun(10, func() { _, _ = resp.Decode(frame) }))
 	}
 }
 

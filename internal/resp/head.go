@@ -85,7 +85,7 @@ func readHead(buf []byte, at, seen int, lim *Limits) (h head, err error) {
 		}
 		return h, nil
 	case blob:
-		h.n, h.end, err = readCount(buf, at, lim.bulk())
+		h.n, h.end, err = readCount(buf, at, min(lim.bulk(), math.MaxInt-crlf))
 	case aggregate:
 		h.n, h.end, err = readCount(buf, at, lim.elements())
 	case paired:

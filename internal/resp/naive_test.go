@@ -20,10 +20,10 @@ var (
 	naiveText = map[byte]*regexp.Regexp{
 		'+': regexp.MustCompile(`^[^\r\n]*$`),
 		'-': regexp.MustCompile(`^[^\r\n]*$`),
+		'(': regexp.MustCompile(`^[^\r\n]*$`),
 		':': regexp.MustCompile(`^(0|-?[1-9][0-9]*)$`),
 		'#': regexp.MustCompile(`^[tf]$`),
 		',': regexp.MustCompile(`^([-+]?[0-9]+(\.[0-9]+)?([eE][-+]?[0-9]+)?|-?inf|-?nan)$`),
-		'(': regexp.MustCompile(`^[-+]?[0-9]+$`),
 		'_': regexp.MustCompile(`^$`),
 		'.': regexp.MustCompile(`^$`),
 		'$': regexp.MustCompile(`^(0|[1-9][0-9]*|-1|\?)$`),

@@ -87,6 +87,11 @@ func TestRequestAllocatesNothingWhenReused(t *testing.T) {
 func TestResetGivesUpLargeMemory(t *testing.T) {
 	for name, fill := range map[string]func(*resp.Request){
 		"value": func(r *resp.Request) { r.Arg(strings.Repeat("v", 100<<10)) },
+		"arguments": func(r *resp.Request) {
+			for range 5_000 {
+				r.Arg("")
+			}
+		},
 		"keys": func(r *resp.Request) {
 			for i := range 20_000 {
 				r.AppendKey(i)

@@ -20,33 +20,36 @@ const (
 	keysStreams                 // half of what follows the option STREAMS
 	keysStore                   // what follows the last option STORE, as SORT has it
 	keysGeoStore                // what follows the last option STORE or STOREDIST, as GEORADIUS has it
-	keysMigrate                 // argument first, or when that is empty, what follows the option KEYS
+	keysMigrate                 // argument first, or when that is empty, all that follow the option KEYS
 )
 
+// HasKeys reports whether calls of the command have keys, or may have some.
+func (c *Command) HasKeys() bool { return len(c.keys) > 0 }
+
 // AppendKeys appends the positions of the call's keys to dst in ascending order, each once, and returns the result. A
-// call whose arguments are too few, or contradict themselves, gives dst as it was and a *KeyError. For commands with the
-// flag ChannelKeys the positions are those of shard channels.
+// call whose arguments are too few, or contradict themselves, gives dst as it was and a *KeyError. Positions for a
+// command with the flag RouteOnly are those of what its slot comes from.
 func (c *Command) AppendKeys(dst []int, a Args) ([]int, error) {
 	if len(c.keys) == 0 {
 		return dst, nil
 	}
-	if err := c.CheckArity(a.Len()); err != nil {
-		return dst, &KeyError{Command: c.Name, Problem: "has too few or too many arguments to say which are keys"}
+	if !c.fits(a.Len()) {
+		return dst, &KeyError{Command: c.Name, Problem: "has too few or too many arguments to tell which are keys"}
 	}
 	out := dst
 	for i := range c.keys {
 		var problem string
-		if out, problem = c.keys[i].appendTo(out, a); problem != "" {
+		if out, problem = c.keys[i].appendTo(out, a, c.Flags.Has(NoKeysAllowed)); problem != "" {
 			return dst, &KeyError{Command: c.Name, Problem: problem}
 		}
 	}
 	return out, nil
 }
 
-func (k *keySpec) appendTo(dst []int, a Args) (_ []int, problem string) {
+func (k *keySpec) appendTo(dst []int, a Args, mayBeNone bool) (_ []int, problem string) {
 	switch k.form {
 	case keysCounted:
-		return k.appendCounted(dst, a)
+		return k.appendCounted(dst, a, mayBeNone)
 	case keysStreams:
 		return appendStreams(dst, a, k.first)
 	case keysStore:
@@ -54,7 +57,7 @@ func (k *keySpec) appendTo(dst []int, a Args) (_ []int, problem string) {
 	case keysGeoStore:
 		return appendOption(dst, geoStore(a, k.first)), ""
 	case keysMigrate:
-		return appendMigrate(dst, a, k.first), ""
+		return appendMigrate(dst, a, k.first)
 	}
 	last := k.last
 	switch {
@@ -74,10 +77,7 @@ func appendRange(dst []int, first, last, step int) []int {
 	return dst
 }
 
-func (k *keySpec) appendCounted(dst []int, a Args) (_ []int, problem string) {
-	if k.first >= a.Len() {
-		return dst, "lacks its number of keys"
-	}
+func (k *keySpec) appendCounted(dst []int, a Args, mayBeNone bool) (_ []int, problem string) {
 	n, ok := parseInt(a.At(k.first))
 	step := max(k.step, 1)
 	room := (a.Len() - k.first - 1 + step - 1) / step
@@ -86,6 +86,8 @@ func (k *keySpec) appendCounted(dst []int, a Args) (_ []int, problem string) {
 		return dst, "has a number of keys that is no number"
 	case n < 0:
 		return dst, "has a negative number of keys"
+	case n == 0 && !mayBeNone:
+		return dst, "has 0 as its number of keys, but needs at least one"
 	case n > room:
 		return dst, "has a number of keys greater than the arguments that follow"
 	}
@@ -164,23 +166,30 @@ func geoStore(a Args, first int) int {
 	return at
 }
 
-// appendMigrate appends the one key at first, or, when that is empty, all that follow the option KEYS.
-func appendMigrate(dst []int, a Args, first int) []int {
+// appendMigrate appends the one key at first, or, when that is empty, all that follow the option KEYS. Without that option
+// an empty key is a key like any other.
+func appendMigrate(dst []int, a Args, first int) (_ []int, problem string) {
 	const options = 6 // MIGRATE host port key db timeout [options]
-	if first >= a.Len() || len(a.At(first)) > 0 {
-		return appendRange(dst, first, min(first, a.Len()-1), 1)
-	}
-	for i := options; i < a.Len(); i++ {
+	keys := 0
+	for i := options; i < a.Len() && keys == 0; i++ {
 		switch word := a.At(i); {
 		case equalUpper("AUTH", word):
 			i++
 		case equalUpper("AUTH2", word):
 			i += 2
 		case equalUpper("KEYS", word):
-			return appendRange(dst, i+1, a.Len()-1, 1)
+			keys = i + 1
 		}
 	}
-	return append(dst, first)
+	switch {
+	case keys == 0:
+		return append(dst, first), ""
+	case len(a.At(first)) > 0:
+		return dst, "has a key and the option KEYS, but takes only one of them"
+	case keys == a.Len():
+		return dst, "lacks the keys behind KEYS"
+	}
+	return appendRange(dst, keys, a.Len()-1, 1), ""
 }
 
 // parseInt reads an integer as the servers do: no sign but "-", no leading zeros, no spaces.

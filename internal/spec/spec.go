@@ -66,7 +66,7 @@ const (
 	Dangerous                        // of the ACL category of that name, which careful setups forbid
 	Module                           // comes with a module; not part of the server itself
 	Container                        // has subcommands; the row also stands for those that the table does not know
-	ChannelKeys                      // its "keys" are names of shard channels: they route by slot but hold no data
+	RouteOnly                        // its "keys" are names of shard channels: they route by slot but hold no data
 	SideEffectFree                   // changes nothing although it is not flagged ReadOnly, as PING
 	WritesToStore                    // flagged Write for its STORE option only: without it the call is a read
 )

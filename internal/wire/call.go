@@ -65,7 +65,11 @@ func (w *Waiter) Expect(n int) {
 }
 
 // Withdraw takes back n expected calls that Send refused.
-func (w *Waiter) Withdraw(n int) { w.done(n) }
+func (w *Waiter) Withdraw(n int) {
+	if n > 0 { // nothing to take back must not signal a second time
+		w.done(n)
+	}
+}
 
 func (w *Waiter) done(n int) {
 	if w.left.Add(int32(-n)) == 0 {

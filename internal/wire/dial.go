@@ -57,7 +57,14 @@ type DialError struct {
 	Err   error
 }
 
-func (e *DialError) Error() string { return fmt.Sprintf("%s %s: %v", e.Phase, e.Addr, e.Err) }
+func (e *DialError) Error() string {
+	cause := e.Err
+	//nolint:errorlint // only where it is the outermost error would the address be said twice
+	if op, ok := cause.(*net.OpError); ok {
+		cause = op.Err
+	}
+	return fmt.Sprintf("%s %s: %v", e.Phase, e.Addr, cause)
+}
 
 // Unwrap returns the cause.
 func (e *DialError) Unwrap() error { return e.Err }

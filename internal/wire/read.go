@@ -73,11 +73,12 @@ func (c *Conn) consume() error {
 			break
 		}
 	}
-	if len(rest) == 0 && cap(c.buf) > keepRead {
+	switch {
+	case len(rest) == 0 && cap(c.buf) > keepRead:
 		c.buf = nil
-		return nil
+	case len(rest) < len(c.buf):
+		c.buf = c.buf[:copy(c.buf, rest)]
 	}
-	c.buf = c.buf[:copy(c.buf, rest)]
 	return nil
 }
 
@@ -105,6 +106,9 @@ func (c *Conn) cut(buf []byte) (used int, err error) {
 // deliver hands the frames noted by cut to the calls they answer. The first reply too many is an error: it must never
 // answer the next caller.
 func (c *Conn) deliver(buf []byte) error {
+	if len(c.frames) == 0 {
+		return nil
+	}
 	start := 0
 	var popped, surplus bool
 	c.batch = c.batch[:0]

@@ -119,7 +119,7 @@ func addDump(table map[string]*command, file string) error {
 		c.setTips(r.Tips)
 		c.Keys = keysOf(r.Keys)
 		if slices.ContainsFunc(r.Keys, func(k rows.KeySpec) bool { return slices.Contains(k.Flags, "not_key") }) {
-			c.Flags = append(c.Flags, "channel_keys")
+			c.Flags = append(c.Flags, "route_only")
 		}
 		table[c.Name] = c
 	}

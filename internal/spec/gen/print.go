@@ -17,7 +17,7 @@ var flagNames = map[string]string{
 	"noscript": "NoScript", "blocking": "Blocking", "loading": "Loading", "stale": "Stale", "fast": "Fast",
 	"no_auth": "NoAuth", "movablekeys": "MovableKeys", "allow_busy": "AllowBusy", "no_multi": "NoMulti",
 	"no_async_loading": "NoAsyncLoading", "no_mandatory_keys": "NoKeysAllowed", "dangerous": "Dangerous",
-	"container": "Container", "module": "Module", "channel_keys": "ChannelKeys",
+	"container": "Container", "module": "Module", "route_only": "RouteOnly",
 	"side_effect_free": "SideEffectFree", "writes_to_store": "WritesToStore",
 	"skip_monitor": "", "skip_slowlog": "", "asking": "",
 }

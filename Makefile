@@ -1,0 +1,62 @@
+# Every target loops over all modules of go.work, so a nested module is covered from the day it is listed there.
+PKGS       = $(shell go list -m -f '{{.Dir}}/...')
+FUZZTIME  ?= 20s
+CROSS      = linux/arm64 linux/386 darwin/arm64 windows/amd64
+VULNCHECK  = v1.1.4
+
+# The race detector needs a C compiler; a machine without one still runs every test.
+RACE := $(if $(filter 1,$(shell go env CGO_ENABLED)),-race,)
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check bench fuzz servers format vet cross lint vulnerabilities
+
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: ## run the quickstart on an in-process cluster, or on the one at KEYSLOT_ENDPOINT
+	go run ./examples/quickstart
+
+test: servers format vet ## run all tests, on real servers too, which are fetched into .cache where they are missing
+	@test -n "$(RACE)" || echo "race detector: skipped, go env CGO_ENABLED is 0"
+	go test $(RACE) -shuffle=on -timeout 10m $(PKGS)
+
+check: format vet cross lint vulnerabilities ## check format, vet, cross compilation, linters and known vulnerabilities
+
+bench: ## run the micro-benchmarks
+	go test -run '^$$' -bench . -benchmem $(PKGS)
+
+fuzz: ## run every fuzz target for FUZZTIME (20s)
+	@for package in $$(go list $(PKGS)); do \
+		for target in $$(go test -list '^Fuzz' $$package | grep '^Fuzz'); do \
+			echo "$$package $$target"; \
+			go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) $$package || exit 1; \
+		done; \
+	done
+
+servers:
+	go run ./internal/realcluster/fetch
+
+format:
+	@unformatted=$$(gofmt -l .); test -z "$$unformatted" || { echo "gofmt these files:"; echo "$$unformatted"; exit 1; }
+
+vet:
+	go vet $(PKGS)
+
+cross:
+	@for target in $(CROSS); do \
+		echo "build and vet for $$target"; \
+		export GOOS=$${target%/*} GOARCH=$${target#*/} CGO_ENABLED=0; \
+		go build $(PKGS) && go vet $(PKGS) || exit 1; \
+	done
+
+lint:
+	@if command -v golangci-lint > /dev/null; then golangci-lint run $(PKGS); \
+	else echo "golangci-lint: skipped, it is not in PATH"; fi
+
+# Exit status 3 means vulnerabilities; any other failure is a database or a module proxy that cannot be reached.
+vulnerabilities:
+	@GOBIN=$(CURDIR)/.cache/bin go install golang.org/x/vuln/cmd/govulncheck@$(VULNCHECK) || \
+		{ echo "govulncheck: skipped, it cannot be installed"; exit 0; }; \
+	.cache/bin/govulncheck $(PKGS); status=$$?; \
+	if test $$status -eq 3; then exit 1; fi; \
+	if test $$status -ne 0; then echo "govulncheck: skipped, it ended with status $$status"; fi

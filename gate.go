@@ -1,0 +1,43 @@
+package keyslot
+
+import (
+	"sync"
+	"sync/atomic"
+)
+
+// gate counts the commands under way, and turns new ones away once it is shut. Safe for concurrent use.
+type gate struct {
+	n     atomic.Int64  // commands under way, plus gateShut
+	once  sync.Once     // closes empty
+	empty chan struct{} // closed when the gate is shut and the last command has left
+}
+
+// gateShut is more than all commands that can be under way.
+const gateShut = 1 << 40
+
+func (g *gate) enter() bool {
+	if g.n.Add(1) < gateShut {
+		return true
+	}
+	g.leave()
+	return false
+}
+
+func (g *gate) leave() {
+	if g.n.Add(-1) == gateShut {
+		g.once.Do(func() { close(g.empty) })
+	}
+}
+
+func (g *gate) shut() {
+	for {
+		n := g.n.Load()
+		if n >= gateShut {
+			return
+		}
+		if g.n.CompareAndSwap(n, n+gateShut+1) { // entered, so that leaving notices an empty gate
+			g.leave()
+			return
+		}
+	}
+}

@@ -1,0 +1,231 @@
+package realcluster
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Primary returns the node that owns slot, as the first node that can answer tells it.
+func (c *Cluster) Primary(ctx context.Context, slot int) (*Node, error) {
+	owned, err := c.owned(ctx, slot)
+	if err != nil {
+		return nil, err
+	}
+	return c.byID(owned.owner)
+}
+
+// ReplicasOf returns the replicas listed with slot, by id, as the first node that can answer tells them.
+func (c *Cluster) ReplicasOf(ctx context.Context, slot int) ([]*Node, error) {
+	owned, err := c.owned(ctx, slot)
+	if err != nil {
+		return nil, err
+	}
+	var replicas []*Node
+	for _, id := range owned.replicas {
+		n, err := c.byID(id)
+		if err != nil {
+			return nil, err
+		}
+		replicas = append(replicas, n)
+	}
+	return replicas, nil
+}
+
+// Reshard moves the first n slots of one primary to another with `redis-cli --cluster reshard`, key by key, and returns
+// once the whole cluster knows. It first waits until the nodes agree, as redis-cli refuses to start otherwise.
+func (c *Cluster) Reshard(ctx context.Context, from, to *Node, n int) error {
+	if err := c.WaitHealthy(ctx); err != nil {
+		return err
+	}
+	args := []string{"--cluster", "reshard", to.addr, "--cluster-from", from.id, "--cluster-to", to.id,
+		"--cluster-slots", strconv.Itoa(n), "--cluster-yes"}
+	if c.tls != nil {
+		args = append(args, "--tls", "--cacert", c.tls.ca)
+	}
+	if c.secured() {
+		args = append(args, "--user", adminUser)
+	}
+	cmd := c.Engine.Command(ctx, c.Engine.CLI, args...)
+	if c.secured() {
+		// Unlike a flag, the environment is not in the process list.
+		cmd.Env = append(cmd.Env, "REDISCLI_AUTH="+c.adminPassword)
+	}
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("moving %d slots from %s to %s: %w\n%s", n, from, to, err, out)
+	}
+	return c.WaitHealthy(ctx)
+}
+
+// failoverPatience is how long a server itself tries a manual failover before it forgets about it without a word.
+const failoverPatience = 5 * time.Second
+
+// Failover makes replica the primary of its shard without losing a write (CLUSTER FAILOVER), and returns once the whole
+// cluster knows.
+func (c *Cluster) Failover(ctx context.Context, replica *Node) error {
+	for {
+		if _, err := c.Do(ctx, replica, "CLUSTER", "FAILOVER"); err != nil {
+			return err
+		}
+		attempt, cancel := context.WithTimeout(ctx, failoverPatience)
+		err := c.WaitRole(attempt, replica, "primary")
+		cancel()
+		if err == nil {
+			return c.WaitHealthy(ctx)
+		}
+		if ctx.Err() != nil {
+			return err
+		}
+	}
+}
+
+// WaitRole blocks until n says that its role is role, "primary" or "replica".
+func (c *Cluster) WaitRole(ctx context.Context, n *Node, role string) error {
+	return poll(ctx, func() error {
+		now, err := n.Role(ctx)
+		if err == nil && now != role {
+			err = fmt.Errorf("%s is a %s, not a %s", n, now, role)
+		}
+		return err
+	})
+}
+
+// AddPrimary starts one more node and lets it join as a primary without slots; Reshard gives it some.
+func (c *Cluster) AddPrimary(ctx context.Context) (*Node, error) {
+	n, err := c.launchNode(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if err := c.join(ctx, n); err != nil {
+		return nil, err
+	}
+	return n, c.WaitHealthy(ctx)
+}
+
+// AddReplica starts one more node as a replica of primary, and returns once it is in sync and listed everywhere.
+func (c *Cluster) AddReplica(ctx context.Context, primary *Node) (*Node, error) {
+	n, err := c.launchNode(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if err := c.join(ctx, n); err != nil {
+		return nil, err
+	}
+	if err := c.replicate(ctx, n, primary); err != nil {
+		return nil, err
+	}
+	return n, c.WaitHealthy(ctx)
+}
+
+// Remove ends n, if it still runs, and makes all others forget it, as `redis-cli --cluster del-node` does. It refuses to
+// remove a primary that owns slots: their keys would be lost, and the slots uncovered.
+func (c *Cluster) Remove(ctx context.Context, n *Node) error {
+	others := slices.DeleteFunc(c.live(), func(other *Node) bool { return other == n })
+	view, err := c.anyView(ctx, others)
+	if err != nil {
+		return err
+	}
+	for _, owned := range view.owners {
+		if owned.owner == n.id {
+			return fmt.Errorf("%s still owns slots %d-%d", n, owned.first, owned.last)
+		}
+	}
+	if err := n.Shutdown(); err != nil {
+		return err
+	}
+	err = each(others, func(_ int, other *Node) error { return c.forgetNode(ctx, other, n) })
+	if err != nil {
+		return err
+	}
+	return c.WaitHealthy(ctx)
+}
+
+// forgetNode makes other forget n. A replica refuses to forget its primary, until gossip has told it that its slots, and
+// with them the shard, have gone to another.
+func (c *Cluster) forgetNode(ctx context.Context, other, n *Node) error {
+	return poll(ctx, func() error {
+		_, err := c.Do(ctx, other, "CLUSTER", "FORGET", n.id)
+		if isUnknownNode(err) {
+			return nil // newer servers pass a FORGET on
+		}
+		return err
+	})
+}
+
+// Replace puts a new node at a new address in the place of n, as a managed service replaces a machine: the new node
+// syncs as a replica of the shard, takes over by a planned failover if n is a primary, and n is removed.
+func (c *Cluster) Replace(ctx context.Context, n *Node) (*Node, error) {
+	primary, err := c.primaryOf(ctx, n)
+	if err != nil {
+		return nil, err
+	}
+	successor, err := c.AddReplica(ctx, primary)
+	if err != nil {
+		return nil, err
+	}
+	if primary == n {
+		if err := c.Failover(ctx, successor); err != nil {
+			return nil, err
+		}
+	}
+	return successor, c.Remove(ctx, n)
+}
+
+// primaryOf returns the primary of n's shard, which is n itself where n is not listed as a replica.
+func (c *Cluster) primaryOf(ctx context.Context, n *Node) (*Node, error) {
+	view, err := c.anyView(ctx, c.live())
+	if err != nil {
+		return nil, err
+	}
+	for _, owned := range view.owners {
+		if slices.Contains(owned.replicas, n.id) {
+			return c.byID(owned.owner)
+		}
+	}
+	return n, nil
+}
+
+// owned returns the range of slot.
+func (c *Cluster) owned(ctx context.Context, slot int) (ownedRange, error) {
+	view, err := c.anyView(ctx, c.live())
+	if err != nil {
+		return ownedRange{}, err
+	}
+	for _, owned := range view.owners {
+		if owned.first <= slot && slot <= owned.last {
+			return owned, nil
+		}
+	}
+	return ownedRange{}, fmt.Errorf("slot %d has no owner", slot)
+}
+
+// anyView returns the slot map of the first of nodes that answers.
+func (c *Cluster) anyView(ctx context.Context, nodes []*Node) (slotView, error) {
+	errs := errors.New("no node tells its slots")
+	for _, n := range nodes {
+		view, err := c.view(ctx, n)
+		if err == nil {
+			return view, nil
+		}
+		errs = errors.Join(errs, err)
+	}
+	return slotView{}, errs
+}
+
+func (c *Cluster) byID(id string) (*Node, error) {
+	for _, n := range c.Nodes() {
+		if n.id == id {
+			return n, nil
+		}
+	}
+	return nil, fmt.Errorf("node id %s is none of ours", id)
+}
+
+func isUnknownNode(err error) bool {
+	var refused ServerError
+	return errors.As(err, &refused) && strings.HasPrefix(string(refused), "ERR Unknown node")
+}

@@ -1,0 +1,72 @@
+package keyslot_test
+
+import (
+	"bytes"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// maxLines is the size up to which a hand-written file can be read in one go.
+const maxLines = 600
+
+// generatedHeader is the line by which tools recognize generated files.
+var generatedHeader = regexp.MustCompile(`(?m)^// Code generated .* DO NOT EDIT\.$`)
+
+func TestFilesAreShortOrMarkedAsGenerated(t *testing.T) {
+	for _, file := range goFiles(t) {
+		content, err := os.ReadFile(file)
+		require.NoError(t, err)
+		header, _, _ := bytes.Cut(content, []byte("\npackage "))
+		marked := generatedHeader.Match(header)
+		if named := strings.HasSuffix(file, "_gen.go"); named != marked {
+			t.Errorf("%s: a file ends in _gen.go (%v here) if and only if it has the header of generated code (%v here)", file, named, marked)
+		}
+		if lines := bytes.Count(content, []byte("\n")); !marked && lines > maxLines {
+			t.Errorf("%s has %d lines, a file written by hand has at most %d", file, lines, maxLines)
+		}
+	}
+}
+
+// goFiles returns the Go files of this module, with slashes, relative to its root.
+func goFiles(t *testing.T) []string {
+	t.Helper()
+	var files []string
+	err := filepath.WalkDir(".", func(name string, entry fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		name = filepath.ToSlash(name)
+		if entry.IsDir() {
+			return skipForeign(name)
+		}
+		if path.Ext(name) == ".go" {
+			files = append(files, name)
+		}
+		return nil
+	})
+	require.NoError(t, err)
+	require.NotEmpty(t, files)
+	return files
+}
+
+// skipForeign leaves out the directories that the go command leaves out, and nested modules, whose imports are their own.
+func skipForeign(dir string) error {
+	base := path.Base(dir)
+	if dir == "." {
+		return nil
+	}
+	if strings.HasPrefix(base, ".") || strings.HasPrefix(base, "_") || base == "testdata" {
+		return fs.SkipDir
+	}
+	if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
+		return fs.SkipDir
+	}
+	return nil
+}
