@@ -281,7 +281,7 @@ func TestBackPressureHoldsNobodyBeyondTheirPatience(t *testing.T) {
 
 func TestRoomInTheBufferIsUsedWhileTheWriterIsStuck(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		node, conn, large := blocked(t)
+		node, conn, _ := blocked(t)
 		// A single request beyond any limit enters an empty buffer; the next one waits until the writer takes it.
 		huge := send(t, t.Context(), conn, &wire.Call{Request: request("SET", "k", strings.Repeat("x", 2<<20))})
 		entered := make(chan struct{})
@@ -295,10 +295,9 @@ func TestRoomInTheBufferIsUsedWhileTheWriterIsStuck(t *testing.T) {
 
 		node.Handle(func(fakenode.Request) (fakenode.Reaction, bool) {
 			node.StopReading()
-			return fakenode.Reaction{Send: "+OK\r\n"}, true
+			return fakenode.Reaction{}, true
 		})
 		node.Resume()
-		require.NoError(t, large.wait(t.Context())[0].Err)
 		<-entered
 		require.NoError(t, conn.Err())
 		given, cancel := context.WithCancel(t.Context())
