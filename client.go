@@ -15,7 +15,7 @@ import (
 type commands = command.Commands
 
 // Client is a connection to a whole cluster. All its methods are safe for concurrent use; one client serves a process.
-// The typed commands (Get, Set, MGet ...) are those of package command.
+// The typed commands, client.Get and so on, are the methods of command.Commands and documented there.
 type Client struct {
 	commands
 	core *core

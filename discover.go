@@ -90,11 +90,11 @@ func (c *core) ready(ctx context.Context, until time.Time) error {
 		ctx, cancel = context.WithDeadline(ctx, until)
 		defer cancel()
 	}
-	if err := ctx.Err(); err != nil {
-		return c.bootstrapError(err)
-	}
 	// The work is shared by all who wait and outlives each of them.
-	err := c.refresher.wait(ctx, "first map")
+	err := ctx.Err()
+	if err == nil {
+		err = c.refresher.wait(ctx, "first map")
+	}
 	var told *BootstrapError
 	switch {
 	case c.routes.Load() != nil:

@@ -1,4 +1,51 @@
-// Package keyslot is a cluster-aware client for Redis and Valkey Cluster.
+// Package keyslot is a client for Redis Cluster and Valkey Cluster, made for AWS ElastiCache in cluster mode. Given one
+// address, the configuration endpoint, it learns which node owns which slot, sends each command straight to the node that
+// owns its key, and stays right while shards are added, slots move and primaries fail.
+//
+//	client, err := keyslot.Open(ctx, "rediss://my.abc.clustercfg.use1.cache.amazonaws.com:6379")
+//	if err != nil {
+//		log.Fatal(err) // says what to do
+//	}
+//	defer client.Close()
+//
+//	err = client.Set(ctx, "user:1", "ann", command.EX(time.Minute))
+//	name, err := client.Get(ctx, "user:1") // errors.Is(err, keyslot.Nil) when there is no such key
+//
+// One [Client] serves a whole program: it is safe for concurrent use, and commands of many goroutines share a connection to
+// each node. Its typed commands are those of [command.Commands]; [Client.Do] sends any other.
+//
+// # How a command travels
+//
+//   - Route. [Slot] hashes the key, or its hash tag, to one of 16384 slots, and the slot map says whose it is. MGet, MSet,
+//     Del, Exists and their like take keys of any slots: each node gets one write, and the answer has the order of the call.
+//   - Send. The command joins those of other callers in the next write to that node, on a connection that is dialled when it
+//     is first needed.
+//   - Judge. MOVED changes the slot map and ASK does not; both are followed at once. A node that is loading, a slot half moved,
+//     a cluster between two primaries: the command is sent again after a pause. All of that goes on until the context's
+//     deadline, or where it has none, until [Options.CommandTimeout].
+//
+// The map is fetched anew in the background, from nodes and endpoint alike, after a MOVED, a lost connection, and when it has
+// aged. [Client.Topology] shows it; [Options.Trace] tells of redirects and refreshes.
+//
+// # Three outcomes
+//
+// A call ends in a reply, which may be the server's refusal (a [ServerError]), or in one of two errors that say what became of
+// the command:
+//
+//   - [ErrNotExecuted]: it never ran and never will. It was not sent whole, or the server refused it before running it. The
+//     client has sent such a command again, writes included, for as long as the call had time; so may you.
+//   - [ErrUnknownOutcome]: it was sent whole and not answered, so it may have run. The client sends it again by itself only
+//     if it changes nothing. Whether to repeat an INCR is for you to decide.
+//
+// Ask with errors.Is. With errors.As, an [*Error] gives the trail (node, attempts, redirects and the step that failed), and a
+// [*PartsError] lists key by key what failed of a command over several slots, which is not atomic. Cancelling a context gives
+// up one call, and harms neither the connection nor the calls beside it.
+//
+// # Where to look next
+//
+//   - Package command: the typed commands, their options and replies.
+//   - Package keyslottest: a cluster inside your own tests, with redirects, failovers and faults at will.
+//   - examples/quickstart: a load that runs on while slots move. DESIGN.md: how all this works, and why.
 package keyslot
 
 // Version is the version of this library, as servers see it in CLIENT INFO.

@@ -30,7 +30,8 @@ type config struct {
 	Keys    int           // of each goroutine
 	Pace    time.Duration // a goroutine starts a round of commands so often
 	Steady  time.Duration // how long a phase lasts in which no slot moves
-	Step    time.Duration // how long each step of the resharding takes
+	Step    time.Duration // how long each stage of the first migration lasts; more than the 200 ms a TRYAGAIN may wait
+	Pause   time.Duration // before each slot and key that moves after it
 	Live    bool          // the output is a terminal: one line shows the progress
 }
 
@@ -44,7 +45,8 @@ func main() {
 		Keys:    128,
 		Pace:    20 * time.Millisecond,
 		Steady:  3 * time.Second,
-		Step:    time.Millisecond,
+		Step:    250 * time.Millisecond,
+		Pause:   time.Millisecond,
 		Live:    isTerminal(os.Stdout),
 	}, os.Stdout, os.Stderr))
 }
@@ -67,7 +69,7 @@ func run(ctx context.Context, cfg config, stdout, stderr io.Writer) int {
 func demonstrate(ctx context.Context, cfg config, stdout io.Writer) (*report, error) {
 	phases := []phase{{"steady", wait(4 * cfg.Steady)}}
 	if cfg.Target == "" {
-		cluster, err := keyslottest.Start(keyslottest.Options{Shards: 3, StepPause: cfg.Step})
+		cluster, err := keyslottest.Start(keyslottest.Options{Shards: 3, StepPause: cfg.Pause})
 		if err != nil {
 			return nil, err
 		}

@@ -39,7 +39,6 @@ func (p *progress) during(run func() error) error {
 		case <-tick.C:
 			p.show()
 		case err := <-done:
-			p.show()
 			return err
 		}
 	}

@@ -45,7 +45,7 @@ func reshard(cluster *keyslottest.Cluster, cfg config) func(context.Context) err
 // moveTeam moves the slot of one team step by step, as redis-cli --cluster reshard does. A team is a few keys with a
 // common hash tag, which its goroutine reads with one MGET.
 func moveTeam(ctx context.Context, cluster *keyslottest.Cluster, to string, cfg config) error {
-	step := wait(100 * cfg.Step)
+	step := wait(cfg.Step)
 
 	// Both nodes know that the slot is on its way. Its keys are still where they were.
 	migration, err := cluster.Migrate(keyslot.Slot(teamKey(cfg, 0, 0)), to)

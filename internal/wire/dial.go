@@ -59,7 +59,8 @@ type DialError struct {
 
 func (e *DialError) Error() string {
 	cause := e.Err
-	if op, ok := cause.(*net.OpError); ok { // "dial tcp <address>: " would be said twice
+	//nolint:errorlint // only where it is the outermost error would the address be said twice
+	if op, ok := cause.(*net.OpError); ok {
 		cause = op.Err
 	}
 	return fmt.Sprintf("%s %s: %v", e.Phase, e.Addr, cause)
