@@ -89,6 +89,40 @@ func TestMovedPatchesItsSlotAtOnceAndRefreshesOnce(t *testing.T) {
 	})
 }
 
+// What a refresh learns was asked before a redirect that arrives meanwhile, and must not undo it.
+func TestMovedDuringARefreshIsKept(t *testing.T) {
+	story(t, keyslot.Options{ConnsPerNode: 2, RefreshAfter: time.Minute, IdleProbe: -1}, func(t *testing.T, s *stage) {
+		const odd = "bar" // in slot 5061, which does not share the connection that topologies are asked on
+		s.lower.On("GET", value, says("-MOVED 5061 %s", upper))
+		s.upper.On("GET", value)
+		answer := make(chan struct{})
+		for _, node := range []*fakenode.Node{s.lower, s.upper} {
+			var asked atomic.Int32
+			node.Handle(func(r fakenode.Request) (fakenode.Reaction, bool) {
+				switch r.Name() {
+				case "CLUSTER MYID":
+					return fakenode.Reaction{After: answer, Send: "$2\r\nid\r\n"}, true
+				case "CLUSTER SLOTS": // the refresh that the redirect asks for learns nothing
+					return says("-LOADING Redis is loading the dataset in memory"), asked.Add(1) > 1
+				}
+				return fakenode.Reaction{}, false
+			})
+		}
+		time.Sleep(time.Hour)
+		_, err := s.client.Get(t.Context(), odd) // asks for a refresh, because of the map's age
+		require.NoError(t, err)
+		time.Sleep(time.Millisecond)
+		_, err = s.client.Get(t.Context(), odd) // is redirected
+		require.NoError(t, err)
+		time.Sleep(time.Millisecond)
+		close(answer)
+		synctest.Wait()
+		_, err = s.client.Get(t.Context(), odd)
+		require.NoError(t, err)
+		require.Len(t, sent(s.lower, "GET"), 2)
+	})
+}
+
 func TestTryAgainWaitsAtTheSameNode(t *testing.T) {
 	story(t, keyslot.Options{}, func(t *testing.T, s *stage) {
 		tryAgain := says("-TRYAGAIN Multiple keys request during rehashing of slot")
@@ -143,10 +177,11 @@ func TestMovedToAReplicaSwapsTheShard(t *testing.T) {
 		client, err := keyslot.New(t.Context(), keyslot.Options{Endpoints: []string{lower}, Dial: s.net.Dial})
 		require.NoError(t, err)
 		defer client.Close()
-		s.lower.Handle(func(r fakenode.Request) (fakenode.Reaction, bool) {
-			return says("-MOVED 866 %s", upper), r.Name() == "GET"
-		})
+		s.lower.On("GET", says("-MOVED 866 %s", upper))
 		s.upper.On("GET", value)
+		for _, node := range []*fakenode.Node{s.lower, s.upper} { // nothing but the redirect can tell
+			node.On("CLUSTER SLOTS", says("-LOADING Redis is loading the dataset in memory"))
+		}
 		for _, key := range []string{low, up, "bar", "a", "b"} {
 			_, err := client.Get(t.Context(), key)
 			require.NoError(t, err)

@@ -165,12 +165,13 @@ func (c *core) learnFirst(ctx context.Context) (asked int, changed bool, err err
 	if err != nil {
 		return asked, false, c.bootstrapError(err)
 	}
-	next, why := choose(nil, []*view{first.view}, 1, true, time.Now())
+	next, why := c.publish(func(*slotMap) (*slotMap, choiceReason) {
+		return choose(nil, []*view{first.view}, 1, true, time.Now())
+	})
 	if next == nil {
 		first.conn.Drain()
 		return asked, false, c.bootstrapError(errors.New(why.String()))
 	}
-	c.publish(next)
 	c.keep(first)
 	return asked, true, nil
 }
@@ -179,9 +180,9 @@ func (c *core) learnFirst(ctx context.Context) (asked int, changed bool, err err
 // use: because nobody answered, or the answers were turned down.
 func (c *core) learnAgain(ctx context.Context, installed *routes) (asked int, changed bool, err error) {
 	views, asked, err := c.askNodes(ctx, installed)
-	unreachable := len(views) == 0
-	next, why := choose(installed.slotMap, views, asked, false, time.Now())
-	if next == nil || !views[0].ok {
+	decide := func(now *slotMap) (*slotMap, choiceReason) { return choose(now, views, asked, false, time.Now()) }
+	if next, _ := decide(installed.slotMap); next == nil || !views[0].ok {
+		unreachable := len(views) == 0
 		endpoint, n, eerr := c.askEndpoints(ctx)
 		asked += n
 		if eerr != nil {
@@ -189,16 +190,18 @@ func (c *core) learnAgain(ctx context.Context, installed *routes) (asked int, ch
 		} else {
 			defer c.keep(endpoint)
 			views = append(views, endpoint.view)
-			next, why = choose(installed.slotMap, views, len(views), unreachable, time.Now())
+			decide = func(now *slotMap) (*slotMap, choiceReason) {
+				return choose(now, views, len(views), unreachable, time.Now())
+			}
 		}
 	}
+	next, why := c.publish(decide)
 	if next == nil {
 		if len(views) > 0 {
 			return asked, false, nil // answers came, and the map in use is at least as good
 		}
 		return asked, false, errors.Join(errors.New(why.String()), err)
 	}
-	c.publish(next)
 	return asked, !next.agrees(&installed.layout), nil
 }
 
@@ -304,20 +307,25 @@ func ask(ctx context.Context, conn *wire.Conn, from Node) (*view, error) {
 	return parseView(replies[1], replies[2], from, at)
 }
 
-// publish installs a map. Nodes that it no longer lists are drained. A node that lost its slots while it owed replies in
-// silence is cut off: what a frozen primary acknowledges when it wakes is lost by then.
-func (c *core) publish(next *slotMap) {
+// publish installs the map that decide makes of the installed one, if any, and returns it. It decides under the lock: a MOVED
+// that came while the nodes were asked must not be lost. Nodes that the new map no longer lists are drained. A node that lost
+// its slots while it owed replies in silence is cut off: what a frozen primary acknowledges when it wakes is lost by then.
+func (c *core) publish(decide func(installed *slotMap) (*slotMap, choiceReason)) (next *slotMap, why choiceReason) {
 	c.install.Lock()
 	defer c.install.Unlock()
-	if c.isClosed() {
-		return
-	}
 	old := c.routes.Load()
+	var installed *slotMap
+	if old != nil {
+		installed = old.slotMap
+	}
+	if next, why = decide(installed); next == nil || c.isClosed() {
+		return next, why
+	}
 	r := &routes{slotMap: next, nodes: c.pool.reconcile(next.nodes, time.Now())}
 	c.routes.Store(r)
 	c.fresh.Store(int64(time.Since(c.born) + c.opts.RefreshAfter))
 	if old == nil {
-		return
+		return next, why
 	}
 	if !next.agrees(&old.layout) {
 		close(c.changed)
@@ -332,6 +340,7 @@ func (c *core) publish(next *slotMap) {
 			n.each(func(conn *wire.Conn) { conn.Abandon(errFenced) }, false)
 		}
 	}
+	return next, why
 }
 
 // movedTo gives a slot to the node that a MOVED names, and returns that node.
