@@ -21,11 +21,11 @@ func (call *call) startBlocking(until, now time.Time) time.Time {
 	index, unit, _ := call.cmd.BlockTimeout(&call.Request)
 	call.blocking = blocking{arg: index, unit: unit}
 	timeout, err := strconv.ParseFloat(string(call.Request.At(index)), 64)
-	if err != nil || timeout <= 0 || timeout*float64(unit) > math.MaxInt64/2 {
-		if err == nil {
-			return time.Time{}
-		}
+	switch {
+	case err != nil, math.IsNaN(timeout):
 		return until // the server will say what is wrong with it
+	case timeout <= 0, timeout*float64(unit) > math.MaxInt64/2:
+		return time.Time{}
 	}
 	wait := time.Duration(timeout * float64(unit))
 	call.blocking.until = now.Add(wait)

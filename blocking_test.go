@@ -1,0 +1,183 @@
+package keyslot_test
+
+import (
+	"context"
+	"strconv"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/keyslot-go/keyslot"
+	"github.com/keyslot-go/keyslot/internal/fakenode"
+	"github.com/keyslot-go/keyslot/keyslottest"
+)
+
+const popped = "*2\r\n$5\r\nhello\r\n$1\r\nv"
+
+func TestABlockingCommandDelaysNobody(t *testing.T) {
+	story(t, keyslot.Options{}, func(t *testing.T, s *stage) {
+		release := make(chan struct{})
+		s.lower.On("BLPOP", fakenode.Reaction{After: release, Send: popped + "\r\n"})
+		s.lower.On("XREAD", fakenode.Reaction{After: release, Send: "_\r\n"})
+		s.lower.On("GET", value)
+		var blocked sync.WaitGroup
+		for _, args := range [][]any{{"BLPOP", low, 0}, {"blpop", low, "0.0"}, {"XREAD", "BLOCK", 0, "STREAMS", low, "$"}} {
+			blocked.Go(func() {
+				_, err := s.client.Do(t.Context(), args...)
+				require.NoError(t, err)
+			})
+		}
+		synctest.Wait()
+		for range 10 {
+			_, err := s.client.Get(t.Context(), low)
+			require.NoError(t, err)
+		}
+		require.Equal(t, s.began, time.Now())
+		conns := map[int]bool{}
+		for _, r := range append(sent(s.lower, "BLPOP"), sent(s.lower, "XREAD")...) {
+			require.False(t, conns[r.Conn], "each has a connection of its own")
+			conns[r.Conn] = true
+		}
+		require.False(t, conns[sent(s.lower, "GET")[0].Conn])
+		close(release)
+		blocked.Wait()
+	})
+}
+
+func TestXReadWithoutBlockSharesTheConnection(t *testing.T) {
+	story(t, keyslot.Options{}, func(t *testing.T, s *stage) {
+		s.lower.On("XREAD", says("_"))
+		s.lower.On("GET", value)
+		_, err := s.client.Do(t.Context(), "XREAD", "STREAMS", low, "0")
+		require.NoError(t, err)
+		_, err = s.client.Get(t.Context(), low)
+		require.NoError(t, err)
+		require.Equal(t, sent(s.lower, "GET")[0].Conn, sent(s.lower, "XREAD")[0].Conn)
+	})
+}
+
+// Only the end of its connection keeps a blocked command from taking an element for nobody.
+func TestCancellingABlockingCommandEndsItsConnectionOnly(t *testing.T) {
+	story(t, keyslot.Options{RefreshAfter: -1}, func(t *testing.T, s *stage) {
+		s.lower.On("GET", value)
+		s.lower.On("BLPOP", stuck())
+		_, err := s.client.Get(t.Context(), low)
+		require.NoError(t, err)
+		require.EqualValues(t, 1, s.open.Load())
+		ctx, cancel := context.WithCancel(t.Context())
+		time.AfterFunc(time.Hour, cancel)
+		_, err = s.client.Do(ctx, "BLPOP", low, 0)
+		s.failsAt(t, time.Hour, err, keyslot.ErrUnknownOutcome, context.Canceled)
+		synctest.Wait()
+		require.EqualValues(t, 1, s.open.Load())
+		s.lower.On("BLPOP", says(popped))
+		for range 3 {
+			_, err = s.client.Do(t.Context(), "BLPOP", low, 0)
+			require.NoError(t, err)
+		}
+		require.EqualValues(t, 2, s.open.Load(), "one is enough for commands that follow each other")
+	})
+}
+
+func TestABlockingCommandTakesItsTimeoutAndCommandTimeoutAtMost(t *testing.T) {
+	story(t, keyslot.Options{CommandTimeout: time.Second}, func(t *testing.T, s *stage) {
+		s.lower.On("BLPOP", stuck())
+		_, err := s.client.Do(t.Context(), "BLPOP", low, 3)
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+		require.ErrorIs(t, err, keyslot.ErrUnknownOutcome)
+		require.InDelta(t, 4.125, time.Since(s.began).Seconds(), 0.126, "the watchdog looks every 250 ms")
+		s.began = time.Now()
+		_, err = s.client.Do(within(t, 500*time.Millisecond), "BLPOP", low, 3)
+		s.failsAt(t, 500*time.Millisecond, err, keyslot.ErrUnknownOutcome, context.DeadlineExceeded)
+		s.began = time.Now()
+		_, err = s.client.Do(within(t, time.Hour), "BLPOP", low, 0)
+		s.failsAt(t, time.Hour, err, keyslot.ErrUnknownOutcome, context.DeadlineExceeded)
+	})
+}
+
+func TestATimeoutThatIsNoNumberIsTheServersToRefuse(t *testing.T) {
+	story(t, keyslot.Options{}, func(t *testing.T, s *stage) {
+		s.lower.On("BLPOP", fakenode.Reaction{Delay: time.Second, Send: "-ERR timeout is not a float or out of range\r\n"})
+		for _, timeout := range []string{"", "x", "nan", "-nan", "inf", "-inf", "-1", "1e400", "9223372036854775807"} {
+			_, err := s.client.Do(t.Context(), "BLPOP", low, timeout)
+			require.ErrorAs(t, err, new(keyslot.ServerError), "%q", timeout)
+		}
+	})
+}
+
+func TestABlockingCommandThatIsRedirectedWaitsForTheRestOfItsTime(t *testing.T) {
+	for _, command := range []struct {
+		args func(timeout any) []any
+		at   int
+		unit time.Duration
+	}{
+		{func(timeout any) []any { return []any{"BLPOP", low, timeout} }, 2, time.Second},
+		{func(timeout any) []any {
+			return []any{"XREAD", "BLOCK", timeout.(int) * 1000, "STREAMS", low, "$"}
+		}, 2, time.Millisecond},
+	} {
+		story(t, keyslot.Options{}, func(t *testing.T, s *stage) {
+			args := command.args(5)
+			name := args[0].(string)
+			s.lower.On(name, fakenode.Reaction{Delay: 2 * time.Second, Send: "-MOVED 866 " + upper + "\r\n"})
+			s.upper.On(name, says("_"))
+			_, err := s.client.Do(t.Context(), args...)
+			require.NoError(t, err)
+			request := sent(s.upper, name)[0]
+			rest, err := strconv.ParseFloat(request.Args[command.at], 64)
+			require.NoError(t, err)
+			require.InDelta(t, 3*time.Second/command.unit, rest, float64(50*time.Millisecond/command.unit)+0.05)
+			require.Len(t, request.Args, len(args))
+		})
+	}
+}
+
+// A timeout that has passed meanwhile must not become 0, which is for ever.
+func TestABlockingCommandThatIsRedirectedTooLateDoesNotWaitForEver(t *testing.T) {
+	story(t, keyslot.Options{}, func(t *testing.T, s *stage) {
+		s.lower.On("BLPOP", fakenode.Reaction{Delay: 2 * time.Second, Send: "-MOVED 866 " + upper + "\r\n"})
+		s.upper.On("BLPOP", says("_"))
+		_, err := s.client.Do(t.Context(), "BLPOP", low, 1)
+		require.NoError(t, err)
+		require.Equal(t, "0.001", sent(s.upper, "BLPOP")[0].Args[2])
+	})
+}
+
+func TestABlockingCommandFollowsItsSlot(t *testing.T) {
+	cluster, client := begin(t, keyslottest.Options{Replicas: 1}, keyslot.Options{})
+	waitBlocked := func(moves func()) {
+		t.Helper()
+		done := make(chan error, 1)
+		go func() {
+			reply, err := client.Do(within(t, 20*time.Second), "BLPOP", "list", 0)
+			if err == nil {
+				_, err = reply.Strings()
+			}
+			done <- err
+		}()
+		moves()
+		_, err := client.Do(t.Context(), "RPUSH", "list", "v")
+		require.NoError(t, err)
+		require.NoError(t, <-done)
+	}
+	waitBlocked(func() {
+		owner := cluster.Owner("list")
+		for _, shard := range cluster.Shards() {
+			if shard.Primary.ID != owner.ID {
+				require.NoError(t, cluster.MoveSlots(t.Context(), owner.ID, shard.Primary.ID, keyslot.Slot("list")))
+				return
+			}
+		}
+	})
+	waitBlocked(func() {
+		for _, shard := range cluster.Shards() {
+			if shard.Primary.ID == cluster.Owner("list").ID {
+				require.NoError(t, cluster.Failover(shard.Replicas[0].ID))
+				return
+			}
+		}
+	})
+}
