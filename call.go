@@ -34,8 +34,9 @@ type call struct {
 
 // trip is where a call has been and where it goes next.
 type trip struct {
-	node      *node // of the attempt under way, or where the next one goes; nil: where the map says
-	pinned    *node // the only node it may go to; nil: any that serves its slot
+	node      *node   // of the attempt under way, or where the next one goes; nil: where the map says
+	routes    *routes // that chose the node of the last attempt which was not redirected
+	pinned    *node   // the only node it may go to; nil: any that serves its slot
 	asking    bool
 	due       time.Time // of the next attempt; zero: now
 	forMap    bool      // a new map would make it due at once
@@ -138,6 +139,9 @@ func (call *call) release() {
 // keepReply is the largest reply buffer that waits for the next call.
 const keepReply = 64 << 10
 
+// renew lets the connection of the last attempt take no more calls.
+func (call *call) renew() { call.node.lane(call.slot).renew(call.wire.Via()) }
+
 // isLostForPinned reports whether the one node that a call may go to is gone, or is a replica by now.
 func (call *call) isLostForPinned() bool {
 	return errors.Is(call.lost, errRetired) || strings.HasPrefix(call.refusal, "READONLY ")
@@ -194,7 +198,7 @@ func (call *call) giveUp(patience error) {
 	switch {
 	case call.lost == nil:
 		cause = fmt.Errorf("%w; last answer: %w", patience, ServerError(call.refusal))
-	case !isTimeout(call.lost):
+	case !isPatience(call.lost):
 		cause = fmt.Errorf("%w; last attempt: %w", patience, call.lost)
 	}
 	call.err = call.fail(call.outcome(call.verdict), cause)
@@ -214,7 +218,7 @@ func (call *call) fail(outcome Outcome, cause error) error {
 		Outcome: outcome, Err: cause,
 	}
 	if call.node != nil {
-		e.Node = call.node.info.Addr()
+		e.Node = call.node.addr()
 	}
 	if call.lost != nil {
 		e.Phase = phaseOf(call.lost, call.wire.Sent)
