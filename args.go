@@ -66,10 +66,13 @@ func encodeOne(r *resp.Request, arg any) (reason string) {
 	return ""
 }
 
-// encodeBinary guards against the nil pointer on which most marshalers panic.
+// encodeBinary guards against the nil pointers, maps and functions on which most marshalers panic.
 func encodeBinary(r *resp.Request, m encoding.BinaryMarshaler) (reason string) {
-	if v := reflect.ValueOf(m); v.Kind() == reflect.Pointer && v.IsNil() {
-		return fmt.Sprintf("a nil %T cannot be sent", m)
+	switch v := reflect.ValueOf(m); v.Kind() {
+	case reflect.Pointer, reflect.Map, reflect.Func, reflect.Chan:
+		if v.IsNil() {
+			return fmt.Sprintf("a nil %T cannot be sent", m)
+		}
 	}
 	b, err := m.MarshalBinary()
 	if err != nil {

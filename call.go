@@ -1,6 +1,7 @@
 package keyslot
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -163,10 +164,16 @@ func (call *call) attempt() attempt {
 	}
 	if a.err == nil {
 		text, _ := resp.Payload(call.wire.Reply)
-		a.refusal = string(text)
+		a.refusal = refusalText(text)
 	}
 	call.lost, call.refusal = a.err, a.refusal
 	return a
+}
+
+// refusalText returns an error reply without the arguments that servers quote after an unknown command: errors are logged.
+func refusalText(reply []byte) string {
+	text, _, _ := strings.Cut(string(reply), ", with args beginning with:")
+	return cmp.Or(text, "ERR") // a script may return an error without any text
 }
 
 // settle ends a call with the failure of its last attempt.

@@ -42,7 +42,7 @@ func New(ctx context.Context, opts Options) (*Client, error) {
 		return nil, err
 	}
 	if !opts.Lazy {
-		if err := core.ready(ctx, core.patience(ctx, time.Now())); err != nil {
+		if err := core.connect(ctx); err != nil {
 			core.close()
 			return nil, err
 		}
@@ -140,6 +140,9 @@ func (c *core) Begin() *command.Call { return &c.begin().Call }
 func (c *core) begin() *call { return c.idle.Get().(*call) }
 
 func (c *core) shutdown(ctx context.Context) (err error) {
+	if ctx == nil {
+		return errNilContext
+	}
 	c.running.shut()
 	select {
 	case <-c.running.empty:

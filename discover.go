@@ -72,6 +72,14 @@ func (e *BootstrapError) Error() string {
 // Unwrap returns what each address answered.
 func (e *BootstrapError) Unwrap() error { return e.Err }
 
+// connect is ready for New.
+func (c *core) connect(ctx context.Context) error {
+	if ctx == nil {
+		return c.bootstrapError(errNilContext)
+	}
+	return c.ready(ctx, c.patience(ctx, time.Now()))
+}
+
 // ready returns when there is a map to route by. Only a Lazy client's first commands wait for it.
 func (c *core) ready(ctx context.Context, until time.Time) error {
 	if c.routes.Load() != nil {
@@ -83,7 +91,10 @@ func (c *core) ready(ctx context.Context, until time.Time) error {
 		defer cancel()
 	}
 	// The work is shared by all who wait and outlives each of them.
-	err := c.refresher.wait(ctx, "first map")
+	err := ctx.Err()
+	if err == nil {
+		err = c.refresher.wait(ctx, "first map")
+	}
 	var told *BootstrapError
 	switch {
 	case c.routes.Load() != nil:

@@ -107,6 +107,9 @@ func (call *call) plan() (*split, error) {
 				"give the keys a common hash tag, like {user:1}:name", slot, call.slot, call.name())
 			return nil, call.refuse(k, reason)
 		}
+		if step, last := keys[1]-keys[0], keys[len(keys)-1]; r.Len()-last != step {
+			return nil, call.refuse(0, call.name()+" lacks what belongs to its last key") // the other parts would run
+		}
 		call.slot = command.NoSlot
 		return call.splitByKey(), nil
 	}

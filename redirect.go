@@ -125,7 +125,8 @@ func parseRedirect(text string) (target, bool) {
 	n, ok := decimal(slot, slotCount-1)
 	port, ok2 := decimal(addr[colon+1:], 65535)
 	host := addr[:colon]
-	if !ok || !ok2 || strings.ContainsAny(host, " \t[]/@") {
+	isName := host == "?" || len(host) <= maxHost && strings.Trim(host, alphanumerics+"-._:%") == ""
+	if !ok || !ok2 || !isName {
 		return target{}, false
 	}
 	return target{slot: uint16(n), host: host, port: port}, true
@@ -171,6 +172,7 @@ var refusals = [...]refusal{
 	{"MASTERDOWN", "Link with MASTER is down", waitForCluster},
 	{"MASTERDOWN", "", waitForCluster},
 	{"READONLY", "You can't write against a read only replica.", waitForCluster},
+	{"READONLY", "Can not run script with write flag", waitForCluster},
 	{"READONLY", "", waitForCluster},
 	{"UNBLOCKED", "force unblock", waitForCluster},
 	{"UNBLOCKED", "", tellCaller},
@@ -192,6 +194,8 @@ var refusals = [...]refusal{
 	{"NOPROTO", "", tellCaller},
 	{"DENIED", "", tellCaller},
 	{"IOERR", "", tellUnknown}, // MIGRATE: the third node may have the key
+	{"ERR", "max number of clients", waitForNode},
+	{"ERR", "Protocol error: ", tellCaller}, // the connection ends with it
 	{"ERR", "unknown command", tellCaller},
 	{"ERR", "unknown subcommand", tellCaller},
 	{"ERR", "wrong number of arguments", tellCaller},

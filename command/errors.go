@@ -89,7 +89,7 @@ func (e *Error) Is(target error) bool {
 	return false
 }
 
-// ServerError is an error reply, as the server sent it: "WRONGTYPE Operation against a key ...".
+// ServerError is an error reply, as the server sent it but for arguments it quotes: "WRONGTYPE Operation against a ...".
 type ServerError string
 
 func (e ServerError) Error() string { return string(e) }
@@ -144,27 +144,19 @@ func (e *PartsError) Error() string {
 	return fmt.Sprintf("keyslot: %s failed for %d of %d parts, the first: %v", e.Command, len(e.parts), e.Total, e.parts[0].Err)
 }
 
-// Is makes errors.Is answer for the command as a whole.
+// Is makes errors.Is answer for the command as a whole: ErrNotExecuted holds of all parts or not at all, any other error,
+// such as the context's, if it is the cause in one of them.
 func (e *PartsError) Is(target error) bool {
-	switch target {
-	case ErrNotExecuted:
-		if len(e.parts) < e.Total {
-			return false
-		}
-		for _, p := range e.parts {
-			if !errors.Is(p.Err, ErrNotExecuted) {
-				return false
-			}
-		}
-		return true
-	case ErrUnknownOutcome:
-		for _, p := range e.parts {
-			if errors.Is(p.Err, ErrUnknownOutcome) {
-				return true
-			}
+	all := target == ErrNotExecuted
+	if all && len(e.parts) < e.Total {
+		return false
+	}
+	for _, p := range e.parts {
+		if errors.Is(p.Err, target) != all {
+			return !all
 		}
 	}
-	return false
+	return all
 }
 
 // As finds the first part's error that target can hold, so that errors.As reaches a *ServerError in a part.

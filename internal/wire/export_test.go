@@ -1,12 +1,36 @@
 package wire
 
-import "time"
+import (
+	"net"
+	"sync/atomic"
+	"time"
+)
 
 // CountExactly makes the connection believe what a failed Write says, as it does for sockets.
 func CountExactly(c *Conn) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.exact = true
+}
+
+// CountWrites counts the connection's writes. It must be called before the first Send. A conn wrapped by Options.Dial would
+// be no socket to it, and be treated otherwise.
+func CountWrites(c *Conn) *atomic.Int64 {
+	counting := &countingConn{Conn: c.rw}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.rw = counting
+	return &counting.writes
+}
+
+type countingConn struct {
+	net.Conn
+	writes atomic.Int64
+}
+
+func (c *countingConn) Write(b []byte) (int, error) {
+	c.writes.Add(1)
+	return c.Conn.Write(b)
 }
 
 // Silence returns what the watchdog makes of ticks with the given gaps between them while nothing arrives.

@@ -15,7 +15,7 @@ const keepBuffer = 64 << 10
 func (c *Conn) flush(busy bool) {
 	if busy {
 		// Every runnable goroutine gets to append its command first, so that one write carries them all
-		// (BenchmarkRoundTrip: callers per write). A caller alone gains nothing and does not yield.
+		// (BenchmarkRoundTrip: commands per write). A caller alone gains nothing and does not yield.
 		runtime.Gosched()
 	}
 	c.mu.Lock()

@@ -102,6 +102,32 @@ func tryCall(ctx context.Context, conn *wire.Conn, call *wire.Call) (*wire.Call,
 	return call, nil
 }
 
+// The client's side accepts everything; only the peer knows how far it came. Sent says that it may have run, never less.
+func TestPeerThatResetsInTheMiddleOfAPipeline(t *testing.T) {
+	hello, all := len(request("HELLO", "3")), len(request("GET", "0"))*5
+	for k := 1; k <= all; k++ {
+		synctest.Test(t, func(t *testing.T) {
+			node, opts := newNode(t)
+			node.Handle(echo)
+			node.CutAfter(hello + k)
+			conn := connect(t, opts)
+			wire.CountExactly(conn)
+			calls := send(t, t.Context(), conn, get(5)...).wait(t.Context())
+			synctest.Wait()
+			ran := len(commands(node))
+			require.Equal(t, k*5/all, ran)
+			for i, call := range calls {
+				require.True(t, call.Err == nil || call.Sent || i >= ran, "call %d ran, after %d bytes", i, k)
+				if call.Err == nil {
+					require.Equal(t, "+"+string(rune('0'+i))+"\r\n", string(call.Reply))
+				}
+			}
+			conn.Wait()
+			require.Error(t, conn.Err())
+		})
+	}
+}
+
 func TestOnAnUnknownKindOfConnectionEveryByteOfferedCountsAsSent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		_, opts := newNode(t)
@@ -255,13 +281,27 @@ func TestBackPressureHoldsNobodyBeyondTheirPatience(t *testing.T) {
 
 func TestRoomInTheBufferIsUsedWhileTheWriterIsStuck(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		_, conn, _ := blocked(t)
-		// A single request beyond any limit enters an empty buffer; the next one waits for the writer to take it.
-		send(t, t.Context(), conn, &wire.Call{Request: request("SET", "k", strings.Repeat("x", 2<<20))})
-		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
-		defer cancel()
-		_, err := try(ctx, conn, "GET", "a")
-		require.ErrorIs(t, err, context.DeadlineExceeded)
+		node, conn, _ := blocked(t)
+		// A single request beyond any limit enters an empty buffer; the next one waits until the writer takes it.
+		huge := send(t, t.Context(), conn, &wire.Call{Request: request("SET", "k", strings.Repeat("x", 2<<20))})
+		entered := make(chan struct{})
+		call := get(1)[0]
+		go func() {
+			send(t, t.Context(), conn, call)
+			close(entered)
+		}()
+		synctest.Wait()
+		require.Equal(t, 2, conn.InFlight())
+
+		node.Handle(func(fakenode.Request) (fakenode.Reaction, bool) {
+			node.StopReading()
+			return fakenode.Reaction{}, true
+		})
+		node.Resume()
+		<-entered
 		require.NoError(t, conn.Err())
+		given, cancel := context.WithCancel(t.Context())
+		cancel()
+		require.True(t, huge.wait(given)[0].Abandoned, "its bytes are still being written")
 	})
 }

@@ -111,6 +111,32 @@ func TestBatchBeyondMaxInFlightEntersAnEmptyConnectionAlone(t *testing.T) {
 	})
 }
 
+func TestCrowdOfCallersOnAHungNodeLeavesInTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		node, opts := newNode(t)
+		node.On("GET", fakenode.Reaction{})
+		opts.MaxInFlight = 1000
+		conn := connect(t, opts)
+		begin := time.Now()
+		const crowd = 20_000
+		done := make(chan error, crowd)
+		for i := range crowd {
+			go func() {
+				ctx, cancel := context.WithTimeout(t.Context(), time.Second+time.Duration(i*7919%crowd))
+				defer cancel()
+				_, err := try(ctx, conn, "GET", "a")
+				done <- err
+			}()
+		}
+		for range crowd {
+			require.ErrorIs(t, <-done, context.DeadlineExceeded)
+		}
+		require.Less(t, time.Since(begin), time.Second+time.Millisecond)
+		require.Equal(t, 1000, conn.InFlight())
+		require.Len(t, commands(node), 1000)
+	})
+}
+
 func TestCallerThatLeavesTheLineLetsTheNextOneIn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		node, opts := newNode(t)

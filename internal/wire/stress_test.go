@@ -169,9 +169,9 @@ func TestNobodyIsToldAnythingWrongUnderStress(t *testing.T) {
 			}
 			l := &lane{opts: opts}
 			told := outcomes{unsent: map[string]bool{}}
-			rounds := 1500
+			rounds := 400
 			if testing.Short() {
-				rounds = 150
+				rounds = 50
 			}
 			var callers sync.WaitGroup
 			for id := range 16 {

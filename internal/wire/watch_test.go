@@ -50,6 +50,29 @@ func TestDeadlineOfACallWithoutContextIsKeptByTheConnection(t *testing.T) {
 	})
 }
 
+func TestCallGivenUpByItsCallerIsNotGivenUpAgainAtItsDeadline(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		node, opts := newNode(t)
+		node.On("GET", fakenode.Reaction{Delay: 2 * time.Second, Send: "+late\r\n"}, fakenode.Reaction{Send: "+own\r\n"})
+		conn := connect(t, opts)
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		call := get(1)[0]
+		call.Deadline = time.Now().Add(time.Second)
+		s := send(t, t.Context(), conn, call)
+		synctest.Wait()
+		s.wait(ctx)
+		time.Sleep(1500 * time.Millisecond)
+		require.ErrorIs(t, call.Err, context.Canceled)
+
+		next := get(1)
+		s.waiter.Expect(1) // a second completion of the first call would count for this one
+		require.NoError(t, conn.Send(t.Context(), &s.waiter, next))
+		s.waiter.Wait(t.Context(), next)
+		require.Equal(t, []string{"+own\r\n"}, replies(next))
+	})
+}
+
 func TestSilentPeerIsDeadAfterPeerTimeoutAndSuspectedBefore(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		node, opts := newNode(t)
@@ -102,6 +125,16 @@ func TestPeerThatSendsAnythingIsAlive(t *testing.T) {
 			})
 		})
 	}
+}
+
+func TestWithoutPeerTimeoutSilenceKillsNobody(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		node, opts := newNode(t)
+		node.On("GET", fakenode.Reaction{Delay: time.Hour, Send: "+ok\r\n"})
+		opts.PeerTimeout = 0
+		_, err := try(t.Context(), connect(t, opts), "GET", "a")
+		require.NoError(t, err)
+	})
 }
 
 func TestPeerThatAnswersOthersIsAlive(t *testing.T) {
@@ -199,6 +232,21 @@ func TestIdleConnectionIsProbedBeforeACommandIsRisked(t *testing.T) {
 			}
 			require.Equal(t, []string{"PING", "GET old", "GET old", "GET old"}, commands(node)[begin:])
 		}
+	})
+}
+
+func TestBusyConnectionHasNotBeenIdle(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		node, opts := newNode(t)
+		node.On("GET", fakenode.Reaction{Delay: 9 * time.Second, Send: "+ok\r\n"})
+		opts.IdleProbe = 5 * time.Second
+		conn := connect(t, opts)
+		for range 3 {
+			_, err := try(t.Context(), conn, "GET", "a")
+			require.NoError(t, err)
+			time.Sleep(time.Second)
+		}
+		require.NotContains(t, commands(node), "PING")
 	})
 }
 

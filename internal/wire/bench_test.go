@@ -1,0 +1,133 @@
+package wire_test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"net"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/keyslot-go/keyslot/internal/fakenode"
+	"github.com/keyslot-go/keyslot/internal/wire"
+)
+
+var getRequest = request("GET", "0123456789")
+
+// answerer is a server that does next to nothing, on loopback TCP: every getRequest is answered with the same value.
+func answerer(t testing.TB) wire.Options {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	var served sync.WaitGroup
+	served.Go(func() {
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			served.Go(func() { answerAll(conn) })
+		}
+	})
+	t.Cleanup(func() {
+		_ = l.Close()
+		served.Wait()
+	})
+	return wire.Options{Addr: l.Addr().String(), MaxInFlight: 4096, PeerTimeout: time.Minute}
+}
+
+func answerAll(conn net.Conn) {
+	defer func() { _ = conn.Close() }()
+	in := make([]byte, 64<<10)
+	if _, err := conn.Read(in); err != nil {
+		return
+	}
+	_, _ = conn.Write([]byte(fakenode.Hello))
+	replies := bytes.Repeat([]byte("$16\r\n0123456789abcdef\r\n"), len(in)/len(getRequest)+1)
+	reply := len(replies) / (len(in)/len(getRequest) + 1)
+	for rest := 0; ; {
+		n, err := conn.Read(in)
+		if err != nil {
+			return
+		}
+		rest += n
+		if _, err := conn.Write(replies[:rest/len(getRequest)*reply]); err != nil {
+			return
+		}
+		rest %= len(getRequest)
+	}
+}
+
+// BenchmarkRoundTrip is what one connection does for many callers: commands/write shows that whoever flushes writes for
+// everybody, and a single caller that it does not wait for others.
+func BenchmarkRoundTrip(b *testing.B) {
+	for _, callers := range []int{1, 8, 64, 512} {
+		b.Run(fmt.Sprintf("callers=%d", callers), func(b *testing.B) {
+			conn, err := wire.Dial(b.Context(), answerer(b))
+			require.NoError(b, err)
+			defer conn.Close()
+			writes := wire.CountWrites(conn)
+			var left atomic.Int64
+			left.Store(int64(b.N))
+			b.ReportAllocs()
+			b.ResetTimer()
+			var running sync.WaitGroup
+			for range callers {
+				running.Go(func() {
+					r := newRoundTripper(conn)
+					for left.Add(-1) >= 0 {
+						if err := r.run(b.Context()); err != nil {
+							b.Error(err)
+							return
+						}
+					}
+				})
+			}
+			running.Wait()
+			b.StopTimer()
+			b.ReportMetric(float64(b.N)/float64(max(1, writes.Load())), "commands/write")
+		})
+	}
+}
+
+// roundTripper sends one call again and again.
+type roundTripper struct {
+	conn   *wire.Conn
+	waiter wire.Waiter
+	calls  []*wire.Call
+}
+
+func newRoundTripper(conn *wire.Conn) *roundTripper {
+	return &roundTripper{conn: conn, calls: []*wire.Call{{Request: getRequest}}}
+}
+
+func (r *roundTripper) run(ctx context.Context) error {
+	r.waiter.Expect(1)
+	if err := r.conn.Send(ctx, &r.waiter, r.calls); err != nil {
+		return err
+	}
+	r.waiter.Wait(ctx, r.calls)
+	return r.calls[0].Err
+}
+
+func TestRoundTripAllocatesNothing(t *testing.T) {
+	cancellable, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	for name, ctx := range map[string]context.Context{"background": context.Background(), "cancellable": cancellable} {
+		t.Run(name, func(t *testing.T) {
+			r := newRoundTripper(connect(t, answerer(t)))
+			var err error
+			allocs := testing.AllocsPerRun(1000, func() {
+				if e := r.run(ctx); e != nil {
+					err = e
+				}
+			})
+			require.NoError(t, err)
+			require.Zero(t, allocs)
+			require.Equal(t, "$16\r\n0123456789abcdef\r\n", string(r.calls[0].Reply))
+		})
+	}
+}
