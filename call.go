@@ -1,6 +1,7 @@
 package keyslot
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"errors"
@@ -102,6 +103,9 @@ func (call *call) check(ctx context.Context) error {
 	}
 	call.cmd, _ = spec.Lookup(&call.Request)
 	if call.cmd == nil {
+		if bytes.ContainsAny(call.Request.At(0), " \t\r\n") { // no command of any server or module is called so
+			return call.refuse(0, `the name of a command has no spaces: pass the name and each argument by itself, as in "GET", "key"`)
+		}
 		return nil
 	}
 	if call.cmd.Refuse != "" {
@@ -239,7 +243,11 @@ func (call *call) name() string {
 	if call.Request.Len() == 0 {
 		return "command"
 	}
-	return string(call.Request.At(0))
+	first := call.Request.At(0)
+	if space := bytes.IndexAny(first, " \t\r\n"); space >= 0 {
+		first = first[:space]
+	}
+	return string(first)
 }
 
 // pacer returns the source of pauses of one kind.
