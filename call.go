@@ -48,6 +48,8 @@ type trip struct {
 	verdict   verdict // on the last attempt
 	lost      error   // why the last attempt had no reply
 	refusal   string  // or the error reply it had
+	tried     *node   // of the last attempt that failed
+	said      string  // the last error reply of any attempt
 	pacers    *[replicasWait + 1]pacer
 	blocking  blocking
 	borrowed  *wire.Conn // the dedicated connection of the attempt under way
@@ -175,6 +177,7 @@ func (call *call) attempt() attempt {
 		a.refusal = refusalText(text)
 	}
 	call.lost, call.refusal = a.err, a.refusal
+	call.tried, call.said = cmp.Or(call.node, call.tried), cmp.Or(a.refusal, call.said)
 	return a
 }
 
@@ -191,6 +194,8 @@ func (call *call) settle(v verdict, closed bool) {
 		call.err = call.fail(call.outcome(v), ServerError(call.refusal))
 	case closed:
 		call.err = call.fail(call.outcome(v), ErrClosed)
+	case isPatience(call.lost) && call.said != "":
+		call.err = call.fail(call.outcome(v), fmt.Errorf("%w; last answer: %w", call.lost, ServerError(call.said)))
 	default:
 		call.err = call.fail(call.outcome(v), call.lost)
 	}
@@ -198,11 +203,8 @@ func (call *call) settle(v verdict, closed bool) {
 
 // giveUp ends a call whose caller's patience has ended between two attempts.
 func (call *call) giveUp(patience error) {
-	cause := patience
-	switch {
-	case call.lost == nil:
-		cause = fmt.Errorf("%w; last answer: %w", patience, ServerError(call.refusal))
-	case !isPatience(call.lost):
+	cause := fmt.Errorf("%w; last answer: %w", patience, ServerError(call.refusal))
+	if call.lost != nil {
 		cause = fmt.Errorf("%w; last attempt: %w", patience, call.lost)
 	}
 	call.err = call.fail(call.outcome(call.verdict), cause)
@@ -221,8 +223,8 @@ func (call *call) fail(outcome Outcome, cause error) error {
 		Command: call.name(), Slot: call.slot, Attempts: call.attempts, Redirects: call.redirects,
 		Outcome: outcome, Err: cause,
 	}
-	if call.node != nil {
-		e.Node = call.node.addr()
+	if last := cmp.Or(call.node, call.tried); last != nil {
+		e.Node = last.addr()
 	}
 	if call.lost != nil {
 		e.Phase = phaseOf(call.lost, call.wire.Sent)
