@@ -284,3 +284,13 @@ func TestErrorsHoldNeitherKeysNorArguments(t *testing.T) {
 	require.NotContains(t, err.Error(), "top-secret")
 	require.NotContains(t, err.Error(), "hush-hush")
 }
+
+func TestDoTakesTheNameAndEachArgumentByItself(t *testing.T) {
+	_, client := begin(t, keyslottest.Options{Shards: 1}, keyslot.Options{})
+	_, err := client.Do(t.Context(), "GET secret")
+	require.EqualError(t, err, "keyslot: GET: the name of a command has no spaces: "+
+		`pass the name and each argument by itself, as in "GET", "key" [not executed]`)
+
+	_, err = client.MGet(t.Context())
+	require.EqualError(t, err, "keyslot: MGET: MGET takes at least 1 argument, got 0 [not executed]")
+}

@@ -1,6 +1,7 @@
 package keyslot
 
 import (
+	"sync"
 	"time"
 
 	"github.com/cenkalti/backoff/v4"
@@ -34,4 +35,25 @@ func (p *pacer) reset() {
 	if p.source != nil {
 		p.source.Reset()
 	}
+}
+
+// limiter spaces the commands that are sent to a node again: when thousands of them wait for one that is down, they come
+// back as a queue and not as a wave. It delays; it never refuses. Safe for concurrent use.
+type limiter struct {
+	mu   sync.Mutex
+	next time.Time // guarded by mu: when the next one may go
+}
+
+// resendsPerSecond is how many commands are sent to one node again in a second, redirects aside. A node answers at least
+// ten times as many.
+const resendsPerSecond = 10_000
+
+// queue returns when a command that is due then may go. Places are given from now on, not from due on: a long pause of one
+// command must not delay the short one of another.
+func (l *limiter) queue(due, now time.Time) time.Time {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	place := later(l.next, now)
+	l.next = place.Add(time.Second / resendsPerSecond)
+	return later(due, place)
 }

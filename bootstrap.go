@@ -2,343 +2,144 @@ package keyslot
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
-	"maps"
-	"math/rand/v2"
+	"io"
 	"net"
-	"net/netip"
 	"strings"
-	"sync"
+	"syscall"
 	"time"
 
+	"github.com/keyslot-go/keyslot/internal/resp"
 	"github.com/keyslot-go/keyslot/internal/wire"
 )
 
-const (
-	// lookupEvery is the least time between two lookups of one name. ElastiCache gives its names a DNS TTL of 5 to 10 s.
-	lookupEvery = time.Second
-	// dnsPatience is how long a lookup keeps callers from addresses known before. A resolver nearby answers in 1 to 100 ms.
-	dnsPatience = 500 * time.Millisecond
-	// maxNames bounds the answers kept: the endpoints and, with TLS, the names of at most 500 nodes and their past selves.
-	maxNames = 1024
-	// staggerMax is how long a silent candidate delays the next one; a live node answers within it from any zone of a region.
-	staggerMax = 80 * time.Millisecond
-)
-
-var errResolverClosed = errors.New("resolver closed")
-
-// hostLookup resolves a name to all its addresses; *net.Resolver is one. It must return soon after ctx ends.
-type hostLookup interface {
-	LookupNetIP(ctx context.Context, network, host string) ([]netip.Addr, error)
+// BootstrapError says why New, or the first command of a Lazy client, found no cluster behind the endpoints.
+type BootstrapError struct {
+	Endpoints []string
+	Advice    string // what to do, where the cause tells
+	Err       error  // what each address answered
 }
 
-// resolver looks names up anew at every use, with two limits: one lookup per name at a time, and at most one per lookupEvery.
-// Callers in between share the last answer. Safe for concurrent use.
-type resolver struct {
-	// immutable
-	source  hostLookup
-	timeout time.Duration // of one lookup
-
-	lookups sync.WaitGroup
-
-	// guarded by mu
-	mu      sync.Mutex
-	answers map[string]*answer // the newest answer per name
-	closed  bool
+func (e *BootstrapError) Error() string {
+	advice := ""
+	if e.Advice != "" {
+		advice = " (" + e.Advice + ")"
+	}
+	return fmt.Sprintf("keyslot: no usable cluster behind %s: %v%s", strings.Join(e.Endpoints, ", "), e.Err, advice)
 }
 
-// answer is the outcome of one lookup.
-type answer struct {
-	// immutable
-	asked  time.Time
-	cancel context.CancelFunc
-	last   []netip.Addr // the addresses known before
-	done   chan struct{}
+// Unwrap returns what each address answered.
+func (e *BootstrapError) Unwrap() error { return e.Err }
 
-	// written before done is closed, immutable from then on
-	addrs []netip.Addr
-	err   error
+// connect is ready for New.
+func (c *core) connect(ctx context.Context) error {
+	if ctx == nil {
+		return c.bootstrapError(errNilContext)
+	}
+	return c.ready(ctx, c.patience(ctx, time.Now()))
 }
 
-func newResolver(source hostLookup, timeout time.Duration) *resolver {
-	return &resolver{source: source, timeout: timeout, answers: make(map[string]*answer)}
-}
-
-// resolve returns every A and AAAA record of host, or host itself if it is an IP address. The slice is shared: it must not
-// be changed. It waits for a lookup, but never beyond ctx. When DNS fails or is slow, the addresses it gave last are returned;
-// when it answers that the name does not exist, that is an error.
-func (r *resolver) resolve(ctx context.Context, host string) ([]netip.Addr, error) {
-	addrs, err := r.ask(ctx, host).wait(ctx)
-	if err != nil {
-		return nil, fmt.Errorf("resolve %s: %w", host, err)
+// ready returns when there is a map to route by. Only a Lazy client's first commands wait for it.
+func (c *core) ready(ctx context.Context, until time.Time) error {
+	if c.routes.Load() != nil {
+		return nil
 	}
-	return addrs, nil
-}
-
-// ask returns the answer to share, or starts a lookup.
-func (r *resolver) ask(ctx context.Context, host string) *answer {
-	if addr, err := netip.ParseAddr(host); err == nil {
-		return answered([]netip.Addr{addr}, nil)
-	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.closed {
-		return answered(nil, errResolverClosed)
-	}
-	last, known := r.answers[host]
-	if known && (!last.finished() || time.Since(last.asked) < lookupEvery) {
-		return last
-	}
-	if !known && len(r.answers) >= maxNames {
-		maps.DeleteFunc(r.answers, func(_ string, a *answer) bool { return a.finished() })
-	}
-	// The lookup serves every caller that shares it, so it outlives the one that started it.
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), r.timeout)
-	a := &answer{asked: time.Now(), cancel: cancel, done: make(chan struct{})}
-	if known {
-		a.last = last.addrs
-	}
-	r.answers[host] = a
-	r.lookups.Go(func() { // ends with the lookup, at its timeout or at close, which waits for it
+	if !until.IsZero() {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithDeadline(ctx, until)
 		defer cancel()
-		defer close(a.done)
-		a.settle(r.source.LookupNetIP(ctx, "ip", host))
-	})
-	return a
-}
-
-// close ends the lookups under way and waits for them. Later calls of resolve fail.
-func (r *resolver) close() {
-	r.mu.Lock()
-	r.closed = true
-	for _, a := range r.answers {
-		a.cancel()
 	}
-	r.mu.Unlock()
-	r.lookups.Wait()
-}
-
-func (a *answer) wait(ctx context.Context) ([]netip.Addr, error) {
-	var patience <-chan time.Time
-	if len(a.last) > 0 {
-		timer := time.NewTimer(dnsPatience)
-		defer timer.Stop()
-		patience = timer.C
+	err := ctx.Err()
+	if err == nil {
+		// The work is shared by all who wait and outlives each of them.
+		err = c.refresher.wait(ctx, "first map")
 	}
-	select {
-	case <-a.done:
-		return a.addrs, a.err
-	case <-patience:
-		return a.last, nil
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
-}
-
-// settle records what DNS said. Silence is no reason to forget the addresses known before; "no such name" is.
-func (a *answer) settle(addrs []netip.Addr, err error) {
-	var dns *net.DNSError
-	gone := errors.As(err, &dns) && dns.IsNotFound
+	var known *BootstrapError
 	switch {
-	case err != nil && !gone && len(a.last) > 0:
-		a.addrs = a.last
-	case err != nil:
-		a.err = err
-	case len(addrs) == 0:
-		a.err = errors.New("the name has no addresses")
-	default:
-		a.addrs = addrs
-	}
-}
-
-func (a *answer) finished() bool {
-	select {
-	case <-a.done:
-		return true
-	default:
-		return false
-	}
-}
-
-func answered(addrs []netip.Addr, err error) *answer {
-	done := make(chan struct{})
-	close(done)
-	return &answer{done: done, addrs: addrs, err: err}
-}
-
-// candidate is one address that may answer for a configured endpoint. The name of the endpoint is what TLS verifies.
-type candidate struct {
-	endpoint endpoint
-	addr     netip.AddrPort
-}
-
-func (c candidate) String() string {
-	if addr := c.addr.String(); addr != c.endpoint.String() {
-		return c.endpoint.String() + " (" + addr + ")"
-	}
-	return c.endpoint.String()
-}
-
-// wrap adds where err came from, unless that is all in err already.
-func (c candidate) wrap(err error) error {
-	var dial *wire.DialError
-	if errors.As(err, &dial) && dial.Addr == c.String() {
+	case c.routes.Load() != nil:
+		return nil
+	case errors.As(err, &known), errors.Is(err, ErrClosed):
 		return err
 	}
-	return fmt.Errorf("%s: %w", c, err)
+	return c.bootstrapError(err)
 }
 
-// candidates resolves all endpoints at the same time and returns every address once, in the order to try them: shuffled, so
-// that clients spread over the nodes, and with IPv4 and IPv6 alternating, so that a family without a route costs one step.
-// It fails only when no endpoint has an address. It waits for DNS, at most until ctx ends.
-func (r *resolver) candidates(ctx context.Context, endpoints []endpoint) ([]candidate, error) {
-	answers := make([]*answer, len(endpoints))
-	for i, e := range endpoints {
-		answers[i] = r.ask(ctx, e.host)
+// learnFirst installs the first usable map that an endpoint gives.
+func (c *core) learnFirst(ctx context.Context) (asked int, changed bool, err error) {
+	first, asked, err := c.askEndpoints(ctx)
+	if err != nil {
+		return asked, false, c.bootstrapError(err)
 	}
-	var found []candidate
-	var failures []error
-	seen := make(map[netip.AddrPort]bool)
-	for i, e := range endpoints {
-		addrs, err := answers[i].wait(ctx)
-		if err != nil {
-			failures = append(failures, fmt.Errorf("resolve %s: %w", e.host, err))
-		}
-		for _, addr := range addrs {
-			at := netip.AddrPortFrom(addr.Unmap(), e.port)
-			if !seen[at] {
-				seen[at] = true
-				found = append(found, candidate{endpoint: e, addr: at})
-			}
-		}
+	installed, changed, why := c.settleOn([]*view{first.view}, 1, true)
+	c.reuse(first)
+	if !installed {
+		return asked, false, c.bootstrapError(errors.New(why.String()))
 	}
-	if len(found) == 0 {
-		return nil, raceError(failures)
-	}
-	rand.Shuffle(len(found), func(i, j int) { found[i], found[j] = found[j], found[i] })
-	return alternate(found), nil
+	return asked, changed, nil
 }
 
-// alternate reorders candidates so that the families take turns, beginning with that of the first.
-func alternate(candidates []candidate) []candidate {
-	var families [2][]candidate
-	for _, c := range candidates {
-		family := 0
-		if c.addr.Addr().Is4() != candidates[0].addr.Addr().Is4() {
-			family = 1
-		}
-		families[family] = append(families[family], c)
-	}
-	ordered := make([]candidate, 0, len(candidates))
-	for i := range candidates {
-		for _, family := range families {
-			if i < len(family) {
-				ordered = append(ordered, family[i])
-			}
-		}
-	}
-	return ordered
+// bootstrapError adds what to do, where the cause tells.
+func (c *core) bootstrapError(cause error) error {
+	return &BootstrapError{Endpoints: c.opts.Endpoints, Advice: advice(cause), Err: cause}
 }
 
-// racer asks candidates in order and takes the first success. The next candidate is started when one fails, or after a
-// stagger when none answers, so a black hole costs 80 ms and not a timeout.
-type racer[T any] struct {
-	// ask must return soon after its ctx ends. Its ctx ends with the race, so what it returns must not depend on it.
-	ask     func(ctx context.Context, c candidate) (T, error)
-	discard func(T)         // releases a success that came too late
-	timeout time.Duration   // of one ask; all candidates are started within it, however many they are
-	asks    *sync.WaitGroup // the owner's, which waits for late asks once the last run has returned
+// advice returns what to do about the usual causes of a failed start. A server that wants TLS hangs up on plain text,
+// answers with an alert, or waits for more.
+func advice(cause error) string {
+	const ifTLS = "use rediss:// or set Options.TLS if it wants TLS"
+	var (
+		refused     wire.Refusal
+		topology    *TopologyError
+		malformed   *resp.ProtocolError
+		noTLS       tls.RecordHeaderError
+		certificate *tls.CertificateVerificationError
+		dns         *net.DNSError
+	)
+	switch {
+	case errors.As(cause, &topology):
+		return adviceOn(topology)
+	case errors.As(cause, &refused):
+		return adviceOnRefusal(refused)
+	case errors.As(cause, &noTLS):
+		return "the server speaks no TLS: use redis:// or leave Options.TLS nil"
+	case errors.As(cause, &certificate):
+		return "the server's certificate does not verify: set Options.TLS with its RootCAs and ServerName"
+	case errors.As(cause, &dns) && dns.IsNotFound:
+		return "check the name of the endpoint"
+	case errors.As(cause, &malformed):
+		return "what answers there speaks no RESP: check host and port, and " + ifTLS
+	case errors.Is(cause, syscall.ECONNREFUSED):
+		return "nothing listens there: check host and port"
+	case errors.Is(cause, io.EOF), errors.Is(cause, syscall.ECONNRESET):
+		return "the server hung up: " + ifTLS
+	case errors.Is(cause, context.DeadlineExceeded):
+		return "no answer: check host, port and firewall, and " + ifTLS
+	}
+	return ""
 }
 
-type outcome[T any] struct {
-	from  candidate
-	value T
-	err   error
+func adviceOn(e *TopologyError) string {
+	switch {
+	case strings.Contains(e.Reply, "cluster support disabled"):
+		return "the server is not in cluster mode; keyslot needs cluster mode enabled"
+	case strings.HasPrefix(e.Reply, "NOPERM"):
+		return "the user needs permission for CLUSTER SLOTS: +cluster|slots +cluster|info +cluster|myid"
+	case e.Reply == "" && e.Reason == emptyCluster:
+		return "the cluster is empty: assign slots first, with redis-cli --cluster create"
+	}
+	return ""
 }
 
-// run returns the first success at once; the other asks are cancelled and end on their own. If all fail, or ctx ends, the
-// error is a raceError with every failure, each naming its candidate.
-func (r racer[T]) run(ctx context.Context, candidates []candidate) (T, error) {
-	raceCtx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	outcomes := make(chan outcome[T]) // each ask sends one: received here, or by discardLate once the race is over
-	stagger := min(staggerMax, r.timeout/time.Duration(max(1, len(candidates))))
-	due := time.NewTimer(stagger)
-	defer due.Stop()
-
-	started := 0
-	startNext := func() {
-		if started == len(candidates) {
-			return
-		}
-		c := candidates[started]
-		started++
-		due.Reset(stagger)
-		r.asks.Go(func() { // ends when ask does, which is soon after raceCtx ends; the owner of asks waits for it
-			askCtx, cancel := context.WithTimeout(raceCtx, r.timeout)
-			defer cancel()
-			value, err := r.ask(askCtx, c)
-			outcomes <- outcome[T]{c, value, err}
-		})
+func adviceOnRefusal(r wire.Refusal) string {
+	switch ServerError(r).Code() {
+	case "WRONGPASS":
+		return "check Username and Password"
+	case "NOAUTH":
+		return "the server wants a password: set Username and Password, or Credentials"
+	case "DENIED":
+		return "the server is in protected mode: give it a password, or an address to bind to"
 	}
-
-	var failures raceError
-	for startNext(); len(failures) < len(candidates); {
-		select {
-		case o := <-outcomes:
-			if o.err == nil {
-				r.discardLate(outcomes, started-len(failures)-1)
-				return o.value, nil
-			}
-			failures = append(failures, o.from.wrap(o.err))
-			startNext()
-		case <-due.C:
-			startNext()
-		case <-ctx.Done():
-			r.discardLate(outcomes, started-len(failures))
-			var none T
-			return none, append(failures, ctx.Err())
-		}
-	}
-	var none T
-	return none, failures
+	return ""
 }
-
-// discardLate releases what the asks still running may bring.
-func (r racer[T]) discardLate(outcomes <-chan outcome[T], running int) {
-	if running == 0 {
-		return
-	}
-	r.asks.Go(func() { // ends with the last ask
-		for range running {
-			if o := <-outcomes; o.err == nil {
-				r.discard(o.value)
-			}
-		}
-	})
-}
-
-// raceError holds why each candidate failed; errors.Is and errors.As look into all of them.
-type raceError []error
-
-// Error quotes a few failures only: with hundreds of nodes the others say the same.
-func (e raceError) Error() string {
-	const quoted = 3
-	if len(e) == 0 {
-		return "no address to try"
-	}
-	var b strings.Builder
-	for i, err := range e[:min(quoted, len(e))] {
-		if i > 0 {
-			b.WriteString("; ")
-		}
-		b.WriteString(err.Error())
-	}
-	if more := len(e) - quoted; more > 0 {
-		fmt.Fprintf(&b, "; and %d more", more)
-	}
-	return b.String()
-}
-
-func (e raceError) Unwrap() []error { return e }

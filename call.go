@@ -1,6 +1,7 @@
 package keyslot
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"errors"
@@ -34,8 +35,9 @@ type call struct {
 
 // trip is where a call has been and where it goes next.
 type trip struct {
-	node      *node // of the attempt under way, or where the next one goes; nil: where the map says
-	pinned    *node // the only node it may go to; nil: any that serves its slot
+	node      *node   // of the attempt under way, or where the next one goes; nil: where the map says
+	routes    *routes // that chose the node of the last attempt which was not redirected
+	pinned    *node   // the only node it may go to; nil: any that serves its slot
 	asking    bool
 	due       time.Time // of the next attempt; zero: now
 	forMap    bool      // a new map would make it due at once
@@ -103,6 +105,9 @@ func (call *call) check(ctx context.Context) error {
 	}
 	call.cmd, _ = spec.Lookup(&call.Request)
 	if call.cmd == nil {
+		if bytes.ContainsAny(call.Request.At(0), " \t\r\n") { // no command of any server or module is called so
+			return call.refuse(0, `the name of a command has no spaces: pass the name and each argument by itself, as in "GET", "key"`)
+		}
 		return nil
 	}
 	if call.cmd.Refuse != "" {
@@ -139,6 +144,9 @@ func (call *call) release() {
 
 // keepReply is the largest reply buffer that waits for the next call.
 const keepReply = 64 << 10
+
+// renew lets the connection of the last attempt take no more calls.
+func (call *call) renew() { call.node.lane(call.slot).renew(call.wire.Via()) }
 
 // isLostForPinned reports whether the one node that a call may go to is gone, or is a replica by now.
 func (call *call) isLostForPinned() bool {
@@ -186,7 +194,7 @@ func (call *call) settle(v verdict, closed bool) {
 		call.err = call.fail(call.outcome(v), ServerError(call.refusal))
 	case closed:
 		call.err = call.fail(call.outcome(v), ErrClosed)
-	case isTimeout(call.lost) && call.said != "":
+	case isPatience(call.lost) && call.said != "":
 		call.err = call.fail(call.outcome(v), fmt.Errorf("%w; last answer: %w", call.lost, ServerError(call.said)))
 	default:
 		call.err = call.fail(call.outcome(v), call.lost)
@@ -216,7 +224,7 @@ func (call *call) fail(outcome Outcome, cause error) error {
 		Outcome: outcome, Err: cause,
 	}
 	if last := cmp.Or(call.node, call.tried); last != nil {
-		e.Node = last.info.Addr()
+		e.Node = last.addr()
 	}
 	if call.lost != nil {
 		e.Phase = phaseOf(call.lost, call.wire.Sent)
@@ -237,7 +245,11 @@ func (call *call) name() string {
 	if call.Request.Len() == 0 {
 		return "command"
 	}
-	return string(call.Request.At(0))
+	first := call.Request.At(0)
+	if space := bytes.IndexAny(first, " \t\r\n"); space >= 0 {
+		first = first[:space]
+	}
+	return string(first)
 }
 
 // pacer returns the source of pauses of one kind.

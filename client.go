@@ -1,6 +1,7 @@
 package keyslot
 
 import (
+	"cmp"
 	"context"
 	"sort"
 	"sync"
@@ -109,7 +110,6 @@ type core struct {
 	routes  atomic.Pointer[routes] // the installed map; nil before the first
 	fresh   atomic.Int64           // until when the map is young enough: nanoseconds since born
 	install sync.Mutex             // held while routes is replaced
-	changed chan struct{}          // guarded by install: closed when a map with other owners is installed
 
 	running gate
 	closing sync.Once
@@ -125,7 +125,7 @@ func newCore(opts Options) (*core, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &core{opts: opts, endpoints: endpoints, born: time.Now(), changed: make(chan struct{}), done: make(chan struct{})}
+	c := &core{opts: opts, endpoints: endpoints, born: time.Now(), done: make(chan struct{})}
 	c.running.empty = make(chan struct{})
 	c.idle.New = func() any { return newCall(c) }
 	c.resolver = newResolver(opts.Resolver, opts.DialTimeout)
@@ -201,7 +201,7 @@ func (c *core) run(ctx context.Context, until time.Time, calls []*call) {
 			return
 		}
 		var err error
-		if due, err = c.rest(ctx, until, calls); err != nil {
+		if due, err = c.awaitDue(ctx, until, calls); err != nil {
 			for _, call := range calls {
 				call.giveUp(err)
 			}
@@ -258,6 +258,7 @@ func (c *core) route(call *call) error {
 		return nil
 	}
 	r := c.routes.Load()
+	call.routes = r
 	switch {
 	case call.pinned != nil:
 		call.node = call.pinned
@@ -302,7 +303,7 @@ func (c *core) prepare(call *call, v verdict) {
 		call.node, call.asking = c.redirect(call, v)
 		if call.node == last {
 			// The server behind this address calls itself by the same name but is not the owner: it was replaced.
-			last.renew()
+			call.renew()
 			call.node, call.asking = nil, false
 			wait = clusterWait
 		} else if call.redirects > freeRedirects {
@@ -314,7 +315,7 @@ func (c *core) prepare(call *call, v verdict) {
 			wait = clusterWait
 		}
 	case redial:
-		last.renew()
+		call.renew()
 		if call.redialled {
 			wait = clusterWait
 		}
@@ -324,9 +325,10 @@ func (c *core) prepare(call *call, v verdict) {
 	if wait == noPause {
 		return
 	}
-	call.due = time.Now().Add(call.pacer(wait).next())
+	now := time.Now()
+	call.due = now.Add(call.pacer(wait).next())
 	if last != nil {
-		call.due = last.resends.queue(call.due)
+		call.due = last.resends.queue(call.due, now)
 	}
 	call.forMap = wait == clusterWait && v.refresh
 }
@@ -340,14 +342,8 @@ const (
 
 // redirect returns the node that a MOVED or ASK points to. MOVED changes the map, ASK does not.
 func (c *core) redirect(call *call, v verdict) (to *node, asking bool) {
-	from := call.node
-	target := Node{Host: v.target.host, Port: v.target.port}
-	if target.Host == "" {
-		target.Host = from.info.Host
-	}
-	if target.Port == 0 {
-		target.Port = from.info.Port
-	}
+	from := call.node.info()
+	target := Node{Host: cmp.Or(v.target.host, from.Host), Port: cmp.Or(v.target.port, from.Port)}
 	if v.ask {
 		to = c.nodeAt(target)
 	} else {
@@ -355,15 +351,15 @@ func (c *core) redirect(call *call, v verdict) (to *node, asking bool) {
 	}
 	if c.opts.Trace.Redirected != nil {
 		c.opts.Trace.Redirected(RedirectEvent{
-			Slot: v.target.slot, Ask: v.ask, From: from.info.Addr(), To: target.Addr(),
+			Slot: v.target.slot, Ask: v.ask, From: from.Addr(), To: target.Addr(),
 		})
 	}
 	return to, v.ask
 }
 
-// rest waits until at least one of the calls is due, moves the due ones to the front in their order, and returns how many
+// awaitDue waits until at least one of the calls is due, moves the due ones to the front in their order, and returns how many
 // they are. It fails when the caller's patience ends first.
-func (c *core) rest(ctx context.Context, until time.Time, calls []*call) (due int, err error) {
+func (c *core) awaitDue(ctx context.Context, until time.Time, calls []*call) (due int, err error) {
 	first := calls[0].due
 	var changed <-chan struct{}
 	for _, call := range calls {
@@ -371,7 +367,7 @@ func (c *core) rest(ctx context.Context, until time.Time, calls []*call) (due in
 			first = call.due
 		}
 		if call.forMap {
-			changed = c.mapChanged()
+			changed = call.routes.replaced
 		}
 	}
 	isNew, err := c.sleep(ctx, until, first, changed)
@@ -419,11 +415,4 @@ func (c *core) sleep(ctx context.Context, until, due time.Time, changed <-chan s
 		return false, context.DeadlineExceeded
 	}
 	return isNew, nil
-}
-
-// mapChanged returns a channel that is closed when a map with other owners than now is installed.
-func (c *core) mapChanged() <-chan struct{} {
-	c.install.Lock()
-	defer c.install.Unlock()
-	return c.changed
 }

@@ -8,15 +8,24 @@ import (
 	"github.com/keyslot-go/keyslot/internal/wire"
 )
 
+const (
+	// maxDedicated bounds the connections to one node that blocking commands may hold at once.
+	maxDedicated = 1024
+	// keepDedicated is how many of them stay open when unused.
+	keepDedicated = 4
+)
+
 // dedicated are one node's connections for commands that block: each serves one call at a time, because a command that
 // waits on the server would hold up every reply behind it.
 type dedicated struct {
+	// immutable
 	permits chan struct{} // one for each connection in use
 
+	// guarded by mu
 	mu      sync.Mutex
-	idle    []*wire.Conn        // guarded by mu; last used last
-	all     map[*wire.Conn]bool // guarded by mu; idle ones included
-	retired bool                // guarded by mu
+	idle    []*wire.Conn        // last used last
+	all     map[*wire.Conn]bool // idle ones included
+	retired bool                // no dial may start
 }
 
 func (d *dedicated) init(retired bool) {
@@ -25,48 +34,28 @@ func (d *dedicated) init(retired bool) {
 	d.retired = retired
 }
 
-// sendDedicated runs one call on a connection of its own; giveBack must follow with that connection. An error means that the call
-// was not sent.
+// sendDedicated runs one call on a connection of its own; giveBack must follow with that connection. An error means that
+// the call was not sent.
 func (n *node) sendDedicated(ctx context.Context, until time.Time, w *wire.Waiter, call []*wire.Call) (*wire.Conn, error) {
-	for {
-		conn, err := n.borrow(ctx, until)
-		if err != nil {
-			return nil, err
-		}
-		err = conn.Send(ctx, w, call)
-		if err == nil {
-			return conn, nil
-		}
-		lost := conn.Err() != nil
-		n.giveBack(conn)
-		if !lost {
-			return nil, err
-		}
+	conn, err := n.borrow(ctx, until)
+	if err != nil {
+		return nil, err
 	}
+	if err := conn.Send(ctx, w, call); err != nil {
+		n.giveBack(conn)
+		return nil, err
+	}
+	return conn, nil
 }
 
 // borrow returns a connection that nobody else uses, dialled if need be, within the caller's patience.
 func (n *node) borrow(ctx context.Context, until time.Time) (*wire.Conn, error) {
 	d := &n.dedicated
-	select {
-	case d.permits <- struct{}{}:
-	default:
-		if err := d.waitPermit(ctx, until); err != nil {
-			return nil, err
-		}
+	if err := d.waitPermit(ctx, until); err != nil {
+		return nil, err
 	}
-	d.mu.Lock()
-	if last := len(d.idle) - 1; last >= 0 {
-		conn := d.idle[last]
-		d.idle = d.idle[:last]
-		d.mu.Unlock()
+	if conn := d.takeIdle(); conn != nil {
 		return conn, nil
-	}
-	retired := d.retired
-	d.mu.Unlock()
-	if retired {
-		<-d.permits
-		return nil, errRetired
 	}
 	conn, err := n.dialDedicated(ctx, until)
 	if err != nil {
@@ -75,7 +64,28 @@ func (n *node) borrow(ctx context.Context, until time.Time) (*wire.Conn, error) 
 	return conn, err
 }
 
+// takeIdle returns a live idle connection, the last one used; nil if there is none.
+func (d *dedicated) takeIdle() *wire.Conn {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for len(d.idle) > 0 {
+		last := len(d.idle) - 1
+		conn := d.idle[last]
+		d.idle = d.idle[:last]
+		if conn.Err() == nil {
+			return conn
+		}
+		delete(d.all, conn)
+	}
+	return nil
+}
+
 func (d *dedicated) waitPermit(ctx context.Context, until time.Time) error {
+	select {
+	case d.permits <- struct{}{}:
+		return nil
+	default:
+	}
 	if !until.IsZero() {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithDeadline(ctx, until)
@@ -97,18 +107,22 @@ func (n *node) dialDedicated(ctx context.Context, until time.Time) (*wire.Conn, 
 		done = make(chan struct{})
 		gone = make(chan struct{})
 	)
-	n.pool.work.Add(1)
+	if err := n.startDedicated(); err != nil {
+		return nil, err
+	}
 	go func() { // ends with the dial, within DialTimeout; pool.close waits for it
 		defer n.pool.work.Done()
 		conn, err = n.pool.dial(n.pool.ctx, n, true)
 		if err == nil {
 			n.dedicated.add(conn)
+		} else {
+			n.redial.failed(err, time.Now())
 		}
 		select {
 		case done <- struct{}{}:
 		case <-gone:
 			if err == nil {
-				n.dedicated.keep(conn)
+				n.keep(conn)
 			}
 		}
 	}()
@@ -117,6 +131,20 @@ func (n *node) dialDedicated(ctx context.Context, until time.Time) (*wire.Conn, 
 		return nil, err
 	}
 	return conn, err
+}
+
+// startDedicated announces a dial, unless the node has left or its last dial failed a moment ago.
+func (n *node) startDedicated() error {
+	n.dedicated.mu.Lock()
+	defer n.dedicated.mu.Unlock()
+	if n.dedicated.retired {
+		return errRetired
+	}
+	if err := n.redial.allow(time.Now()); err != nil {
+		return err
+	}
+	n.pool.work.Add(1) // under the lock by which close retires the node: none is added once it waits
+	return nil
 }
 
 func (d *dedicated) add(conn *wire.Conn) {
@@ -135,21 +163,26 @@ func (n *node) giveBack(conn *wire.Conn) {
 	if conn.InFlight() > 0 {
 		conn.Abandon(errGivenUp)
 	}
-	n.dedicated.keep(conn)
+	n.keep(conn)
 	<-n.dedicated.permits
 }
 
 // keep makes conn idle, or forgets it when it is dead or there are enough.
-func (d *dedicated) keep(conn *wire.Conn) {
+func (n *node) keep(conn *wire.Conn) {
+	d := &n.dedicated
+	dead := conn.Err() != nil
 	d.mu.Lock()
 	surplus := d.retired || len(d.idle) >= keepDedicated
-	if surplus || conn.Err() != nil {
+	if dead || surplus {
 		delete(d.all, conn)
 	} else {
 		d.idle = append(d.idle, conn)
 	}
 	d.mu.Unlock()
-	if surplus {
+	switch {
+	case dead:
+		n.lost(conn)
+	case surplus:
 		conn.Drain()
 	}
 }

@@ -1,6 +1,7 @@
 package keyslot
 
 import (
+	"context"
 	"errors"
 
 	"github.com/keyslot-go/keyslot/command"
@@ -54,6 +55,8 @@ func phaseOf(err error, sent bool) string {
 		dial    *wire.DialError
 	)
 	switch {
+	case errors.Is(err, errNoOwner), errors.Is(err, errRetired):
+		return ""
 	case errors.As(err, &resolve):
 		return "resolve"
 	case errors.As(err, &dial):
@@ -62,4 +65,10 @@ func phaseOf(err error, sent bool) string {
 		return "read"
 	}
 	return "write"
+}
+
+// isPatience reports whether err is the end of the caller's own patience, and not that of a dial.
+func isPatience(err error) bool {
+	var dial *wire.DialError
+	return (errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)) && !errors.As(err, &dial)
 }

@@ -240,7 +240,7 @@ func ExampleClient_Shutdown() {
 	fmt.Println(err)
 	// Output:
 	// <nil>
-	// keyslot: GET: keyslot: client closed [not executed]
+	// keyslot: GET: client closed [not executed]
 }
 
 func ExampleClient_Close() {

@@ -90,7 +90,7 @@ func classifyLost(a attempt) verdict {
 	switch {
 	case errors.As(a.err, &dial), errors.Is(a.err, errNoOwner):
 		v.pause = clusterWait
-	case isTimeout(a.err): // the caller's own patience has ended
+	case isPatience(a.err):
 		v.action, v.refresh = finish, false
 	}
 	if a.sent && !a.readOnly {

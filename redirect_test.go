@@ -178,7 +178,7 @@ func TestAttemptsWithoutAReply(t *testing.T) {
 		})
 	}
 	// A dial error proves that nothing was sent, even where it was its own deadline that ended it.
-	for _, err := range []error{dialFailed, dialTimedOut, errBackoff{dialFailed}, errNoOwner, fmt.Errorf("x: %w", dialFailed)} {
+	for _, err := range []error{dialFailed, dialTimedOut, errNoOwner, fmt.Errorf("x: %w", dialFailed)} {
 		for _, a := range []attempt{write, read, script} {
 			a.err = err
 			require.Equal(t, lostAgain(clusterWait, NotExecuted), classify(a), "%v", err)
@@ -300,7 +300,7 @@ func FuzzRedirect(f *testing.F) {
 
 func TestPhaseNamesTheStepThatFailed(t *testing.T) {
 	dial := &wire.DialError{Phase: wire.PhaseAuth, Addr: "h:1", Err: errors.New("WRONGPASS")}
-	require.Equal(t, "auth", phaseOf(errBackoff{dial}, false))
+	require.Equal(t, "auth", phaseOf(dial, false))
 	resolve := &wire.DialError{Phase: wire.PhaseDial, Addr: "h:1", Err: &resolveError{errors.New("no such host")}}
 	require.Equal(t, "resolve", phaseOf(resolve, false))
 	require.Equal(t, "write", phaseOf(syscall.ECONNRESET, false))

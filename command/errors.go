@@ -64,7 +64,7 @@ func (e *Error) Error() string {
 	if e.Phase != "" {
 		b.WriteString(", " + e.Phase)
 	}
-	fmt.Fprintf(&b, ": %v", e.Err)
+	fmt.Fprintf(&b, ": %s", strings.TrimPrefix(fmt.Sprint(e.Err), "keyslot: ")) // once is enough
 	if e.Outcome != Answered {
 		b.WriteString(" [" + e.Outcome.String())
 		if e.Attempts > 1 {
@@ -102,11 +102,16 @@ func (e ServerError) Code() string {
 
 // ArgumentError says what is wrong with an argument. Nothing was sent.
 type ArgumentError struct {
-	Index  int // position of the argument, the command's name being 0
+	Index  int // position of the argument; 0, the command's name, where the command as a whole cannot be sent
 	Reason string
 }
 
-func (e *ArgumentError) Error() string { return fmt.Sprintf("argument %d: %s", e.Index, e.Reason) }
+func (e *ArgumentError) Error() string {
+	if e.Index == 0 { // the command as a whole
+		return e.Reason
+	}
+	return fmt.Sprintf("argument %d: %s", e.Index, e.Reason)
+}
 
 // TypeError says that a reply has another type than was asked for.
 type TypeError struct {

@@ -36,6 +36,7 @@ func TestAnErrorTellsItsOutcomeAndItsCause(t *testing.T) {
 
 func TestAnErrorReadsAsASentence(t *testing.T) {
 	require.EqualError(t, failed(command.Answered, command.ServerError("WRONGTYPE x")), "keyslot: GET (slot 7) at 10.0.0.1:6379: WRONGTYPE x")
+	require.EqualError(t, failed(command.NotExecuted, command.ErrClosed), "keyslot: GET (slot 7) at 10.0.0.1:6379: client closed [not executed]")
 	require.EqualError(t, &command.Error{
 		Command: "PING", Slot: command.NoSlot, Phase: "dial", Attempts: 3, Redirects: 1, Outcome: command.NotExecuted, Err: context.Canceled,
 	}, "keyslot: PING, dial: context canceled [not executed after 3 attempts, 1 redirects]")

@@ -43,6 +43,9 @@ const (
 	abandoned
 )
 
+// Via returns the connection that the call was last sent on.
+func (c *Call) Via() *Conn { return c.conn }
+
 // claim makes the claimant the only one that may write the call's outcome.
 func (c *Call) claim() bool { return c.state.CompareAndSwap(pending, claimed) }
 

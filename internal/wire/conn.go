@@ -91,7 +91,7 @@ func (c *Conn) Send(ctx context.Context, w *Waiter, calls []*Call) error {
 		call.state.Store(pending)
 		c.enqueue(call)
 	}
-	c.armWatchdog()
+	c.armWatchdog(calls[0].Deadline)
 	flush := !c.flushing
 	c.flushing = true
 	c.mu.Unlock()
@@ -157,6 +157,13 @@ func (c *Conn) Err() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.refusal()
+}
+
+// Proven reports whether the server has answered a command: taking a connection and a handshake proves little.
+func (c *Conn) Proven() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.answered > 0
 }
 
 // Server returns what the node said of itself in the handshake.

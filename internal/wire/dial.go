@@ -244,9 +244,8 @@ func (c *Conn) hello2() (Phase, error) {
 
 // roundTrip sends one command of the handshake and returns its reply; the reader does not run yet.
 func (c *Conn) roundTrip(args ...string) (resp.Value, error) {
-	if _, err := c.rw.Write(command(args...)); err != nil {
-		return resp.Value{}, err
-	}
+	// A failed write is not the end: a server that turns clients away says why and closes before it is asked anything.
+	_, unsent := c.rw.Write(command(args...))
 	c.buf = c.buf[:0]
 	for {
 		if len(c.buf) == cap(c.buf) {
@@ -264,11 +263,11 @@ func (c *Conn) roundTrip(args ...string) (resp.Value, error) {
 			v, derr := resp.Decode(c.buf)
 			c.buf = c.buf[:0]
 			if v.Kind == resp.SimpleError || v.Kind == resp.BulkError {
-				derr = Refusal(v.Str)
+				return v, Refusal(v.Str)
 			}
-			return v, derr
+			return v, cmp.Or(unsent, derr)
 		case err != nil:
-			return resp.Value{}, err
+			return resp.Value{}, cmp.Or(unsent, err)
 		}
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"net"
 	"strings"
 	"syscall"
 	"testing"
@@ -142,6 +143,25 @@ func TestHandshakeFailures(t *testing.T) {
 			})
 		})
 	}
+}
+
+func TestServerThatTurnsClientsAwayIsHeardEvenIfItIsFaster(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		node, opts := newNode(t)
+		node.Greet(fakenode.Reaction{Send: "-ERR max number of clients reached\r\n", End: fakenode.FIN})
+		dial := opts.Dial
+		opts.Dial = func(ctx context.Context, network, addr string) (net.Conn, error) {
+			conn, err := dial(ctx, network, addr)
+			synctest.Wait()
+			return conn, err
+		}
+		_, err := wire.Dial(t.Context(), opts)
+		require.ErrorContains(t, err, "max number of clients reached")
+
+		node.Greet(fakenode.Reaction{End: fakenode.FIN})
+		_, err = wire.Dial(t.Context(), opts)
+		require.ErrorIs(t, err, syscall.EPIPE)
+	})
 }
 
 func TestRefusedDialIsOfThePhaseDial(t *testing.T) {

@@ -213,6 +213,24 @@ func TestReplyToACancelledCallIsDiscarded(t *testing.T) {
 	})
 }
 
+func TestWaiterCountsEveryCallOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		node, opts := newNode(t)
+		node.On("GET", fakenode.Reaction{Send: "+ok\r\n"}, fakenode.Reaction{})
+		conn := connect(t, opts)
+		s := send(t, t.Context(), conn, get(1)...)
+		synctest.Wait()
+		s.waiter.Withdraw(0) // of a batch of which all could be sent
+		s.wait(t.Context())
+
+		s.waiter.Expect(1)
+		require.NoError(t, conn.Send(t.Context(), &s.waiter, s.calls))
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		require.ErrorIs(t, s.wait(ctx)[0].Err, context.DeadlineExceeded)
+	})
+}
+
 func TestCancelledBatchKeepsWhatItHas(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		node, opts := newNode(t)

@@ -204,6 +204,7 @@ func TestAbandoningTLSDoesNotWaitForThePeer(t *testing.T) {
 				opts.TLS = client
 			}
 			conn := connect(t, opts)
+			synctest.Wait()
 			node.StopReading()
 			_, err := try(t.Context(), conn, "GET", "the last one read")
 			require.NoError(t, err)

@@ -40,7 +40,7 @@ func (c *Conn) probeIfIdle() {
 	}
 	c.idle.probing = true
 	c.enqueueQuiet(&c.idle.ping, ping)
-	c.armWatchdog()
+	c.armWatchdog(time.Time{})
 	if !c.flushing {
 		c.flushing = true
 		c.flushers.Add(1)
@@ -60,6 +60,7 @@ func (c *Conn) enqueueQuiet(call *Call, request []byte) {
 type watchdog struct {
 	timer *time.Timer
 	armed bool
+	next  time.Time // when the timer fires
 	last  time.Time // the last look
 	since time.Time // when progress was last seen
 	head  int64     // end of the oldest call then
@@ -74,10 +75,22 @@ func (w *watchdog) stop() {
 	}
 }
 
-// armWatchdog starts the timer unless it runs. mu is held.
-func (c *Conn) armWatchdog() {
+// lookAt sets the timer to the next tick, or to a deadline before it.
+func (w *watchdog) lookAt(now, deadline time.Time) {
+	w.next = now.Add(tick)
+	if !deadline.IsZero() && deadline.Before(w.next) {
+		w.next = deadline
+	}
+	w.timer.Reset(w.next.Sub(now))
+}
+
+// armWatchdog starts the timer unless it runs, so that it looks at deadline (zero: none) at the latest. mu is held.
+func (c *Conn) armWatchdog(deadline time.Time) {
 	w := &c.watch
 	if w.armed {
+		if !deadline.IsZero() && deadline.Before(w.next) {
+			w.lookAt(time.Now(), deadline)
+		}
 		return
 	}
 	now := time.Now()
@@ -85,9 +98,8 @@ func (c *Conn) armWatchdog() {
 	w.head, w.bytes = c.queue.at(0).end, c.bytesRead.Load()
 	if w.timer == nil {
 		w.timer = time.AfterFunc(tick, c.look)
-		return
 	}
-	w.timer.Reset(tick)
+	w.lookAt(now, deadline)
 }
 
 // look is the watchdog's tick, on a timer's goroutine.
@@ -100,11 +112,12 @@ func (c *Conn) look() {
 		return
 	}
 	silent := c.watch.observe(now, c.queue.at(0).end, c.bytesRead.Load())
-	expired := c.expire(now)
-	suspect := silent >= suspectAfter && !c.watch.told
+	expired, nearest := c.expire(now)
+	// Silence is what a blocking command is for.
+	suspect := silent >= suspectAfter && !c.watch.told && !c.opts.Blocking
 	c.watch.told = c.watch.told || suspect
 	probing := c.idle.probing
-	c.watch.timer.Reset(tick)
+	c.watch.lookAt(now, nearest)
 	c.mu.Unlock()
 
 	for _, call := range expired {
@@ -116,8 +129,7 @@ func (c *Conn) look() {
 	switch {
 	case probing && silent >= probeTimeout:
 		c.fail(ErrProbeFailed)
-	case c.opts.Blocking: // silence is what a blocking command is for
-	case c.opts.PeerTimeout > 0 && silent >= c.opts.PeerTimeout:
+	case c.opts.PeerTimeout > 0 && silent >= c.opts.PeerTimeout && !c.opts.Blocking:
 		c.fail(ErrPeerSilent)
 	case suspect && c.opts.OnSilent != nil:
 		c.opts.OnSilent()
@@ -143,16 +155,25 @@ func (w *watchdog) observe(now time.Time, head, bytes int64) time.Duration {
 }
 
 // expire claims the calls whose deadline has passed and settles them as given up; the caller finishes them without the
-// lock. mu is held.
-func (c *Conn) expire(now time.Time) (expired []*Call) {
+// lock. It also returns the nearest deadline of the others. mu is held.
+func (c *Conn) expire(now time.Time) (expired []*Call, nearest time.Time) {
 	for i := c.queue.len() - 1; i >= 0; i-- {
 		call := c.queue.at(i)
-		if call.Deadline.IsZero() || now.Before(call.Deadline) || !call.claim() {
+		if call.Deadline.IsZero() || call.state.Load() != pending {
+			continue
+		}
+		if now.Before(call.Deadline) {
+			if nearest.IsZero() || call.Deadline.Before(nearest) {
+				nearest = call.Deadline
+			}
+			continue
+		}
+		if !call.claim() {
 			continue
 		}
 		call.Err = context.DeadlineExceeded
 		c.giveUpLocked(call)
 		expired = append(expired, call)
 	}
-	return expired
+	return expired, nearest
 }

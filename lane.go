@@ -1,0 +1,214 @@
+package keyslot
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/keyslot-go/keyslot/internal/wire"
+)
+
+const (
+	// Failed dials of one node back off from the first to the second, full jitter, whatever the connection was for: a dead
+	// node costs a client a few dials a second, and a restarted one is noticed within half a second.
+	minRedial = 50 * time.Millisecond
+	maxRedial = 500 * time.Millisecond
+)
+
+// lane is one shared connection of a node and the dial that replaces it. A slot keeps its lane, so that commands on
+// one key keep their order.
+type lane struct {
+	node *node // immutable
+	conn atomic.Pointer[wire.Conn]
+
+	// guarded by mu
+	mu      sync.Mutex
+	retired bool          // no dial may start
+	dialing chan struct{} // closed when the dial in progress has ended; nil when there is none
+	err     error         // why the last dial failed
+}
+
+// lane returns the shared connection that serves slot; commands without a key share the first.
+func (n *node) lane(slot int) *lane {
+	return &n.lanes[max(slot, 0)%len(n.lanes)]
+}
+
+// send queues calls on the lane's connection, which it dials if need be. An error means that none was sent.
+func (l *lane) send(ctx context.Context, until time.Time, w *wire.Waiter, calls []*wire.Call) (err error) {
+	for range 2 {
+		conn := l.conn.Load()
+		if conn == nil {
+			if conn, err = l.open(ctx, until); err != nil {
+				return err
+			}
+		}
+		err = conn.Send(ctx, w, calls)
+		if err == nil || conn.Err() == nil {
+			return err
+		}
+		// The connection was dead or draining before anything was sent on it: a new one is as good, once.
+		l.drop(conn)
+	}
+	return err
+}
+
+// live returns the lane's connection, or nil where it has none that takes calls.
+func (l *lane) live() *wire.Conn {
+	conn := l.conn.Load()
+	if conn != nil && conn.Err() != nil {
+		l.drop(conn)
+		return nil
+	}
+	return conn
+}
+
+// open waits for a live connection: the one that is there by now, or a dial that it starts or joins.
+func (l *lane) open(ctx context.Context, until time.Time) (*wire.Conn, error) {
+	dialing, err := l.startDial()
+	if err != nil {
+		return nil, err
+	}
+	if dialing != nil {
+		if err := waitFor(ctx, until, dialing); err != nil {
+			return nil, err
+		}
+	}
+	if conn := l.live(); conn != nil {
+		return conn, nil
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.err == nil {
+		return nil, wire.ErrClosed // drained or lost again in the meantime
+	}
+	return nil, l.err
+}
+
+// startDial returns a channel that is closed when the dial in progress ends; nil if there is a live connection. It starts
+// the dial unless one runs, or failed a moment ago.
+func (l *lane) startDial() (<-chan struct{}, error) {
+	if l.live() != nil {
+		return nil, nil
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	switch {
+	case l.conn.Load() != nil: // dialled or offered meanwhile
+		return nil, nil
+	case l.retired:
+		return nil, errRetired
+	case l.dialing != nil:
+		return l.dialing, nil
+	}
+	if err := l.node.redial.allow(time.Now()); err != nil {
+		return nil, err
+	}
+	done := make(chan struct{})
+	l.dialing = done
+	l.node.pool.work.Add(1)
+	go l.dial(done) // ends with the dial, within DialTimeout; pool.close waits for it
+	return done, nil
+}
+
+func (l *lane) dial(done chan struct{}) {
+	defer l.node.pool.work.Done()
+	conn, err := l.node.pool.dial(l.node.pool.ctx, l.node, false)
+	if err != nil {
+		l.node.redial.failed(err, time.Now())
+	}
+	l.mu.Lock()
+	l.dialing, l.err = nil, err
+	surplus := err == nil && (l.retired || !l.conn.CompareAndSwap(nil, conn))
+	l.mu.Unlock()
+	if surplus {
+		conn.Drain()
+	}
+	close(done)
+}
+
+// offer makes conn the lane's connection if it has none, and reports whether it did.
+func (l *lane) offer(conn *wire.Conn) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return !l.retired && l.conn.CompareAndSwap(nil, conn)
+}
+
+// drop forgets a connection that takes no more calls.
+func (l *lane) drop(conn *wire.Conn) {
+	if l.conn.CompareAndSwap(conn, nil) {
+		l.node.lost(conn)
+	}
+}
+
+// renew drains conn, if it is still the lane's connection, so that the next command dials anew.
+func (l *lane) renew(conn *wire.Conn) {
+	if l.conn.CompareAndSwap(conn, nil) {
+		conn.Drain()
+	}
+}
+
+// lost notes the end of a connection. One that never answered a command is as good as a failed dial: a server that takes
+// connections only to hang up must not be dialled in a loop.
+func (n *node) lost(conn *wire.Conn) {
+	if conn.Proven() {
+		n.redial.reset()
+		return
+	}
+	n.redial.failed(&wire.DialError{Phase: wire.PhaseHello, Addr: n.addr(), Err: conn.Err()}, time.Now())
+}
+
+// dialPace decides when a node may be dialled again, for all its connections. Safe for concurrent use.
+type dialPace struct {
+	mu     sync.Mutex
+	err    error     // guarded by mu: why the last dial, or the connection that it made, was useless
+	notyet time.Time // guarded by mu: no dial before this time
+	pace   pacer     // guarded by mu
+}
+
+// allow returns nil if the node may be dialled now, or why the last dial failed.
+func (r *dialPace) allow(now time.Time) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if now.Before(r.notyet) {
+		return r.err
+	}
+	return nil
+}
+
+func (r *dialPace) failed(err error, now time.Time) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.err, r.notyet = err, now.Add(r.pace.next())
+}
+
+func (r *dialPace) reset() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.err, r.notyet = nil, time.Time{}
+	r.pace.reset()
+}
+
+func (r *dialPace) failing() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.err != nil
+}
+
+// waitFor returns nil when done is closed, or the reason why the caller may wait no longer.
+func waitFor(ctx context.Context, until time.Time, done <-chan struct{}) error {
+	var expired <-chan time.Time
+	if !until.IsZero() {
+		t := time.NewTimer(time.Until(until))
+		defer t.Stop()
+		expired = t.C
+	}
+	select {
+	case <-done:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-expired:
+		return context.DeadlineExceeded
+	}
+}

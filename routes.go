@@ -1,0 +1,158 @@
+package keyslot
+
+import (
+	"math/rand/v2"
+	"slices"
+	"time"
+
+	"github.com/keyslot-go/keyslot/internal/wire"
+)
+
+// routes is what commands are routed by: the slot map, and for each of its nodes the connections. It is immutable, and
+// published behind core.routes; whoever installs another one holds core.install.
+type routes struct {
+	*slotMap
+	nodes []*node // by index into slotMap.nodes
+	// replaced is closed when routes with other owners are installed. Redirects of single slots hand it on.
+	replaced chan struct{}
+}
+
+// primary returns the node that owns slot; nil if none is known.
+func (r *routes) primary(slot uint16) *node {
+	s, ok := r.shardOf(slot)
+	if !ok || s.primary < 0 {
+		return nil
+	}
+	return r.nodes[s.primary]
+}
+
+// primaries returns the primaries of all shards.
+func (r *routes) primaries() []*node {
+	out := make([]*node, 0, len(r.shards))
+	for _, s := range r.shards {
+		if s.primary >= 0 {
+			out = append(out, r.nodes[s.primary])
+		}
+	}
+	return out
+}
+
+// anyPrimary returns some primary; nil if none is known.
+func (r *routes) anyPrimary() *node {
+	first := rand.IntN(max(1, len(r.shards)))
+	for i := range r.shards {
+		if s := r.shards[(first+i)%len(r.shards)]; s.primary >= 0 {
+			return r.nodes[s.primary]
+		}
+	}
+	return nil
+}
+
+// leads reports whether n is the primary of a shard.
+func (r *routes) leads(n *node) bool {
+	return slices.ContainsFunc(r.shards, func(s shard) bool { return s.primary >= 0 && r.nodes[s.primary] == n })
+}
+
+// settleOn lets choose decide, against the map in use at this moment, which of the answers replaces it, and installs that
+// one. A redirect that came while the answers were on their way is thus part of the decision.
+func (c *core) settleOn(views []*view, asked int, unreachable bool) (installed, changed bool, why choiceReason) {
+	c.install.Lock()
+	old := c.routes.Load()
+	var current *slotMap
+	if old != nil {
+		current = old.slotMap
+	}
+	next, why := choose(current, views, asked, unreachable, time.Now())
+	if next == nil || c.isClosed() {
+		c.install.Unlock()
+		return false, false, why
+	}
+	r := &routes{slotMap: next, nodes: c.pool.reconcile(next.nodes, time.Now()), replaced: make(chan struct{})}
+	changed = old == nil || !next.agrees(&old.layout)
+	if !changed {
+		r.replaced = old.replaced
+	}
+	c.routes.Store(r)
+	c.fresh.Store(int64(time.Since(c.born) + c.opts.RefreshAfter))
+	var fenced []*wire.Conn
+	if old != nil && changed {
+		close(old.replaced)
+		for _, n := range old.primaries() {
+			fenced = append(fenced, n.fencedBy(r)...)
+		}
+	}
+	c.install.Unlock()
+	abandon(fenced)
+	return true, changed, why
+}
+
+// movedTo gives a slot to the node that a MOVED names, and returns that node.
+func (c *core) movedTo(slot uint16, target Node) *node {
+	c.install.Lock()
+	old := c.routes.Load()
+	now := time.Now()
+	next := old.moved(slot, target, now)
+	if next == old.slotMap || c.isClosed() {
+		c.install.Unlock()
+		return old.primary(slot)
+	}
+	r := &routes{slotMap: next, nodes: old.nodes, replaced: old.replaced}
+	if !slices.Equal(next.nodes, old.slotMap.nodes) {
+		r.nodes = c.pool.reconcile(next.nodes, now)
+	}
+	var fenced []*wire.Conn
+	if demoted := old.primary(slot); demoted != nil && !r.leads(demoted) { // a failover: the whole shard has moved
+		r.replaced = make(chan struct{})
+		close(old.replaced)
+		fenced = demoted.fencedBy(r)
+	}
+	c.routes.Store(r)
+	c.install.Unlock()
+	abandon(fenced)
+	return r.primary(slot)
+}
+
+// fencedBy returns the connections to cut off when r is installed: all of a node that has lost its slots while it owes
+// replies in silence. What a frozen primary acknowledges when it wakes is lost by then.
+func (n *node) fencedBy(r *routes) (conns []*wire.Conn) {
+	if r.leads(n) || !n.silent() {
+		return nil
+	}
+	n.each(func(conn *wire.Conn) { conns = append(conns, conn) }, false)
+	return conns
+}
+
+func abandon(conns []*wire.Conn) {
+	for _, conn := range conns {
+		conn.Abandon(errFenced)
+	}
+}
+
+// nodeAt returns the node that an ASK names: one of the map, or one that is not listed because it owns no slot yet.
+func (c *core) nodeAt(target Node) *node {
+	r := c.routes.Load()
+	if i := r.find(&target); i >= 0 {
+		return r.nodes[i]
+	}
+	return c.pool.stranger(target, time.Now())
+}
+
+// noticeAge asks for a refresh when the map is older than RefreshAfter. Nothing but a command's use of the map sets it off:
+// a client without traffic does nothing.
+func (c *core) noticeAge(now time.Time) {
+	due := c.fresh.Load()
+	if c.opts.RefreshAfter < 0 || int64(now.Sub(c.born)) < due {
+		return
+	}
+	if c.fresh.CompareAndSwap(due, int64(now.Sub(c.born)+c.opts.RefreshAfter)) {
+		c.refresher.request("age")
+	}
+}
+
+// size is how many nodes the cluster has, as far as the client knows.
+func (c *core) size() int {
+	if r := c.routes.Load(); r != nil {
+		return len(r.nodes)
+	}
+	return 1
+}
