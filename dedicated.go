@@ -2,6 +2,7 @@ package keyslot
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"time"
 
@@ -180,10 +181,10 @@ func (n *node) keep(conn *wire.Conn) {
 	}
 	d.mu.Unlock()
 	switch {
-	case dead:
+	case dead && !errors.Is(conn.Err(), errGivenUp): // that one tells nothing of the node
 		n.lost(conn)
 	case surplus:
-		conn.Drain()
+		conn.Drain() // does nothing to a dead one
 	}
 }
 

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"net"
+	"net/netip"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -268,6 +270,36 @@ func TestTLSVerifiesEachNode(t *testing.T) {
 
 		_, err = keyslot.New(t.Context(), keyslot.Options{Endpoints: cluster.Addrs()[:1], DialTimeout: time.Second})
 		require.ErrorAs(t, err, &boot, "plain text to a TLS port")
+	})
+}
+
+// loopback resolves every name to this machine.
+type loopback struct{}
+
+func (loopback) LookupNetIP(context.Context, string, string) ([]netip.Addr, error) {
+	return []netip.Addr{netip.MustParseAddr("127.0.0.1")}, nil
+}
+
+func TestTLSVerifiesTheNamesThatNodesAnnounce(t *testing.T) {
+	opts := realcluster.Options{
+		TLS:      true,
+		Hostname: func(i int) string { return fmt.Sprintf("node-%d.%s", i, realcluster.Domain) },
+	}
+	onEngines(t, opts, func(t *testing.T, cluster *realcluster.Cluster) {
+		_, port, err := net.SplitHostPort(cluster.Addrs()[0])
+		require.NoError(t, err)
+		client := connect(t, keyslot.Options{
+			Endpoints: []string{"clustercfg." + realcluster.Domain + ":" + port}, // ElastiCache's shape
+			TLS:       cluster.TLSConfig(),
+			Resolver:  loopback{},
+		})
+		for i := range 100 {
+			require.NoError(t, client.Set(t.Context(), fmt.Sprint(i), "v"))
+		}
+		for _, shard := range client.Topology().Shards {
+			require.Contains(t, shard.Primary.Host, realcluster.Domain)
+			require.Equal(t, "127.0.0.1", shard.Primary.IP)
+		}
 	})
 }
 

@@ -141,11 +141,10 @@ func (l *lane) drop(conn *wire.Conn) {
 	}
 }
 
-// renew drains conn, if it is still the lane's connection, so that the next command dials anew.
+// renew drains conn and forgets it, if it is still the lane's, so that the next command dials anew.
 func (l *lane) renew(conn *wire.Conn) {
-	if l.conn.CompareAndSwap(conn, nil) {
-		conn.Drain()
-	}
+	l.conn.CompareAndSwap(conn, nil)
+	conn.Drain()
 }
 
 // lost notes the end of a connection. One that never answered a command is as good as a failed dial: a server that takes

@@ -229,6 +229,12 @@ func startServer(t *testing.T, e realcluster.Engine, options ...string) *conn {
 		server.Wait() // its error only says that it was killed
 		os.RemoveAll(dir)
 	})
-	require.Eventually(t, func() bool { _, err := os.Stat(socket); return err == nil }, 10*time.Second, 5*time.Millisecond)
+	require.Eventually(t, func() bool {
+		nc, err := net.Dial("unix", socket)
+		if err != nil {
+			return false // the file exists before the server listens
+		}
+		return nc.Close() == nil
+	}, 10*time.Second, 5*time.Millisecond)
 	return dial(t, "unix", socket)
 }

@@ -59,7 +59,8 @@ type Waiter struct {
 	ready chan struct{}
 }
 
-// Expect says that n more calls will be sent with this waiter. It must be called before their Send.
+// Expect says that n more calls will be sent with this waiter. It must be called for all of them before the first Send:
+// calls completed so far would end the wait.
 func (w *Waiter) Expect(n int) {
 	if w.ready == nil {
 		w.ready = make(chan struct{}, 1)

@@ -297,6 +297,43 @@ func TestBackPressureHoldsNobodyBeyondTheirPatience(t *testing.T) {
 	})
 }
 
+// On a socket callers write themselves, but only what the kernel surely has room for.
+func TestNoCallerIsStuckInWriteOnASocketThatIsFull(t *testing.T) {
+	node, opts := newNode(t)
+	addr, err := node.Listen()
+	require.NoError(t, err)
+	opts.Addr, opts.Dial, opts.MaxInFlight, opts.PeerTimeout = addr, nil, 1<<20, 5*time.Second
+	conn := connect(t, opts)
+	node.On("SET", fakenode.Reaction{})
+	node.StopReading()
+	gone, cancel := context.WithCancel(t.Context())
+	cancel()
+	value := strings.Repeat("x", 10<<10)
+	var waiter wire.Waiter
+	var sent []*wire.Call
+	const most = 1 << 20
+	waiter.Expect(most)
+	for err == nil { // until kernels and the buffer are full: then Send looks at its context
+		call := &wire.Call{Request: request("SET", "k", value)}
+		if err = conn.Send(gone, &waiter, []*wire.Call{call}); err == nil {
+			sent = append(sent, call)
+		}
+	}
+	require.ErrorIs(t, err, context.Canceled)
+	waiter.Withdraw(most - len(sent))
+	conn.Close()
+	waiter.Wait(t.Context(), sent)
+	unsent := 0
+	for _, call := range sent {
+		require.ErrorIs(t, call.Err, wire.ErrClosed)
+		if !call.Sent {
+			unsent++
+		}
+	}
+	require.NotZero(t, unsent)
+	require.Less(t, unsent, len(sent))
+}
+
 func TestRoomInTheBufferIsUsedWhileTheWriterIsStuck(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		node, conn, _ := blocked(t)

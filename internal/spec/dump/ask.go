@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/keyslot-go/keyslot/internal/resp"
 	"github.com/keyslot-go/keyslot/internal/spec/rows"
 )
 
@@ -23,60 +24,74 @@ func ask(c *client) (*rows.File, error) {
 		return nil, err
 	}
 	file := &rows.File{}
-	file.Server, file.Version = serverVersion(text(info))
+	file.Server, file.Version = serverVersion(info.Str)
 	if file.Version == "" {
 		return nil, fmt.Errorf("INFO server names no version")
 	}
 	documented := make(map[string]dict)
-	collectDocs(documented, dictOf(docs))
-	for _, entry := range list(commands) {
-		file.Commands = appendRows(file.Commands, list(entry), documented)
+	collectDocs(documented, docs)
+	for _, entry := range commands.Elems {
+		file.Commands = appendRows(file.Commands, entry.Elems, documented)
 	}
 	return file, nil
 }
 
+// serverVersion reads engine and version from the reply to INFO server. Valkey calls itself Redis 7.2 there as well, for
+// old clients, so its own field decides.
+func serverVersion(info string) (server, version string) {
+	field := make(map[string]string)
+	for line := range strings.Lines(info) {
+		name, value, _ := strings.Cut(strings.TrimSpace(line), ":")
+		field[name] = value
+	}
+	if v := field["valkey_version"]; v != "" {
+		return "valkey", v
+	}
+	return "redis", field["redis_version"]
+}
+
 // collectDocs files the documentation of commands and subcommands under their names.
-func collectDocs(into map[string]dict, docs dict) {
-	for name, v := range docs {
+func collectDocs(into map[string]dict, docs resp.Value) {
+	for name, v := range dictOf(docs) {
 		d := dictOf(v)
 		into[rowName(name)] = d
-		collectDocs(into, dictOf(d["subcommands"]))
+		collectDocs(into, d["subcommands"])
 	}
 }
 
 // appendRows appends the row of one element of COMMAND's reply, then those of its subcommands:
 //
 //	name, arity, [flags], first, last, step, [ACL categories], [tips], [key specs], [subcommands]
-func appendRows(dst []rows.Row, entry []any, documented map[string]dict) []rows.Row {
+func appendRows(dst []rows.Row, entry []resp.Value, documented map[string]dict) []rows.Row {
 	const elements = 10
 	if len(entry) < elements {
 		return dst
 	}
-	name := rowName(text(entry[0]))
+	name := rowName(entry[0].Str)
 	doc := documented[name]
 	row := rows.Row{
 		Name:       name,
-		Group:      text(doc["group"]),
-		Since:      text(doc["since"]),
-		Arity:      number(entry[1]),
+		Group:      doc["group"].Str,
+		Since:      doc["since"].Str,
+		Arity:      int(entry[1].Int),
 		Flags:      sorted(texts(entry[2])),
 		ACL:        sorted(texts(entry[6])),
 		Tips:       texts(entry[7]),
-		Container:  len(list(entry[9])) > 0,
-		Summary:    text(doc["summary"]),
-		Deprecated: text(doc["deprecated_since"]),
-		ReplacedBy: text(doc["replaced_by"]),
+		Container:  len(entry[9].Elems) > 0,
+		Summary:    doc["summary"].Str,
+		Deprecated: doc["deprecated_since"].Str,
+		ReplacedBy: doc["replaced_by"].Str,
 		Arguments:  arguments(doc["arguments"]),
 	}
 	for i := range row.ACL {
 		row.ACL[i] = strings.TrimPrefix(row.ACL[i], "@")
 	}
-	for _, s := range list(entry[8]) {
+	for _, s := range entry[8].Elems {
 		row.Keys = append(row.Keys, keySpec(dictOf(s)))
 	}
 	dst = append(dst, row)
-	for _, sub := range list(entry[9]) {
-		dst = appendRows(dst, list(sub), documented)
+	for _, sub := range entry[9].Elems {
+		dst = appendRows(dst, sub.Elems, documented)
 	}
 	return dst
 }
@@ -88,40 +103,41 @@ func keySpec(d dict) rows.KeySpec {
 	k := rows.KeySpec{Flags: sorted(texts(d["flags"]))}
 	begin, find := dictOf(d["begin_search"]), dictOf(d["find_keys"])
 	at := dictOf(begin["spec"])
-	switch text(begin["type"]) {
+	switch begin["type"].Str {
 	case "index":
-		k.Index = number(at["index"])
+		k.Index = at.number("index")
 	case "keyword":
-		k.Keyword, k.From = text(at["keyword"]), number(at["startfrom"])
+		k.Keyword, k.From = at["keyword"].Str, at.number("startfrom")
 	default:
 		k.Unknown = true
 	}
 	by := dictOf(find["spec"])
-	switch text(find["type"]) {
+	switch find["type"].Str {
 	case "range":
-		k.Last, k.Step, k.Limit = number(by["lastkey"]), number(by["keystep"]), number(by["limit"])
+		k.Last, k.Step, k.Limit = by.number("lastkey"), by.number("keystep"), by.number("limit")
 	case "keynum":
-		at := number(by["keynumidx"])
-		k.Numkeys, k.First, k.Step = &at, number(by["firstkey"]), number(by["keystep"])
+		at := by.number("keynumidx")
+		k.Numkeys, k.First, k.Step = &at, by.number("firstkey"), by.number("keystep")
 	default:
 		k.Unknown = true
 	}
 	return k
 }
 
-func arguments(v any) []rows.Argument {
+func arguments(v resp.Value) []rows.Argument {
 	var all []rows.Argument
-	for _, e := range list(v) {
+	for _, e := range v.Elems {
 		d := dictOf(e)
 		a := rows.Argument{
-			Name:      text(d["name"]),
-			Type:      text(d["type"]),
-			Token:     text(d["token"]),
-			Since:     text(d["since"]),
+			Name:      d["name"].Str,
+			Type:      d["type"].Str,
+			Token:     d["token"].Str,
+			Since:     d["since"].Str,
 			Flags:     sorted(texts(d["flags"])),
 			Arguments: arguments(d["arguments"]),
 		}
-		if i, ok := d["key_spec_index"].(int); ok {
+		if _, ok := d["key_spec_index"]; ok {
+			i := d.number("key_spec_index")
 			a.Key = &i
 		}
 		all = append(all, a)
@@ -129,30 +145,28 @@ func arguments(v any) []rows.Argument {
 	return all
 }
 
-// dict is a RESP2 map: name, value, name, value ...
-type dict map[string]any
+// dict is a map as RESP2 has it: name, value, name, value ...
+type dict map[string]resp.Value
 
-func dictOf(v any) dict {
-	elems := list(v)
+func dictOf(v resp.Value) dict {
 	d := make(dict)
-	for i := 0; i+1 < len(elems); i += 2 {
-		d[text(elems[i])] = elems[i+1]
+	for pair := range slices.Chunk(v.Elems, 2) {
+		d[pair[0].Str] = pair[len(pair)-1]
 	}
 	return d
 }
 
-func list(v any) []any { l, _ := v.([]any); return l }
+func (d dict) number(name string) int { return int(d[name].Int) }
 
-func text(v any) string { s, _ := v.(string); return s }
-
-func number(v any) int { n, _ := v.(int); return n }
-
-func texts(v any) []string {
+func texts(v resp.Value) []string {
 	var all []string
-	for _, e := range list(v) {
-		all = append(all, text(e))
+	for _, e := range v.Elems {
+		all = append(all, e.Str)
 	}
 	return all
 }
 
-func sorted(s []string) []string { slices.Sort(s); return s }
+func sorted(s []string) []string {
+	slices.Sort(s)
+	return s
+}

@@ -1,86 +1,54 @@
 package main
 
 import (
-	"bufio"
 	"fmt"
-	"io"
 	"net"
-	"strconv"
-	"strings"
+
+	"github.com/keyslot-go/keyslot/internal/resp"
 )
 
-// client speaks as much RESP2 as COMMAND needs. The server is trusted: a developer started it to be dumped.
+// client asks one question at a time, in RESP2, which is what a server speaks until told otherwise.
 type client struct {
-	conn net.Conn
-	in   *bufio.Reader
+	conn    net.Conn
+	in      []byte // received but not yet scanned
+	scanner resp.Scanner
 }
 
-func newClient(conn net.Conn) *client {
-	return &client{conn: conn, in: bufio.NewReader(conn)}
-}
-
-// call sends one command and returns its reply: string, int, []any, or nil.
-func (c *client) call(args ...string) (any, error) {
-	var out strings.Builder
-	fmt.Fprintf(&out, "*%d\r\n", len(args))
-	for _, a := range args {
-		fmt.Fprintf(&out, "$%d\r\n%s\r\n", len(a), a)
+// call sends one command and returns its reply; an error reply is an error.
+func (c *client) call(args ...string) (resp.Value, error) {
+	v, err := c.roundTrip(args)
+	if err == nil && v.Kind == resp.SimpleError {
+		err = fmt.Errorf("the server says: %s", v.Str)
 	}
-	if _, err := io.WriteString(c.conn, out.String()); err != nil {
-		return nil, err
-	}
-	v, err := c.read()
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", args[0], err)
+		return resp.Value{}, fmt.Errorf("%s: %w", args[0], err)
 	}
 	return v, nil
 }
 
-func (c *client) read() (any, error) {
-	line, err := c.in.ReadString('\n')
-	if err != nil {
-		return nil, err
+func (c *client) roundTrip(args []string) (resp.Value, error) {
+	var r resp.Request
+	for _, a := range args {
+		r.Arg(a)
 	}
-	line = strings.TrimRight(line, "\r\n")
-	if line == "" {
-		return nil, fmt.Errorf("empty line in a reply")
+	if _, err := c.conn.Write(r.Frame()); err != nil {
+		return resp.Value{}, err
 	}
-	kind, rest := line[0], line[1:]
-	switch kind {
-	case '+':
-		return rest, nil
-	case '-':
-		return nil, fmt.Errorf("server says: %s", rest)
-	}
-	n, err := strconv.Atoi(rest)
-	if err != nil {
-		return nil, fmt.Errorf("bad reply line %q", line)
-	}
-	switch {
-	case kind == ':':
-		return n, nil
-	case n < 0:
-		return nil, nil
-	case kind == '$':
-		text := make([]byte, n+2)
-		if _, err := io.ReadFull(c.in, text); err != nil {
-			return nil, err
-		}
-		return string(text[:n]), nil
-	case kind == '*':
-		return c.readArray(n)
-	}
-	return nil, fmt.Errorf("bad reply line %q", line)
-}
-
-func (c *client) readArray(n int) (any, error) {
-	elems := make([]any, n)
-	for i := range elems {
-		v, err := c.read()
+	buf := make([]byte, 64<<10)
+	for {
+		n, err := c.scanner.Scan(c.in)
 		if err != nil {
-			return nil, err
+			return resp.Value{}, err
 		}
-		elems[i] = v
+		if n > 0 {
+			v, err := resp.Decode(c.in[:n])
+			c.in = c.in[n:]
+			return v, err
+		}
+		m, err := c.conn.Read(buf)
+		c.in = append(c.in, buf[:m]...)
+		if err != nil {
+			return resp.Value{}, err
+		}
 	}
-	return elems, nil
 }

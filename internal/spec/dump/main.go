@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"net"
 	"os"
-	"strings"
 	"time"
 )
 
@@ -35,7 +34,7 @@ func run(addr, out string) error {
 	if err := conn.SetDeadline(time.Now().Add(30 * time.Second)); err != nil {
 		return err
 	}
-	file, err := ask(newClient(conn))
+	file, err := ask(&client{conn: conn})
 	if err != nil {
 		return err
 	}
@@ -44,18 +43,4 @@ func run(addr, out string) error {
 		return err
 	}
 	return os.WriteFile(out, text.Bytes(), 0o644)
-}
-
-// serverVersion reads engine and version from the reply to INFO server. Valkey calls itself Redis 7.2 there as well, for
-// old clients, so its own field decides.
-func serverVersion(info string) (server, version string) {
-	field := make(map[string]string)
-	for line := range strings.Lines(info) {
-		name, value, _ := strings.Cut(strings.TrimSpace(line), ":")
-		field[name] = value
-	}
-	if v := field["valkey_version"]; v != "" {
-		return "valkey", v
-	}
-	return "redis", field["redis_version"]
 }

@@ -1,0 +1,138 @@
+package keyslot
+
+import (
+	"fmt"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/keyslot-go/keyslot/internal/fakenode"
+)
+
+// The first map, and every later one when all that is known has gone: stories of names and the addresses behind them.
+
+const name = "clustercfg.shop.test"
+
+// site is a network with DNS, and a cluster of three nodes at 10.0.<net>.1-3.
+type site struct {
+	net *fakenode.Net
+	dns *fakeDNS
+}
+
+func (s *site) open(t *testing.T, opts Options) (*Client, error) {
+	opts.Endpoints, opts.Resolver, opts.Dial = []string{name}, s.dns, s.net.Dial
+	client, err := New(t.Context(), opts)
+	if err == nil {
+		t.Cleanup(func() { require.NoError(t, client.Close()) })
+	}
+	return client, err
+}
+
+// cluster lets three nodes appear at the addresses of a network, and returns them.
+func (s *site) cluster(network, epoch int) (nodes []*fakenode.Node) {
+	addr := func(i int) string { return fmt.Sprintf("10.0.%d.%d:6379", network, i) }
+	for i := 1; i <= 3; i++ {
+		node := s.net.Node(addr(i))
+		node.On("GET", fakenode.Reaction{Send: "$1\r\nv\r\n"})
+		nodes = append(nodes, node)
+	}
+	s.net.Topology(epoch,
+		fakenode.Shard{First: 0, Last: 5460, Nodes: []string{addr(1)}},
+		fakenode.Shard{First: 5461, Last: 10922, Nodes: []string{addr(2)}},
+		fakenode.Shard{First: 10923, Last: 16383, Nodes: []string{addr(3)}})
+	return nodes
+}
+
+func onSite(t *testing.T, tell func(t *testing.T, s *site)) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &site{net: fakenode.New(), dns: &fakeDNS{}}
+		t.Cleanup(s.net.Close)
+		tell(t, s)
+	})
+}
+
+func TestDeadRecordsAndABlackHoleCostLessThanOneTimeout(t *testing.T) {
+	onSite(t, func(t *testing.T, s *site) {
+		s.cluster(0, 1)
+		s.net.BlackHole("10.0.9.1:6379")
+		// 10.0.8.x refuse, and the order of the records is anybody's guess.
+		s.dns.set(name, []string{"10.0.8.1", "10.0.9.1", "10.0.8.2", "10.0.0.2"}, nil)
+		start := time.Now()
+		client, err := s.open(t, Options{DialTimeout: time.Second})
+		require.NoError(t, err)
+		require.Less(t, time.Since(start), time.Second)
+		require.Equal(t, 16384, client.Topology().Covered)
+	})
+}
+
+func TestAllAddressesChangeBehindTheName(t *testing.T) {
+	onSite(t, func(t *testing.T, s *site) {
+		old := s.cluster(0, 40)
+		s.dns.set(name, []string{"10.0.0.1", "10.0.0.2"}, nil)
+		client, err := s.open(t, Options{})
+		require.NoError(t, err)
+		_, err = client.Get(t.Context(), "a")
+		require.NoError(t, err)
+
+		for _, node := range old {
+			node.Close()
+		}
+		s.cluster(1, 2) // another cluster, with a lower epoch
+		s.dns.set(name, []string{"10.0.1.3"}, nil)
+		start := time.Now()
+		for _, key := range []string{"a", "b", "c"} {
+			_, err = client.Get(t.Context(), key)
+			require.NoError(t, err)
+		}
+		require.Less(t, time.Since(start), 3*time.Second)
+		require.EqualValues(t, 2, client.Topology().Epoch)
+	})
+}
+
+func TestNodesThatOnlySwallowDialsAreLeftForTheName(t *testing.T) {
+	onSite(t, func(t *testing.T, s *site) {
+		old := s.cluster(0, 40)
+		s.dns.set(name, []string{"10.0.0.1"}, nil)
+		client, err := s.open(t, Options{DialTimeout: time.Second})
+		require.NoError(t, err)
+		for i, node := range old {
+			node.Close()
+			s.net.BlackHole(fmt.Sprintf("10.0.0.%d:6379", i+1))
+		}
+		s.cluster(1, 41)
+		s.dns.set(name, []string{"10.0.1.1"}, nil)
+		_, err = client.Get(t.Context(), "a")
+		require.NoError(t, err, "within CommandTimeout")
+	})
+}
+
+func TestNoAddressAnswersAtStart(t *testing.T) {
+	onSite(t, func(t *testing.T, s *site) {
+		s.net.BlackHole("10.0.9.1:6379")
+		s.dns.set(name, []string{"10.0.8.1", "10.0.9.1"}, nil)
+		start := time.Now()
+		_, err := s.open(t, Options{DialTimeout: time.Second})
+		var boot *BootstrapError
+		require.ErrorAs(t, err, &boot)
+		require.ErrorContains(t, err, "10.0.8.1:6379")
+		require.ErrorContains(t, err, "10.0.9.1:6379")
+		require.LessOrEqual(t, time.Since(start), 2*time.Second)
+	})
+}
+
+func TestAServerWithoutClusterSupportSaysWhatToDo(t *testing.T) {
+	onSite(t, func(t *testing.T, s *site) {
+		lone := s.net.Node("10.0.0.1:6379")
+		refusal := fakenode.Reaction{Send: "-ERR This instance has cluster support disabled\r\n"}
+		for _, sub := range []string{"MYID", "INFO", "SLOTS"} {
+			lone.On("CLUSTER "+sub, refusal)
+		}
+		s.dns.set(name, []string{"10.0.0.1"}, nil)
+		_, err := s.open(t, Options{})
+		var boot *BootstrapError
+		require.ErrorAs(t, err, &boot)
+		require.Contains(t, boot.Advice, "cluster mode")
+	})
+}
