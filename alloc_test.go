@@ -18,9 +18,9 @@ import (
 	"github.com/keyslot-go/keyslot/internal/fakenode"
 )
 
-// loopback is a cluster of one node that answers from fixed bytes and allocates nothing, so that what a benchmark counts
+// fixedNode is a cluster of one node that answers from fixed bytes and allocates nothing, so that what a benchmark counts
 // is the client's.
-type loopback struct {
+type fixedNode struct {
 	listener net.Listener
 	slots    []byte
 	work     sync.WaitGroup
@@ -29,9 +29,9 @@ type loopback struct {
 	conns []net.Conn // guarded by mu
 }
 
-func startLoopback(t testing.TB) *loopback {
+func startFixedNode(t testing.TB) *fixedNode {
 	t.Helper()
-	l := &loopback{}
+	l := &fixedNode{}
 	var err error
 	l.listener, err = net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
@@ -70,7 +70,7 @@ var answers = []struct{ part, reply []byte }{
 
 var introduction = []byte("SETINFO")
 
-func (l *loopback) serve(conn net.Conn) {
+func (l *fixedNode) serve(conn net.Conn) {
 	buf := make([]byte, 64<<10)
 	for {
 		n, err := conn.Read(buf)
@@ -95,7 +95,7 @@ func (l *loopback) serve(conn net.Conn) {
 }
 
 func TestAllocationsOfACommand(t *testing.T) {
-	l := startLoopback(t)
+	l := startFixedNode(t)
 	client := connect(t, keyslot.Options{Endpoints: []string{l.listener.Addr().String()}, RefreshAfter: -1})
 	ctx := t.Context()
 	defer debug.SetGCPercent(debug.SetGCPercent(-1)) // a collection empties the pools
