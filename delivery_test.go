@@ -183,6 +183,18 @@ func TestAReadThatIsLostEachTimeIsPacedUntilTheDeadline(t *testing.T) {
 	})
 }
 
+func TestWhatMayHaveRunStaysUnknownWhateverIsSaidLater(t *testing.T) {
+	story(t, keyslot.Options{}, func(t *testing.T, s *stage) {
+		s.lower.On("GET", reset, says("-CLUSTERDOWN The cluster is down"))
+		_, err := s.client.Get(within(t, time.Second), low)
+		s.failsAt(t, time.Second, err, keyslot.ErrUnknownOutcome, context.DeadlineExceeded)
+		require.ErrorAs(t, err, new(keyslot.ServerError))
+		s.lower.On("GET", reset, says("-NOPERM no permissions"))
+		_, err = s.client.Get(t.Context(), low)
+		require.ErrorIs(t, err, keyslot.ErrUnknownOutcome)
+	})
+}
+
 func TestAWriteThatWasNotSentIsSentWhenTheNodeIsBack(t *testing.T) {
 	story(t, keyslot.Options{}, func(t *testing.T, s *stage) {
 		s.upper.Close()
