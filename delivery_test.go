@@ -2,6 +2,7 @@ package keyslot_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"sync"
