@@ -204,7 +204,7 @@ func (call *call) attempt() attempt {
 // refusalText returns an error reply without the arguments that servers quote after an unknown command: errors are logged.
 func refusalText(reply []byte) string {
 	text, _, _ := strings.Cut(string(reply), ", with args beginning with:")
-	return cmp.Or(text, "ERR") // a script may return an error without any text
+	return text
 }
 
 // settle ends a call with the failure of its last attempt.

