@@ -103,6 +103,9 @@ func (call *call) check(ctx context.Context) error {
 	case ctx.Err() != nil:
 		return call.fail(NotExecuted, ctx.Err())
 	}
+	if index := oversized(&call.Request, maxArgument); index >= 0 {
+		return call.refuse(index, "longer than 512 MiB, which is more than servers take")
+	}
 	call.cmd, _ = spec.Lookup(&call.Request)
 	if call.cmd == nil {
 		if bytes.ContainsAny(call.Request.At(0), " \t\r\n") { // no command of any server or module is called so
@@ -117,6 +120,23 @@ func (call *call) check(ctx context.Context) error {
 		return call.refuse(0, err.Error())
 	}
 	return nil
+}
+
+// maxArgument is the servers' default proto-max-bulk-len. They cut off a client that sends more, so it would be tried again
+// and again as "not sent".
+const maxArgument = 512 << 20
+
+// oversized returns the position of an argument that is longer than limit; -1 if there is none.
+func oversized(r *resp.Request, limit int) int {
+	if len(r.Frame()) <= limit {
+		return -1
+	}
+	for i := range r.Len() {
+		if len(r.At(i)) > limit {
+			return i
+		}
+	}
+	return -1
 }
 
 // patience returns until when a call may take where its context does not say; zero where it does, or there is no bound.

@@ -2,6 +2,7 @@ package keyslot_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"sync"
@@ -107,7 +108,7 @@ func (s *stage) failsAt(t *testing.T, after time.Duration, err, outcome error, c
 	t.Helper()
 	require.InDelta(t, after.Seconds(), time.Since(s.began).Seconds(), 0.001, "%v", err)
 	other := keyslot.ErrNotExecuted
-	if outcome == other {
+	if errors.Is(outcome, other) {
 		other = keyslot.ErrUnknownOutcome
 	}
 	require.ErrorIs(t, err, outcome)

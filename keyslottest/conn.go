@@ -77,8 +77,8 @@ func (cn *conn) serve() {
 		}
 	}
 	if cn.flush() == nil && cn.node.cluster.opts.TLS != nil {
-		cn.nc.SetWriteDeadline(time.Now().Add(time.Second))
-		cn.nc.(*tls.Conn).CloseWrite()
+		_ = cn.nc.SetWriteDeadline(time.Now().Add(time.Second))
+		_ = cn.nc.(*tls.Conn).CloseWrite()
 	}
 }
 
@@ -190,7 +190,7 @@ func (cn *conn) pause(d time.Duration) bool {
 // reset ends the connection with an RST, so that the client sees an error and not an orderly end.
 func (cn *conn) reset() {
 	if tcp, ok := cn.tcp.(*net.TCPConn); ok {
-		tcp.SetLinger(0)
+		_ = tcp.SetLinger(0)
 	}
 	cn.kill()
 }
@@ -216,9 +216,9 @@ func (cn *conn) readAhead() (ended <-chan struct{}, stop func()) {
 		}
 	}()
 	return lost, func() {
-		cn.nc.SetReadDeadline(time.Unix(1, 0))
+		_ = cn.nc.SetReadDeadline(time.Unix(1, 0))
 		<-done
-		cn.nc.SetReadDeadline(time.Time{})
+		_ = cn.nc.SetReadDeadline(time.Time{})
 		cn.in = append(cn.in, ahead...)
 	}
 }

@@ -17,8 +17,8 @@ import (
 	"github.com/keyslot-go/keyslot/internal/fakenode"
 )
 
-func dial(t *testing.T, n *fakenode.Net, addr string) net.Conn {
-	conn, err := n.Dial(t.Context(), "tcp", addr)
+func dial(t *testing.T, n *fakenode.Net) net.Conn {
+	conn, err := n.Dial(t.Context(), "tcp", "a:1")
 	require.NoError(t, err)
 	return conn
 }
@@ -30,7 +30,7 @@ func TestPipeBuffersEndsByHalvesAndKeepsDeadlines(t *testing.T) {
 		node := network.Node("a:1")
 		node.On("GET", fakenode.Reaction{Delay: time.Second, Send: "+half", Piece: 2, Gap: time.Second, End: fakenode.FIN})
 		node.StopReading()
-		conn := dial(t, network, "a:1")
+		conn := dial(t, network)
 
 		begin := time.Now()
 		require.NoError(t, conn.SetWriteDeadline(begin.Add(time.Minute)))
@@ -65,7 +65,7 @@ func TestEndsOfAConnectionAreToldApart(t *testing.T) {
 		network := fakenode.New()
 		defer network.Close()
 		node := network.Node("a:1")
-		polite, abrupt := dial(t, network, "a:1"), dial(t, network, "a:1")
+		polite, abrupt := dial(t, network), dial(t, network)
 		synctest.Wait()
 		require.Equal(t, 2, node.Open())
 		require.NoError(t, polite.Close())
@@ -76,7 +76,7 @@ func TestEndsOfAConnectionAreToldApart(t *testing.T) {
 		require.Equal(t, syscall.ECONNRESET, node.Ended(1))
 		require.Zero(t, node.Open())
 
-		cut := dial(t, network, "a:1")
+		cut := dial(t, network)
 		synctest.Wait()
 		node.Push("+bye\r\n")
 		node.Cut(fakenode.RST)

@@ -1,6 +1,7 @@
 package fakenode
 
 import (
+	"errors"
 	"io"
 	"net"
 	"os"
@@ -106,7 +107,7 @@ func (s *stream) read(b []byte) (int, error) {
 	defer s.mu.Unlock()
 	for {
 		switch {
-		case s.readErr == net.ErrClosed:
+		case errors.Is(s.readErr, net.ErrClosed):
 			return 0, net.ErrClosed
 		case s.readBy.passed:
 			return 0, os.ErrDeadlineExceeded
@@ -148,10 +149,10 @@ func (s *stream) write(b []byte) (n int, err error) {
 func (s *stream) end(readErr, writeErr error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.readErr == nil || readErr == net.ErrClosed {
+	if s.readErr == nil || errors.Is(readErr, net.ErrClosed) {
 		s.readErr = readErr
 	}
-	if s.writeErr == nil || writeErr == net.ErrClosed {
+	if s.writeErr == nil || errors.Is(writeErr, net.ErrClosed) {
 		s.writeErr = writeErr
 	}
 	s.changed.Broadcast()

@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"errors"
 	"io"
 	"time"
 
@@ -40,7 +41,7 @@ func (c *Conn) readAll() {
 			c.part()
 			return
 		}
-		if err == io.EOF && len(c.buf) > 0 {
+		if errors.Is(err, io.EOF) && len(c.buf) > 0 {
 			err = io.ErrUnexpectedEOF
 		}
 		if err != nil {
