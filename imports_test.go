@@ -25,7 +25,7 @@ var mayImport = map[string][]string{
 	"internal/wire":              {"internal/resp"},
 	"internal/spec":              {},
 	"internal/spec/rows":         {},
-	"internal/spec/dump":         {"internal/spec/rows"},
+	"internal/spec/dump":         {"internal/resp", "internal/spec/rows"},
 	"internal/spec/gen":          {"internal/spec/rows"},
 	"internal/fakenode":          {"internal/resp"},
 	"internal/realcluster":       {}, // must not share a fault with the codec under test
