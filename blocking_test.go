@@ -150,6 +150,8 @@ func TestABlockingCommandFollowsItsSlot(t *testing.T) {
 	cluster, client := begin(t, keyslottest.Options{Replicas: 1}, keyslot.Options{})
 	waitBlocked := func(moves func()) {
 		t.Helper()
+		owner := cluster.Owner("list").ID
+		before := cluster.Stats(owner).Commands
 		done := make(chan error, 1)
 		go func() {
 			reply, err := client.Do(within(t, 20*time.Second), "BLPOP", "list", 0)
@@ -158,6 +160,9 @@ func TestABlockingCommandFollowsItsSlot(t *testing.T) {
 			}
 			done <- err
 		}()
+		require.Eventually(t, func() bool { // HELLO, CLIENT SETINFO twice, BLPOP
+			return cluster.Stats(owner).Commands >= before+4
+		}, 5*time.Second, time.Millisecond)
 		moves()
 		_, err := client.Do(t.Context(), "RPUSH", "list", "v")
 		require.NoError(t, err)
