@@ -46,3 +46,19 @@ func TestPacerThatNeverRetriesNeverAllocates(t *testing.T) {
 		p.reset()
 	}))
 }
+
+func TestLimiterLetsThousandsThroughAsAQueue(t *testing.T) {
+	var l limiter
+	now := time.Now()
+	for i := range 3 * resendsPerSecond {
+		require.Equal(t, now.Add(time.Duration(i)*time.Second/resendsPerSecond), l.queue(now, now))
+	}
+}
+
+func TestLimiterDelaysNobodyByTheLongPauseOfAnother(t *testing.T) {
+	var l limiter
+	now := time.Now()
+	require.Equal(t, now.Add(time.Second), l.queue(now.Add(time.Second), now))
+	soon := now.Add(5 * time.Millisecond)
+	require.Equal(t, soon, l.queue(soon, now))
+}

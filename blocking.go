@@ -22,9 +22,9 @@ func (call *call) startBlocking(until, now time.Time) time.Time {
 	call.blocking = blocking{arg: index, unit: unit}
 	timeout, err := strconv.ParseFloat(string(call.Request.At(index)), 64)
 	switch {
-	case err != nil, math.IsNaN(timeout):
+	case err != nil, math.IsNaN(timeout), timeout < 0:
 		return until // the server will say what is wrong with it
-	case timeout <= 0, timeout*float64(unit) > math.MaxInt64/2:
+	case timeout == 0, timeout*float64(unit) > math.MaxInt64/2:
 		return time.Time{}
 	}
 	wait := time.Duration(timeout * float64(unit))

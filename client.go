@@ -367,7 +367,7 @@ func (c *core) awaitDue(ctx context.Context, until time.Time, calls []*call) (du
 		if call.due.Before(first) {
 			first = call.due
 		}
-		if call.forMap {
+		if call.forMap && (changed == nil || call.routes.outdated()) {
 			changed = call.routes.replaced
 		}
 	}

@@ -14,6 +14,8 @@ const (
 	maxDedicated = 1024
 	// keepDedicated is how many of them stay open when unused.
 	keepDedicated = 4
+	// dialDedicatedMax bounds the dials for them in progress, so that a black hole does not swallow one for each caller.
+	dialDedicatedMax = 16
 )
 
 // dedicated are one node's connections for commands that block: each serves one call at a time, because a command that
@@ -21,6 +23,7 @@ const (
 type dedicated struct {
 	// immutable
 	permits chan struct{} // one for each connection in use
+	dials   chan struct{} // one for each dial in progress
 
 	// guarded by mu
 	mu      sync.Mutex
@@ -31,6 +34,7 @@ type dedicated struct {
 
 func (d *dedicated) init(retired bool) {
 	d.permits = make(chan struct{}, maxDedicated)
+	d.dials = make(chan struct{}, dialDedicatedMax)
 	d.all = make(map[*wire.Conn]bool)
 	d.retired = retired
 }
@@ -52,7 +56,7 @@ func (n *node) sendDedicated(ctx context.Context, until time.Time, w *wire.Waite
 // borrow returns a connection that nobody else uses, dialled if need be, within the caller's patience.
 func (n *node) borrow(ctx context.Context, until time.Time) (*wire.Conn, error) {
 	d := &n.dedicated
-	if err := d.waitPermit(ctx, until); err != nil {
+	if err := acquire(ctx, until, d.permits); err != nil {
 		return nil, err
 	}
 	if conn := d.takeIdle(); conn != nil {
@@ -81,9 +85,10 @@ func (d *dedicated) takeIdle() *wire.Conn {
 	return nil
 }
 
-func (d *dedicated) waitPermit(ctx context.Context, until time.Time) error {
+// acquire takes one of the permits, which are as many as the channel holds, within the caller's patience.
+func acquire(ctx context.Context, until time.Time, permits chan<- struct{}) error {
 	select {
-	case d.permits <- struct{}{}:
+	case permits <- struct{}{}:
 		return nil
 	default:
 	}
@@ -93,7 +98,7 @@ func (d *dedicated) waitPermit(ctx context.Context, until time.Time) error {
 		defer cancel()
 	}
 	select {
-	case d.permits <- struct{}{}:
+	case permits <- struct{}{}:
 		return nil
 	case <-ctx.Done():
 		return ctx.Err()
@@ -108,16 +113,20 @@ func (n *node) dialDedicated(ctx context.Context, until time.Time) (*wire.Conn, 
 		done = make(chan struct{})
 		gone = make(chan struct{})
 	)
+	if err := acquire(ctx, until, n.dedicated.dials); err != nil {
+		return nil, err
+	}
 	if err := n.startDedicated(); err != nil {
+		<-n.dedicated.dials
 		return nil, err
 	}
 	go func() { // ends with the dial, within DialTimeout; pool.close waits for it
 		defer n.pool.work.Done()
 		conn, err = n.pool.dial(n.pool.ctx, n, true)
+		n.redial.ended(err, time.Now())
+		<-n.dedicated.dials
 		if err == nil {
 			n.dedicated.add(conn)
-		} else {
-			n.redial.failed(err, time.Now())
 		}
 		select {
 		case done <- struct{}{}:

@@ -19,6 +19,9 @@ const (
 	askCount = 3
 	// askMany is how many it asks when none of those answered, before it says that no node can be reached.
 	askMany = 32
+	// stragglersWait is how much longer than the first answer the others may take: one frozen node must not delay the news
+	// that the others have of it.
+	stragglersWait = 200 * time.Millisecond
 )
 
 // refresh learns the topology anew. The refresher runs it, one at a time.
@@ -68,10 +71,16 @@ func (c *core) askNodes(ctx context.Context, r *routes, n int) (views []*view, a
 	nodes = nodes[:min(n, len(nodes))]
 	found := make([]*view, len(nodes))
 	failed := make([]error, len(nodes))
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	patience := time.AfterFunc(c.opts.DialTimeout, cancel)
+	defer patience.Stop()
 	var asks sync.WaitGroup
 	for i, n := range nodes {
 		asks.Go(func() { // ends within DialTimeout; this function waits for it
-			found[i], failed[i] = c.askNode(ctx, n)
+			if found[i], failed[i] = c.askNode(ctx, n); failed[i] == nil {
+				patience.Reset(stragglersWait)
+			}
 		})
 	}
 	asks.Wait()
@@ -80,8 +89,6 @@ func (c *core) askNodes(ctx context.Context, r *routes, n int) (views []*view, a
 }
 
 func (c *core) askNode(ctx context.Context, n *node) (*view, error) {
-	ctx, cancel := context.WithTimeout(ctx, c.opts.DialTimeout)
-	defer cancel()
 	conn, err := n.lane(0).open(ctx, time.Time{})
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", n.addr(), err)

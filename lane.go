@@ -114,9 +114,7 @@ func (l *lane) startDial() (<-chan struct{}, error) {
 func (l *lane) dial(done chan struct{}) {
 	defer l.node.pool.work.Done()
 	conn, err := l.node.pool.dial(l.node.pool.ctx, l.node, false)
-	if err != nil {
-		l.node.redial.failed(err, time.Now())
-	}
+	l.node.redial.ended(err, time.Now())
 	l.mu.Lock()
 	l.dialing, l.err = nil, err
 	surplus := err == nil && (l.retired || !l.conn.CompareAndSwap(nil, conn))
@@ -163,21 +161,38 @@ type dialPace struct {
 	err    error     // guarded by mu: why the last dial, or the connection that it made, was useless
 	notyet time.Time // guarded by mu: no dial before this time
 	pace   pacer     // guarded by mu
+	trying bool      // guarded by mu: after a failure, one dial goes ahead to see
 }
 
-// allow returns nil if the node may be dialled now, or why the last dial failed.
+// allow returns nil if the node may be dialled now, or why the last dial failed. ended must follow a dial allowed.
 func (r *dialPace) allow(now time.Time) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if now.Before(r.notyet) {
+	if r.err == nil {
+		return nil
+	}
+	if r.trying || now.Before(r.notyet) {
 		return r.err
 	}
+	r.trying = true
 	return nil
+}
+
+// ended notes what became of a dial. Success alone resets nothing: see lost.
+func (r *dialPace) ended(err error, now time.Time) {
+	if err != nil {
+		r.failed(err, now)
+		return
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.trying = false
 }
 
 func (r *dialPace) failed(err error, now time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	r.trying = false
 	r.err, r.notyet = err, now.Add(r.pace.next())
 }
 

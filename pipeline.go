@@ -2,6 +2,8 @@ package keyslot
 
 import (
 	"context"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/keyslot-go/keyslot/internal/wire"
@@ -14,23 +16,32 @@ type group struct {
 	wires []*wire.Call
 }
 
+// chunk is how many calls of a batch enter a connection at once, to leave room for other callers.
+const chunk = 256
+
 // sendMany sends calls to their nodes, one write for each connection, and returns how many could not be sent. The calls
-// for one connection keep their order.
+// for one connection keep their order. A node that is dialled, probed or full holds up only its own part.
 func (c *core) sendMany(ctx context.Context, until time.Time, w *wire.Waiter, calls []*call) (unsent int) {
 	groups, unsent := c.byLane(until, calls)
-	// Whoever has to be dialled is dialled now, all at once, and waited for last: a dead node holds up nobody else.
-	var dialling []*group
+	var (
+		waits   sync.WaitGroup
+		refused atomic.Int64
+		ready   = groups[:0]
+	)
 	for _, g := range groups {
-		if g.lane.conn.Load() == nil {
-			dialling = append(dialling, g)
+		if conn := g.lane.live(); conn != nil && len(g.wires) <= chunk && conn.HasRoom(len(g.wires)) {
+			ready = append(ready, g)
 			continue
 		}
+		waits.Go(func() { // ends with the caller's patience; this function waits for it
+			refused.Add(int64(g.send(ctx, until, w)))
+		})
+	}
+	for _, g := range ready {
 		unsent += g.send(ctx, until, w)
 	}
-	for _, g := range dialling {
-		unsent += g.send(ctx, until, w)
-	}
-	return unsent
+	waits.Wait()
+	return unsent + int(refused.Load())
 }
 
 // byLane groups calls by connection, in the order of their first call, and starts the dials that will be needed.
@@ -58,9 +69,8 @@ func (c *core) byLane(until time.Time, calls []*call) (groups []*group, unsent i
 	return groups, unsent
 }
 
-// send sends the group in chunks that leave room for other callers, and returns how many calls could not be sent.
+// send sends the group in chunks, and returns how many calls could not be sent.
 func (g *group) send(ctx context.Context, until time.Time, w *wire.Waiter) (unsent int) {
-	const chunk = 256
 	for from := 0; from < len(g.wires); from += chunk {
 		to := min(from+chunk, len(g.wires))
 		if err := g.lane.send(ctx, until, w, g.wires[from:to]); err != nil {

@@ -48,6 +48,16 @@ func (r *routes) anyPrimary() *node {
 	return nil
 }
 
+// outdated reports whether routes with other owners have been installed.
+func (r *routes) outdated() bool {
+	select {
+	case <-r.replaced:
+		return true
+	default:
+		return false
+	}
+}
+
 // leads reports whether n is the primary of a shard.
 func (r *routes) leads(n *node) bool {
 	return slices.ContainsFunc(r.shards, func(s shard) bool { return s.primary >= 0 && r.nodes[s.primary] == n })

@@ -17,7 +17,7 @@ type Call struct {
 	// set by the caller before Send
 	Request  []byte    // one encoded command, copied by Send
 	Asking   bool      // send ASKING in front, in the same write
-	Deadline time.Time // when to give up, within 250 ms, on behalf of a caller whose context has no deadline; zero: never
+	Deadline time.Time // when to give up on behalf of a caller whose context has no deadline; zero: never
 
 	// the outcome, read by the caller after Wait
 	Reply     []byte // one complete frame; the buffer is the call's own and is reused by the next Send

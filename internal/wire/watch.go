@@ -35,7 +35,7 @@ var ping = resp.AppendBulk(resp.AppendArray(nil, 1), "PING")
 // connection cut meanwhile; a PING costs nothing when lost, a command may. Until the answer comes nobody enters.
 // mu is held.
 func (c *Conn) probeIfIdle() {
-	if c.queue.len() > 0 || c.opts.IdleProbe <= 0 || c.idle.lasted(time.Now()) < c.opts.IdleProbe {
+	if !c.dueForProbe() {
 		return
 	}
 	c.idle.probing = true
@@ -46,6 +46,11 @@ func (c *Conn) probeIfIdle() {
 		c.flushers.Add(1)
 		go c.flushRest()
 	}
+}
+
+// dueForProbe reports whether the connection has been idle for so long that nothing may be risked on it. mu is held.
+func (c *Conn) dueForProbe() bool {
+	return c.queue.len() == 0 && c.opts.IdleProbe > 0 && c.idle.lasted(time.Now()) >= c.opts.IdleProbe
 }
 
 // enqueueQuiet queues a command of the connection's own, whose reply nobody waits for. mu is held.

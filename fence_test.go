@@ -1,0 +1,106 @@
+package keyslot_test
+
+import (
+	"context"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/keyslot-go/keyslot"
+	"github.com/keyslot-go/keyslot/internal/fakenode"
+)
+
+// What was in flight at a node that lost its slots: stories on three scripted nodes.
+
+// spare is a replica of lower.
+const spare = "10.0.0.3:6379"
+
+// failover runs a story whose client knows spare as the replica of lower.
+func failover(t *testing.T, opts keyslot.Options, tell func(t *testing.T, s *stage, client *keyslot.Client)) {
+	t.Helper()
+	story(t, keyslot.Options{}, func(t *testing.T, s *stage) {
+		s.net.Node(spare)
+		shards(s, 2, lower, spare)
+		opts.Endpoints, opts.Dial = []string{upper}, s.dial
+		client, err := keyslot.New(t.Context(), opts)
+		require.NoError(t, err)
+		defer client.Close()
+		s.began = time.Now()
+		tell(t, s, client)
+	})
+}
+
+// shards sets the topology: the lower half of the slots belongs to the first of the nodes.
+func shards(s *stage, epoch int, nodes ...string) {
+	s.net.Topology(epoch, fakenode.Shard{First: 0, Last: 8191, Nodes: nodes}, fakenode.Shard{First: 8192, Last: 16383, Nodes: []string{upper}})
+}
+
+func TestAFrozenPrimaryThatLostItsSlotsIsCutOffByARefresh(t *testing.T) {
+	failover(t, keyslot.Options{}, func(t *testing.T, s *stage, client *keyslot.Client) {
+		s.lower.On("INCR", stuck())
+		s.lower.On("BLPOP", stuck())
+		for range 3 { // connections to whom a refresh asks
+			_, err := client.Do(t.Context(), "GET", up)
+			require.Error(t, err)
+		}
+		time.AfterFunc(300*time.Millisecond, func() { shards(s, 3, spare, lower) })
+		var callers sync.WaitGroup
+		for _, command := range [][]any{{"INCR", low}, {"BLPOP", low, 0}} {
+			callers.Go(func() {
+				_, err := client.Do(t.Context(), command...)
+				require.ErrorIs(t, err, keyslot.ErrUnknownOutcome)
+				require.LessOrEqual(t, time.Since(s.began), time.Second, command)
+				require.GreaterOrEqual(t, time.Since(s.began), 500*time.Millisecond, command)
+			})
+		}
+		callers.Wait()
+	})
+}
+
+func TestAFrozenPrimaryIsCutOffByTheRedirectThatPromotesItsReplica(t *testing.T) {
+	failover(t, keyslot.Options{ConnsPerNode: 2}, func(t *testing.T, s *stage, client *keyslot.Client) {
+		const odd = "bar" // in slot 5061, on the other connection
+		s.lower.On("INCR", stuck())
+		s.lower.On("GET", says("-MOVED 5061 %s", spare))
+		for _, node := range []*fakenode.Node{s.lower, s.upper} { // nothing but the redirect can tell
+			node.On("CLUSTER SLOTS", says("-LOADING Redis is loading the dataset in memory"))
+		}
+		time.AfterFunc(time.Second, func() { _, _ = client.Get(t.Context(), odd) })
+		_, err := client.Incr(t.Context(), low)
+		s.failsAt(t, time.Second, err, keyslot.ErrUnknownOutcome)
+		require.Len(t, sent(s.lower, "INCR"), 1)
+	})
+}
+
+func TestADemotedPrimaryThatAnswersIsDrainedAndFailsNothing(t *testing.T) {
+	var events seen
+	failover(t, keyslot.Options{ConnsPerNode: 2, Trace: events.trace()}, func(t *testing.T, s *stage, client *keyslot.Client) {
+		s.lower.On("BLPOP", stuck())
+		s.lower.On("INCR", fakenode.Reaction{Delay: 400 * time.Millisecond, Send: ":1\r\n"})
+		s.lower.On("GET", says("-MOVED 5061 %s", spare))
+		ctx, cancel := context.WithCancel(t.Context())
+		go func() { _, _ = client.Do(ctx, "BLPOP", low, 0) }()
+		time.Sleep(time.Minute) // the wait of a blocking command is no silence
+		require.Empty(t, events.since())
+
+		var callers sync.WaitGroup
+		for range 10 {
+			callers.Go(func() {
+				n, err := client.Incr(t.Context(), low)
+				require.NoError(t, err)
+				require.Equal(t, int64(1), n)
+			})
+		}
+		synctest.Wait()
+		shards(s, 3, spare)
+		_, _ = client.Get(within(t, time.Second), "bar")
+		callers.Wait()
+		require.Len(t, sent(s.lower, "INCR"), 10)
+		cancel()
+		time.Sleep(time.Second)
+		require.Zero(t, s.lower.Open())
+	})
+}

@@ -1,0 +1,206 @@
+package keyslot_test
+
+import (
+	"context"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/keyslot-go/keyslot"
+	"github.com/keyslot-go/keyslot/internal/fakenode"
+)
+
+// How often a node is dialled: stories on two scripted nodes (see delivery_test.go).
+
+// crowd lets callers run one command each for so long, and returns when the last has its outcome.
+func (s *stage) crowd(t *testing.T, callers int, patience time.Duration, args ...any) {
+	t.Helper()
+	var all sync.WaitGroup
+	for range callers {
+		all.Go(func() {
+			_, err := s.client.Do(within(t, patience), args...)
+			require.Error(t, err)
+		})
+	}
+	all.Wait()
+}
+
+// sharedAndDedicated are commands for the two kinds of connections.
+var sharedAndDedicated = [][]any{{"GET", up}, {"BLPOP", up, 0}}
+
+func TestADeadNodeIsDialledAFewTimesASecondForAllItsCallers(t *testing.T) {
+	for _, command := range sharedAndDedicated {
+		story(t, keyslot.Options{}, func(t *testing.T, s *stage) {
+			s.upper.Close()
+			s.crowd(t, 1000, 5*time.Second, command...)
+			require.Greater(t, s.dialsTo(upper).Load(), int32(5), command)
+			require.Less(t, s.dialsTo(upper).Load(), int32(80), command)
+		})
+	}
+}
+
+func TestAServerThatHangsUpAfterHelloIsNotDialledInALoop(t *testing.T) {
+	for _, command := range sharedAndDedicated {
+		story(t, keyslot.Options{}, func(t *testing.T, s *stage) {
+			s.upper.On("HELLO", fakenode.Reaction{Send: fakenode.Hello, End: fakenode.FIN})
+			s.crowd(t, 300, 5*time.Second, command...)
+			require.Less(t, s.dialsTo(upper).Load(), int32(120), command)
+		})
+	}
+}
+
+func TestABlackHoleSwallowsAFewDialsAndNotOneForEachCaller(t *testing.T) {
+	for _, command := range sharedAndDedicated {
+		story(t, keyslot.Options{}, func(t *testing.T, s *stage) {
+			s.net.BlackHole(upper)
+			s.crowd(t, 1000, 10*time.Second, command...)
+			require.Less(t, s.dialsTo(upper).Load(), int32(32), command)
+		})
+	}
+}
+
+func TestEveryBlockingCommandOfAHealthyNodeGetsItsConnection(t *testing.T) {
+	story(t, keyslot.Options{}, func(t *testing.T, s *stage) {
+		s.upper.Close()
+		s.crowd(t, 10, 3*time.Second, "BLPOP", up, 0)
+		back := s.net.Node(upper)
+		back.On("BLPOP", stuck())
+		time.Sleep(time.Second)
+		ctx, cancel := context.WithCancel(t.Context())
+		for range 500 {
+			go func() { _, _ = s.client.Do(ctx, "BLPOP", up, 0) }()
+		}
+		time.Sleep(time.Second)
+		require.Len(t, sent(back, "BLPOP"), 500, "the first connection that works ends the dead node's pace")
+		cancel()
+	})
+}
+
+func TestAConnectionThatServedIsReplacedAtOnce(t *testing.T) {
+	story(t, keyslot.Options{}, func(t *testing.T, s *stage) {
+		s.upper.Close()
+		_, err := s.client.Get(within(t, 3*time.Second), up)
+		require.Error(t, err)
+		back := s.net.Node(upper)
+		back.On("GET", value)
+		_, err = s.client.Get(t.Context(), up)
+		require.NoError(t, err)
+		s.began = time.Now()
+		for range 10 {
+			back.Cut(fakenode.RST)
+			synctest.Wait()
+			_, err = s.client.Get(t.Context(), up)
+			require.NoError(t, err)
+		}
+		require.Equal(t, s.began, time.Now(), "without a pause")
+	})
+}
+
+func TestNoAuthForHundredsOfCallersMakesOneNewConnection(t *testing.T) {
+	story(t, keyslot.Options{}, func(t *testing.T, s *stage) {
+		s.lower.Handle(func(r fakenode.Request) (fakenode.Reaction, bool) {
+			if r.Conn == 0 {
+				return fakenode.Reaction{Delay: time.Millisecond, Send: "-NOAUTH Authentication required.\r\n"}, r.Name() == "GET"
+			}
+			return value, r.Name() == "GET"
+		})
+		var callers sync.WaitGroup
+		for range 500 {
+			callers.Go(func() {
+				_, err := s.client.Get(t.Context(), low)
+				require.NoError(t, err)
+			})
+		}
+		callers.Wait()
+		require.Equal(t, int32(2), s.dialsTo(lower).Load())
+	})
+}
+
+func TestAPartGoesOutAtOnceWhateverHoldsUpTheOthers(t *testing.T) {
+	for name, hold := range map[string]func(t *testing.T, s *stage){
+		"a black hole": func(_ *testing.T, s *stage) { s.net.BlackHole(upper) },
+		"a connection that has just died": func(t *testing.T, s *stage) {
+			s.upper.On("GET", value)
+			_, err := s.client.Get(t.Context(), up)
+			require.NoError(t, err)
+			s.net.BlackHole(upper)
+			s.upper.Cut(fakenode.RST)
+		},
+		"a full connection": func(t *testing.T, s *stage) {
+			s.upper.On("GET", stuck())
+			for range 2 {
+				go func() { _, _ = s.client.Get(within(t, 3*time.Second), up) }()
+			}
+			synctest.Wait()
+		},
+		"an idle connection that does not answer its probe": func(t *testing.T, s *stage) {
+			s.upper.On("GET", value)
+			_, err := s.client.Get(t.Context(), up)
+			require.NoError(t, err)
+			time.Sleep(time.Minute)
+			s.upper.On("PING", stuck())
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			story(t, keyslot.Options{MaxInFlight: 2}, func(t *testing.T, s *stage) {
+				s.lower.On("DEL", one)
+				hold(t, s)
+				_, err := s.client.Do(t.Context(), "ECHO", "x") // the probe, if one is due, is not what this is about
+				require.NoError(t, err)
+				go func() { _, _ = s.client.Del(within(t, time.Second), up, low) }()
+				synctest.Wait()
+				require.Len(t, sent(s.lower, "DEL"), 1)
+			})
+		})
+	}
+}
+
+func TestADialThatHangsDoesNotHoldUpAnotherDial(t *testing.T) {
+	story(t, keyslot.Options{}, func(t *testing.T, s *stage) {
+		const third = "10.0.0.3:6379"
+		last := s.net.Node(third)
+		last.On("DEL", one)
+		s.net.Topology(2, fakenode.Shard{First: 0, Last: 8191, Nodes: []string{third}}, fakenode.Shard{First: 8192, Last: 16383, Nodes: []string{upper}})
+		client, err := keyslot.New(t.Context(), keyslot.Options{Endpoints: []string{lower}, Dial: s.net.Dial})
+		require.NoError(t, err)
+		defer client.Close()
+		s.net.BlackHole(upper)
+		go func() { _, _ = client.Del(within(t, time.Second), up, low) }()
+		synctest.Wait()
+		require.Len(t, sent(last, "DEL"), 1)
+	})
+}
+
+func TestCallersThatWaitGoOnWhenANewMapComes(t *testing.T) {
+	for name, fail := range map[string]func(s *stage){
+		"for a dead node":      func(s *stage) { s.upper.Close() },
+		"for a broken cluster": func(s *stage) { s.upper.On("SET", says("-CLUSTERDOWN The cluster is down")) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			var learnt time.Time
+			trace := &keyslot.Trace{Refreshed: func(e keyslot.RefreshEvent) {
+				if e.Changed {
+					learnt = time.Now()
+				}
+			}}
+			story(t, keyslot.Options{Trace: trace}, func(t *testing.T, s *stage) {
+				fail(s)
+				s.lower.On("SET", ok)
+				var callers sync.WaitGroup
+				for range 50 {
+					callers.Go(func() {
+						require.NoError(t, s.client.Set(t.Context(), up, "v"))
+						require.Equal(t, learnt, time.Now())
+					})
+				}
+				time.Sleep(1900 * time.Millisecond)
+				s.net.Topology(2, fakenode.Shard{First: 0, Last: 16383, Nodes: []string{lower}})
+				callers.Wait()
+				require.Less(t, time.Since(s.began), 3*time.Second)
+			})
+		})
+	}
+}
