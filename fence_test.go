@@ -78,7 +78,8 @@ func TestAFrozenPrimaryIsCutOffByTheRedirectThatPromotesItsReplica(t *testing.T)
 func TestADemotedPrimaryThatAnswersIsDrainedAndFailsNothing(t *testing.T) {
 	var events seen
 	failover(t, keyslot.Options{ConnsPerNode: 2, Trace: events.trace()}, func(t *testing.T, s *stage, client *keyslot.Client) {
-		s.lower.On("BLPOP", stuck())
+		over := make(chan struct{})
+		s.lower.On("BLPOP", fakenode.Reaction{After: over})
 		s.lower.On("INCR", fakenode.Reaction{Delay: 400 * time.Millisecond, Send: ":1\r\n"})
 		s.lower.On("GET", says("-MOVED 5061 %s", spare))
 		ctx, cancel := context.WithCancel(t.Context())
@@ -100,7 +101,39 @@ func TestADemotedPrimaryThatAnswersIsDrainedAndFailsNothing(t *testing.T) {
 		callers.Wait()
 		require.Len(t, sent(s.lower, "INCR"), 10)
 		cancel()
-		time.Sleep(time.Second)
-		require.Zero(t, s.lower.Open())
+		close(over)
+		synctest.Wait()
+		require.Equal(t, 1, s.lower.Open(), "the other client's")
+	})
+}
+
+func TestSilentNodesDoNotAgreeWithAnOlderMap(t *testing.T) {
+	var events seen
+	failover(t, keyslot.Options{Trace: events.trace()}, func(t *testing.T, s *stage, client *keyslot.Client) {
+		s.net.Topology(5, fakenode.Shard{First: 0, Last: 100, Nodes: []string{spare}}, fakenode.Shard{First: 101, Last: 8191, Nodes: []string{lower}},
+			fakenode.Shard{First: 8192, Last: 16383, Nodes: []string{upper}})
+		client, err := keyslot.New(t.Context(), keyslot.Options{Endpoints: []string{upper}, Dial: s.dial, Trace: events.trace()})
+		require.NoError(t, err)
+		defer client.Close()
+		s.net.Topology(2, fakenode.Shard{First: 0, Last: 16383, Nodes: []string{upper}})
+		s.net.BlackHole(lower)
+		s.net.BlackHole(spare)
+		s.upper.On("GET", says("-CLUSTERDOWN The cluster is down"))
+		_, err = client.Get(within(t, 20*time.Second), up)
+		require.Error(t, err)
+		require.Equal(t, uint64(5), client.Topology().Epoch)
+		require.NotEmpty(t, events.since())
+	})
+}
+
+func TestOneFrozenNodeDoesNotDelayWhatTheOthersSay(t *testing.T) {
+	story(t, keyslot.Options{}, func(t *testing.T, s *stage) {
+		s.upper.StopReading()
+		s.lower.On("SET", says("-MOVED 866 %s", spare), ok)
+		s.net.Node(spare).On("SET", says("-CLUSTERDOWN The cluster is down"))
+		shards(s, 2, lower, spare)
+		require.NoError(t, s.client.Set(t.Context(), low, "v"))
+		require.Less(t, time.Since(s.began), time.Second)
+		s.upper.Resume()
 	})
 }
