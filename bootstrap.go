@@ -86,7 +86,8 @@ func (c *core) bootstrapError(cause error) error {
 }
 
 // advice returns what to do about the usual causes of a failed start. A server that wants TLS hangs up on plain text,
-// answers with an alert, or waits for more.
+// answers with an alert, or waits for more; one that speaks none takes a ClientHello for the start of a line and waits for
+// its end.
 func advice(cause error) string {
 	const ifTLS = "use rediss:// or set Options.TLS if it wants TLS"
 	var (
@@ -96,6 +97,7 @@ func advice(cause error) string {
 		noTLS       tls.RecordHeaderError
 		certificate *tls.CertificateVerificationError
 		dns         *net.DNSError
+		dial        *wire.DialError
 	)
 	switch {
 	case errors.As(cause, &topology):
@@ -114,6 +116,8 @@ func advice(cause error) string {
 		return "nothing listens there: check host and port"
 	case errors.Is(cause, io.EOF), errors.Is(cause, syscall.ECONNRESET):
 		return "the server hung up: " + ifTLS
+	case errors.Is(cause, context.DeadlineExceeded) && errors.As(cause, &dial) && dial.Phase == wire.PhaseTLS:
+		return "no answer to the TLS handshake: use redis:// or leave Options.TLS nil if the server speaks no TLS"
 	case errors.Is(cause, context.DeadlineExceeded):
 		return "no answer: check host, port and firewall, and " + ifTLS
 	}

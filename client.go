@@ -15,16 +15,17 @@ import (
 
 type commands = command.Commands
 
-// Client is a connection to a whole cluster. All its methods are safe for concurrent use; one client serves a process.
+// Client is a connection to a whole cluster, made by Open or New; the zero Client cannot be used. All its methods are
+// safe for concurrent use; one client serves a process.
 // The typed commands, client.Get and so on, are the methods of command.Commands and documented there.
 type Client struct {
 	commands
 	core *core
 }
 
-// Open connects to the cluster behind target: "host:port", "host", or a URL such as
-// "rediss://user:password@host:6379?client_name=api" (rediss is TLS). It is New with the options that ParseTarget finds
-// in target.
+// Open connects to the cluster behind target: "host:port", "host" (port 6379), or a URL such as
+// "rediss://user:password@host:6379?client_name=api" (rediss is TLS). It is New with the options that ParseTarget, which
+// lists them, finds in target.
 func Open(ctx context.Context, target string) (*Client, error) {
 	opts, err := ParseTarget(target)
 	if err != nil {

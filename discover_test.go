@@ -52,6 +52,8 @@ func TestBootstrapErrorSaysWhatToDo(t *testing.T) {
 			"and use rediss:// or set Options.TLS if it wants TLS",
 		"redis://" + listen(t, "") + "?dial_timeout=100ms": "no answer: check host, port and firewall, " +
 			"and use rediss:// or set Options.TLS if it wants TLS",
+		"rediss://" + listen(t, "") + "?dial_timeout=100ms": "no answer to the TLS handshake: " +
+			"use redis:// or leave Options.TLS nil if the server speaks no TLS",
 	} {
 		_, err := keyslot.Open(t.Context(), target)
 		var boot *keyslot.BootstrapError

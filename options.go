@@ -43,7 +43,8 @@ type Options struct {
 	// DialTimeout bounds one dial: name, TCP, TLS, login. 2 s by default.
 	DialTimeout time.Duration
 	// CommandTimeout bounds a whole call, retries included, whose context has no deadline. 5 s by default; negative: no
-	// bound. It should exceed the time the cluster takes to fail over.
+	// bound. Commands outlast the death of a primary only if it exceeds the time the cluster takes to fail over:
+	// cluster-node-timeout, which is 15 s on a server as shipped, and a few seconds.
 	CommandTimeout time.Duration
 	// PeerTimeout is how long a node may owe replies without sending a byte until its connection is given up.
 	// 10 s by default.
@@ -114,7 +115,9 @@ func (e *OptionError) Error() string {
 }
 
 // ParseTarget returns the options that target spells, as Open reads it, for a program that wants to set more of them
-// before it calls New. The error is an *EndpointError and never shows a password. Nothing is resolved or dialled.
+// before it calls New. A URL may name several hosts, comma between them, and set client_name, dial_timeout,
+// command_timeout, peer_timeout, idle_probe, refresh_after, conns_per_node, max_in_flight and lazy; what is negative to be
+// off is for Options only. User and password are percent-encoded. The error is an *EndpointError and never shows a password. Nothing is resolved or dialled.
 func ParseTarget(target string) (Options, error) {
 	spelled, err := parseTarget(target)
 	if err != nil {

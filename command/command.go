@@ -11,9 +11,10 @@ import (
 // Commands are the typed commands, as the client and its views offer them. They are safe for concurrent use.
 //
 // Every method blocks until the command's outcome is known or ctx is done; a ctx without a deadline is bounded by
-// Options.CommandTimeout. Every error is an *Error (or a *PartsError, where a command was split over slots):
-// errors.Is(err, ErrNotExecuted) and errors.Is(err, ErrUnknownOutcome) say what happened to the command, errors.As with
-// a *ServerError gives the server's own words.
+// Options.CommandTimeout. Every error but Nil is an *Error (or a *PartsError, where a command was split over
+// slots): errors.Is(err, ErrNotExecuted) and errors.Is(err, ErrUnknownOutcome) say what happened to the command,
+// errors.As gives, as a ServerError, the server's own words. A command of many keys that is given none fails before
+// anything is sent.
 type Commands struct{ core Core }
 
 // New returns the commands that run on core. The client calls it; a program has no need to.

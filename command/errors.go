@@ -38,7 +38,7 @@ func (o Outcome) String() string {
 const NoSlot = -1
 
 // Error is how a command fails: what is known of its outcome, the cause, and the trail that led there. It never holds
-// arguments or keys. Unwrap gives the cause: a *ServerError, an *ArgumentError, a *TypeError, ErrClosed, the context's
+// arguments or keys. Unwrap gives the cause: a ServerError, an *ArgumentError, a *TypeError, ErrClosed, the context's
 // error, or an error of the network.
 type Error struct {
 	Command   string // name of the command
@@ -164,7 +164,7 @@ func (e *PartsError) Is(target error) bool {
 	return all
 }
 
-// As finds the first part's error that target can hold, so that errors.As reaches a *ServerError in a part.
+// As finds the first part's error that target can hold, so that errors.As reaches a ServerError in a part.
 func (e *PartsError) As(target any) bool {
 	for _, p := range e.parts {
 		if errors.As(p.Err, target) {
