@@ -160,3 +160,24 @@ func TestCallerThatLeavesTheLineLetsTheNextOneIn(t *testing.T) {
 		require.Equal(t, time.Second, time.Since(begin))
 	})
 }
+
+func TestHasRoomTellsWhetherSendWouldWait(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		node, opts := newNode(t)
+		node.On("GET", fakenode.Reaction{Delay: time.Second, Send: "+ok\r\n"})
+		opts.MaxInFlight, opts.IdleProbe = 4, time.Minute
+		conn := connect(t, opts)
+		require.True(t, conn.HasRoom(4))
+		require.False(t, conn.HasRoom(5), "it would enter alone, and leave no room")
+		full := send(t, t.Context(), conn, get(2)...)
+		require.False(t, conn.HasRoom(3))
+		full.wait(t.Context())
+		time.Sleep(time.Minute)
+		require.False(t, conn.HasRoom(1), "it would wait for a probe")
+		_, err := try(t.Context(), conn, "GET", "a")
+		require.NoError(t, err)
+		require.True(t, conn.HasRoom(1))
+		conn.Drain()
+		require.False(t, conn.HasRoom(1))
+	})
+}
