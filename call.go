@@ -117,7 +117,7 @@ func (call *call) check(ctx context.Context) error {
 		return call.refuse(0, call.cmd.Name+" "+call.cmd.Refuse)
 	}
 	if err := call.cmd.CheckArity(call.Request.Len()); err != nil {
-		return call.refuse(0, err.Error())
+		return call.refuse(0, strings.TrimPrefix(err.Error(), call.cmd.Name+" "))
 	}
 	return nil
 }

@@ -128,6 +128,9 @@ func flag(field func(*urlOptions) *bool) func(*urlOptions, string) error {
 	}
 }
 
+// schemes are those of the URLs that Redis and Valkey programs share; with an s at the end they mean TLS.
+var schemes = []string{"redis", "rediss", "valkey", "valkeys"}
+
 // parseTarget parses what Open takes: "host:port", "host", or redis://[user[:password]@]host[:port][,host[:port]...][/0][?options],
 // with rediss:// for TLS. User and password are percent-encoded. The error is an *EndpointError and never shows a password.
 //
@@ -158,10 +161,10 @@ func readTarget(target string) (urlOptions, error) {
 	switch {
 	case !isURL && (hasUser || tail != ""):
 		return o, errors.New("only a URL can carry a user, a password or options: write redis://user:password@host:port, or rediss:// for TLS")
-	case isURL && scheme != "redis" && scheme != "rediss":
-		return o, errors.New("unknown scheme: write redis://, or rediss:// for TLS")
+	case isURL && !slices.Contains(schemes, scheme):
+		return o, errors.New("unknown scheme: write redis:// or valkey://, or with TLS rediss:// or valkeys://")
 	}
-	o.TLS = scheme == "rediss"
+	o.TLS = scheme == "rediss" || scheme == "valkeys"
 	if err := o.readUser(userinfo); err != nil {
 		return o, err
 	}

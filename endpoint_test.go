@@ -30,6 +30,8 @@ func TestParseTarget(t *testing.T) {
 		"redis://a?":                    at("a:6379"),
 
 		"rediss://a":                        {Endpoints: []string{"a:6379"}, TLS: true},
+		"valkey://a":                        {Endpoints: []string{"a:6379"}},
+		"valkeys://a":                       {Endpoints: []string{"a:6379"}, TLS: true},
 		"redis://ann@a":                     {Endpoints: []string{"a:6379"}, Username: "ann"},
 		"redis://:pw@a":                     {Endpoints: []string{"a:6379"}, Password: "pw"},
 		"redis://ann:p:w@a":                 {Endpoints: []string{"a:6379"}, Username: "ann", Password: "p:w"},

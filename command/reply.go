@@ -1,7 +1,9 @@
 package command
 
 import (
+	"fmt"
 	"strconv"
+	"strings"
 
 	"github.com/keyslot-go/keyslot/internal/resp"
 )
@@ -24,6 +26,18 @@ func (r Reply) Err() error {
 		return ServerError(r.v.Str)
 	}
 	return nil
+}
+
+// String returns the reply for people to read, in logs and tests; Text is for programs.
+func (r Reply) String() string {
+	if elems, err := r.Slice(); err == nil {
+		return fmt.Sprint(elems)
+	}
+	text, err := r.Text()
+	if err != nil {
+		return "(" + strings.TrimPrefix(err.Error(), "keyslot: ") + ")" // (nil), or an error inside an aggregate
+	}
+	return text
 }
 
 // Text returns the reply as text: a string of any kind, or a number or boolean in its wire form.

@@ -128,3 +128,12 @@ func TestMapKeepsTheLastOfEqualKeysAndRefusesKeysThatAreNoText(t *testing.T) {
 	_, err = reply(t, "*2\r\n_\r\n:1\r\n").Map()
 	require.ErrorIs(t, err, command.Nil)
 }
+
+func TestRepliesReadWellInLogs(t *testing.T) {
+	nested := resp.Value{Kind: resp.Array, Elems: []resp.Value{
+		{Kind: resp.BulkString, Str: "a"}, {Kind: resp.Integer, Int: 7}, {Kind: resp.Null},
+		{Kind: resp.SimpleError, Str: "WRONGTYPE no list"},
+	}}
+	require.Equal(t, "[a 7 (nil) (WRONGTYPE no list)]", command.NewReply(nested).String())
+	require.Equal(t, "(nil)", command.Reply{}.String())
+}

@@ -19,13 +19,17 @@ import (
 )
 
 func main() {
+	endpoint := os.Getenv("KEYSLOT_ENDPOINT")
+	if endpoint == "" {
+		log.Fatal("set KEYSLOT_ENDPOINT to the host:port of a cluster")
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
 	listener, err := net.Listen("tcp", "127.0.0.1:8080")
 	if err != nil {
 		log.Fatal(err)
 	}
-	if err := serve(ctx, os.Getenv("KEYSLOT_ENDPOINT"), listener); err != nil {
+	if err := serve(ctx, endpoint, listener); err != nil {
 		log.Fatal(err)
 	}
 }
