@@ -150,6 +150,9 @@ func (n *node) startDedicated() error {
 	if n.dedicated.retired {
 		return errRetired
 	}
+	if conn := n.lane(0).live(); conn != nil && conn.Proven() {
+		n.redial.reset() // an old failure must not slow the connections of a node that answers
+	}
 	if err := n.redial.allow(time.Now()); err != nil {
 		return err
 	}
@@ -192,8 +195,11 @@ func (n *node) keep(conn *wire.Conn) {
 	switch {
 	case dead && !errors.Is(conn.Err(), errGivenUp): // that one tells nothing of the node
 		n.lost(conn)
-	case surplus:
-		conn.Drain() // does nothing to a dead one
+	case !dead && conn.Proven():
+		n.redial.reset()
+	}
+	if surplus {
+		conn.Drain()
 	}
 }
 

@@ -2,6 +2,7 @@ package keyslot
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -22,29 +23,26 @@ func (c *core) dialNode(ctx context.Context, n *node, blocking bool) (*wire.Conn
 	if c.opts.MapAddr != nil {
 		addr = c.opts.MapAddr(info)
 	}
-	return c.dial(ctx, info, addr, blocking)
+	return c.dial(ctx, info, wire.Options{Addr: addr, Blocking: blocking, OnSilent: func() { c.suspect(n) }})
 }
 
-// dial opens a connection to addr, within DialTimeout. The credentials are asked for anew.
-func (c *core) dial(ctx context.Context, info Node, addr string, blocking bool) (*wire.Conn, error) {
+// dial opens a connection to opts.Addr, within DialTimeout. The credentials are asked for anew.
+func (c *core) dial(ctx context.Context, info Node, opts wire.Options) (*wire.Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, c.opts.DialTimeout)
 	defer cancel()
-	user, password := c.opts.Username, c.opts.Password
+	opts.Username, opts.Password = c.opts.Username, c.opts.Password
 	if c.opts.Credentials != nil {
 		var err error
-		if user, password, err = c.opts.Credentials(ctx, info); err != nil {
-			return nil, &wire.DialError{Phase: wire.PhaseAuth, Addr: addr, Err: fmt.Errorf("credentials: %w", err)}
+		if opts.Username, opts.Password, err = c.opts.Credentials(ctx, info); err != nil {
+			return nil, &wire.DialError{Phase: wire.PhaseAuth, Addr: opts.Addr, Err: fmt.Errorf("credentials: %w", err)}
 		}
 	}
 	o := c.pool.opening()
-	conn, err := wire.Dial(ctx, wire.Options{
-		Addr: addr, ServerName: info.ServerName(), TLS: c.opts.TLS, Dial: c.dialName,
-		Username: user, Password: password, ClientName: c.opts.ClientName, LibName: "keyslot", LibVer: Version,
-		MaxInFlight: c.opts.MaxInFlight, PeerTimeout: c.opts.PeerTimeout, IdleProbe: c.opts.IdleProbe,
-		Blocking: blocking,
-		OnSilent: func() { c.refresher.urgent("a node is silent") },
-		OnEnd:    func() { c.pool.ended(o) },
-	})
+	opts.Dial, opts.OnEnd = c.dialName, func() { c.pool.ended(o) }
+	opts.TLS, opts.ServerName = c.opts.TLS, info.ServerName()
+	opts.ClientName, opts.LibName, opts.LibVer = c.opts.ClientName, "keyslot", Version
+	opts.MaxInFlight, opts.PeerTimeout, opts.IdleProbe = c.opts.MaxInFlight, c.opts.PeerTimeout, c.opts.IdleProbe
+	conn, err := wire.Dial(ctx, opts)
 	if err != nil {
 		c.pool.ended(o)
 		return nil, err
@@ -83,7 +81,11 @@ func (c *core) dialName(ctx context.Context, network, addr string) (net.Conn, er
 
 func (c *core) dialIP(ctx context.Context, network string, addr netip.AddrPort) (net.Conn, error) {
 	if c.opts.Dial != nil {
-		return c.opts.Dial(ctx, network, addr.String())
+		conn, err := c.opts.Dial(ctx, network, addr.String())
+		if conn == nil && err == nil {
+			err = errors.New("Options.Dial returned neither a connection nor an error")
+		}
+		return conn, err
 	}
 	var d net.Dialer
 	return d.DialContext(ctx, network, addr.String())

@@ -126,7 +126,7 @@ func (c *core) askCandidate(ctx context.Context, from candidate) (finding, error
 	if host := from.endpoint.host; host != info.Host {
 		info.Hostname = host
 	}
-	conn, err := c.dial(ctx, info, from.addr.String(), false)
+	conn, err := c.dial(ctx, info, wire.Options{Addr: from.addr.String()})
 	if err != nil {
 		return finding{}, err
 	}

@@ -42,6 +42,7 @@ var (
 
 var (
 	errNoOwner    = errors.New("no node is known to serve the slot")
+	errResigned   = errors.New("the node has lost its slots")
 	errRetired    = errors.New("the node has left the cluster")
 	errGivenUp    = errors.New("given up by its caller")
 	errFenced     = errors.New("the node stopped answering and has lost its slots")
@@ -55,7 +56,7 @@ func phaseOf(err error, sent bool) string {
 		dial    *wire.DialError
 	)
 	switch {
-	case errors.Is(err, errNoOwner), errors.Is(err, errRetired):
+	case errors.Is(err, errNoOwner), errors.Is(err, errRetired), errors.Is(err, errResigned):
 		return ""
 	case errors.As(err, &resolve):
 		return "resolve"

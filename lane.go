@@ -2,6 +2,7 @@ package keyslot
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -14,6 +15,9 @@ const (
 	// node costs a client a few dials a second, and a restarted one is noticed within half a second.
 	minRedial = 50 * time.Millisecond
 	maxRedial = 500 * time.Millisecond
+	// A login that is refused is not tried in a hurry: servers and their keepers count such attempts.
+	minLogin = time.Second
+	maxLogin = 30 * time.Second
 )
 
 // lane is one shared connection of a node and the dial that replaces it. A slot keeps its lane, so that commands on
@@ -116,13 +120,28 @@ func (l *lane) dial(done chan struct{}) {
 	conn, err := l.node.pool.dial(l.node.pool.ctx, l.node, false)
 	l.node.redial.ended(err, time.Now())
 	l.mu.Lock()
-	l.dialing, l.err = nil, err
 	surplus := err == nil && (l.retired || !l.conn.CompareAndSwap(nil, conn))
+	if l.dialing == done { // otherwise nobody waits any more
+		l.dialing, l.err = nil, err
+		close(done)
+	}
 	l.mu.Unlock()
 	if surplus {
 		conn.Drain()
 	}
-	close(done)
+}
+
+// resign lets nobody wait for a dial to the node any longer: it has lost its slots, so their commands go elsewhere.
+func (n *node) resign() {
+	for i := range n.lanes {
+		l := &n.lanes[i]
+		l.mu.Lock()
+		if l.dialing != nil {
+			close(l.dialing)
+			l.dialing, l.err = nil, errResigned
+		}
+		l.mu.Unlock()
+	}
 }
 
 // offer makes conn the lane's connection if it has none, and reports whether it did.
@@ -160,7 +179,8 @@ type dialPace struct {
 	mu     sync.Mutex
 	err    error     // guarded by mu: why the last dial, or the connection that it made, was useless
 	notyet time.Time // guarded by mu: no dial before this time
-	pace   pacer     // guarded by mu
+	pace   pacer     // guarded by mu: after dials that failed
+	login  pacer     // guarded by mu: after logins that were refused
 	trying bool      // guarded by mu: after a failure, one dial goes ahead to see
 }
 
@@ -193,7 +213,12 @@ func (r *dialPace) failed(err error, now time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.trying = false
-	r.err, r.notyet = err, now.Add(r.pace.next())
+	pace := &r.pace
+	var dial *wire.DialError
+	if errors.As(err, &dial) && dial.Phase == wire.PhaseAuth {
+		pace = &r.login
+	}
+	r.err, r.notyet = err, now.Add(pace.next())
 }
 
 func (r *dialPace) reset() {
@@ -201,6 +226,7 @@ func (r *dialPace) reset() {
 	defer r.mu.Unlock()
 	r.err, r.notyet = nil, time.Time{}
 	r.pace.reset()
+	r.login.reset()
 }
 
 func (r *dialPace) failing() bool {

@@ -76,6 +76,7 @@ func (p *pool) nodeAt(info Node) *node {
 	n := &node{pool: p, lanes: make([]lane, p.lanes)}
 	n.known.Store(&info)
 	n.redial.pace = pacer{first: minRedial, limit: maxRedial}
+	n.redial.login = pacer{first: minLogin, limit: maxLogin}
 	for i := range n.lanes {
 		n.lanes[i].node = n
 		n.lanes[i].retired = p.closed

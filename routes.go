@@ -88,7 +88,9 @@ func (c *core) settleOn(views []*view, asked int, unreachable bool) (installed, 
 	if old != nil && changed {
 		close(old.replaced)
 		for _, n := range old.primaries() {
-			fenced = append(fenced, n.fencedBy(r)...)
+			if !r.leads(n) {
+				fenced = append(fenced, n.deposed()...)
+			}
 		}
 	}
 	c.install.Unlock()
@@ -114,7 +116,7 @@ func (c *core) movedTo(slot uint16, target Node) *node {
 	if demoted := old.primary(slot); demoted != nil && !r.leads(demoted) { // a failover: the whole shard has moved
 		r.replaced = make(chan struct{})
 		close(old.replaced)
-		fenced = demoted.fencedBy(r)
+		fenced = demoted.deposed()
 	}
 	c.routes.Store(r)
 	c.install.Unlock()
@@ -122,20 +124,35 @@ func (c *core) movedTo(slot uint16, target Node) *node {
 	return r.primary(slot)
 }
 
-// fencedBy returns the connections to cut off when r is installed: all of a node that has lost its slots while it owes
-// replies in silence. What a frozen primary acknowledges when it wakes is lost by then.
-func (n *node) fencedBy(r *routes) (conns []*wire.Conn) {
-	if r.leads(n) || !n.silent() {
+// deposed is told that the node has lost its slots: nobody waits for a dial to it any longer. It returns the connections to
+// cut off: all, if the node owes replies in silence. What a frozen primary acknowledges when it wakes is lost by then.
+func (n *node) deposed() (fenced []*wire.Conn) {
+	n.resign()
+	if !n.silent() {
 		return nil
 	}
+	return n.connections()
+}
+
+func (n *node) connections() (conns []*wire.Conn) {
 	n.each(func(conn *wire.Conn) { conns = append(conns, conn) }, false)
 	return conns
 }
 
-func abandon(conns []*wire.Conn) {
-	for _, conn := range conns {
+func abandon(fenced []*wire.Conn) {
+	for _, conn := range fenced {
 		conn.Abandon(errFenced)
 	}
+}
+
+// suspect is told for every 500 ms that n owes replies in silence. While it has slots, the cluster is asked whether that is
+// still so; once it has none, it is cut off.
+func (c *core) suspect(n *node) {
+	if r := c.routes.Load(); r != nil && !r.leads(n) {
+		abandon(n.connections())
+		return
+	}
+	c.refresher.urgent("a node is silent")
 }
 
 // nodeAt returns the node that an ASK names: one of the map, or one that is not listed because it owns no slot yet.

@@ -259,3 +259,37 @@ func TestHowNodesNameThemselvesDoesNotMatter(t *testing.T) {
 		}
 	}
 }
+
+func TestAFrozenPrimaryIsLeftSoonAfterItsReplicaHasTakenOver(t *testing.T) {
+	cluster, err := keyslottest.Start(keyslottest.Options{Replicas: 1})
+	require.NoError(t, err)
+	t.Cleanup(func() { cluster.Close() })
+	client := connect(t, keyslot.Options{Endpoints: []string{cluster.Endpoint()}, CommandTimeout: 30 * time.Second})
+	require.NoError(t, client.Set(t.Context(), "k", "v"))
+	frozen := cluster.Owner("k").ID
+	thaw, err := cluster.Inject(frozen, keyslottest.Fault{Stall: true})
+	require.NoError(t, err)
+	defer thaw()
+
+	read := make(chan error, 1)
+	go func() {
+		_, err := client.Get(context.Background(), "k")
+		read <- err
+	}()
+	select {
+	case err := <-read:
+		require.Fail(t, "nobody else has the slots yet", err)
+	case <-time.After(1500 * time.Millisecond): // the first suspicion, at 500 ms, finds nothing new
+	}
+	for _, shard := range cluster.Shards() {
+		if shard.Primary.ID == frozen {
+			require.NoError(t, cluster.Failover(shard.Replicas[0].ID))
+		}
+	}
+	select {
+	case err := <-read:
+		require.NoError(t, err)
+	case <-time.After(5 * time.Second):
+		require.Fail(t, "the read still waits for the frozen node")
+	}
+}

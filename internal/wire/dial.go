@@ -28,7 +28,7 @@ type Options struct {
 	PeerTimeout time.Duration // silence, while replies are due, after which the peer is dead; 0: never
 	IdleProbe   time.Duration // idle time after which PING goes ahead of the next command; 0: never
 	Blocking    bool          // for blocking commands: silence proves nothing
-	OnSilent    func()        // called once when the peer has owed replies in silence for 500 ms; must not block
+	OnSilent    func()        // called for every 500 ms that the peer owes replies in silence; must not block
 	OnEnd       func()        // called once when the connection's last goroutine is about to end; must not block
 }
 
@@ -106,7 +106,11 @@ func Dial(ctx context.Context, opts Options) (*Conn, error) {
 
 func dialRaw(ctx context.Context, opts *Options) (net.Conn, error) {
 	if opts.Dial != nil {
-		return opts.Dial(ctx, "tcp", opts.Addr)
+		raw, err := opts.Dial(ctx, "tcp", opts.Addr)
+		if raw == nil && err == nil {
+			err = errors.New("the Dial function returned neither a connection nor an error")
+		}
+		return raw, err
 	}
 	var d net.Dialer
 	return d.DialContext(ctx, "tcp", opts.Addr)

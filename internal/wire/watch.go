@@ -10,7 +10,8 @@ import (
 const (
 	// tick is how often the watchdog looks at a connection with calls in flight; an idle connection has no timer.
 	tick = 250 * time.Millisecond
-	// suspectAfter is how long a peer may owe replies without sending a byte before OnSilent is called.
+	// suspectAfter is how long a peer may owe replies without sending a byte before OnSilent is called, and how often it is called
+	// from then on: the one answer that matters may come later, when the cluster has replaced the node.
 	suspectAfter = 500 * time.Millisecond
 	// probeTimeout is how long an idle connection may take to answer PING before it is given up.
 	probeTimeout = 500 * time.Millisecond
@@ -70,7 +71,7 @@ type watchdog struct {
 	since time.Time // when progress was last seen
 	head  int64     // end of the oldest call then
 	bytes int64     // bytes received by then
-	told  bool      // OnSilent was called for this silence
+	told  time.Time // when OnSilent was last called for this silence; zero: not yet
 }
 
 func (w *watchdog) stop() {
@@ -99,7 +100,7 @@ func (c *Conn) armWatchdog(deadline time.Time) {
 		return
 	}
 	now := time.Now()
-	w.armed, w.told, w.last, w.since = true, false, now, now
+	w.armed, w.told, w.last, w.since = true, time.Time{}, now, now
 	w.head, w.bytes = c.queue.at(0).end, c.bytesRead.Load()
 	if w.timer == nil {
 		w.timer = time.AfterFunc(tick, c.look)
@@ -119,8 +120,10 @@ func (c *Conn) look() {
 	silent := c.watch.observe(now, c.queue.at(0).end, c.bytesRead.Load())
 	expired, nearest := c.expire(now)
 	// Silence is what a blocking command is for.
-	suspect := silent >= suspectAfter && !c.watch.told && !c.opts.Blocking
-	c.watch.told = c.watch.told || suspect
+	suspect := silent >= suspectAfter && now.Sub(c.watch.told) >= suspectAfter && !c.opts.Blocking
+	if suspect {
+		c.watch.told = now
+	}
 	probing := c.idle.probing
 	c.watch.lookAt(now, nearest)
 	c.mu.Unlock()
@@ -145,7 +148,7 @@ func (c *Conn) look() {
 func (c *Conn) Silent() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.watch.armed && c.watch.told && c.err == nil
+	return c.watch.armed && !c.watch.told.IsZero() && c.err == nil
 }
 
 // observe returns for how long there was no progress: the same oldest call, and no byte received.
@@ -154,7 +157,7 @@ func (w *watchdog) observe(now time.Time, head, bytes int64) time.Duration {
 	slept := now.Sub(w.last) > 2*tick
 	w.last = now
 	if slept || head != w.head || bytes != w.bytes {
-		w.since, w.head, w.bytes, w.told = now, head, bytes, false
+		w.since, w.head, w.bytes, w.told = now, head, bytes, time.Time{}
 	}
 	return now.Sub(w.since)
 }
