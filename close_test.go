@@ -118,3 +118,36 @@ func TestCloseAtAnyMomentClosesEverySocket(t *testing.T) {
 		require.Zero(t, s.open.Load())
 	}
 }
+
+func TestCloseWaitsForDialsThatEndLate(t *testing.T) {
+	for _, command := range sharedAndDedicated {
+		synctest.Test(t, func(t *testing.T) {
+			network := fakenode.New()
+			defer network.Close()
+			network.Node(lower)
+			late := &stage{net: network}
+			network.Topology(1, fakenode.Shard{First: 0, Last: 16383, Nodes: []string{upper}})
+			network.Node(upper)
+			client, err := keyslot.New(t.Context(), keyslot.Options{
+				Endpoints: []string{lower},
+				Dial: func(_ context.Context, kind, addr string) (net.Conn, error) {
+					return late.dial(context.Background(), kind, addr)
+				},
+				Credentials: func(ctx context.Context, n keyslot.Node) (user, password string, err error) {
+					if n.Addr() == upper {
+						<-ctx.Done()
+						time.Sleep(time.Second)
+					}
+					return "", "", nil
+				},
+			})
+			require.NoError(t, err)
+			began := time.Now()
+			go func() { _, _ = client.Do(t.Context(), command...) }()
+			synctest.Wait()
+			require.NoError(t, client.Close())
+			require.Equal(t, time.Second, time.Since(began))
+			require.Zero(t, late.open.Load())
+		})
+	}
+}
