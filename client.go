@@ -322,7 +322,7 @@ func (c *core) prepare(call *call, v verdict) {
 		}
 		call.redialled = true
 	}
-	call.due = time.Time{}
+	call.due, call.forMap = time.Time{}, false
 	if wait == noPause {
 		return
 	}

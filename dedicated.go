@@ -138,7 +138,7 @@ func (n *node) dialDedicated(ctx context.Context, until time.Time) (*wire.Conn, 
 	}()
 	if err := waitFor(ctx, until, done); err != nil {
 		close(gone)
-		return nil, err
+		return nil, &waitError{err}
 	}
 	return conn, err
 }

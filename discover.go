@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/keyslot-go/keyslot/internal/resp"
@@ -45,7 +46,8 @@ func (c *core) learnAgain(ctx context.Context, r *routes) (asked int, changed bo
 	if len(views) == 0 {
 		views, asked, err = c.askNodes(ctx, r, askMany)
 	}
-	unreachable := len(views) == 0
+	var refused *TopologyError // an answer, if a useless one
+	unreachable := len(views) == 0 && !errors.As(err, &refused)
 	installed, changed, why := c.settleOn(views, asked, false)
 	if installed && slices.ContainsFunc(views, func(v *view) bool { return v.ok }) {
 		return asked, changed, nil
@@ -63,12 +65,12 @@ func (c *core) learnAgain(ctx context.Context, r *routes) (asked int, changed bo
 	return asked, changed || again, nil
 }
 
-// askNodes asks up to n primaries at once, over the connections they have or new ones, those that promise an answer first.
-func (c *core) askNodes(ctx context.Context, r *routes, n int) (views []*view, asked int, err error) {
+// askNodes asks up to limit primaries at once, over the connections they have or new ones, those that promise an answer first.
+func (c *core) askNodes(ctx context.Context, r *routes, limit int) (views []*view, asked int, err error) {
 	nodes := r.primaries()
 	rand.Shuffle(len(nodes), func(i, j int) { nodes[i], nodes[j] = nodes[j], nodes[i] })
 	slices.SortStableFunc(nodes, func(a, b *node) int { return cmp.Compare(a.promise(), b.promise()) })
-	nodes = nodes[:min(n, len(nodes))]
+	nodes = nodes[:min(limit, len(nodes))]
 	found := make([]*view, len(nodes))
 	failed := make([]error, len(nodes))
 	ctx, cancel := context.WithCancel(ctx)
@@ -76,10 +78,11 @@ func (c *core) askNodes(ctx context.Context, r *routes, n int) (views []*view, a
 	patience := time.AfterFunc(c.opts.DialTimeout, cancel)
 	defer patience.Stop()
 	var asks sync.WaitGroup
+	var first sync.Once
 	for i, n := range nodes {
 		asks.Go(func() { // ends within DialTimeout; this function waits for it
 			if found[i], failed[i] = c.askNode(ctx, n); failed[i] == nil {
-				patience.Reset(stragglersWait)
+				first.Do(func() { patience.Reset(stragglersWait) })
 			}
 		})
 	}
@@ -98,8 +101,9 @@ func (c *core) askNode(ctx context.Context, n *node) (*view, error) {
 
 // finding is what a node said of the topology, and the connection that it said it on.
 type finding struct {
-	view *view
-	conn *wire.Conn
+	view  *view
+	conn  *wire.Conn
+	owner *atomic.Pointer[node] // who is suspected when conn is silent; set by reuse
 }
 
 // askEndpoints asks the endpoints, resolved anew, until one address gives a usable map.
@@ -126,7 +130,12 @@ func (c *core) askCandidate(ctx context.Context, from candidate) (finding, error
 	if host := from.endpoint.host; host != info.Host {
 		info.Hostname = host
 	}
-	conn, err := c.dial(ctx, info, wire.Options{Addr: from.addr.String()})
+	owner := new(atomic.Pointer[node])
+	conn, err := c.dial(ctx, info, wire.Options{Addr: from.addr.String(), OnSilent: func() {
+		if n := owner.Load(); n != nil {
+			c.suspect(n)
+		}
+	}})
 	if err != nil {
 		return finding{}, err
 	}
@@ -138,14 +147,18 @@ func (c *core) askCandidate(ctx context.Context, from candidate) (finding, error
 		conn.Drain()
 		return finding{}, err
 	}
-	return finding{v, conn}, nil
+	return finding{v, conn, owner}, nil
 }
 
 // reuse gives the connection that a topology came over to the node it leads to, if that node has none.
 func (c *core) reuse(f finding) {
 	if r := c.routes.Load(); r != nil && f.view.fromID != "" { // nil: closed meanwhile
 		for i, n := range r.slotMap.nodes {
-			if n.ID == f.view.fromID && r.nodes[i].lane(0).offer(f.conn) {
+			if n.ID != f.view.fromID {
+				continue
+			}
+			f.owner.Store(r.nodes[i])
+			if r.nodes[i].lane(0).offer(f.conn) {
 				return
 			}
 		}

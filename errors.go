@@ -49,11 +49,18 @@ var (
 	errNilContext = errors.New("the context is nil")
 )
 
+// waitError is the end of a caller's patience while it waited for a dial.
+type waitError struct{ err error }
+
+func (e *waitError) Error() string { return e.err.Error() }
+func (e *waitError) Unwrap() error { return e.err }
+
 // phaseOf names the step that err ended, for the trail of an Error.
 func phaseOf(err error, sent bool) string {
 	var (
 		resolve *resolveError
 		dial    *wire.DialError
+		wait    *waitError
 	)
 	switch {
 	case errors.Is(err, errNoOwner), errors.Is(err, errRetired), errors.Is(err, errResigned):
@@ -62,6 +69,8 @@ func phaseOf(err error, sent bool) string {
 		return "resolve"
 	case errors.As(err, &dial):
 		return string(dial.Phase)
+	case errors.As(err, &wait):
+		return string(wire.PhaseDial)
 	case sent:
 		return "read"
 	}

@@ -7,6 +7,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/keyslot-go/keyslot"
@@ -22,7 +23,9 @@ const spare = "10.0.0.3:6379"
 func failover(t *testing.T, opts keyslot.Options, tell func(t *testing.T, s *stage, client *keyslot.Client)) {
 	t.Helper()
 	story(t, keyslot.Options{}, func(t *testing.T, s *stage) {
-		s.net.Node(spare)
+		heir := s.net.Node(spare)
+		heir.On("INCR", one)
+		heir.On("GET", value)
 		shards(s, 2, lower, spare)
 		opts.Endpoints, opts.Dial = []string{upper}, s.dial
 		client, err := keyslot.New(t.Context(), opts)
@@ -107,7 +110,9 @@ func TestSilentNodesDoNotAgreeWithAnOlderMap(t *testing.T) {
 	var events seen
 	story(t, keyslot.Options{}, func(t *testing.T, s *stage) {
 		const endpoint = "10.0.0.4:6379" // leads to a node that is not asked by its own address
-		s.net.Node(spare)
+		heir := s.net.Node(spare)
+		heir.On("INCR", one)
+		heir.On("GET", value)
 		s.net.Node(endpoint)
 		s.net.Topology(5, fakenode.Shard{First: 0, Last: 100, Nodes: []string{spare}}, fakenode.Shard{First: 101, Last: 8191, Nodes: []string{lower}},
 			fakenode.Shard{First: 8192, Last: 16383, Nodes: []string{upper}})
@@ -134,5 +139,53 @@ func TestOneFrozenNodeDoesNotDelayWhatTheOthersSay(t *testing.T) {
 		require.NoError(t, s.client.Set(t.Context(), low, "v"))
 		require.Less(t, time.Since(s.began), time.Second)
 		s.upper.Resume()
+	})
+}
+
+// A planned failover pauses clients; the node that then answers "MOVED" was never frozen.
+func TestAPauseBeforeAPlannedFailoverCutsNothingOff(t *testing.T) {
+	failover(t, keyslot.Options{}, func(t *testing.T, s *stage, client *keyslot.Client) {
+		release := make(chan struct{})
+		first, later := says("-MOVED 866 %s", spare), says("-MOVED 866 %s", spare)
+		first.After, later.Delay = release, time.Millisecond
+		s.lower.On("INCR", first, later)
+		var callers sync.WaitGroup
+		for range 5 {
+			callers.Go(func() {
+				_, err := client.Incr(t.Context(), low)
+				assert.NoError(t, err)
+			})
+		}
+		synctest.Wait()
+		time.Sleep(800 * time.Millisecond)
+		shards(s, 3, spare, lower)
+		close(release)
+		callers.Wait()
+	})
+}
+
+func TestTheNodeThatGaveTheFirstMapIsSuspectedLikeAnyOther(t *testing.T) {
+	failover(t, keyslot.Options{CommandTimeout: time.Minute}, func(t *testing.T, s *stage, _ *keyslot.Client) {
+		client, err := keyslot.New(t.Context(), keyslot.Options{Endpoints: []string{lower}, Dial: s.dial})
+		require.NoError(t, err)
+		defer client.Close()
+		s.lower.Handle(func(fakenode.Request) (fakenode.Reaction, bool) { return stuck(), true })
+		s.began = time.Now()
+		time.AfterFunc(2*time.Second, func() { shards(s, 3, spare, lower) })
+		_, err = client.Get(t.Context(), low)
+		require.NoError(t, err)
+		require.Less(t, time.Since(s.began), 3*time.Second)
+	})
+}
+
+func TestASlowNodeThatNeverLostASlotIsLeftInPeace(t *testing.T) {
+	failover(t, keyslot.Options{}, func(t *testing.T, s *stage, client *keyslot.Client) {
+		const importing = "10.0.0.4:6379"
+		slow := s.net.Node(importing)
+		slow.On("ASKING", ok)
+		slow.On("INCR", fakenode.Reaction{Delay: 1800 * time.Millisecond, Send: ":1\r\n"})
+		s.lower.On("INCR", says("-ASK 866 %s", importing))
+		_, err := client.Incr(t.Context(), low)
+		require.NoError(t, err)
 	})
 }

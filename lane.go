@@ -17,7 +17,7 @@ const (
 	maxRedial = 500 * time.Millisecond
 	// A login that is refused is not tried in a hurry: servers and their keepers count such attempts.
 	minLogin = time.Second
-	maxLogin = 30 * time.Second
+	maxLogin = 10 * time.Second
 )
 
 // lane is one shared connection of a node and the dial that replaces it. A slot keeps its lane, so that commands on
@@ -75,7 +75,7 @@ func (l *lane) open(ctx context.Context, until time.Time) (*wire.Conn, error) {
 	}
 	if dialing != nil {
 		if err := waitFor(ctx, until, dialing); err != nil {
-			return nil, err
+			return nil, &waitError{err}
 		}
 	}
 	if conn := l.live(); conn != nil {
@@ -148,7 +148,11 @@ func (n *node) resign() {
 func (l *lane) offer(conn *wire.Conn) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return !l.retired && l.conn.CompareAndSwap(nil, conn)
+	offered := !l.retired && l.conn.CompareAndSwap(nil, conn)
+	if offered {
+		l.err = nil
+	}
+	return offered
 }
 
 // drop forgets a connection that takes no more calls.
@@ -215,7 +219,8 @@ func (r *dialPace) failed(err error, now time.Time) {
 	r.trying = false
 	pace := &r.pace
 	var dial *wire.DialError
-	if errors.As(err, &dial) && dial.Phase == wire.PhaseAuth {
+	var refused wire.Refusal
+	if errors.As(err, &dial) && dial.Phase == wire.PhaseAuth && errors.As(err, &refused) {
 		pace = &r.login
 	}
 	r.err, r.notyet = err, now.Add(pace.next())

@@ -66,7 +66,8 @@ type Options struct {
 	Trace *Trace
 }
 
-// Resolver resolves a name to addresses. *net.Resolver is one.
+// Resolver resolves a name to all its addresses; *net.Resolver is one. It must return soon after ctx ends, and is called
+// from several goroutines.
 type Resolver interface {
 	LookupNetIP(ctx context.Context, network, host string) ([]netip.Addr, error)
 }
@@ -92,7 +93,7 @@ type RefreshEvent struct {
 	Reason  string // why it was asked for
 	Asked   int    // nodes asked
 	Changed bool   // a new map was installed
-	Err     error  // why no answer could be used
+	Err     error  // why no node answered
 }
 
 const (

@@ -42,6 +42,7 @@ type node struct {
 
 	known     atomic.Pointer[Node] // what is known of it; replaced when a map tells more
 	lastUsed  time.Time            // guarded by pool.mu: when a redirect last named it; zero for a node of the map
+	lostSlots atomic.Bool          // it led a shard once, and does no longer
 	dedicated dedicated
 	redial    dialPace
 	resends   limiter

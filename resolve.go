@@ -25,16 +25,11 @@ const (
 
 var errResolverClosed = errors.New("resolver closed")
 
-// hostLookup resolves a name to all its addresses; *net.Resolver is one. It must return soon after ctx ends.
-type hostLookup interface {
-	LookupNetIP(ctx context.Context, network, host string) ([]netip.Addr, error)
-}
-
 // resolver looks names up anew at every use, with two limits: one lookup per name at a time, and at most one per lookupEvery.
 // Callers in between share the last answer. Safe for concurrent use.
 type resolver struct {
 	// immutable
-	source  hostLookup
+	source  Resolver
 	timeout time.Duration // of one lookup
 
 	lookups sync.WaitGroup
@@ -58,7 +53,7 @@ type answer struct {
 	err   error
 }
 
-func newResolver(source hostLookup, timeout time.Duration) *resolver {
+func newResolver(source Resolver, timeout time.Duration) *resolver {
 	return &resolver{source: source, timeout: timeout, answers: make(map[string]*answer)}
 }
 

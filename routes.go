@@ -82,6 +82,9 @@ func (c *core) settleOn(views []*view, asked int, unreachable bool) (installed, 
 	if !changed {
 		r.replaced = old.replaced
 	}
+	for _, n := range r.primaries() {
+		n.lostSlots.Store(false)
+	}
 	c.routes.Store(r)
 	c.fresh.Store(int64(time.Since(c.born) + c.opts.RefreshAfter))
 	var fenced []*wire.Conn
@@ -112,21 +115,28 @@ func (c *core) movedTo(slot uint16, target Node) *node {
 	if !slices.Equal(next.nodes, old.slotMap.nodes) {
 		r.nodes = c.pool.reconcile(next.nodes, now)
 	}
-	var fenced []*wire.Conn
-	if demoted := old.primary(slot); demoted != nil && !r.leads(demoted) { // a failover: the whole shard has moved
+	demoted := old.primary(slot)
+	failover := demoted != nil && !r.leads(demoted) // the whole shard has moved
+	if failover {
 		r.replaced = make(chan struct{})
+	}
+	to := r.primary(slot)
+	to.lostSlots.Store(false)
+	c.routes.Store(r)
+	var fenced []*wire.Conn
+	if failover { // whoever is woken finds the new map
 		close(old.replaced)
 		fenced = demoted.deposed()
 	}
-	c.routes.Store(r)
 	c.install.Unlock()
 	abandon(fenced)
-	return r.primary(slot)
+	return to
 }
 
 // deposed is told that the node has lost its slots: nobody waits for a dial to it any longer. It returns the connections to
 // cut off: all, if the node owes replies in silence. What a frozen primary acknowledges when it wakes is lost by then.
 func (n *node) deposed() (fenced []*wire.Conn) {
+	n.lostSlots.Store(true)
 	n.resign()
 	if !n.silent() {
 		return nil
@@ -145,10 +155,10 @@ func abandon(fenced []*wire.Conn) {
 	}
 }
 
-// suspect is told for every 500 ms that n owes replies in silence. While it has slots, the cluster is asked whether that is
-// still so; once it has none, it is cut off.
+// suspect is told for every 500 ms that n owes replies in silence. The cluster is asked whether n still has its slots; once
+// it has lost them, it is cut off.
 func (c *core) suspect(n *node) {
-	if r := c.routes.Load(); r != nil && !r.leads(n) {
+	if n.lostSlots.Load() {
 		abandon(n.connections())
 		return
 	}

@@ -148,7 +148,8 @@ func (c *Conn) look() {
 func (c *Conn) Silent() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.watch.armed && !c.watch.told.IsZero() && c.err == nil
+	w := &c.watch
+	return w.armed && !w.told.IsZero() && c.err == nil && w.bytes == c.bytesRead.Load()
 }
 
 // observe returns for how long there was no progress: the same oldest call, and no byte received.
