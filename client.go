@@ -54,6 +54,7 @@ func New(ctx context.Context, opts Options) (*Client, error) {
 
 // Close ends the client at once: commands in flight fail with ErrClosed and an unknown outcome, unsent ones with
 // ErrClosed and not executed. It returns when every goroutine and connection is gone; calling it again does nothing.
+// It must not be called from a function of Options, such as Trace or Dial: it waits for those to return.
 func (c *Client) Close() error {
 	c.core.close()
 	return nil

@@ -14,7 +14,7 @@ import (
 	"time"
 )
 
-// Names are the engines that tests run against, in the order that Engines and ForEach use.
+// Names are the engines that tests run against, in the order that ForEach uses.
 func Names() []string { return []string{"redis", "valkey"} }
 
 // oldestMajor is the first release line with CLUSTER ADDSLOTSRANGE, cluster-port and announced hostnames.
@@ -28,17 +28,6 @@ type Engine struct {
 	CLI     string // path of redis-cli or valkey-cli
 
 	libraries []string // directories of the libraries unpacked with the server; none for an installed one
-}
-
-// Engines returns the engines that can be used on this machine.
-func Engines() []Engine {
-	var usable []Engine
-	for _, name := range Names() {
-		if e, err := Find(name); err == nil {
-			usable = append(usable, e)
-		}
-	}
-	return usable
 }
 
 // Find looks for the engine called name in PATH, then among the servers unpacked under the repository's .cache. Its
