@@ -53,7 +53,7 @@ func ExampleOpen() {
 func ExampleOpen_notACluster() {
 	_, err := keyslot.Open(ctx, "http://example.com")
 	fmt.Println(err)
-	// Output: keyslot: endpoint "http://example.com": unknown scheme: write redis://, or rediss:// for TLS
+	// Output: keyslot: endpoint "http://example.com": unknown scheme: write redis:// or valkey://, or with TLS rediss:// or valkeys://
 }
 
 func ExampleNew() {
