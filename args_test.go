@@ -292,5 +292,5 @@ func TestDoTakesTheNameAndEachArgumentByItself(t *testing.T) {
 		`pass the name and each argument by itself, as in "GET", "key" [not executed]`)
 
 	_, err = client.MGet(t.Context())
-	require.EqualError(t, err, "keyslot: MGET: MGET takes at least 1 argument, got 0 [not executed]")
+	require.EqualError(t, err, "keyslot: MGET: takes at least 1 argument, got 0 [not executed]")
 }
