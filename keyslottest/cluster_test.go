@@ -184,11 +184,8 @@ func TestCloseLeavesNothingBehind(t *testing.T) {
 		_, err := s.reply()
 		require.Error(t, err)
 	}
-	for range 1000 { // goroutines that have returned may still have to exit
-		if runtime.NumGoroutine() <= before {
-			break
-		}
-		runtime.Gosched()
+	for begin := time.Now(); runtime.NumGoroutine() > before && time.Since(begin) < waitLimit; {
+		runtime.Gosched() // goroutines that have returned may still have to exit
 	}
 	stacks := make([]byte, 1<<20)
 	require.LessOrEqual(t, runtime.NumGoroutine(), before, "%s", stacks[:runtime.Stack(stacks, true)])
