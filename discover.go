@@ -18,7 +18,7 @@ import (
 const (
 	// askCount is how many nodes of the map a refresh asks: enough to find a liar by.
 	askCount = 3
-	// askMany is how many it asks when none of those answered, before it says that no node can be reached.
+	// askMany is how many it asks when none of those answered, replicas too, before it says that no node can be reached.
 	askMany = 32
 	// stragglersWait is how much longer than the first answer the others may take: one frozen node must not delay the news
 	// that the others have of it.
@@ -42,9 +42,9 @@ func (c *core) refresh(ctx context.Context, reason string) error {
 // learnAgain asks a few nodes of the map in use, and the endpoints where that leads to no map that can be used: because
 // nobody answered, the answers were turned down, or they come from a part of the cluster that sees it as down.
 func (c *core) learnAgain(ctx context.Context, r *routes) (asked int, changed bool, err error) {
-	views, asked, err := c.askNodes(ctx, r, askCount)
+	views, asked, err := c.askNodes(ctx, r.primaries(), askCount)
 	if len(views) == 0 {
-		views, asked, err = c.askNodes(ctx, r, askMany)
+		views, asked, err = c.askNodes(ctx, slices.Clone(r.nodes), askMany)
 	}
 	var refused *TopologyError // an answer, if a useless one
 	unreachable := len(views) == 0 && !errors.As(err, &refused)
@@ -65,9 +65,8 @@ func (c *core) learnAgain(ctx context.Context, r *routes) (asked int, changed bo
 	return asked, changed || again, nil
 }
 
-// askNodes asks up to limit primaries at once, over the connections they have or new ones, those that promise an answer first.
-func (c *core) askNodes(ctx context.Context, r *routes, limit int) (views []*view, asked int, err error) {
-	nodes := r.primaries()
+// askNodes asks up to limit of the nodes at once, over the connections they have or new ones, those that promise an answer first.
+func (c *core) askNodes(ctx context.Context, nodes []*node, limit int) (views []*view, asked int, err error) {
 	rand.Shuffle(len(nodes), func(i, j int) { nodes[i], nodes[j] = nodes[j], nodes[i] })
 	slices.SortStableFunc(nodes, func(a, b *node) int { return cmp.Compare(a.promise(), b.promise()) })
 	nodes = nodes[:min(limit, len(nodes))]
