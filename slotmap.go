@@ -73,8 +73,8 @@ type patch struct {
 	at   time.Time
 }
 
-// patchLife is how long a MOVED outweighs answers of an equal epoch. Nodes agreed on a new owner after 48 ms
-// (DESIGN.md); a hundred times that leaves room for a slow cluster bus.
+// patchLife is how long a MOVED outweighs answers of an equal epoch. Healthy nodes agree on a new owner within a fraction of
+// a second; seconds leave room for a slow cluster bus.
 const patchLife = 5 * time.Second
 
 func (p patch) live(now time.Time) bool { return now.Sub(p.at) < patchLife }

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/keyslot-go/keyslot"
@@ -110,10 +111,8 @@ func TestInterruptEndsWithTheReport(t *testing.T) {
 	cfg.Steady = time.Hour
 	ctx, interrupt := context.WithCancel(t.Context())
 	go func() { // ends when the load has begun
-		for cluster.Stats("").Commands < 100 {
-			time.Sleep(time.Millisecond)
-		}
-		interrupt()
+		defer interrupt()
+		assert.Eventually(t, func() bool { return cluster.Stats("").Commands >= 100 }, 10*time.Second, time.Millisecond)
 	}()
 	var out bytes.Buffer
 	require.Zero(t, run(ctx, cfg, &out, io.Discard), out.String())
