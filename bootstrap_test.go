@@ -1,7 +1,9 @@
 package keyslot
 
 import (
+	"context"
 	"fmt"
+	"net"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -134,5 +136,14 @@ func TestAServerWithoutClusterSupportSaysWhatToDo(t *testing.T) {
 		var boot *BootstrapError
 		require.ErrorAs(t, err, &boot)
 		require.Contains(t, boot.Advice, "cluster mode")
+	})
+}
+
+func TestADialFunctionThatReturnsNothingIsAnError(t *testing.T) {
+	onSite(t, func(t *testing.T, s *site) {
+		s.dns.set(name, []string{"10.0.0.1", "10.0.0.2"}, nil)
+		nothing := func(context.Context, string, string) (net.Conn, error) { return nil, nil }
+		_, err := New(t.Context(), Options{Endpoints: []string{name}, Resolver: s.dns, Dial: nothing})
+		require.ErrorContains(t, err, "Options.Dial returned neither a connection nor an error")
 	})
 }

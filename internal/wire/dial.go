@@ -106,11 +106,7 @@ func Dial(ctx context.Context, opts Options) (*Conn, error) {
 
 func dialRaw(ctx context.Context, opts *Options) (net.Conn, error) {
 	if opts.Dial != nil {
-		raw, err := opts.Dial(ctx, "tcp", opts.Addr)
-		if raw == nil && err == nil {
-			err = errors.New("the Dial function returned neither a connection nor an error")
-		}
-		return raw, err
+		return opts.Dial(ctx, "tcp", opts.Addr)
 	}
 	var d net.Dialer
 	return d.DialContext(ctx, "tcp", opts.Addr)
