@@ -238,6 +238,19 @@ func (c *core) send(ctx context.Context, until time.Time, calls []*call) {
 }
 
 func (c *core) sendOne(ctx context.Context, until time.Time, w *wire.Waiter, call *call) error {
+	if err := c.aim(call, until); err != nil {
+		return err
+	}
+	if call.blocks {
+		conn, err := call.node.sendDedicated(ctx, until, w, call.wires[:])
+		call.borrowed = conn
+		return err
+	}
+	return call.node.lane(call.slot).send(ctx, until, w, call.wires[:])
+}
+
+// aim makes a call ready for its next attempt: where it goes, and what goes there.
+func (c *core) aim(call *call, until time.Time) error {
 	if err := c.route(call); err != nil {
 		return err
 	}
@@ -246,12 +259,7 @@ func (c *core) sendOne(ctx context.Context, until time.Time, w *wire.Waiter, cal
 		call.shorten(time.Now())
 	}
 	call.wire.Request, call.wire.Asking, call.wire.Deadline = call.Request.Frame(), call.asking, until
-	if call.blocks {
-		conn, err := call.node.sendDedicated(ctx, until, w, call.wires[:])
-		call.borrowed = conn
-		return err
-	}
-	return call.node.lane(call.slot).send(ctx, until, w, call.wires[:])
+	return nil
 }
 
 // route finds the node for a call's next attempt: where a redirect pointed, or where the map says.

@@ -48,13 +48,11 @@ func (c *core) sendMany(ctx context.Context, until time.Time, w *wire.Waiter, ca
 func (c *core) byLane(until time.Time, calls []*call) (groups []*group, unsent int) {
 	index := make(map[*lane]*group, 8)
 	for _, call := range calls {
-		if err := c.route(call); err != nil {
+		if err := c.aim(call, until); err != nil {
 			call.unsent(err)
 			unsent++
 			continue
 		}
-		call.attempts++
-		call.wire.Request, call.wire.Asking, call.wire.Deadline = call.Request.Frame(), call.asking, until
 		l := call.node.lane(call.slot)
 		g := index[l]
 		if g == nil {
