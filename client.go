@@ -216,7 +216,8 @@ func (c *core) run(ctx context.Context, until time.Time, calls []*call) {
 func (c *core) send(ctx context.Context, until time.Time, calls []*call) {
 	w := &calls[0].waiter
 	w.Expect(len(calls))
-	if len(calls) == 1 {
+	w.Prompt = len(calls) == 1
+	if w.Prompt {
 		call := calls[0]
 		if err := c.sendOne(ctx, until, w, call); err != nil {
 			call.unsent(err)

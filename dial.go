@@ -41,6 +41,7 @@ func (c *core) dial(ctx context.Context, info Node, opts wire.Options) (*wire.Co
 	opts.Dial, opts.OnEnd = c.dialName, func() { c.pool.ended(o) }
 	opts.TLS, opts.ServerName = c.opts.TLS, info.ServerName()
 	opts.ClientName, opts.LibName, opts.LibVer = c.opts.ClientName, "keyslot", Version
+	opts.NoPoll = c.opts.NoPoll
 	opts.MaxInFlight, opts.PeerTimeout, opts.IdleProbe = c.opts.MaxInFlight, c.opts.PeerTimeout, c.opts.IdleProbe
 	conn, err := wire.Dial(ctx, opts)
 	if err != nil {

@@ -39,6 +39,10 @@ type Options struct {
 	// MaxInFlight bounds the commands waiting for a reply on one shared connection; more of them wait their turn.
 	// 4096 by default.
 	MaxInFlight int
+	// NoPoll makes connections wait for the system to wake them. By default a connection that is owed replies lets other
+	// goroutines run and looks into its socket, at most every 20 us, before it waits: where the process has more to run
+	// than processors, the runtime notices a reply only after up to 10 ms.
+	NoPoll bool
 
 	// DialTimeout bounds one dial: name, TCP, TLS, login. 2 s by default.
 	DialTimeout time.Duration

@@ -32,8 +32,20 @@ type pipeEnd struct {
 	discard bool // guarded by mu: Close resets
 }
 
-func (p *pipeEnd) Read(b []byte) (int, error)  { return p.in.read(b) }
+func (p *pipeEnd) Read(b []byte) (int, error)  { return p.in.read(b, nil) }
 func (p *pipeEnd) Write(b []byte) (int, error) { return p.out.write(b) }
+
+// ReadElse is Read, but calls empty before it waits: if that returns true, it looks again at once.
+func (p *pipeEnd) ReadElse(b []byte, empty func() (again bool)) (int, error) {
+	return p.in.read(b, empty)
+}
+
+// Ended reports whether the other end has closed and nothing is left to read.
+func (p *pipeEnd) Ended() bool {
+	p.in.mu.Lock()
+	defer p.in.mu.Unlock()
+	return len(p.in.buf) == 0 && p.in.readErr != nil
+}
 
 // Close sends FIN, or RST after SetLinger(0).
 func (p *pipeEnd) Close() error {
@@ -102,10 +114,10 @@ func newStream() *stream {
 	return s
 }
 
-func (s *stream) read(b []byte) (int, error) {
+func (s *stream) read(b []byte, empty func() (again bool)) (int, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for {
+	for asked := empty == nil; ; {
 		switch {
 		case errors.Is(s.readErr, net.ErrClosed):
 			return 0, net.ErrClosed
@@ -119,7 +131,15 @@ func (s *stream) read(b []byte) (int, error) {
 		case s.readErr != nil:
 			return 0, s.readErr
 		}
+		if !asked {
+			s.mu.Unlock()
+			again := empty()
+			s.mu.Lock()
+			asked = !again
+			continue
+		}
 		s.changed.Wait()
+		asked = empty == nil
 	}
 }
 

@@ -55,8 +55,13 @@ func (c *Call) finish() { c.waiter.done(1) }
 // Waiter is what one caller waits on: all calls it sent together, over any number of connections.
 // The zero Waiter is ready; it may be reused after Wait.
 type Waiter struct {
+	// Prompt is set by a caller that sends one call and then waits at once. On a connection that nobody else uses it writes and
+	// reads for itself; until it waits nothing may be sent.
+	Prompt bool
+
 	left  atomic.Int32
 	ready chan struct{}
+	reads *Conn // set by Send: the connection that Wait reads
 }
 
 // Expect says that n more calls will be sent with this waiter. It must be called for all of them before the first Send:
@@ -84,6 +89,11 @@ func (w *Waiter) done(n int) {
 // Wait returns when every expected call has its outcome, or soon after ctx is done: then each call still unanswered gets
 // ctx's error and whether it was sent. calls are those that were expected with this waiter; withdrawn ones stay as they are.
 func (w *Waiter) Wait(ctx context.Context, calls []*Call) {
+	if conn := w.reads; conn != nil {
+		w.reads = nil
+		conn.exchange(ctx, calls[0])
+		defer conn.leave()
+	}
 	if ctx.Done() == nil {
 		<-w.ready
 		return

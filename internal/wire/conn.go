@@ -1,9 +1,9 @@
 // Package wire is one pipelined connection to one node. It knows commands as bytes and replies as frames; slots,
 // redirects and retries are the business of its caller.
 //
-// Who may touch what: callers run Send and Wait; one reader goroutine completes calls in order; whoever finds the
-// connection without a flusher writes for everybody behind it, and hands over to the flusher goroutine where a write
-// could block. DESIGN.md draws the states.
+// Who may touch what: callers run Send and Wait; whoever finds the connection without a flusher writes for everybody
+// behind it, and hands over to the flusher goroutine where a write could block; one goroutine at a time reads and
+// completes calls in order, the connection's own or a caller who is alone. DESIGN.md draws the states.
 package wire
 
 import (
@@ -41,17 +41,22 @@ type Conn struct {
 	rw     net.Conn // raw, or TLS over it
 	opts   Options
 	server Server
-	exact  bool // a failed Write says how many bytes the kernel took
-	room   int  // bytes in flight up to which Write cannot block; 0: it always may
+	socket *socket // below rw; nil where nobody can look into the connection without waiting
+	exact  bool    // a failed Write says how many bytes the kernel took
+	room   int     // bytes in flight up to which Write cannot block; 0: it always may
 
-	ended     chan struct{} // closed when the reader has ended, and the flusher before it
+	poke      func()        // interrupt, made once
+	turn      chan struct{} // tells the reader goroutine to look at role and err
+	ended     chan struct{} // closed when the reader goroutine has ended, and the flusher before it
 	flushers  sync.WaitGroup
-	bytesRead atomic.Int64 // counted by the reader, looked at by the watchdog
+	bytesRead atomic.Int64 // counted by whoever reads, looked at by the watchdog
 
 	mu sync.Mutex
 	// guarded by mu
 	err        error // why the connection is dead; no call enters after it is set
 	draining   bool
+	role       role   // who reads
+	singles    int    // replies in a row that came alone
 	introduced bool   // the client's name and version are on their way
 	fill       []byte // requests not yet offered to Write
 	spare      []byte // the other half of the double buffer, nil while it is being written
@@ -66,17 +71,24 @@ type Conn struct {
 	idle       idleness
 	watch      watchdog
 
-	// owned by the reader
+	// owned by whoever reads
 	buf     []byte
+	full    bool // the last read filled buf: there is more to come
 	scanner resp.Scanner
 	frames  []int
 	batch   []*Call
+	polled  time.Time // when yield last looked
+
+	// owned by the caller that is alone
+	unwritten bool // it has promised to flush, and has not yet
 }
 
 // Send queues calls, in order and next to each other, and returns without waiting for replies: their outcomes come
 // through w, which must expect them. An error means that none of them was queued, so none can run: the connection is
 // closed or draining, an idle connection failed its probe, or ctx (or the first call's Deadline) ended while the
 // connection was full. The wait for room is bounded by them; the write itself never blocks a caller.
+//
+// The call of a Prompt waiter that finds the connection unused is written and read by its own caller, in Wait.
 func (c *Conn) Send(ctx context.Context, w *Waiter, calls []*Call) error {
 	c.mu.Lock()
 	if err := c.admit(ctx, calls); err != nil {
@@ -94,6 +106,11 @@ func (c *Conn) Send(ctx context.Context, w *Waiter, calls []*Call) error {
 	c.armWatchdog(calls[0].Deadline)
 	flush := !c.flushing
 	c.flushing = true
+	if w.Prompt && !busy && flush && c.role == nobody && c.fits() {
+		c.goAlone(w)
+		flush = false
+	}
+	c.callReader()
 	c.mu.Unlock()
 	if flush {
 		c.flush(busy)
@@ -188,18 +205,24 @@ func (c *Conn) Drain() {
 	c.partIfDrained()
 }
 
-// partIfDrained lets the reader close a connection that has nothing left to do.
+// partIfDrained has the reader goroutine close a connection that has nothing left to do.
 func (c *Conn) partIfDrained() {
-	if c.drained() {
-		_ = c.rw.SetReadDeadline(time.Unix(1, 0))
+	c.mu.Lock()
+	drained := c.isDrained()
+	if drained {
+		c.callReader()
+	}
+	c.mu.Unlock()
+	if drained {
+		c.poke()
 	}
 }
 
-func (c *Conn) drained() bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.draining && c.err == nil && c.queue.len() == 0
-}
+// isDrained reports whether the connection is to close and may. mu is held.
+func (c *Conn) isDrained() bool { return c.draining && c.err == nil && c.queue.len() == 0 }
+
+// interrupt makes whoever reads look around: a read in progress, or else the next one, ends with a timeout.
+func (c *Conn) interrupt() { _ = c.rw.SetReadDeadline(time.Unix(1, 0)) }
 
 // Abandon kills the connection now: calls in flight end with cause. It does not wait.
 func (c *Conn) Abandon(cause error) { c.fail(cause) }
@@ -237,6 +260,7 @@ func (c *Conn) die(cause error) (lost []*Call) {
 		c.err = cause
 	}
 	c.callNext()
+	c.callReader()
 	if c.writing {
 		return nil
 	}

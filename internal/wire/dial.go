@@ -27,6 +27,7 @@ type Options struct {
 	MaxInFlight int           // calls in flight beyond which Send waits
 	PeerTimeout time.Duration // silence, while replies are due, after which the peer is dead; 0: never
 	IdleProbe   time.Duration // idle time after which PING goes ahead of the next command; 0: never
+	NoPoll      bool          // readers wait for the system to wake them, and never look for themselves
 	Blocking    bool          // for blocking commands: silence proves nothing
 	OnSilent    func()        // called for every 500 ms that the peer owes replies in silence; must not block
 	OnEnd       func()        // called once when the connection's last goroutine is about to end; must not block
@@ -123,10 +124,16 @@ func withCause(ctx context.Context, err error) error {
 
 // establish makes a Conn of raw: socket options, TLS, HELLO.
 func establish(ctx context.Context, raw net.Conn, opts Options) (*Conn, error) {
-	c := &Conn{raw: raw, rw: raw, opts: opts, exact: isExact(raw), ended: make(chan struct{})}
+	c := &Conn{
+		raw: raw, rw: raw, opts: opts, exact: isExact(raw), turn: make(chan struct{}, 1), ended: make(chan struct{}),
+	}
+	c.poke = c.interrupt
 	c.room = tune(raw, opts.PeerTimeout) / 2
+	if c.socket = newSocket(raw); c.socket != nil {
+		c.rw = c.socket
+	}
 	if opts.TLS != nil {
-		t := tls.Client(raw, tlsConfig(&opts))
+		t := tls.Client(c.rw, tlsConfig(&opts))
 		if err := t.HandshakeContext(ctx); err != nil {
 			return nil, &DialError{PhaseTLS, opts.Addr, err}
 		}
@@ -164,6 +171,9 @@ func isExact(raw net.Conn) bool {
 // start lets the connection take calls.
 func (c *Conn) start() {
 	c.idle.since = time.Now()
+	if c.socket != nil {
+		c.socket.empty = c.nothingToRead
+	}
 	go c.read() // ends when the connection dies or has been drained; Wait waits for it
 }
 

@@ -28,7 +28,10 @@ func (c *Conn) admit(ctx context.Context, calls []*Call) error {
 	if err := c.refusal(); err != nil {
 		return err
 	}
-	c.probeIfIdle()
+	c.lookIfIdle()
+	if c.err != nil {
+		return c.err
+	}
 	if c.line.turns.Len() == 0 && c.hasRoom(len(calls)) {
 		return nil
 	}

@@ -3,6 +3,7 @@ package wire
 import (
 	"errors"
 	"io"
+	"os"
 	"time"
 
 	"github.com/keyslot-go/keyslot/internal/resp"
@@ -14,41 +15,30 @@ const (
 	maxBatch  = 256      // replies completed under one lock
 )
 
-// read is the reader goroutine: it takes replies off the connection and completes calls in order. It ends when the
-// connection dies or has been drained, and is the last of the connection's goroutines to end.
-func (c *Conn) read() {
-	c.readAll()
-	c.flushers.Wait()
-	close(c.ended)
-	if c.opts.OnEnd != nil {
-		c.opts.OnEnd()
+// step reads once and completes calls with what has arrived. It returns false when the connection is dead.
+func (c *Conn) step() (alive bool) {
+	if len(c.buf) == cap(c.buf) || c.full && cap(c.buf) < keepRead {
+		c.growBuf()
 	}
-}
-
-func (c *Conn) readAll() {
-	for {
-		if len(c.buf) == cap(c.buf) {
-			c.growBuf()
-		}
-		n, err := c.rw.Read(c.buf[len(c.buf):cap(c.buf)])
-		c.buf = c.buf[:len(c.buf)+n]
-		c.bytesRead.Add(int64(n))
-		if perr := c.consume(); perr != nil {
-			c.fail(perr)
-			return
-		}
-		if c.drained() {
-			c.part()
-			return
-		}
-		if errors.Is(err, io.EOF) && len(c.buf) > 0 {
-			err = io.ErrUnexpectedEOF
-		}
-		if err != nil {
-			c.fail(err)
-			return
-		}
+	n, err := c.rw.Read(c.buf[len(c.buf):cap(c.buf)])
+	c.buf = c.buf[:len(c.buf)+n]
+	c.full = len(c.buf) == cap(c.buf)
+	c.bytesRead.Add(int64(n))
+	if perr := c.consume(); perr != nil {
+		c.fail(perr)
+		return false
 	}
+	switch {
+	case err == nil:
+		return true
+	case errors.Is(err, os.ErrDeadlineExceeded): // from interrupt
+		_ = c.rw.SetReadDeadline(time.Time{})
+		return true
+	case errors.Is(err, io.EOF) && len(c.buf) > 0:
+		err = io.ErrUnexpectedEOF
+	}
+	c.fail(err)
+	return false
 }
 
 // growBuf makes room to read into. The buffer at most doubles what has really arrived, whatever a header claims.
@@ -111,7 +101,8 @@ func (c *Conn) deliver(buf []byte) error {
 		return nil
 	}
 	start := 0
-	var popped, surplus bool
+	var popped int
+	var surplus bool
 	c.batch = c.batch[:0]
 	c.mu.Lock()
 	for _, end := range c.frames {
@@ -137,10 +128,10 @@ func (c *Conn) deliver(buf []byte) error {
 			c.idle.probing = false
 		}
 		c.batch = append(c.batch, call)
-		popped = true
+		popped++
 	}
-	if popped {
-		c.replied()
+	if popped > 0 {
+		c.replied(popped)
 	}
 	c.mu.Unlock()
 
@@ -172,8 +163,12 @@ func (c *Conn) owed() *Call {
 	return nil
 }
 
-// replied does the bookkeeping after popped replies. mu is held.
-func (c *Conn) replied() {
+// replied does the bookkeeping after n popped replies. mu is held.
+func (c *Conn) replied(n int) {
+	c.singles++
+	if n > 1 || c.queue.len() > 0 {
+		c.singles = 0
+	}
 	if c.queue.len() == 0 {
 		c.idle.since = time.Now()
 	}

@@ -2,6 +2,7 @@ package wire
 
 import (
 	"context"
+	"io"
 	"time"
 
 	"github.com/keyslot-go/keyslot/internal/resp"
@@ -15,6 +16,9 @@ const (
 	suspectAfter = 500 * time.Millisecond
 	// probeTimeout is how long an idle connection may take to answer PING before it is given up.
 	probeTimeout = 500 * time.Millisecond
+	// lookAfter is how long a connection may be idle without a look at whether the peer has closed it: the reader notices, but
+	// in a busy process it may take a while until it runs.
+	lookAfter = 500 * time.Microsecond
 )
 
 // idleness says since when a connection has had nothing to do, and whether it is being probed. Guarded by Conn.mu.
@@ -32,16 +36,26 @@ func (i *idleness) lasted(now time.Time) time.Duration {
 
 var ping = resp.AppendBulk(resp.AppendArray(nil, 1), "PING")
 
-// probeIfIdle sends PING ahead of the first command after a long silence. The process may have been frozen and the
-// connection cut meanwhile; a PING costs nothing when lost, a command may. Until the answer comes nobody enters.
-// mu is held.
-func (c *Conn) probeIfIdle() {
-	if !c.dueForProbe() {
+// lookIfIdle looks after a connection that has had nothing to do, before a command is risked on it: the peer may have closed
+// it, or the process may have been frozen and the connection cut meanwhile. After a long silence PING goes ahead of the
+// command; it costs nothing when lost, a command may. Until its answer comes nobody enters. mu is held.
+func (c *Conn) lookIfIdle() {
+	if c.queue.len() > 0 {
 		return
 	}
+	switch idle := c.idle.lasted(time.Now()); {
+	case c.opts.IdleProbe > 0 && idle >= c.opts.IdleProbe:
+		c.probe()
+	case idle >= lookAfter && c.role == theReader && c.socket != nil && c.socket.source.Ended():
+		c.die(io.EOF) // the reader will find out by itself, and bury it
+	}
+}
+
+func (c *Conn) probe() {
 	c.idle.probing = true
 	c.enqueueQuiet(&c.idle.ping, ping)
 	c.armWatchdog(time.Time{})
+	c.callReader()
 	if !c.flushing {
 		c.flushing = true
 		c.flushers.Add(1)
@@ -113,7 +127,7 @@ func (c *Conn) look() {
 	now := time.Now()
 	c.mu.Lock()
 	if c.err != nil || c.queue.len() == 0 {
-		c.watch.armed = false
+		c.watch.armed = c.rest(now)
 		c.mu.Unlock()
 		return
 	}
@@ -133,6 +147,7 @@ func (c *Conn) look() {
 	}
 	if len(expired) > 0 {
 		c.partIfDrained()
+		c.poke() // the expired caller may be the one that reads
 	}
 	switch {
 	case probing && silent >= probeTimeout:
@@ -142,6 +157,20 @@ func (c *Conn) look() {
 	case suspect && c.opts.OnSilent != nil:
 		c.opts.OnSilent()
 	}
+}
+
+// rest has the reader goroutine back on a connection with nothing in flight, so that its end is noticed. It returns whether
+// to look again: a caller that is alone, but comes again and again, is left alone. mu is held.
+func (c *Conn) rest(now time.Time) (again bool) {
+	if c.err != nil || c.role != nobody {
+		return false
+	}
+	if now.Sub(c.idle.since) < tick {
+		c.watch.lookAt(now, time.Time{})
+		return true
+	}
+	c.callReader()
+	return false
 }
 
 // Silent reports whether the peer has owed replies without sending a byte for 500 ms or more.

@@ -1,0 +1,142 @@
+package wire
+
+import (
+	"context"
+	"runtime"
+	"time"
+)
+
+// role says who reads. The reader goroutine does while callers share the connection, and while it is idle. A caller that
+// is alone does it better: its reply wakes nobody but itself. DESIGN.md draws the changes.
+type role uint8
+
+const (
+	theReader role = iota // the connection's own goroutine
+	nobody                // nothing is in flight; the next caller decides
+	aCaller               // the one whose call went out alone
+)
+
+const (
+	// maxSingles is how many replies in a row come alone to an otherwise unused connection before the reader leaves
+	// reading to callers: a change of roles costs two switches of goroutines, which that many calls win back.
+	maxSingles = 64
+	// othersRan is how long a yield takes at least if other goroutines ran meanwhile; alone it takes 0.1 to 0.2 us
+	// (BenchmarkYield).
+	othersRan = 4 * time.Microsecond
+	// pollEvery is how often a reader that waits for a reply looks into the socket at most.
+	pollEvery = 20 * time.Microsecond
+)
+
+// read is the reader goroutine. It ends when the connection dies or has been drained, and is the last of the connection's
+// goroutines to end.
+func (c *Conn) read() {
+	for c.serve() {
+		<-c.turn
+	}
+	c.flushers.Wait()
+	close(c.ended)
+	if c.opts.OnEnd != nil {
+		c.opts.OnEnd()
+	}
+}
+
+// serve reads until the connection has ended, or until it has left reading to callers.
+func (c *Conn) serve() (retired bool) {
+	for {
+		parted, retired := c.consider()
+		if parted {
+			c.part()
+		}
+		if parted || retired {
+			return retired
+		}
+		if !c.step() {
+			return false
+		}
+	}
+}
+
+// consider decides between two reads whether the reader goroutine has to close a drained connection, or may leave.
+func (c *Conn) consider() (part, retire bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.isDrained() {
+		return true, false
+	}
+	if c.socket != nil && c.singles >= maxSingles && c.queue.len() == 0 && c.err == nil {
+		c.role, c.singles = nobody, 0
+		return false, true
+	}
+	return false, false
+}
+
+// callReader gives the role back to the reader goroutine if nobody has it. mu is held.
+func (c *Conn) callReader() {
+	if c.role == nobody {
+		c.role = theReader
+		c.turn <- struct{}{} // never waits: the goroutine took the last one before it retired
+	}
+}
+
+// goAlone lets the caller that has just queued the only call of the connection write and read for itself. mu is held.
+func (c *Conn) goAlone(w *Waiter) {
+	c.role, c.unwritten, w.reads = aCaller, true, c
+}
+
+// exchange writes and reads for the caller that is alone, until its call is done or ctx is. leave must follow.
+func (c *Conn) exchange(ctx context.Context, call *Call) {
+	if ctx.Done() != nil {
+		stop := context.AfterFunc(ctx, c.poke)
+		defer stop()
+	}
+	for call.state.Load() == pending && ctx.Err() == nil && c.step() {
+	}
+}
+
+// leave ends the time of a caller as the reader. Whoever came meanwhile is served by the reader goroutine.
+func (c *Conn) leave() {
+	if c.unwritten { // its context ended first; those who came meanwhile count on it
+		c.unwritten = false
+		c.flush(false)
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.role = nobody
+	if c.queue.len() > 0 || c.draining || c.err != nil {
+		c.callReader()
+	}
+}
+
+// nothingToRead is called by whoever reads, before it waits for the socket; true means to look again. A caller alone
+// writes only now that the socket is seen to be empty: on a connection that the peer has closed nothing is risked.
+func (c *Conn) nothingToRead() (again bool) {
+	if c.unwritten {
+		c.unwritten = false
+		c.flush(false)
+	}
+	return !c.opts.NoPoll && c.yield()
+}
+
+// yield lets other goroutines run while replies are due, and reports whether that took a while. In a process whose run
+// queue is never empty the runtime looks at its sockets every 10 ms only; the reader looks for itself, each time that
+// it is its turn to run (BenchmarkSaturated).
+func (c *Conn) yield() (tookLong bool) {
+	c.mu.Lock()
+	due := c.queue.len() > 0 && c.err == nil
+	c.mu.Unlock()
+	if !due {
+		return false
+	}
+	for began := time.Now(); ; {
+		runtime.Gosched()
+		now := time.Now()
+		if now.Sub(began) < othersRan {
+			return false
+		}
+		if now.Sub(c.polled) >= pollEvery {
+			c.polled = now
+			return true
+		}
+		began = now
+	}
+}

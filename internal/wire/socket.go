@@ -1,0 +1,32 @@
+package wire
+
+import "net"
+
+// An elseReader is a connection that can tell, before a read waits, that there is nothing to read yet.
+type elseReader interface {
+	// ReadElse reads like Read. Each time it finds nothing it calls empty (unless that is nil), and looks again at once if
+	// that returns true; otherwise it waits, and misses nothing that has arrived since it looked.
+	ReadElse(b []byte, empty func() (again bool)) (int, error)
+	// Ended reports whether the peer has closed and left nothing to read. It does not wait, also while somebody reads.
+	Ended() bool
+}
+
+// socket lets the reader of a connection do something else before it waits, also from below TLS.
+type socket struct {
+	net.Conn
+	source elseReader
+	empty  func() (again bool) // owned by whoever reads
+}
+
+func (s *socket) Read(b []byte) (int, error) { return s.source.ReadElse(b, s.empty) }
+
+// newSocket returns nil for a connection that cannot look without waiting.
+func newSocket(raw net.Conn) *socket {
+	if source, ok := raw.(elseReader); ok {
+		return &socket{Conn: raw, source: source}
+	}
+	if source := newTCPReader(raw); source != nil {
+		return &socket{Conn: raw, source: source}
+	}
+	return nil
+}

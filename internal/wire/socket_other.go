@@ -1,0 +1,7 @@
+//go:build !unix
+
+package wire
+
+import "net"
+
+func newTCPReader(net.Conn) elseReader { return nil }
