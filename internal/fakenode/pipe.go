@@ -47,6 +47,9 @@ func (p *pipeEnd) Ended() bool {
 	return len(p.in.buf) == 0 && p.in.readErr != nil
 }
 
+// SendBuffer returns how much the other end may leave unread until Write waits.
+func (p *pipeEnd) SendBuffer() int { return pipeBuffer }
+
 // Close sends FIN, or RST after SetLinger(0).
 func (p *pipeEnd) Close() error {
 	p.mu.Lock()

@@ -77,7 +77,9 @@ type Conn struct {
 	scanner resp.Scanner
 	frames  []int
 	batch   []*Call
-	polled  time.Time // when yield last looked
+	parked  time.Time // since when it has waited for the socket
+	polling bool      // it was woken late: it looks for itself before it waits
+	polled  time.Time // when it last did
 
 	// owned by the caller that is alone
 	unwritten bool // it has promised to flush, and has not yet

@@ -128,9 +128,9 @@ func establish(ctx context.Context, raw net.Conn, opts Options) (*Conn, error) {
 		raw: raw, rw: raw, opts: opts, exact: isExact(raw), turn: make(chan struct{}, 1), ended: make(chan struct{}),
 	}
 	c.poke = c.interrupt
-	c.room = tune(raw, opts.PeerTimeout) / 2
+	tune(raw, opts.PeerTimeout)
 	if c.socket = newSocket(raw); c.socket != nil {
-		c.rw = c.socket
+		c.rw, c.room = c.socket, c.socket.source.SendBuffer()/2
 	}
 	if opts.TLS != nil {
 		t := tls.Client(c.rw, tlsConfig(&opts))

@@ -43,3 +43,13 @@ func Silence(gaps ...time.Duration) (silent []time.Duration) {
 	}
 	return silent
 }
+
+// Reader says who reads: "the reader", "nobody" or "a caller".
+func Reader(c *Conn) string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return map[role]string{theReader: "the reader", nobody: "nobody", aCaller: "a caller"}[c.role]
+}
+
+// Poll makes whoever reads next look for itself before it waits, as in a process in which it is woken late.
+func Poll(c *Conn) { c.polling = true }

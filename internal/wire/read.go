@@ -24,6 +24,7 @@ func (c *Conn) step() (alive bool) {
 	c.buf = c.buf[:len(c.buf)+n]
 	c.full = len(c.buf) == cap(c.buf)
 	c.bytesRead.Add(int64(n))
+	c.woken()
 	if perr := c.consume(); perr != nil {
 		c.fail(perr)
 		return false

@@ -20,8 +20,11 @@ const (
 	// maxSingles is how many replies in a row come alone to an otherwise unused connection before the reader leaves
 	// reading to callers: a change of roles costs two switches of goroutines, which that many calls win back.
 	maxSingles = 64
-	// othersRan is how long a yield takes at least if other goroutines ran meanwhile; alone it takes 0.1 to 0.2 us
-	// (BenchmarkYield).
+	// starved is how long a wait makes whoever reads suspect that the runtime woke it late. In a process whose run queue is
+	// never empty the runtime looks at its sockets every 10 ms only (runtime.sysmon).
+	starved = 4 * time.Millisecond
+	// othersRan is how long a yield takes at least if other goroutines ran meanwhile; with nothing else to run it takes
+	// some 0.2 us.
 	othersRan = 4 * time.Microsecond
 	// pollEvery is how often a reader that waits for a reply looks into the socket at most.
 	pollEvery = 20 * time.Microsecond
@@ -63,7 +66,8 @@ func (c *Conn) consider() (part, retire bool) {
 	if c.isDrained() {
 		return true, false
 	}
-	if c.socket != nil && c.singles >= maxSingles && c.queue.len() == 0 && c.err == nil {
+	// A reader that polls cannot while nothing is due; a caller will, or will call it without the runtime's help.
+	if (c.singles >= maxSingles || c.polling) && c.socket != nil && c.queue.len() == 0 && c.err == nil {
 		c.role, c.singles = nobody, 0
 		return false, true
 	}
@@ -114,20 +118,30 @@ func (c *Conn) nothingToRead() (again bool) {
 		c.unwritten = false
 		c.flush(false)
 	}
-	return !c.opts.NoPoll && c.yield()
+	if c.polling {
+		if c.yield() {
+			return true
+		}
+		c.polling = false
+	}
+	c.parked = time.Now()
+	return false
 }
 
-// yield lets other goroutines run while replies are due, and reports whether that took a while. In a process whose run
-// queue is never empty the runtime looks at its sockets every 10 ms only; the reader looks for itself, each time that
-// it is its turn to run (BenchmarkSaturated).
-func (c *Conn) yield() (tookLong bool) {
-	c.mu.Lock()
-	due := c.queue.len() > 0 && c.err == nil
-	c.mu.Unlock()
-	if !due {
-		return false
+// woken notes how long the runtime took to wake whoever reads. It may have been the reply that took so long; then the
+// first yield tells.
+func (c *Conn) woken() {
+	if !c.parked.IsZero() && time.Since(c.parked) >= starved && !c.opts.NoPoll {
+		c.polling = true
 	}
-	for began := time.Now(); ; {
+	c.parked = time.Time{}
+}
+
+// yield lets other goroutines run, and reports whether to look into the socket: not if there was nothing else to run,
+// for then the runtime will look (BenchmarkSaturated).
+func (c *Conn) yield() (look bool) {
+	for {
+		began := time.Now()
 		runtime.Gosched()
 		now := time.Now()
 		if now.Sub(began) < othersRan {
@@ -137,6 +151,5 @@ func (c *Conn) yield() (tookLong bool) {
 			c.polled = now
 			return true
 		}
-		began = now
 	}
 }

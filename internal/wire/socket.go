@@ -9,6 +9,8 @@ type elseReader interface {
 	ReadElse(b []byte, empty func() (again bool)) (int, error)
 	// Ended reports whether the peer has closed and left nothing to read. It does not wait, also while somebody reads.
 	Ended() bool
+	// SendBuffer returns how many bytes of which none is answered yet the connection holds at most, 0 if it does not know.
+	SendBuffer() int
 }
 
 // socket lets the reader of a connection do something else before it waits, also from below TLS.

@@ -77,3 +77,12 @@ func (r *tcpReader) Ended() (ended bool) {
 	})
 	return ended || err != nil
 }
+
+func (r *tcpReader) SendBuffer() (size int) {
+	_ = r.sys.Control(func(fd uintptr) {
+		if n, err := syscall.GetsockoptInt(int(fd), syscall.SOL_SOCKET, syscall.SO_SNDBUF); err == nil {
+			size = n
+		}
+	})
+	return size
+}

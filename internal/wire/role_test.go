@@ -1,0 +1,291 @@
+package wire_test
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"strings"
+	"syscall"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/keyslot-go/keyslot/internal/fakenode"
+	"github.com/keyslot-go/keyslot/internal/wire"
+)
+
+// prompt sends one call and waits for it at once, as a client's callers do.
+func prompt(ctx context.Context, conn *wire.Conn, call *wire.Call) error {
+	w := wire.Waiter{Prompt: true}
+	w.Expect(1)
+	calls := []*wire.Call{call}
+	if err := conn.Send(ctx, &w, calls); err != nil {
+		return err
+	}
+	w.Wait(ctx, calls)
+	return call.Err
+}
+
+// alone returns a connection that has had one caller at a time for so long that callers read for themselves.
+func alone(t *testing.T, adjust ...func(*wire.Options)) (*fakenode.Node, *wire.Conn) {
+	node, opts := newNode(t)
+	for _, a := range adjust {
+		a(&opts)
+	}
+	node.Handle(echo)
+	conn := connect(t, opts)
+	leaveAlone(t, conn)
+	return node, conn
+}
+
+func leaveAlone(t *testing.T, conn *wire.Conn) {
+	for range 64 {
+		mustEcho(t, conn, "warm")
+	}
+	synctest.Wait()
+	require.Equal(t, "nobody", wire.Reader(conn))
+}
+
+func mustEcho(t *testing.T, conn *wire.Conn, key string) {
+	call := &wire.Call{Request: request("GET", key)}
+	require.NoError(t, prompt(t.Context(), conn, call))
+	require.Equal(t, "+"+key+"\r\n", string(call.Reply))
+}
+
+// waiting starts a call whose reply is late, and returns once its caller waits for it.
+func waiting(t *testing.T, ctx context.Context, node *fakenode.Node, conn *wire.Conn, late fakenode.Reaction) (*wire.Call, <-chan struct{}) {
+	node.Handle(nil)
+	node.On("GET", late)
+	call, done := get(1)[0], make(chan struct{})
+	go func() {
+		defer close(done)
+		_ = prompt(ctx, conn, call)
+	}()
+	synctest.Wait()
+	require.Equal(t, "a caller", wire.Reader(conn))
+	node.Handle(echo)
+	return call, done
+}
+
+func TestCallersReadForThemselvesWhileOneAtATimeComes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		node, conn := alone(t)
+		call, done := waiting(t, t.Context(), node, conn, fakenode.Reaction{Delay: time.Second, Send: "+late\r\n"})
+		<-done
+		require.Equal(t, "+late\r\n", string(call.Reply))
+		require.Equal(t, "nobody", wire.Reader(conn))
+	})
+}
+
+func TestTheReaderComesBackForASecondCaller(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		node, conn := alone(t)
+		call, done := waiting(t, t.Context(), node, conn, fakenode.Reaction{Delay: time.Millisecond, Send: "+late\r\n"})
+		node.Handle(func(r fakenode.Request) (fakenode.Reaction, bool) {
+			reaction, ok := echo(r)
+			reaction.Delay = time.Millisecond
+			return reaction, ok
+		})
+		second := send(t, t.Context(), conn, get(3)[1:]...)
+		require.Equal(t, "a caller", wire.Reader(conn), "the first one reads until it has its own reply")
+		<-done
+		require.Equal(t, "+late\r\n", string(call.Reply))
+		require.Equal(t, []string{"+1\r\n", "+2\r\n"}, replies(second.wait(t.Context())))
+		require.Equal(t, "the reader", wire.Reader(conn))
+		leaveAlone(t, conn)
+	})
+}
+
+func TestTheReaderServesCallersThatDoNotWaitAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		_, conn := alone(t)
+		s := send(t, t.Context(), conn, get(1)...)
+		require.Equal(t, "the reader", wire.Reader(conn))
+		require.Equal(t, []string{"+0\r\n"}, replies(s.wait(t.Context())))
+	})
+}
+
+// Nobody reads for a moment after a lone call. Soon somebody has to, or the end of the connection would go unnoticed.
+func TestTheReaderComesBackToAnIdleConnection(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		node, conn := alone(t)
+		time.Sleep(3 * tick)
+		require.Equal(t, "the reader", wire.Reader(conn))
+		node.Cut(fakenode.FIN)
+		synctest.Wait()
+		require.ErrorIs(t, conn.Err(), io.EOF)
+	})
+}
+
+func TestNothingIsRiskedOnAConnectionThatThePeerHasClosed(t *testing.T) {
+	for end, want := range map[fakenode.End]error{fakenode.FIN: io.EOF, fakenode.RST: syscall.ECONNRESET} {
+		synctest.Test(t, func(t *testing.T) {
+			node, conn := alone(t)
+			before := len(commands(node))
+			node.Cut(end)
+			call := get(1)[0]
+			require.ErrorIs(t, prompt(t.Context(), conn, call), want)
+			require.False(t, call.Sent || call.Abandoned)
+			require.Len(t, commands(node), before)
+			conn.Wait()
+		})
+	}
+}
+
+func TestWhatArrivedBeforeALoneCallIsNotItsReply(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		node, conn := alone(t)
+		node.Push(">1\r\n+news\r\n")
+		mustEcho(t, conn, "mine")
+
+		before := len(commands(node))
+		node.Push("+EXTRA\r\n")
+		call := get(1)[0]
+		require.ErrorIs(t, prompt(t.Context(), conn, call), wire.ErrSurplusReply)
+		require.False(t, call.Sent || call.Abandoned)
+		require.Len(t, commands(node), before)
+	})
+}
+
+// Cancelled with part of its reply received: the reader goes on where the caller stopped, whatever is still missing.
+func TestACancelledLoneCallerLeavesTheRestOfItsReplyToTheReader(t *testing.T) {
+	reply := "*2\r\n$4\r\nlate\r\n:1\r\n"
+	for cut := range len(reply) {
+		synctest.Test(t, func(t *testing.T) {
+			node, conn := alone(t)
+			late := fakenode.Reaction{Send: ">1\r\n+p\r\n" + reply, Piece: len(">1\r\n+p\r\n") + cut, Gap: time.Second}
+			ctx, cancel := context.WithTimeout(t.Context(), time.Second/2)
+			defer cancel()
+			begin := time.Now()
+			call, done := waiting(t, ctx, node, conn, late)
+			<-done
+			require.Equal(t, time.Second/2, time.Since(begin))
+			require.ErrorIs(t, call.Err, context.DeadlineExceeded)
+			require.True(t, call.Sent && call.Abandoned)
+			require.Equal(t, "the reader", wire.Reader(conn))
+			mustEcho(t, conn, "next")
+			require.Empty(t, call.Reply)
+			leaveAlone(t, conn)
+			mustEcho(t, conn, "alone again")
+		})
+	}
+}
+
+func TestALoneCallIsCutOutIfItsCallerGoesBeforeItIsWritten(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		node, conn := alone(t)
+		ctx, cancel := context.WithCancel(t.Context())
+		first, w := get(1), wire.Waiter{Prompt: true}
+		w.Expect(1)
+		require.NoError(t, conn.Send(ctx, &w, first))
+		second := send(t, t.Context(), conn, get(2)[1:]...) // counts on the first one's write
+		cancel()
+		w.Wait(ctx, first)
+		require.ErrorIs(t, first[0].Err, context.Canceled)
+		require.False(t, first[0].Sent || first[0].Abandoned)
+		require.Equal(t, []string{"+1\r\n"}, replies(second.wait(t.Context())))
+		require.NotContains(t, strings.Join(commands(node), ","), "GET 0")
+	})
+}
+
+func TestALoneCallerWritesForThoseWhoComeMeanwhile(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		node, conn := alone(t)
+		writes := len(node.Bytes(0))
+		first, w := get(1), wire.Waiter{Prompt: true}
+		w.Expect(1)
+		require.NoError(t, conn.Send(t.Context(), &w, first))
+		second := send(t, t.Context(), conn, get(3)[1:]...)
+		synctest.Wait()
+		require.Len(t, node.Bytes(0), writes, "the first one has promised to write")
+		w.Wait(t.Context(), first)
+		require.Equal(t, []string{"+0\r\n"}, replies(first))
+		require.Equal(t, []string{"+1\r\n", "+2\r\n"}, replies(second.wait(t.Context())))
+	})
+}
+
+func TestDeadlineOfALoneCallIsKept(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		node, conn := alone(t)
+		node.Handle(nil)
+		node.On("GET", fakenode.Reaction{Delay: time.Minute, Send: "+late\r\n"})
+		call := get(1)[0]
+		begin := time.Now()
+		call.Deadline = begin.Add(time.Second)
+		require.ErrorIs(t, prompt(context.Background(), conn, call), context.DeadlineExceeded)
+		require.InDelta(t, time.Second, time.Since(begin), float64(tick))
+		require.True(t, call.Sent && call.Abandoned)
+	})
+}
+
+func TestAConnectionThatDiesUnderALoneCaller(t *testing.T) {
+	for name, die := range map[string]func(*fakenode.Node, *wire.Conn){
+		"closed by us": func(_ *fakenode.Node, conn *wire.Conn) { conn.Close() },
+		"abandoned":    func(_ *fakenode.Node, conn *wire.Conn) { conn.Abandon(wire.ErrClosed) },
+		"FIN":          func(node *fakenode.Node, _ *wire.Conn) { node.Cut(fakenode.FIN) },
+		"RST":          func(node *fakenode.Node, _ *wire.Conn) { node.Cut(fakenode.RST) },
+		"garbage":      func(node *fakenode.Node, _ *wire.Conn) { node.Push("?what\r\n") },
+		"silence":      func(*fakenode.Node, *wire.Conn) { time.Sleep(11 * time.Second) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				node, conn := alone(t)
+				call, done := waiting(t, t.Context(), node, conn, fakenode.Reaction{Delay: time.Hour})
+				behind := send(t, t.Context(), conn, get(2)[1:]...)
+				die(node, conn)
+				<-done
+				require.Error(t, call.Err)
+				require.True(t, call.Sent && !call.Abandoned)
+				require.Error(t, behind.wait(t.Context())[0].Err)
+				require.True(t, behind.calls[0].Sent)
+				conn.Wait()
+				require.Error(t, conn.Err())
+				require.Error(t, prompt(t.Context(), conn, get(1)[0]))
+			})
+		})
+	}
+}
+
+func TestDrainUnderALoneCallerAndWithoutOne(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		node, conn := alone(t)
+		call, done := waiting(t, t.Context(), node, conn, fakenode.Reaction{Delay: time.Second, Send: "+late\r\n"})
+		conn.Drain()
+		<-done
+		require.Equal(t, "+late\r\n", string(call.Reply))
+		conn.Wait()
+		synctest.Wait()
+		require.Equal(t, io.EOF, node.Ended(0), "it parted in peace")
+
+		node, conn = alone(t)
+		conn.Drain()
+		conn.Wait()
+		synctest.Wait()
+		require.Equal(t, io.EOF, node.Ended(0))
+	})
+}
+
+// A look into a connection that it may wait for must not be mistaken for the end of it, nor be missed: whatever the order of
+// a cancel and a reply, the connection lives and everybody gets their own.
+func TestLoneCallersAreCancelledAtAnyMoment(t *testing.T) {
+	node, opts := newNode(t)
+	addr, err := node.Listen()
+	require.NoError(t, err)
+	node.Handle(echo)
+	opts.Addr, opts.Dial = addr, nil
+	conn := connect(t, opts)
+	for i := range 2000 {
+		ctx, cancel := context.WithCancel(t.Context())
+		time.AfterFunc(time.Duration(i%50)*time.Microsecond, cancel)
+		key := fmt.Sprint(i)
+		call := &wire.Call{Request: request("GET", key)}
+		if err := prompt(ctx, conn, call); err != nil {
+			require.ErrorIs(t, err, context.Canceled)
+			continue
+		}
+		require.Equal(t, "+"+key+"\r\n", string(call.Reply))
+	}
+	require.NoError(t, conn.Err())
+}
