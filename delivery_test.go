@@ -48,7 +48,7 @@ func (s *stage) dial(ctx context.Context, network, addr string) (net.Conn, error
 		return nil, err
 	}
 	s.open.Add(1)
-	return &counted{Conn: conn, stage: s}, nil
+	return &counted{Conn: conn, looker: conn.(looker), stage: s}, nil
 }
 
 // dialsTo counts the dials to an address.
@@ -60,8 +60,16 @@ func (s *stage) dialsTo(addr string) *atomic.Int32 {
 // counted is a connection that the stage keeps count of.
 type counted struct {
 	net.Conn
+	looker
 	stage  *stage
 	closed atomic.Bool
+}
+
+// looker is what a connection in memory can do and a socket can: see internal/wire.
+type looker interface {
+	ReadElse(b []byte, empty func() (again bool)) (int, error)
+	Ended() bool
+	SendBuffer() int
 }
 
 func (c *counted) Write(b []byte) (int, error) {

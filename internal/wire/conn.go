@@ -72,6 +72,8 @@ type Conn struct {
 	watch      watchdog
 
 	// owned by whoever reads
+	unwritten bool // a caller that is alone has promised to flush: whoever reads does when the socket is empty
+
 	buf     []byte
 	full    bool // the last read filled buf: there is more to come
 	scanner resp.Scanner
@@ -80,9 +82,6 @@ type Conn struct {
 	parked  time.Time // since when it has waited for the socket
 	polling bool      // it was woken late: it looks for itself before it waits
 	polled  time.Time // when it last did
-
-	// owned by the caller that is alone
-	unwritten bool // it has promised to flush, and has not yet
 }
 
 // Send queues calls, in order and next to each other, and returns without waiting for replies: their outcomes come

@@ -97,12 +97,9 @@ func (c *Conn) exchange(ctx context.Context, call *Call) {
 	}
 }
 
-// leave ends the time of a caller as the reader. Whoever came meanwhile is served by the reader goroutine.
+// leave ends the time of a caller as the reader. Whoever came meanwhile is served by the reader goroutine, also if the caller
+// went before it wrote what it had promised to.
 func (c *Conn) leave() {
-	if c.unwritten { // its context ended first; those who came meanwhile count on it
-		c.unwritten = false
-		c.flush(false)
-	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.role = nobody

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"net"
+	"runtime"
 	"strings"
 	"syscall"
 	"testing"
@@ -252,12 +254,14 @@ func TestDrainUnderALoneCallerAndWithoutOne(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		node, conn := alone(t)
 		call, done := waiting(t, t.Context(), node, conn, fakenode.Reaction{Delay: time.Second, Send: "+late\r\n"})
+		began := time.Now()
 		conn.Drain()
 		<-done
 		require.Equal(t, "+late\r\n", string(call.Reply))
 		conn.Wait()
 		synctest.Wait()
 		require.Equal(t, io.EOF, node.Ended(0), "it parted in peace")
+		require.Equal(t, time.Second, time.Since(began))
 
 		node, conn = alone(t)
 		conn.Drain()
@@ -265,6 +269,32 @@ func TestDrainUnderALoneCallerAndWithoutOne(t *testing.T) {
 		synctest.Wait()
 		require.Equal(t, io.EOF, node.Ended(0))
 	})
+}
+
+// The reader of a busy process runs later than the caller that would write.
+func TestTheEndOfAnIdleConnectionIsSeenBeforeTheReaderRuns(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
+	for range 20 {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		require.NoError(t, err)
+		var server net.Conn
+		accepted := make(chan struct{})
+		go func() {
+			defer close(accepted)
+			server, _ = l.Accept()
+			_, _ = server.Read(make([]byte, 1024))
+			_, _ = server.Write([]byte(fakenode.Hello))
+		}()
+		conn := connect(t, wire.Options{Addr: l.Addr().String(), MaxInFlight: 64})
+		<-accepted
+		require.NoError(t, l.Close())
+		require.NoError(t, server.Close())
+		for began := time.Now(); time.Since(began) < time.Millisecond; { // without giving way
+		}
+		w, calls := wire.Waiter{Prompt: true}, get(1)
+		w.Expect(1)
+		require.ErrorIs(t, conn.Send(t.Context(), &w, calls), io.EOF)
+	}
 }
 
 // A look into a connection that it may wait for must not be mistaken for the end of it, nor be missed: whatever the order of
