@@ -135,7 +135,7 @@ func (c *Conn) woken() {
 }
 
 // yield lets other goroutines run, and reports whether to look into the socket: not if there was nothing else to run,
-// for then the runtime will look (BenchmarkSaturated).
+// for then the runtime will look (the cells "beside CPU-bound goroutines" of benchmarks/).
 func (c *Conn) yield() (look bool) {
 	for {
 		began := time.Now()
