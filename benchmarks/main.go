@@ -9,6 +9,7 @@ import (
 	"os/signal"
 
 	"github.com/keyslot-go/keyslot/benchmarks/internal/report"
+	"github.com/keyslot-go/keyslot/benchmarks/internal/servers"
 )
 
 func main() {
@@ -19,8 +20,13 @@ func main() {
 }
 
 func run() error {
-	if len(os.Args) == 2 && os.Args[1] == childArg {
-		return beChild()
+	if len(os.Args) == 2 {
+		switch arg := os.Args[1]; arg {
+		case childArg:
+			return beChild()
+		case servers.FakeArg, servers.ProxyArg:
+			return servers.Help(arg, os.Stdin, os.Stdout)
+		}
 	}
 	opts, err := parseFlags(os.Args[1:])
 	if err != nil {

@@ -24,9 +24,9 @@ type schedule struct {
 }
 
 func newSchedule(opts options) *schedule {
-	cells := allCells()
+	cells := cellsOf(fullRun)
 	if opts.quick {
-		cells = quickCells()
+		cells = cellsOf(quickRun)
 	}
 	s := &schedule{opts: opts}
 	for _, c := range cells {

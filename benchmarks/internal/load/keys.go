@@ -13,11 +13,14 @@ const (
 	batchSize     = 100 // commands of a pipeline, keys of an MGET
 )
 
+// LargePrefix is what the keys of large values begin with.
+const LargePrefix = "big"
+
 // SmallKeys returns the keys that hold a SmallValue before a load starts.
 func SmallKeys() []string { return keys("key", keyCount) }
 
 // LargeKeys returns the keys that hold a LargeValue before a load starts.
-func LargeKeys() []string { return keys("big", largeKeyCount) }
+func LargeKeys() []string { return keys(LargePrefix, largeKeyCount) }
 
 // SmallValue returns the value of 64 bytes.
 func SmallValue() string { return strings.Repeat("v", smallSize) }

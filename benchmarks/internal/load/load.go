@@ -83,17 +83,22 @@ func Run(spec Spec) (Result, error) {
 	ctx := context.Background()
 	c, err := connect(ctx, spec)
 	if err != nil {
-		return Result{}, err
+		return excuse(fmt.Errorf("connecting: %w", err))
 	}
 	defer c.Close()
 	r := newRun(spec, c, op)
 	if err := r.first(ctx); err != nil {
-		if no, ok := errors.AsType[*client.Unsupported](err); ok {
-			return Result{Unsupported: no.Reason}, nil
-		}
-		return Result{}, fmt.Errorf("first operation: %w", err)
+		return excuse(fmt.Errorf("first operation: %w", err))
 	}
 	return r.measure(ctx)
+}
+
+// excuse makes a result of the error of a client that cannot do the workload.
+func excuse(err error) (Result, error) {
+	if no, ok := errors.AsType[*client.Unsupported](err); ok {
+		return Result{Unsupported: no.Reason}, nil
+	}
+	return Result{}, err
 }
 
 // run is one load under way.
