@@ -4,14 +4,19 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"path/filepath"
 	"regexp"
 	"time"
+
+	"github.com/keyslot-go/keyslot/internal/realcluster"
 )
 
 // options are what the command line says.
 type options struct {
 	quick   bool
 	json    bool
+	plot    string // file; empty: no plot
+	out     string // file of the journal; empty: none
 	addr    string
 	cells   *regexp.Regexp // nil: all
 	clients *regexp.Regexp // nil: those of each cell
@@ -28,8 +33,10 @@ func parseFlags(args []string) (options, error) {
 		flags   = flag.NewFlagSet("benchmarks", flag.ContinueOnError)
 	)
 	flags.BoolVar(&o.quick, "quick", false, "only GET of 64 B against rueidis and go-redis, in less than a minute")
-	flags.BoolVar(&o.json, "json", false, "print JSON instead of a table")
-	flags.StringVar(&o.addr, "addr", "", "`host:port` of a running cluster to use, instead of starting one; its keys key:* and big:* are overwritten")
+	flags.BoolVar(&o.json, "json", false, "print JSON instead of tables")
+	flags.StringVar(&o.plot, "plot", "", "also draw charts into this HTML `file`")
+	flags.StringVar(&o.out, "out", "", "`file` that keeps what was measured, and is continued (default benchmarks/results/full.jsonl\nfor the full run; none with -quick, -cells or -clients)")
+	flags.StringVar(&o.addr, "addr", "", "`host:port` of a running cluster to use instead of starting one; overwrites its keys key:* and big:*,\nand leaves out the cells that need another kind of cluster")
 	flags.Func("cells", "run only the cells whose name matches this `regexp`", pattern(&o.cells))
 	flags.Func("clients", "run the clients whose name matches this `regexp`, also those that are not in a cell by default", pattern(&o.clients))
 	flags.IntVar(&o.rounds, "rounds", 3, "`number` of rounds")
@@ -44,14 +51,8 @@ func parseFlags(args []string) (options, error) {
 	if o.rounds < 1 || seconds < 0 {
 		return o, errors.New("-rounds and -seconds must be positive")
 	}
-	o.measure, o.warmUp = 2*time.Second, 500*time.Millisecond
-	if o.quick {
-		o.measure, o.warmUp = 800*time.Millisecond, 200*time.Millisecond
-	}
-	if seconds > 0 {
-		o.measure = time.Duration(seconds * float64(time.Second))
-	}
-	return o, nil
+	o.setDurations(seconds)
+	return o, o.setOut()
 }
 
 func pattern(p **regexp.Regexp) func(string) error {
@@ -59,4 +60,28 @@ func pattern(p **regexp.Regexp) func(string) error {
 		*p, err = regexp.Compile(s)
 		return err
 	}
+}
+
+// setDurations fills in how long runs take: the spot check has 36 of them and less than a minute.
+func (o *options) setDurations(seconds float64) {
+	o.measure, o.warmUp = 2*time.Second, 500*time.Millisecond
+	if o.quick {
+		o.measure, o.warmUp = 800*time.Millisecond, 200*time.Millisecond
+	}
+	if seconds > 0 {
+		o.measure = time.Duration(seconds * float64(time.Second))
+	}
+}
+
+// setOut gives the full run a journal.
+func (o *options) setOut() error {
+	if o.out != "" || o.quick || o.cells != nil || o.clients != nil {
+		return nil
+	}
+	root, err := realcluster.RepositoryRoot()
+	if err != nil {
+		return fmt.Errorf("no place for the results, name one with -out: %w", err)
+	}
+	o.out = filepath.Join(root, "benchmarks", "results", "full.jsonl")
+	return nil
 }

