@@ -54,6 +54,9 @@ func compare(ctx context.Context, opts options) error {
 		return err
 	}
 	if err := todo.run(ctx); err != nil {
+		if ctx.Err() != nil && opts.out != "" {
+			return errors.New("interrupted; the same command goes on from here")
+		}
 		return err
 	}
 	return publish(opts, report.New(describe(opts, kept.Builds()), kept.Samples()))
@@ -78,7 +81,11 @@ func openJournal(opts options) (*journal.Journal, error) {
 // publish prints the report, and draws it where that is asked for.
 func publish(opts options, r report.Report) error {
 	if opts.plot != "" {
-		if err := os.WriteFile(opts.plot, r.HTML(), 0o644); err != nil {
+		drawn, err := r.HTML()
+		if err != nil {
+			return err
+		}
+		if err := os.WriteFile(opts.plot, drawn, 0o644); err != nil {
 			return err
 		}
 	}
