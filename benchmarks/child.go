@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/keyslot-go/keyslot/benchmarks/internal/load"
+	"github.com/keyslot-go/keyslot/benchmarks/internal/servers"
 )
 
 // childArg makes this program a child: it runs the one load that stands on its standard input, and prints the result.
@@ -43,8 +44,16 @@ func runChild(ctx context.Context, spec load.Spec) (load.Result, error) {
 	return result, nil
 }
 
-// beChild is the other side of runChild.
-func beChild() error {
+// isChild reports whether arg makes this program a child of another: one that runs a load, or serves.
+func isChild(arg string) bool {
+	return arg == childArg || arg == servers.FakeArg || arg == servers.ProxyArg
+}
+
+// beChild is the other side of runChild, and of the helpers of package servers.
+func beChild(arg string) error {
+	if arg != childArg {
+		return servers.Help(arg, os.Stdin, os.Stdout)
+	}
 	var spec load.Spec
 	if err := json.NewDecoder(os.Stdin).Decode(&spec); err != nil {
 		return err

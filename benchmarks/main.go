@@ -12,7 +12,6 @@ import (
 
 	"github.com/keyslot-go/keyslot/benchmarks/internal/journal"
 	"github.com/keyslot-go/keyslot/benchmarks/internal/report"
-	"github.com/keyslot-go/keyslot/benchmarks/internal/servers"
 )
 
 func main() {
@@ -24,13 +23,8 @@ func main() {
 }
 
 func run(args []string) error {
-	if len(args) == 1 {
-		switch args[0] {
-		case childArg:
-			return beChild()
-		case servers.FakeArg, servers.ProxyArg:
-			return servers.Help(args[0], os.Stdin, os.Stdout)
-		}
+	if len(args) == 1 && isChild(args[0]) {
+		return beChild(args[0])
 	}
 	opts, err := parseFlags(args)
 	if err != nil {
@@ -92,6 +86,7 @@ func publish(opts options, r report.Report) error {
 	if opts.json {
 		out := json.NewEncoder(os.Stdout)
 		out.SetIndent("", "  ")
+		out.SetEscapeHTML(false) // bounds hold < and >
 		return out.Encode(r)
 	}
 	return r.Table(os.Stdout)

@@ -58,7 +58,7 @@ type Result struct {
 	P50          float64 `json:"p50_us"` // µs, as P99 and P999; an upper bound at most 3 % too high
 	P99          float64 `json:"p99_us"`
 	P999         float64 `json:"p999_us"`
-	CPU          float64 `json:"cpu_us_per_op"` // µs, user and system, of this process alone, load included
+	CPU          float64 `json:"cpu_us_per_op"` // µs, user and system, of this process alone: load, pacing and burners included
 	Allocs       float64 `json:"allocs_per_op"`
 	Bytes        float64 `json:"bytes_per_op"`
 	Conns        int     `json:"connections"` // -1 where they cannot be counted

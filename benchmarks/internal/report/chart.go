@@ -25,7 +25,7 @@ const (
 
 // svg returns the chart as an SVG element.
 func (c chart) svg(rows []Row, legend []key) string {
-	var workers []string
+	var workers []int
 	for _, r := range rows {
 		if _, w := splitCell(r.Cell); !slices.Contains(workers, w) {
 			workers = append(workers, w)
@@ -41,7 +41,7 @@ func (c chart) svg(rows []Row, legend []key) string {
 		fmt.Fprintf(&b, `<text x="%g" y="%.1f" text-anchor="end" fill="#555">%s</text>`, left-6, y+4, short(tick))
 	}
 	for i, w := range workers {
-		fmt.Fprintf(&b, `<text x="%.1f" y="%g" text-anchor="middle" fill="#555">%s</text>`, x(i, len(workers)), height-10, html.EscapeString(w))
+		fmt.Fprintf(&b, `<text x="%.1f" y="%g" text-anchor="middle" fill="#555">c=%d</text>`, x(i, len(workers)), height-10, w)
 	}
 	// Ours comes first in the legend and last onto the paper.
 	for i := len(legend) - 1; i >= 0; i-- {
@@ -58,7 +58,7 @@ func x(i, n int) float64 { return left + plotWidth*(float64(i)+0.5)/float64(n) }
 func dodge(i, n int) float64 { return 5 * (float64(i) - float64(n-1)/2) }
 
 // line draws what one client reached.
-func (c chart) line(b *strings.Builder, rows []Row, workers []string, k key, s scale, aside float64) {
+func (c chart) line(b *strings.Builder, rows []Row, workers []int, k key, s scale, aside float64) {
 	var points, dots []string
 	for _, r := range rows {
 		v := c.value(r)
@@ -68,8 +68,8 @@ func (c chart) line(b *strings.Builder, rows []Row, workers []string, k key, s s
 		_, w := splitCell(r.Cell)
 		px, py := x(slices.Index(workers, w), len(workers))+aside, s.y(v)
 		points = append(points, fmt.Sprintf("%.1f,%.1f", px, py))
-		dots = append(dots, fmt.Sprintf(`<circle cx="%.1f" cy="%.1f" r="%g" fill="%s"><title>%s, %s: %s</title></circle>`,
-			px, py, dotRadius, k.Color, html.EscapeString(k.Client), html.EscapeString(w), short(v)))
+		dots = append(dots, fmt.Sprintf(`<circle cx="%.1f" cy="%.1f" r="%g" fill="%s"><title>%s, c=%d: %s</title></circle>`,
+			px, py, dotRadius, k.Color, html.EscapeString(k.Client), w, short(v)))
 	}
 	wide := lineWidth
 	if strings.HasPrefix(k.Client, ours) {

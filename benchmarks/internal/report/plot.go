@@ -5,7 +5,6 @@ import (
 	_ "embed"
 	"fmt"
 	"html/template"
-	"strings"
 )
 
 //go:embed page.html
@@ -84,12 +83,6 @@ func bySetting(rows []Row) [][]Row {
 		settings[len(settings)-1] = append(settings[len(settings)-1], r)
 	}
 	return settings
-}
-
-// splitCell returns the setting of a cell and its number of goroutines: "get64/tls" and "c=8".
-func splitCell(name string) (setting, workers string) {
-	i := strings.LastIndexByte(name, '/')
-	return name[:max(i, 0)], name[i+1:]
 }
 
 func newSection(rows []Row, legend []key) section {

@@ -2,6 +2,7 @@
 package report
 
 import (
+	"strconv"
 	"strings"
 
 	"github.com/keyslot-go/keyslot/benchmarks/internal/load"
@@ -82,4 +83,11 @@ func group(samples []Sample, key func(Sample) string) [][]Sample {
 		groups[i] = append(groups[i], s)
 	}
 	return groups
+}
+
+// splitCell returns the setting of a cell and its number of goroutines: "get64/tls" and 8 of "get64/tls/c=8".
+func splitCell(cell string) (setting string, workers int) {
+	setting, number, _ := strings.Cut(cell, "/c=")
+	workers, _ = strconv.Atoi(number) // a name without one has 0
+	return setting, workers
 }

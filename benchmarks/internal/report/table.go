@@ -75,12 +75,18 @@ func (r Report) writeTargets(w io.Writer) {
 	if len(r.Verdicts) == 0 {
 		return
 	}
+	met := 0
 	fmt.Fprintf(w, "\ntarget\tof\tmetric\tbound\treached\t\n")
 	for _, v := range r.Verdicts {
-		reached := fmt.Sprintf("%g\t%s", v.Reached, map[bool]string{true: "met", false: "missed"}[v.Met])
+		reached := fmt.Sprintf("%g\tmissed", v.Reached)
+		if v.Met {
+			reached = fmt.Sprintf("%g\tmet", v.Reached)
+			met++
+		}
 		if v.Missing {
 			reached = "-\tnot measured"
 		}
 		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", v.Cell, v.Client, v.Metric, v.Bound, reached)
 	}
+	fmt.Fprintf(w, "\n%d of %d targets met; there are %d in all\n", met, len(r.Verdicts), TargetCount())
 }

@@ -10,11 +10,11 @@ import (
 type Verdict struct {
 	Cell    string  `json:"cell"`
 	Client  string  `json:"client"`
-	Metric  string  `json:"metric"`            // for example "ops/s x rueidis"
-	Bound   string  `json:"bound"`             // for example ">= 2.2"
-	Reached float64 `json:"reached,omitempty"` // rounded as it was judged
+	Metric  string  `json:"metric"`  // for example "ops/s x rueidis"
+	Bound   string  `json:"bound"`   // for example ">= 2.2"
+	Reached float64 `json:"reached"` // rounded as it was judged
 	Met     bool    `json:"met"`
-	Missing bool    `json:"missing,omitempty"` // what the target compares did not run, or failed
+	Missing bool    `json:"missing,omitempty"` // one of the clients compared failed
 }
 
 // metric is what a target bounds.
@@ -34,55 +34,57 @@ var (
 	allocsMetric = metric{name: "allocs/op", of: func(r Ratios) float64 { return r.Allocs }, alone: allocs, scale: 10}
 )
 
-// judge returns the verdicts of one target, one for each cell with a bound.
-func (t target) judge(rows []Row) []Verdict {
+// judge says whether our row reaches the bound.
+func (t target) judge(own Row, bound float64) Verdict {
+	v := Verdict{Cell: own.Cell, Client: own.Client, Metric: t.metric.name, Bound: fmt.Sprintf("<= %g", bound)}
+	if t.metric.least {
+		v.Bound = fmt.Sprintf(">= %g", bound)
+	}
+	reached := t.metric.alone(own.Median)
+	v.Missing = own.Rounds == 0
+	if t.against != "" {
+		v.Metric += " x " + t.against
+		ratios, known := own.Against[t.against]
+		reached = t.metric.of(ratios)
+		v.Missing = v.Missing || !known
+	}
+	v.Reached = math.Round(reached*t.metric.scale) / t.metric.scale
+	v.Met = !v.Missing && (t.metric.least && v.Reached >= bound || !t.metric.least && v.Reached <= bound)
+	return v
+}
+
+// Verdicts judges the targets whose clients took part in their cells, in the order of the rows.
+func Verdicts(rows []Row) []Verdict {
 	var verdicts []Verdict
-	for workers, bound := range t.bounds {
-		v := Verdict{
-			Cell: fmt.Sprintf("%s/c=%d", t.setting, workers), Client: t.client(), Metric: t.metric.name,
-			Bound: fmt.Sprintf("<= %g", bound),
+	for _, own := range rows {
+		setting, workers := splitCell(own.Cell)
+		for _, t := range targets {
+			bound, bounded := t.bounds[workers]
+			if !bounded || t.setting != setting || t.client() != own.Client {
+				continue
+			}
+			if other := find(rows, own.Cell, t.against); t.against == "" || other != nil {
+				verdicts = append(verdicts, t.judge(own, bound))
+			}
 		}
-		if t.metric.least {
-			v.Bound = fmt.Sprintf(">= %g", bound)
-		}
-		if t.against != "" {
-			v.Metric += " x " + t.against
-		}
-		reached, known := t.reached(v, rows)
-		v.Missing = !known
-		v.Reached = math.Round(reached*t.metric.scale) / t.metric.scale
-		v.Met = known && (t.metric.least && v.Reached >= bound || !t.metric.least && v.Reached <= bound)
-		verdicts = append(verdicts, v)
 	}
 	return verdicts
 }
 
-// reached returns what the target bounds, and whether it was measured.
-func (t target) reached(v Verdict, rows []Row) (float64, bool) {
-	i := slices.IndexFunc(rows, func(r Row) bool { return r.Cell == v.Cell && r.Client == v.Client })
-	if i < 0 || rows[i].Rounds == 0 {
-		return 0, false
+// TargetCount returns how many verdicts a run has in which every client takes part in every cell.
+func TargetCount() int {
+	n := 0
+	for _, t := range targets {
+		n += len(t.bounds)
 	}
-	if t.against == "" {
-		return t.metric.alone(rows[i].Median), true
-	}
-	ratios, known := rows[i].Against[t.against]
-	return t.metric.of(ratios), known
+	return n
 }
 
-// Verdicts judges the targets whose cell and client are among rows, in the order of the rows.
-func Verdicts(rows []Row) []Verdict {
-	var all []Verdict
-	for _, t := range targets {
-		all = append(all, t.judge(rows)...)
+// find returns the row of client in cell, or nil.
+func find(rows []Row, cell, client string) *Row {
+	i := slices.IndexFunc(rows, func(r Row) bool { return r.Cell == cell && r.Client == client })
+	if i < 0 {
+		return nil
 	}
-	var ordered []Verdict
-	for _, r := range rows {
-		for _, v := range all {
-			if v.Cell == r.Cell && v.Client == r.Client {
-				ordered = append(ordered, v)
-			}
-		}
-	}
-	return ordered
+	return &rows[i]
 }

@@ -89,10 +89,13 @@ func (n *fakeNode) serve(conn net.Conn) {
 func (n *fakeNode) reply(args [][]byte, resp3 bool) string {
 	switch {
 	case isCommand(args, "GET") && len(args) == 2:
-		if strings.HasPrefix(string(args[1]), load.LargePrefix) {
-			return n.large
+		return n.value(args[1])
+	case isCommand(args, "MGET"):
+		reply := fmt.Sprintf("*%d\r\n", len(args)-1)
+		for _, key := range args[1:] {
+			reply += n.value(key)
 		}
-		return n.small
+		return reply
 	case isCommand(args, "HELLO"):
 		return hello(resp3)
 	case isCommand(args, "CLUSTER") && len(args) > 1:
@@ -100,12 +103,26 @@ func (n *fakeNode) reply(args [][]byte, resp3 bool) string {
 	case isCommand(args, "PING"):
 		return "+PONG\r\n"
 	case isCommand(args, "COMMAND"):
-		return "*0\r\n"
+		return commands
 	case isCommand(args, "INFO"):
 		return bulk("redis_version:" + fakeVersion + "\r\n")
 	default: // SET, CLIENT, READONLY and the like
 		return "+OK\r\n"
 	}
+}
+
+// commands spells COMMAND: *n ( *6 $name :arity *flags :first key :last key :step ). Clients that find a command missing
+// there route it more slowly, and complain each time.
+const commands = "*3\r\n" +
+	"*6\r\n$3\r\nget\r\n:2\r\n*1\r\n+readonly\r\n:1\r\n:1\r\n:1\r\n" +
+	"*6\r\n$3\r\nset\r\n:-3\r\n*1\r\n+write\r\n:1\r\n:1\r\n:1\r\n" +
+	"*6\r\n$4\r\nmget\r\n:-2\r\n*1\r\n+readonly\r\n:1\r\n:-1\r\n:1\r\n"
+
+func (n *fakeNode) value(key []byte) string {
+	if strings.HasPrefix(string(key), load.LargePrefix) {
+		return n.large
+	}
+	return n.small
 }
 
 // fakeVersion is one that makes clients ask for CLUSTER SLOTS instead of SHARDS.
