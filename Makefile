@@ -8,10 +8,10 @@ VULNCHECK  = v1.1.4
 RACE := $(if $(filter 1,$(shell go env CGO_ENABLED)),-race,)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench fuzz servers format vet cross lint vulnerabilities
+.PHONY: help demo test check bench bench-quick microbench fuzz servers format vet cross lint vulnerabilities
 
 help: ## show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: ## run the quickstart on an in-process cluster, or on the one at KEYSLOT_ENDPOINT
 	go run ./examples/quickstart
@@ -22,7 +22,17 @@ test: servers format vet ## run all tests, on real servers too, which are fetche
 
 check: format vet cross lint vulnerabilities ## check format, vet, cross compilation, linters and known vulnerabilities
 
-bench: ## run the micro-benchmarks
+# ARGS are flags of the program (-h lists them), TAGS=glide adds a client that needs cgo. Standard output is the program's
+# alone, for ARGS=-json.
+BENCH = go run ./internal/realcluster/fetch >&2 && go run -tags '$(TAGS)' ./benchmarks
+
+bench: ## compare with other clients side by side, in an hour; goes on where it was interrupted
+	@$(BENCH) $(ARGS)
+
+bench-quick: ## spot check of the same in less than a minute
+	@$(BENCH) -quick $(ARGS)
+
+microbench: ## run the micro-benchmarks
 	go test -run '^$$' -bench . -benchmem $(PKGS)
 
 fuzz: ## run every fuzz target for FUZZTIME (20s)

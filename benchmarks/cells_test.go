@@ -1,0 +1,77 @@
+package main
+
+import (
+	"io"
+	"regexp"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/keyslot-go/keyslot/benchmarks/internal/client"
+	"github.com/keyslot-go/keyslot/benchmarks/internal/journal"
+	"github.com/keyslot-go/keyslot/benchmarks/internal/load"
+	"github.com/keyslot-go/keyslot/benchmarks/internal/report"
+)
+
+func TestEveryTargetIsMeasuredByTheFullRun(t *testing.T) {
+	var samples []report.Sample
+	for _, c := range cellsOf(fullRun) {
+		for _, name := range c.clients {
+			samples = append(samples, report.Sample{Cell: c.name, Client: name, Result: load.Result{OpsPerSecond: 1, CPU: 1, P50: 1, P99: 1, Allocs: 1}})
+		}
+	}
+	require.Len(t, report.New(report.Settings{}, samples).Verdicts, report.TargetCount(), "a target names a cell or a client that does not run")
+}
+
+func TestCellsHaveNamesOfTheirOwnAndKnownClients(t *testing.T) {
+	seen := map[string]bool{}
+	for _, c := range cellsOf(fullRun) {
+		require.False(t, seen[c.name], c.name)
+		seen[c.name] = true
+		require.Contains(t, load.Workloads(), c.load.Workload)
+		require.Contains(t, c.clients, "rueidis", "what the ratios refer to")
+		for _, name := range c.clients {
+			require.True(t, name == "glide" || slices.Contains(client.Names(), name), name) // glide is behind a build tag
+		}
+	}
+}
+
+// planned returns the schedule that the flags ask for, with an empty journal.
+func planned(t *testing.T, flags ...string) *schedule {
+	t.Helper()
+	opts, err := parseFlags(flags)
+	require.NoError(t, err)
+	s, err := newSchedule(opts, journal.New(journal.Session{}), io.Discard)
+	require.NoError(t, err)
+	return s
+}
+
+func TestRunsTakeNoLongerThanPromised(t *testing.T) {
+	runs, estimate := planned(t).estimate()
+	require.LessOrEqual(t, estimate, 70*time.Minute, "5 minutes are left for glide, %d runs", runs)
+	runs, estimate = planned(t, "-quick").estimate()
+	require.Equal(t, 36, runs)
+	require.LessOrEqual(t, estimate, 55*time.Second)
+}
+
+func TestFlagsNarrowTheRunDown(t *testing.T) {
+	s := planned(t, "-cells", "^get64/tls/c=(1|8)$", "-clients", "^(keyslot|radix)$", "-rounds", "2")
+	require.Len(t, s.cells, 2)
+	require.Equal(t, "get64/tls/c=1", s.cells[0].name)
+	require.Equal(t, []string{"keyslot", "radix"}, s.cells[0].clients, "radix is asked for, though not there by default")
+	require.Empty(t, s.opts.out, "a spot check leaves the results of the full run alone")
+
+	for _, c := range planned(t, "-addr", "somewhere:6379").cells {
+		require.NotRegexp(t, regexp.MustCompile("tls|slow|50nodes"), c.name)
+	}
+	for _, wrong := range [][]string{{"-rounds", "-1"}, {"extra"}, {"-cells", "("}, {"-seconds", "-1"}} {
+		_, err := parseFlags(wrong)
+		require.Error(t, err, wrong)
+	}
+	_, err := newSchedule(options{profile: "cpu.pprof"}, journal.New(journal.Session{}), io.Discard)
+	require.ErrorContains(t, err, "one cell")
+	_, err = newSchedule(options{cells: regexp.MustCompile("nothing")}, journal.New(journal.Session{}), io.Discard)
+	require.ErrorContains(t, err, "no cell")
+}

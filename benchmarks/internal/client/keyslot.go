@@ -1,0 +1,48 @@
+package client
+
+import (
+	"context"
+
+	"github.com/keyslot-go/keyslot"
+)
+
+type keyslotClient struct {
+	*keyslot.Client
+}
+
+// openKeyslot opens keyslot at its defaults, but for the connections to each node.
+func openKeyslot(connsPerNode int) func(context.Context, Config) (Client, error) {
+	return func(ctx context.Context, cfg Config) (Client, error) {
+		opts := keyslot.Options{Endpoints: cfg.Addrs, TLS: cfg.TLS, ConnsPerNode: connsPerNode}
+		if cfg.Detour != nil {
+			opts.MapAddr = func(n keyslot.Node) string { return cfg.reach(n.Addr()) }
+		}
+		c, err := keyslot.New(ctx, opts)
+		if err != nil {
+			return nil, err
+		}
+		return keyslotClient{c}, nil
+	}
+}
+
+func (c keyslotClient) Set(ctx context.Context, key, value string) error {
+	return c.Client.Set(ctx, key, value)
+}
+
+func (c keyslotClient) MGet(ctx context.Context, keys []string) (int, error) {
+	values, err := c.Client.MGet(ctx, keys...)
+	if err != nil {
+		return 0, err
+	}
+	read := 0
+	for _, v := range values {
+		read += len(v.Value)
+	}
+	return read, nil
+}
+
+func (c keyslotClient) Pipeline(context.Context, []string, string) (int, error) {
+	return 0, &Unsupported{"keyslot has no pipeline yet"}
+}
+
+func (c keyslotClient) Close() { _ = c.Client.Close() }

@@ -1,0 +1,142 @@
+// Package journal keeps samples in a file, so that a run that was interrupted goes on where it was.
+package journal
+
+import (
+	"bufio"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"github.com/keyslot-go/keyslot/benchmarks/internal/report"
+)
+
+// Session is what one start of the harness measures with. Samples of sessions that measure differently do not mix.
+type Session struct {
+	CPUs    int           `json:"cpus"`
+	WarmUp  time.Duration `json:"warm_up_ns"`
+	Measure time.Duration `json:"measure_ns"`
+	Build   string        `json:"build"` // digest of the program
+}
+
+// line is a line of the file: a session, or a sample of the session above it.
+type line struct {
+	Session *Session       `json:"session,omitempty"`
+	Sample  *report.Sample `json:"sample,omitempty"`
+}
+
+// Journal holds samples, and appends each new one to its file, if it has one. It is for one goroutine.
+type Journal struct {
+	file    *os.File // nil: nothing is kept
+	samples []report.Sample
+	builds  []string
+}
+
+// New returns a journal without a file.
+func New(session Session) *Journal { return &Journal{builds: []string{session.Build}} }
+
+// Open reads the journal at path, makes it if there is none, and begins session in it. It fails if the file was measured
+// with other settings. The caller has to Close the journal.
+func Open(path string, session Session) (*Journal, error) {
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return nil, err
+	}
+	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_APPEND, 0o644)
+	if err != nil {
+		return nil, err
+	}
+	j := &Journal{file: file}
+	if err := j.read(session); err != nil {
+		return nil, errors.Join(fmt.Errorf("%s: %w", path, err), file.Close())
+	}
+	if !slices.Contains(j.builds, session.Build) {
+		j.builds = append(j.builds, session.Build)
+	}
+	return j, j.write(line{Session: &session})
+}
+
+// read takes over what the file holds. A line that ends in the middle is the last one of a session that was killed.
+func (j *Journal) read(session Session) error {
+	for lines := bufio.NewScanner(j.file); lines.Scan(); {
+		var l line
+		if err := json.Unmarshal(lines.Bytes(), &l); err != nil {
+			continue
+		}
+		if earlier := l.Session; earlier != nil {
+			session.Build = earlier.Build
+			if *earlier != session {
+				return fmt.Errorf("was measured with %+v, not %+v: take another file with -out, or delete it", *earlier, session)
+			}
+			if !slices.Contains(j.builds, earlier.Build) {
+				j.builds = append(j.builds, earlier.Build)
+			}
+		}
+		if l.Sample != nil {
+			j.keep(*l.Sample)
+		}
+	}
+	return nil
+}
+
+// Add keeps a sample. It takes the place of one of the same cell, client and round.
+func (j *Journal) Add(s report.Sample) error {
+	j.keep(s)
+	return j.write(line{Sample: &s})
+}
+
+func (j *Journal) keep(s report.Sample) {
+	i := slices.IndexFunc(j.samples, func(old report.Sample) bool {
+		return old.Cell == s.Cell && old.Client == s.Client && old.Round == s.Round
+	})
+	if i >= 0 {
+		j.samples[i] = s
+		return
+	}
+	j.samples = append(j.samples, s)
+}
+
+func (j *Journal) write(l line) error {
+	if j.file == nil {
+		return nil
+	}
+	text, err := json.Marshal(l)
+	if err != nil {
+		return err
+	}
+	// The line break comes first too: a line that a killed session left unfinished must not swallow this one.
+	_, err = j.file.Write(append(append([]byte("\n"), text...), '\n'))
+	return err
+}
+
+// Has reports whether every client has a sample of that round of the cell, or has said that it cannot do the workload.
+func (j *Journal) Has(cell string, round int, clients []string) bool {
+	return !slices.ContainsFunc(clients, func(client string) bool {
+		return !j.Unsupported(cell, client) && !slices.ContainsFunc(j.samples, func(s report.Sample) bool {
+			return s.Cell == cell && s.Client == client && s.Round == round
+		})
+	})
+}
+
+// Unsupported reports whether client has said that it cannot do the workload of cell.
+func (j *Journal) Unsupported(cell, client string) bool {
+	return slices.ContainsFunc(j.samples, func(s report.Sample) bool {
+		return s.Cell == cell && s.Client == client && s.Result.Unsupported != ""
+	})
+}
+
+// Samples returns all samples, those of earlier sessions first.
+func (j *Journal) Samples() []report.Sample { return j.samples }
+
+// Builds returns the digests of the programs that measured.
+func (j *Journal) Builds() []string { return j.builds }
+
+// Close closes the file.
+func (j *Journal) Close() error {
+	if j.file == nil {
+		return nil
+	}
+	return j.file.Close()
+}

@@ -1,0 +1,85 @@
+package journal_test
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/keyslot-go/keyslot/benchmarks/internal/journal"
+	"github.com/keyslot-go/keyslot/benchmarks/internal/load"
+	"github.com/keyslot-go/keyslot/benchmarks/internal/report"
+)
+
+var session = journal.Session{CPUs: 2, Measure: time.Second, Build: "one"}
+
+func open(t *testing.T, path string, s journal.Session) *journal.Journal {
+	t.Helper()
+	j, err := journal.Open(path, s)
+	require.NoError(t, err)
+	t.Cleanup(func() { j.Close() })
+	return j
+}
+
+func sample(client string, round int, ops float64) report.Sample {
+	return report.Sample{Cell: "get64/c=1", Client: client, Round: round, Result: load.Result{OpsPerSecond: ops}}
+}
+
+func TestAnInterruptedRunGoesOnWhereItWas(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "new", "full.jsonl")
+	both := []string{"keyslot", "rueidis"}
+	first := open(t, path, session)
+	require.NoError(t, first.Add(sample("keyslot", 0, 10)))
+	require.NoError(t, first.Add(sample("rueidis", 0, 20)))
+	require.NoError(t, first.Add(sample("keyslot", 1, 30)))
+	require.NoError(t, first.Close())
+
+	second := open(t, path, session)
+	require.True(t, second.Has("get64/c=1", 0, both))
+	require.False(t, second.Has("get64/c=1", 1, both), "rueidis has not run")
+	require.False(t, second.Has("get64/c=8", 0, both))
+	require.NoError(t, second.Add(sample("keyslot", 1, 40)))
+	require.NoError(t, second.Add(sample("rueidis", 1, 50)))
+	require.Equal(t, []report.Sample{sample("keyslot", 0, 10), sample("rueidis", 0, 20), sample("keyslot", 1, 40), sample("rueidis", 1, 50)},
+		second.Samples(), "the newer sample counts")
+}
+
+func TestALineThatAKilledRunLeftUnfinishedIsNotRead(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "full.jsonl")
+	first := open(t, path, session)
+	require.NoError(t, first.Add(sample("keyslot", 0, 10)))
+	require.NoError(t, first.Close())
+	text, err := os.ReadFile(path)
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(path, append(text, `{"sample":{"cell":"get6`...), 0o600))
+
+	second := open(t, path, session)
+	require.NoError(t, second.Add(sample("keyslot", 1, 20)))
+	require.NoError(t, second.Close())
+	require.Equal(t, []report.Sample{sample("keyslot", 0, 10), sample("keyslot", 1, 20)}, open(t, path, session).Samples())
+}
+
+func TestSamplesOfOtherSettingsDoNotMix(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "full.jsonl")
+	require.NoError(t, open(t, path, session).Close())
+	other := session
+	other.Measure = 2 * time.Second
+	_, err := journal.Open(path, other)
+	require.ErrorContains(t, err, "-out")
+
+	rebuilt := session
+	rebuilt.Build = "two"
+	require.Equal(t, []string{"one", "two"}, open(t, path, rebuilt).Builds(), "the report says that the code changed")
+}
+
+func TestAClientThatCannotIsNotAskedAgain(t *testing.T) {
+	j := journal.New(session)
+	s := sample("radix", 0, 0)
+	s.Result.Unsupported = "one slot only"
+	require.NoError(t, j.Add(s))
+	require.True(t, j.Unsupported(s.Cell, "radix"))
+	require.True(t, j.Has(s.Cell, 4, []string{"radix"}))
+	require.False(t, j.Unsupported("get64/c=8", "radix"))
+}

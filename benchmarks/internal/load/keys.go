@@ -1,0 +1,51 @@
+package load
+
+import (
+	"fmt"
+	"strings"
+)
+
+const (
+	keyCount      = 10_000 // over all slots, and few enough to stay in the servers' caches
+	largeKeyCount = 1_000
+	smallSize     = 64
+	largeSize     = 4096
+	batchSize     = 100 // commands of a pipeline, keys of an MGET
+)
+
+// LargePrefix is what the keys of large values begin with.
+const LargePrefix = "big"
+
+// SmallKeys returns the keys that hold a SmallValue before a load starts.
+func SmallKeys() []string { return keys("key", keyCount) }
+
+// LargeKeys returns the keys that hold a LargeValue before a load starts.
+func LargeKeys() []string { return keys(LargePrefix, largeKeyCount) }
+
+// SmallValue returns the value of 64 bytes.
+func SmallValue() string { return strings.Repeat("v", smallSize) }
+
+// LargeValue returns the value of 4 KiB.
+func LargeValue() string { return strings.Repeat("v", largeSize) }
+
+// keys returns n keys of 10 bytes.
+func keys(prefix string, n int) []string {
+	all := make([]string, n)
+	for i := range all {
+		all[i] = fmt.Sprintf("%s:%06d", prefix, i)
+	}
+	return all
+}
+
+// picker draws numbers without a lock or an allocation (xorshift64).
+type picker uint64
+
+func newPicker(seed int) picker { return picker(seed+1) * 0x9E3779B97F4A7C15 }
+
+// below returns the next number below n.
+func (p *picker) below(n int) int {
+	*p ^= *p << 13
+	*p ^= *p >> 7
+	*p ^= *p << 17
+	return int(uint64(*p) >> 33 % uint64(n))
+}

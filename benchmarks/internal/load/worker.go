@@ -1,0 +1,87 @@
+package load
+
+import (
+	"context"
+	"runtime"
+	"time"
+)
+
+// worker is one goroutine of the load. Nobody else touches its fields until it has ended.
+type worker struct {
+	run   *run
+	index int
+	pick  picker
+
+	took       histogram
+	errors     uint64
+	firstError error
+}
+
+// loop does operations until the load is stopped.
+func (w *worker) loop(ctx context.Context) {
+	if w.run.spec.Context == Cancellable {
+		cancellable, cancel := context.WithCancel(ctx)
+		defer cancel()
+		ctx = cancellable
+	}
+	pace := w.run.pace(w.index)
+	for {
+		pace.wait()
+		start := time.Now()
+		err := w.run.op(ctx, w.run.client, w.run.data, &w.pick)
+		took := time.Since(start)
+		switch w.run.phase.Load() {
+		case measuring:
+			w.record(took, err)
+		case stopped:
+			return
+		}
+	}
+}
+
+func (w *worker) record(took time.Duration, err error) {
+	if err == nil {
+		w.took.record(took)
+		return
+	}
+	w.errors++
+	if w.firstError == nil {
+		w.firstError = err
+	}
+}
+
+// pacer spreads the operations of one worker evenly over time.
+type pacer struct {
+	next     time.Time
+	interval time.Duration // 0: no pause
+}
+
+// pace returns the pacer of the worker at index; the workers take turns.
+func (r *run) pace(index int) pacer {
+	if r.spec.Rate == 0 {
+		return pacer{}
+	}
+	turn := time.Second / time.Duration(r.spec.Rate)
+	return pacer{next: r.began.Add(turn * time.Duration(index)), interval: turn * time.Duration(r.spec.Workers)}
+}
+
+// wait blocks until the next operation is due. A worker that is late does not wait until it has caught up.
+func (p *pacer) wait() {
+	if p.interval == 0 {
+		return
+	}
+	time.Sleep(time.Until(p.next))
+	p.next = p.next.Add(p.interval)
+}
+
+// burst is how long a burner computes until it yields.
+const burst = 50 * time.Microsecond
+
+// burn keeps the run queue from ever being empty.
+func (r *run) burn() {
+	for r.phase.Load() != stopped {
+		for start := time.Now(); time.Since(start) < burst; {
+		}
+		runtime.Gosched()
+	}
+}

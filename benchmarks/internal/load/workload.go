@@ -1,0 +1,82 @@
+package load
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/keyslot-go/keyslot/benchmarks/internal/client"
+)
+
+// data is what all workers read from, made before the clock starts.
+type data struct {
+	small, large []string // keys
+	value        string   // of smallSize
+}
+
+func newData() *data { return &data{small: SmallKeys(), large: LargeKeys(), value: SmallValue()} }
+
+// operation is one operation of a workload, as one worker does it.
+type operation func(ctx context.Context, c client.Client, d *data, p *picker) error
+
+// operations are the workloads by name.
+func operations() map[string]operation {
+	return map[string]operation{
+		"get64":   get64,
+		"set64":   set64,
+		"get4k":   get4k,
+		"mixed":   mixed,
+		"pipe100": pipe100,
+		"mget100": mget100,
+	}
+}
+
+// Workloads returns the names of the workloads, sorted.
+func Workloads() []string { return slices.Sorted(maps.Keys(operations())) }
+
+func get64(ctx context.Context, c client.Client, d *data, p *picker) error {
+	value, err := c.Get(ctx, d.small[p.below(len(d.small))])
+	return check(len(value), smallSize, err)
+}
+
+func set64(ctx context.Context, c client.Client, d *data, p *picker) error {
+	return c.Set(ctx, d.small[p.below(len(d.small))], d.value)
+}
+
+func get4k(ctx context.Context, c client.Client, d *data, p *picker) error {
+	value, err := c.Get(ctx, d.large[p.below(len(d.large))])
+	return check(len(value), largeSize, err)
+}
+
+// mixed reads four times out of five.
+func mixed(ctx context.Context, c client.Client, d *data, p *picker) error {
+	if p.below(5) == 0 {
+		return set64(ctx, c, d, p)
+	}
+	return get64(ctx, c, d, p)
+}
+
+func pipe100(ctx context.Context, c client.Client, d *data, p *picker) error {
+	read, err := c.Pipeline(ctx, d.batch(p), d.value)
+	return check(read, batchSize/2*smallSize, err)
+}
+
+func mget100(ctx context.Context, c client.Client, d *data, p *picker) error {
+	read, err := c.MGet(ctx, d.batch(p))
+	return check(read, batchSize*smallSize, err)
+}
+
+// batch returns neighbouring keys, whose slots are spread over the whole cluster as those of any others.
+func (d *data) batch(p *picker) []string {
+	from := p.below(len(d.small) - batchSize)
+	return d.small[from : from+batchSize]
+}
+
+// check makes an error of a reply of the wrong size, so that no client is fast by not reading.
+func check(got, want int, err error) error {
+	if err == nil && got != want {
+		err = fmt.Errorf("read %d bytes instead of %d", got, want)
+	}
+	return err
+}

@@ -1,0 +1,30 @@
+package report
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestScalesHaveRoomForTheirValuesAndFewTicks(t *testing.T) {
+	for _, span := range [][2]float64{{1, 1}, {0.3, 2.6}, {0.02, 0.03}, {7, 11}, {99, 101}, {1.2, 2500}, {15, 800_000}, {5, 5}} {
+		low, high := span[0], span[1]
+		t.Run(fmt.Sprint(low, high), func(t *testing.T) {
+			for _, s := range []scale{linearScale(high), logScale(low, high)} {
+				require.LessOrEqual(t, s.low, low)
+				require.GreaterOrEqual(t, s.high, high)
+				require.GreaterOrEqual(t, s.y(high), top, "above the frame")
+				require.LessOrEqual(t, s.y(low), height-bottom, "below the frame")
+				require.GreaterOrEqual(t, len(s.ticks), 2)
+				require.LessOrEqual(t, len(s.ticks), 20)
+			}
+		})
+	}
+}
+
+func TestNumbersAreShort(t *testing.T) {
+	for v, want := range map[float64]string{0.25: "0.25", 2: "2", 12.34: "12.3", 1234.5: "1234", 12345: "12.3k"} {
+		require.Equal(t, want, short(v))
+	}
+}

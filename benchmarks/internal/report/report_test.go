@@ -1,0 +1,120 @@
+package report_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/keyslot-go/keyslot/benchmarks/internal/load"
+	"github.com/keyslot-go/keyslot/benchmarks/internal/report"
+)
+
+// rounds returns a sample for each value of ops/s, in rounds from 0; 0 is a round that failed.
+func rounds(cell, client string, ops ...float64) []report.Sample {
+	var samples []report.Sample
+	for i, v := range ops {
+		r := load.Result{OpsPerSecond: v, CPU: 1000 / max(v, 1), P50: 5, P99: 20, Allocs: 1.04, Conns: 3}
+		if v == 0 {
+			r = load.Result{Errors: 1, FirstError: "no route"}
+		}
+		samples = append(samples, report.Sample{Cell: cell, Client: client, Round: i, Result: r})
+	}
+	return samples
+}
+
+func rowOf(t *testing.T, rows []report.Row, client string) report.Row {
+	t.Helper()
+	for _, r := range rows {
+		if r.Client == client {
+			return r
+		}
+	}
+	t.Fatalf("no row of %s", client)
+	return report.Row{}
+}
+
+func TestRatiosArePairedByRound(t *testing.T) {
+	// The machine was three times as fast in the last round: the ratio of medians would be 100/300.
+	samples := append(rounds("get64/c=64", "keyslot", 100, 100, 600), rounds("get64/c=64", "rueidis", 50, 300, 300)...)
+	rows := report.Rows(samples)
+	ours := rowOf(t, rows, "keyslot")
+	require.Equal(t, 100.0, ours.Median.OpsPerSecond)
+	require.InDelta(t, 2, ours.Against["rueidis"].Ops, 1e-9)
+	require.InDelta(t, 0.5, ours.Against["rueidis"].CPU, 1e-9)
+	require.Empty(t, rowOf(t, rows, "rueidis").Against, "the baseline has no other to compare with")
+}
+
+func TestRoundsThatFailedCountNeitherInMediansNorInPairs(t *testing.T) {
+	samples := append(rounds("get64/c=64", "keyslot", 100, 0, 300, 500), rounds("get64/c=64", "rueidis", 0, 10, 100, 250)...)
+	ours := rowOf(t, report.Rows(samples), "keyslot")
+	require.Equal(t, 3, ours.Rounds)
+	require.Equal(t, 300.0, ours.Median.OpsPerSecond)
+	require.InDelta(t, 2.5, ours.Against["rueidis"].Ops, 1e-9, "mean of 3 and 2, the rounds in which both ran")
+	require.Equal(t, uint64(1), ours.Median.Errors)
+	require.Equal(t, "no route", ours.Median.FirstError)
+}
+
+func verdictOf(t *testing.T, r report.Report, metric string) report.Verdict {
+	t.Helper()
+	for _, v := range r.Verdicts {
+		if v.Metric == metric {
+			return v
+		}
+	}
+	t.Fatalf("no verdict on %s in %+v", metric, r.Verdicts)
+	return report.Verdict{}
+}
+
+func TestTargetsAreMetMissedOrNotMeasured(t *testing.T) {
+	samples := append(rounds("get64/c=64", "keyslot", 220), rounds("get64/c=64", "rueidis", 100)...)
+	samples = append(samples, rounds("get64/c=64", "goredis", 100)...)
+	samples = append(samples, rounds("get64/c=64", "goredis-auto", 0)...)
+	r := report.New(report.Settings{}, samples)
+
+	met := verdictOf(t, r, "ops/s x rueidis")
+	require.True(t, met.Met)
+	require.Equal(t, ">= 2.2", met.Bound)
+	require.Equal(t, 2.2, met.Reached)
+	require.True(t, verdictOf(t, r, "allocs/op").Met, "1.04 is 1 and something of the runtime's")
+	require.False(t, verdictOf(t, r, "ops/s x goredis").Met, "2.2 is not 3.5")
+	require.False(t, verdictOf(t, r, "CPU/op x rueidis").Met, "0.45 is not 0.42")
+	require.True(t, verdictOf(t, r, "ops/s x goredis-auto").Missing, "it failed")
+	for _, v := range r.Verdicts {
+		require.NotContains(t, v.Metric, "delay20", "it took no part")
+	}
+}
+
+func TestTableSaysWhatTheFiguresAre(t *testing.T) {
+	samples := append(rounds("pipe100/c=8", "keyslot", 230), rounds("pipe100/c=8", "rueidis", 100)...)
+	samples = append(samples, rounds("pipe100/c=8", "goredis", 0)...)
+	samples = append(samples, report.Sample{Cell: "pipe100/c=8", Client: "radix", Result: load.Result{Unsupported: "one slot only"}})
+	var out bytes.Buffer
+	require.NoError(t, report.New(report.Settings{Builds: []string{"a", "b"}}, samples).Table(&out))
+	for _, want := range []string{"pipe100/c=8", "2.30", "n/a: one slot only", "failed: no route", ">= 1.15", "missed", "2 builds"} {
+		require.Contains(t, out.String(), want)
+	}
+}
+
+func TestReportSurvivesJSON(t *testing.T) {
+	before := report.New(report.Settings{Go: "go1", CPUs: 2}, append(rounds("set64/c=64", "keyslot", 2), rounds("set64/c=64", "rueidis", 1)...))
+	text, err := json.Marshal(before)
+	require.NoError(t, err)
+	var after report.Report
+	require.NoError(t, json.Unmarshal(text, &after))
+	require.Equal(t, before, after)
+}
+
+func TestPageNeedsNoOtherFile(t *testing.T) {
+	samples := append(rounds("get64/tls/c=1", "keyslot", 100), rounds("get64/tls/c=1", "rueidis<script>", 100)...)
+	samples = append(samples, rounds("get64/tls/c=8", "keyslot", 0)...)
+	page, err := report.New(report.Settings{}, samples).HTML()
+	require.NoError(t, err)
+	text := string(page)
+	require.Equal(t, 3, strings.Count(text, "<svg "), "one setting has three charts")
+	for _, unwanted := range []string{"http:", "https:", "src=", "<link", "<script", "url(", "NaN", "Inf"} {
+		require.NotContains(t, text, unwanted)
+	}
+}

@@ -1,0 +1,90 @@
+package report
+
+import (
+	"fmt"
+	"math"
+	"slices"
+)
+
+// Verdict says whether a target was reached.
+type Verdict struct {
+	Cell    string  `json:"cell"`
+	Client  string  `json:"client"`
+	Metric  string  `json:"metric"`  // for example "ops/s x rueidis"
+	Bound   string  `json:"bound"`   // for example ">= 2.2"
+	Reached float64 `json:"reached"` // rounded as it was judged
+	Met     bool    `json:"met"`
+	Missing bool    `json:"missing,omitempty"` // one of the clients compared failed
+}
+
+// metric is what a target bounds.
+type metric struct {
+	name  string
+	of    func(Ratios) float64 // of a target against another client
+	alone field                // of a target without one
+	least bool                 // the bound is the lowest value allowed, else the highest
+	scale float64              // figures are rounded to 1/scale before they are judged
+}
+
+var (
+	opsMetric    = metric{name: "ops/s", of: func(r Ratios) float64 { return r.Ops }, alone: opsPerSecond, least: true, scale: 100}
+	cpuMetric    = metric{name: "CPU/op", of: func(r Ratios) float64 { return r.CPU }, alone: cpu, scale: 100}
+	p50Metric    = metric{name: "p50", of: func(r Ratios) float64 { return r.P50 }, alone: p50, scale: 100}
+	p99Metric    = metric{name: "p99", of: func(r Ratios) float64 { return r.P99 }, alone: p99, scale: 100}
+	allocsMetric = metric{name: "allocs/op", of: func(r Ratios) float64 { return r.Allocs }, alone: allocs, scale: 10}
+)
+
+// judge says whether our row reaches the bound.
+func (t target) judge(own Row, bound float64) Verdict {
+	v := Verdict{Cell: own.Cell, Client: own.Client, Metric: t.metric.name, Bound: fmt.Sprintf("<= %g", bound)}
+	if t.metric.least {
+		v.Bound = fmt.Sprintf(">= %g", bound)
+	}
+	reached := t.metric.alone(own.Median)
+	v.Missing = own.Rounds == 0
+	if t.against != "" {
+		v.Metric += " x " + t.against
+		ratios, known := own.Against[t.against]
+		reached = t.metric.of(ratios)
+		v.Missing = v.Missing || !known
+	}
+	v.Reached = math.Round(reached*t.metric.scale) / t.metric.scale
+	v.Met = !v.Missing && (t.metric.least && v.Reached >= bound || !t.metric.least && v.Reached <= bound)
+	return v
+}
+
+// Verdicts judges the targets whose clients took part in their cells, in the order of the rows.
+func Verdicts(rows []Row) []Verdict {
+	var verdicts []Verdict
+	for _, own := range rows {
+		setting, workers := splitCell(own.Cell)
+		for _, t := range targets {
+			bound, bounded := t.bounds[workers]
+			if !bounded || t.setting != setting || t.client() != own.Client {
+				continue
+			}
+			if other := find(rows, own.Cell, t.against); t.against == "" || other != nil {
+				verdicts = append(verdicts, t.judge(own, bound))
+			}
+		}
+	}
+	return verdicts
+}
+
+// TargetCount returns how many verdicts a run has in which every client takes part in every cell.
+func TargetCount() int {
+	n := 0
+	for _, t := range targets {
+		n += len(t.bounds)
+	}
+	return n
+}
+
+// find returns the row of client in cell, or nil.
+func find(rows []Row, cell, client string) *Row {
+	i := slices.IndexFunc(rows, func(r Row) bool { return r.Cell == cell && r.Client == client })
+	if i < 0 {
+		return nil
+	}
+	return &rows[i]
+}

@@ -1,0 +1,84 @@
+package servers_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/keyslot-go/keyslot/benchmarks/internal/client"
+	"github.com/keyslot-go/keyslot/benchmarks/internal/load"
+	"github.com/keyslot-go/keyslot/benchmarks/internal/servers"
+	"github.com/keyslot-go/keyslot/internal/realcluster"
+)
+
+func TestEveryClientDoesEveryWorkload(t *testing.T) {
+	addrs, err := servers.ServeFake(3)
+	require.NoError(t, err)
+	for _, name := range client.Names() {
+		for _, workload := range load.Workloads() {
+			t.Run(name+"/"+workload, func(t *testing.T) {
+				runOne(t, load.Spec{Client: name, Workload: workload, Addrs: addrs[:1]})
+			})
+		}
+	}
+}
+
+func TestEveryClientReachesRealNodesOverTLS(t *testing.T) {
+	cluster := realcluster.Start(t, realcluster.Options{TLS: true})
+	ca, err := servers.Certificate(t.Context(), cluster.Addrs()[0], cluster.TLSConfig())
+	require.NoError(t, err)
+	spec := load.Spec{Client: "keyslot", Workload: "get64", Addrs: cluster.Addrs()[:1], CA: ca}
+	require.NoError(t, load.Fill(t.Context(), spec))
+	for _, name := range client.Names() {
+		t.Run(name, func(t *testing.T) {
+			spec.Client = name
+			runOne(t, spec)
+		})
+	}
+}
+
+func TestEveryClientTakesADetour(t *testing.T) {
+	addrs, err := servers.ServeFake(2)
+	require.NoError(t, err)
+	detours, err := servers.ServeProxies(addrs)
+	require.NoError(t, err)
+	for _, name := range client.Names() {
+		t.Run(name, func(t *testing.T) {
+			result := runOne(t, load.Spec{
+				Client: name, Workload: "get64", Addrs: addrs[:1], Detour: map[string]string{addrs[0]: detours[0], addrs[1]: detours[1]},
+			})
+			if result.Unsupported == "" {
+				require.GreaterOrEqual(t, result.P50, float64(servers.Delay/time.Microsecond), "the proxy was not on the way")
+			}
+		})
+	}
+}
+
+// runOne runs a load just long enough to see that it works.
+func runOne(t *testing.T, spec load.Spec) load.Result {
+	t.Helper()
+	spec.Workers, spec.Measure = 2, 20*time.Millisecond
+	result, err := load.Run(spec)
+	require.NoError(t, err)
+	require.Zero(t, result.Errors, result.FirstError)
+	if result.Unsupported != "" {
+		t.Log("n/a: " + result.Unsupported)
+		return result
+	}
+	require.Positive(t, result.OpsPerSecond)
+	require.Positive(t, result.P50)
+	require.GreaterOrEqual(t, result.P999, result.P50)
+	require.NotZero(t, result.Conns)
+	return result
+}
+
+func TestFillSaysWhyItCannot(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	addrs, err := servers.ServeFake(1)
+	require.NoError(t, err)
+	require.Error(t, load.Fill(ctx, load.Spec{Client: "keyslot", Addrs: addrs}))
+	require.ErrorContains(t, load.Fill(t.Context(), load.Spec{Client: "nobody", Addrs: addrs}), `no client "nobody"`)
+}

@@ -1,0 +1,10 @@
+package servers
+
+var (
+	ServeFake    = serveFake
+	ServeProxies = serveProxies
+	ReadCommand  = readCommand
+	Certificate  = certificate
+)
+
+const Delay = delay
