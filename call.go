@@ -24,6 +24,7 @@ type call struct {
 	cmd    *spec.Command // nil for a command the table does not know
 	slot   int           // or command.NoSlot
 	blocks bool          // runs on a connection of its own
+	split  *split        // into what; nil: it runs as one
 	wire   wire.Call
 	waiter wire.Waiter   // used while this call is the first of those sent together
 	wires  [1]*wire.Call // &wire, for sending it alone
@@ -65,43 +66,53 @@ func newCall(c *core) *call {
 
 // exec runs the encoded command: what the table says of it, then to its outcome.
 func (call *call) exec(ctx context.Context) error {
-	if err := call.check(ctx); err != nil {
+	if err := call.check(); err != nil {
 		return err
 	}
 	c := call.core
-	if !c.running.enter() {
-		return call.fail(NotExecuted, ErrClosed)
-	}
-	defer c.running.leave()
-	now := time.Now()
-	until := c.patience(ctx, now)
-	if err := c.ready(ctx, until); err != nil {
+	now, until, err := c.enter(ctx)
+	if err != nil {
 		return call.fail(NotExecuted, err)
 	}
-	c.noticeAge(now)
-	split, err := call.plan()
-	if err != nil {
+	defer c.running.leave()
+	if err := call.plan(); err != nil {
 		return err
 	}
-	if call.blocks {
+	switch {
+	case call.split != nil:
+		return call.runSplit(ctx, until)
+	case call.blocks:
 		until = call.startBlocking(until, now)
 	}
-	if split != nil {
-		return c.runSplit(ctx, until, call, split)
-	}
-	c.run(ctx, until, call.alone[:])
+	c.run(ctx, until, call.alone[:], nil)
 	return call.err
 }
 
-// check refuses what cannot be sent, before anything is.
-func (call *call) check(ctx context.Context) error {
+// enter lets commands begin, and returns until when they may take where ctx does not say. Unless it fails, they end with
+// running.leave.
+func (c *core) enter(ctx context.Context) (now, until time.Time, err error) {
 	switch {
-	case call.Request.Len() == 0 || len(call.Request.At(0)) == 0:
-		return call.refuse(0, "the name of the command is missing")
 	case ctx == nil:
-		return call.fail(NotExecuted, errNilContext)
+		return now, until, errNilContext
 	case ctx.Err() != nil:
-		return call.fail(NotExecuted, ctx.Err())
+		return now, until, ctx.Err()
+	case !c.running.enter():
+		return now, until, ErrClosed
+	}
+	now = time.Now()
+	until = c.patience(ctx, now)
+	if err := c.ready(ctx, until); err != nil {
+		c.running.leave()
+		return now, until, err
+	}
+	c.noticeAge(now)
+	return now, until, nil
+}
+
+// check refuses what cannot be sent, before anything is.
+func (call *call) check() error {
+	if call.Request.Len() == 0 || len(call.Request.At(0)) == 0 {
+		return call.refuse(0, "the name of the command is missing")
 	}
 	if index := oversized(&call.Request, maxArgument); index >= 0 {
 		return call.refuse(index, "longer than 512 MiB, which is more than servers take")
@@ -149,10 +160,9 @@ func (c *core) patience(ctx context.Context, now time.Time) time.Time {
 
 // release ends the call and keeps it for another one, unless a connection still owes it a reply.
 func (call *call) release() {
-	call.err = nil
+	call.Call.Reset()
+	call.err, call.split = nil, nil
 	call.cmd, call.slot, call.blocks, call.trip = nil, command.NoSlot, false, trip{}
-	call.Frame = nil
-	call.Request.Reset()
 	if call.wire.Abandoned {
 		return
 	}

@@ -106,6 +106,8 @@ type core struct {
 	pool      *pool
 	refresher *refresher
 	idle      sync.Pool // of *call
+	flights   sync.Pool // of *flight
+	splits    sync.Pool // of *split
 	born      time.Time
 	asks      sync.WaitGroup // entries of races
 
@@ -130,6 +132,8 @@ func newCore(opts Options) (*core, error) {
 	c := &core{opts: opts, endpoints: endpoints, born: time.Now(), done: make(chan struct{})}
 	c.running.empty = make(chan struct{})
 	c.idle.New = func() any { return newCall(c) }
+	c.flights.New = func() any { return newFlight(c) }
+	c.splits.New = func() any { return new(split) }
 	c.resolver = newResolver(opts.Resolver, opts.DialTimeout)
 	c.pool = newPool(opts.ConnsPerNode, c.dialNode)
 	c.refresher = newRefresher(c.refresh, c.size, opts.Logger)
@@ -181,7 +185,7 @@ func (c *core) isClosed() bool {
 }
 
 // run brings calls to their outcomes: when it returns, each has a reply or an error. It is the one place that sends a
-// command again. calls is used as scratch space.
+// command again. calls is used as scratch space; where they are more than one, f sends them.
 //
 //	route -> send -> wait -> classify -> done
 //	  ^                          |
@@ -189,9 +193,13 @@ func (c *core) isClosed() bool {
 //
 // What decides whether a command may be sent again is classify, a pure function; this loop only does what it says, until
 // the caller's patience ends.
-func (c *core) run(ctx context.Context, until time.Time, calls []*call) {
+func (c *core) run(ctx context.Context, until time.Time, calls []*call, f *flight) {
 	for due := len(calls); len(calls) > 0; {
-		c.send(ctx, until, calls[:due])
+		if due == 1 {
+			c.sendAlone(ctx, until, calls[0])
+		} else {
+			f.send(ctx, until, calls[:due])
+		}
 		waiting := calls[:0]
 		for i, call := range calls {
 			if i >= due || c.judge(call) {
@@ -212,29 +220,19 @@ func (c *core) run(ctx context.Context, until time.Time, calls []*call) {
 	}
 }
 
-// send makes one attempt of each call and returns when each has come back: with a reply, or with the reason why not.
-func (c *core) send(ctx context.Context, until time.Time, calls []*call) {
-	w := &calls[0].waiter
-	w.Expect(len(calls))
-	if len(calls) == 1 {
-		call := calls[0]
-		if err := c.sendOne(ctx, until, w, call); err != nil {
-			call.unsent(err)
-			w.Withdraw(1)
-		}
-		w.Wait(ctx, call.wires[:])
-		if call.borrowed != nil {
-			call.node.giveBack(call.borrowed)
-			call.borrowed = nil
-		}
-		return
+// sendAlone makes one attempt of a call and returns when it has come back: with a reply, or with the reason why not.
+func (c *core) sendAlone(ctx context.Context, until time.Time, call *call) {
+	w := &call.waiter
+	w.Expect(1)
+	if err := c.sendOne(ctx, until, w, call); err != nil {
+		call.unsent(err)
+		w.Withdraw(1)
 	}
-	w.Withdraw(c.sendMany(ctx, until, w, calls))
-	wires := make([]*wire.Call, len(calls))
-	for i, call := range calls {
-		wires[i] = &call.wire
+	w.Wait(ctx, call.wires[:])
+	if call.borrowed != nil {
+		call.node.giveBack(call.borrowed)
+		call.borrowed = nil
 	}
-	w.Wait(ctx, wires)
 }
 
 func (c *core) sendOne(ctx context.Context, until time.Time, w *wire.Waiter, call *call) error {

@@ -1,0 +1,179 @@
+package keyslot
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/keyslot-go/keyslot/internal/wire"
+)
+
+// flight is several calls that run together, and what it takes to send them. It is lent by the core's pool, to one
+// goroutine: a pipeline or a split command allocates nothing to send its calls once it has found a flight of its size.
+type flight struct {
+	core   *core
+	queued []*call // of a pipeline: its commands, in their order
+	calls  []*call // what is sent: commands that run as one, and the parts of the others
+
+	// of the attempt under way
+	groups []group
+	byLane map[*lane]int // index into groups
+	of     []int         // by call: index into groups, -1 where it cannot be sent
+	sorted []*call       // by group, in their order within it
+	wires  []*wire.Call  // those of sorted
+}
+
+// group is the calls of one attempt that share a connection.
+type group struct {
+	lane     *lane
+	from, to int // in flight.sorted
+}
+
+// chunk is how many calls of a flight enter a connection at once, to leave room for other callers.
+const chunk = 256
+
+func newFlight(c *core) *flight { return &flight{core: c, byLane: map[*lane]int{}} }
+
+func (c *core) flight() *flight { return c.flights.Get().(*flight) }
+
+// add makes a planned call part of the flight.
+func (f *flight) add(call *call) {
+	if call.split != nil {
+		f.calls = append(f.calls, call.split.parts...)
+		return
+	}
+	f.calls = append(f.calls, call)
+}
+
+// release ends the queued calls, and keeps the flight for another caller.
+func (f *flight) release() {
+	for _, call := range f.queued {
+		call.release()
+	}
+	c := f.core
+	*f = flight{
+		core: c, queued: emptied(f.queued), calls: emptied(f.calls),
+		groups: emptied(f.groups), byLane: f.byLane, of: f.of[:0], sorted: emptied(f.sorted), wires: emptied(f.wires),
+	}
+	clear(f.byLane)
+	c.flights.Put(f)
+}
+
+// emptied keeps the memory of s, unless a large batch made it large, but nothing that it refers to.
+func emptied[T any](s []T) []T {
+	const keep = 1024
+	if cap(s) > keep {
+		return nil
+	}
+	clear(s[:cap(s)])
+	return s[:0]
+}
+
+// send makes one attempt of each call, one write for each connection, and returns when each has come back: with a reply,
+// or with the reason why not. The calls for one connection keep their order.
+func (f *flight) send(ctx context.Context, until time.Time, calls []*call) {
+	w := &calls[0].waiter
+	w.Expect(len(calls))
+	unsent := f.arrange(until, calls)
+	unsent += f.sendGroups(ctx, until, w)
+	w.Withdraw(unsent)
+	w.Wait(ctx, f.wires)
+}
+
+// arrange groups calls by connection, and starts the dials that will be needed. It returns how many cannot be sent.
+func (f *flight) arrange(until time.Time, calls []*call) (unsent int) {
+	f.groups, f.of = f.groups[:0], f.of[:0]
+	clear(f.byLane)
+	for _, call := range calls {
+		if err := f.core.aim(call, until); err != nil {
+			call.unsent(err)
+			unsent++
+			f.of = append(f.of, -1)
+			continue
+		}
+		g := f.group(call.node.lane(call.slot))
+		f.groups[g].to++
+		f.of = append(f.of, g)
+	}
+	from := 0
+	for i := range f.groups {
+		g := &f.groups[i]
+		size := g.to
+		g.from, g.to = from, from
+		from += size
+	}
+	f.sorted = slices.Grow(f.sorted[:0], from)[:from]
+	f.wires = slices.Grow(f.wires[:0], from)[:from]
+	for i, call := range calls {
+		if f.of[i] >= 0 {
+			g := &f.groups[f.of[i]]
+			f.sorted[g.to], f.wires[g.to] = call, &call.wire
+			g.to++
+		}
+	}
+	return unsent
+}
+
+// group returns the index of the group for a connection, made if need be.
+func (f *flight) group(l *lane) int {
+	g, ok := f.byLane[l]
+	if !ok {
+		g = len(f.groups)
+		f.byLane[l] = g
+		f.groups = append(f.groups, group{lane: l})
+		if l.conn.Load() == nil {
+			_, _ = l.startDial() // its error comes again when the lane is opened
+		}
+	}
+	return g
+}
+
+// sendGroups sends all groups and returns how many calls could not be sent. A node that is dialled, probed or full holds up
+// only its own group.
+func (f *flight) sendGroups(ctx context.Context, until time.Time, w *wire.Waiter) (unsent int) {
+	slow := f.groups[:0]
+	for _, g := range f.groups {
+		n := g.to - g.from
+		if conn := g.lane.live(); conn != nil && n <= chunk && conn.HasRoom(n) {
+			unsent += f.sendGroup(ctx, until, w, g)
+		} else {
+			slow = append(slow, g)
+		}
+	}
+	if len(slow) > 0 {
+		unsent += f.sendSlowly(ctx, until, w, slow)
+	}
+	return unsent
+}
+
+// sendSlowly sends groups that may have to wait, each on a goroutine of its own but for the last.
+func (f *flight) sendSlowly(ctx context.Context, until time.Time, w *wire.Waiter, groups []group) int {
+	var (
+		waits  sync.WaitGroup
+		unsent atomic.Int64
+	)
+	last := len(groups) - 1
+	for _, g := range groups[:last] {
+		waits.Go(func() { // ends with the caller's patience; this function waits for it
+			unsent.Add(int64(f.sendGroup(ctx, until, w, g)))
+		})
+	}
+	unsent.Add(int64(f.sendGroup(ctx, until, w, groups[last])))
+	waits.Wait()
+	return int(unsent.Load())
+}
+
+// sendGroup sends a group in chunks, and returns how many calls could not be sent.
+func (f *flight) sendGroup(ctx context.Context, until time.Time, w *wire.Waiter, g group) (unsent int) {
+	for from := g.from; from < g.to; from += chunk {
+		if err := g.lane.send(ctx, until, w, f.wires[from:min(from+chunk, g.to)]); err != nil {
+			for _, call := range f.sorted[from:g.to] {
+				call.unsent(err)
+			}
+			return g.to - from
+		}
+	}
+	return 0
+}
