@@ -24,7 +24,7 @@ type call struct {
 	cmd    *spec.Command // nil for a command the table does not know
 	slot   int           // or command.NoSlot
 	blocks bool          // runs on a connection of its own
-	split  *split        // into what; nil: it runs as one
+	split  *split        // into what, in a flight; nil: it runs as one
 	wire   wire.Call
 	waiter wire.Waiter   // used while this call is the first of those sent together
 	wires  [1]*wire.Call // &wire, for sending it alone
@@ -34,15 +34,21 @@ type call struct {
 	trip
 }
 
-// trip is where a call has been and where it goes next.
+// trip is where a call goes, and where it has been.
 type trip struct {
-	node      *node   // of the attempt under way, or where the next one goes; nil: where the map says
-	routes    *routes // that chose the node of the last attempt which was not redirected
-	pinned    *node   // the only node it may go to; nil: any that serves its slot
-	asking    bool
+	node     *node   // of the attempt under way, or where the next one goes; nil: where the map says
+	routes   *routes // that chose the node of the last attempt which was not redirected
+	pinned   *node   // the only node it may go to; nil: any that serves its slot
+	attempts int
+	asking   bool
+	troubled bool // trouble is not empty
+	trouble
+}
+
+// trouble is what becomes of a call that is not answered at once. Most are, and leave it as it is: it need not be cleared.
+type trouble struct {
 	due       time.Time // of the next attempt; zero: now
 	forMap    bool      // a new map would make it due at once
-	attempts  int
 	redirects int
 	redialled bool
 	maybe     bool    // an attempt was sent and not answered
@@ -56,12 +62,18 @@ type trip struct {
 	borrowed  *wire.Conn // the dedicated connection of the attempt under way
 }
 
+// newCall returns a call for a single command, lent again and again by the core's pool.
 func newCall(c *core) *call {
-	call := &call{core: c, slot: command.NoSlot}
+	call := new(call)
+	call.init(c)
 	call.Call = command.NewCall(call.exec, call.release)
+	return call
+}
+
+func (call *call) init(c *core) {
+	call.core, call.slot = c, command.NoSlot
 	call.wires[0] = &call.wire
 	call.alone[0] = call
-	return call
 }
 
 // exec runs the encoded command: what the table says of it, then to its outcome.
@@ -75,11 +87,11 @@ func (call *call) exec(ctx context.Context) error {
 		return call.fail(NotExecuted, err)
 	}
 	defer c.running.leave()
-	if err := call.plan(); err != nil {
-		return err
-	}
+	splits, err := call.plan()
 	switch {
-	case call.split != nil:
+	case err != nil:
+		return err
+	case splits:
 		return call.runSplit(ctx, until)
 	case call.blocks:
 		until = call.startBlocking(until, now)
@@ -139,7 +151,7 @@ const maxArgument = 512 << 20
 
 // oversized returns the position of an argument that is longer than limit; -1 if there is none.
 func oversized(r *resp.Request, limit int) int {
-	if len(r.Frame()) <= limit {
+	if r.Size() <= limit {
 		return -1
 	}
 	for i := range r.Len() {
@@ -158,18 +170,28 @@ func (c *core) patience(ctx context.Context, now time.Time) time.Time {
 	return now.Add(c.opts.CommandTimeout)
 }
 
-// release ends the call and keeps it for another one, unless a connection still owes it a reply.
+// release ends a single command's call and keeps it for another one.
 func (call *call) release() {
-	call.Call.Reset()
-	call.err, call.split = nil, nil
-	call.cmd, call.slot, call.blocks, call.trip = nil, command.NoSlot, false, trip{}
-	if call.wire.Abandoned {
-		return
+	call.Request.Reset()
+	if call.forget() {
+		call.core.idle.Put(call)
 	}
+}
+
+// forget makes the call empty again but for its request, and reports whether it may be lent again: not if a connection
+// still owes it a reply.
+func (call *call) forget() bool {
+	call.Call.Forget()
+	call.err, call.split = nil, nil
+	call.cmd, call.slot, call.blocks = nil, command.NoSlot, false
+	if call.troubled {
+		call.trouble = trouble{}
+	}
+	call.node, call.routes, call.pinned, call.attempts, call.asking, call.troubled = nil, nil, nil, 0, false, false
 	if cap(call.wire.Reply) > keepReply {
 		call.wire.Reply = nil
 	}
-	call.core.idle.Put(call)
+	return !call.wire.Abandoned
 }
 
 // keepReply is the largest reply buffer that waits for the next call.

@@ -108,6 +108,7 @@ type core struct {
 	idle      sync.Pool // of *call
 	flights   sync.Pool // of *flight
 	splits    sync.Pool // of *split
+	slabs     sync.Pool // of *slab
 	born      time.Time
 	asks      sync.WaitGroup // entries of races
 
@@ -134,6 +135,7 @@ func newCore(opts Options) (*core, error) {
 	c.idle.New = func() any { return newCall(c) }
 	c.flights.New = func() any { return newFlight(c) }
 	c.splits.New = func() any { return new(split) }
+	c.slabs.New = func() any { return newSlab(c) }
 	c.resolver = newResolver(opts.Resolver, opts.DialTimeout)
 	c.pool = newPool(opts.ConnsPerNode, c.dialNode)
 	c.refresher = newRefresher(c.refresh, c.size, opts.Logger)
@@ -287,6 +289,7 @@ func (c *core) judge(call *call) (goesOn bool) {
 		call.Frame = call.wire.Reply
 		return false
 	}
+	call.troubled = true
 	v := classify(call.attempt())
 	if v.refresh {
 		c.askRefresh(call, v)

@@ -7,15 +7,19 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/keyslot-go/keyslot/internal/resp"
 	"github.com/keyslot-go/keyslot/internal/wire"
 )
 
 // flight is several calls that run together, and what it takes to send them. It is lent by the core's pool, to one
 // goroutine: a pipeline or a split command allocates nothing to send its calls once it has found a flight of its size.
 type flight struct {
-	core   *core
-	queued []*call // of a pipeline: its commands, in their order
-	calls  []*call // what is sent: commands that run as one, and the parts of the others
+	core     *core
+	queued   []*call // of a pipeline: its commands, in their order
+	calls    []*call // what is sent: commands that run as one, and the parts of the others
+	requests resp.Requests
+	slabs    []*slab // where the calls are
+	lent     int     // how many of them are in use
 
 	// of the attempt under way
 	groups []group
@@ -23,6 +27,28 @@ type flight struct {
 	of     []int         // by call: index into groups, -1 where it cannot be sent
 	sorted []*call       // by group, in their order within it
 	wires  []*wire.Call  // those of sorted
+}
+
+// slab is memory for the calls of flights and the replies to them. Against calls from a pool of their own, a pipeline of
+// 100 takes half the time where 64 goroutines run one each: they are as many times fewer objects, and next to each other.
+type slab struct {
+	calls   [slabSize]call
+	replies [slabSize][shortReply]byte
+}
+
+const (
+	slabSize = 32
+	// shortReply is the longest reply for which there is memory in the slab.
+	shortReply = 96
+)
+
+func newSlab(c *core) *slab {
+	s := new(slab)
+	for i := range s.calls {
+		s.calls[i].init(c)
+		s.calls[i].wire.Reply = s.replies[i][:0:shortReply]
+	}
+	return s
 }
 
 // group is the calls of one attempt that share a connection.
@@ -38,27 +64,52 @@ func newFlight(c *core) *flight { return &flight{core: c, byLane: map[*lane]int{
 
 func (c *core) flight() *flight { return c.flights.Get().(*flight) }
 
-// add makes a planned call part of the flight.
-func (f *flight) add(call *call) {
-	if call.split != nil {
-		f.calls = append(f.calls, call.split.parts...)
-		return
+// call lends an empty call, until the flight is released.
+func (f *flight) call() *call {
+	if f.lent == len(f.slabs)*slabSize {
+		f.slabs = append(f.slabs, f.core.slabs.Get().(*slab))
 	}
-	f.calls = append(f.calls, call)
+	call := &f.slabs[f.lent/slabSize].calls[f.lent%slabSize]
+	f.lent++
+	return call
 }
 
-// release ends the queued calls, and keeps the flight for another caller.
+// queue lends a call for a command of a pipeline, to be encoded before the next one is lent.
+func (f *flight) queue() *call {
+	call := f.call()
+	call.Request = f.requests.Begin()
+	f.queued = append(f.queued, call)
+	return call
+}
+
+// release ends the calls, and keeps the flight for another caller.
 func (f *flight) release() {
-	for _, call := range f.queued {
-		call.release()
+	for _, s := range f.slabs {
+		if s.forget(min(f.lent, slabSize)) {
+			f.core.slabs.Put(s)
+		}
+		f.lent -= slabSize
 	}
-	c := f.core
-	*f = flight{
-		core: c, queued: emptied(f.queued), calls: emptied(f.calls),
-		groups: emptied(f.groups), byLane: f.byLane, of: f.of[:0], sorted: emptied(f.sorted), wires: emptied(f.wires),
-	}
+	f.lent = 0
+	f.requests.Reset(keepRequests)
+	f.queued, f.calls, f.slabs = emptied(f.queued), emptied(f.calls), emptied(f.slabs)
+	f.groups, f.of, f.sorted, f.wires = emptied(f.groups), emptied(f.of), emptied(f.sorted), emptied(f.wires)
 	clear(f.byLane)
-	c.flights.Put(f)
+	f.core.flights.Put(f)
+}
+
+// keepRequests is the most memory for requests that waits for the next caller.
+const keepRequests = 256 << 10
+
+// forget empties the first n calls, and reports whether all may be lent again.
+func (s *slab) forget(n int) bool {
+	all := true
+	for i := range n {
+		call := &s.calls[i]
+		call.Request = resp.Request{}
+		all = call.forget() && all
+	}
+	return all
 }
 
 // emptied keeps the memory of s, unless a large batch made it large, but nothing that it refers to.

@@ -68,9 +68,7 @@ func (b *batch) Begin() *command.Call {
 	if b.flight == nil {
 		b.flight = b.core.flight()
 	}
-	call := b.core.begin()
-	b.flight.queued = append(b.flight.queued, call)
-	return &call.Call
+	return &b.flight.queue().Call
 }
 
 // exec brings every command queued to its outcome.
@@ -84,33 +82,36 @@ func (f *flight) exec(ctx context.Context) {
 	}
 	defer f.core.running.leave()
 	for _, call := range f.queued {
-		if call.err = call.ready(); call.err == nil {
-			f.add(call)
-		}
+		call.err = f.add(call)
 	}
 	if len(f.calls) > 0 {
 		f.core.run(ctx, until, f.calls, f)
 	}
 	for _, call := range f.queued {
 		if call.split != nil {
-			call.joinParts()
+			call.join()
 		}
 	}
 }
 
-// ready makes a queued call ready to be sent.
-func (call *call) ready() error {
+// add makes a queued call part of what is sent.
+func (f *flight) add(call *call) error {
 	if err := call.Refused(); err != nil {
 		return err
 	}
 	if err := call.check(); err != nil {
 		return err
 	}
-	if err := call.plan(); err != nil {
+	splits, err := call.plan()
+	switch {
+	case err != nil:
 		return err
-	}
-	if call.blocks {
+	case call.blocks:
 		return call.refuse(0, call.name()+" waits at the server and would hold up the rest of the pipeline: run it by itself")
+	case splits:
+		f.split(call)
+	default:
+		f.calls = append(f.calls, call)
 	}
 	return nil
 }

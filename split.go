@@ -13,13 +13,13 @@ import (
 	"github.com/keyslot-go/keyslot/internal/spec"
 )
 
-// plan finds where a call goes: it sets its slot, or how it is split. Nothing is sent by then, so every error is "not
-// executed".
-func (call *call) plan() error {
+// plan finds where a call goes: it sets its slot, or reports that the call has to be split. Nothing is sent by then, so
+// every error is "not executed".
+func (call *call) plan() (splits bool, err error) {
 	r := &call.Request
 	if len(r.Keys()) == 0 {
 		if err := call.findKeys(); err != nil {
-			return err
+			return false, err
 		}
 	}
 	if call.cmd != nil {
@@ -38,16 +38,15 @@ func (call *call) plan() error {
 		if call.cmd == nil || call.cmd.Request != spec.RequestMultiShard {
 			reason := fmt.Sprintf("its key is in slot %d and the first one in slot %d; %s is one command for one node: "+
 				"give the keys a common hash tag, like {user:1}:name", slot, call.slot, call.name())
-			return call.refuse(k, reason)
+			return false, call.refuse(k, reason)
 		}
 		if step, last := keys[1]-keys[0], keys[len(keys)-1]; r.Len()-last != step {
-			return call.refuse(0, call.name()+" lacks what belongs to its last key") // the other parts would run
+			return false, call.refuse(0, call.name()+" lacks what belongs to its last key") // the other parts would run
 		}
 		call.slot = command.NoSlot
-		call.splitByKey()
-		return nil
+		return true, nil
 	}
-	return nil
+	return false, nil
 }
 
 // findKeys looks the keys up in the command table. A command that it does not know is taken for one of a module, whose
@@ -72,147 +71,170 @@ func (call *call) findKeys() error {
 }
 
 // planKeyless routes a command without a key: to any primary, or to all nodes that its policy names.
-func (call *call) planKeyless() error {
+func (call *call) planKeyless() (splits bool, err error) {
 	call.slot = command.NoSlot
 	if call.cmd == nil {
-		return nil
+		return false, nil
 	}
 	if slot, ok := call.cmd.SlotArg(&call.Request); ok { // only the slot's owner can count its keys
 		call.slot = int(slot)
-		return nil
+		return false, nil
 	}
 	switch call.cmd.Request {
 	case spec.RequestAllShards, spec.RequestAllNodes:
-		if call.cmd.Name == "PING" { // one node's answer is what PING is asked for
-			return nil
+		switch {
+		case call.cmd.Name == "PING": // one node's answer is what PING is asked for
+			return false, nil
+		case !joinable(call.cmd):
+			return false, call.refuse(0, call.cmd.Name+" has an answer of its own on each node, which this version does not join")
 		}
-		return call.splitByNode()
+		return true, nil
 	case spec.RequestSpecial:
-		return call.refuse(0, call.cmd.Name+" walks one node at a time, which this version does not route")
+		return false, call.refuse(0, call.cmd.Name+" walks one node at a time, which this version does not route")
 	}
-	return nil
+	return false, nil
 }
 
 // split is a command that runs as several: one part for each slot of its keys, or for each node. The parts are not
 // atomic together. It is lent by the core's pool.
 type split struct {
-	parts  []*call
-	byNode bool
-	of     []int // by key, in the order of the call: the part that has it
-
-	bySlot []int32         // a hash table of the parts, by slot: 0 is free, n is part n-1
-	elems  []resp.Elements // by part: those of its reply that have not been joined
+	parts []part
+	byKey []keyOf // in the order of the call; empty: it is split by node
+	table []int32 // a hash table of the parts by slot: 0 is free, n is part n-1
 }
 
-// release gives the parts back, and the split itself.
+// part is one of the commands that run instead of a split one.
+type part struct {
+	*call
+	first, last int           // of its keys, in split.byKey
+	elems       resp.Elements // of its reply, those that have not been joined
+}
+
+// keyOf says to which part a key belongs, and which key comes after it there: none where that is 0.
+type keyOf struct{ part, next int }
+
+// release keeps the split for another command. Its parts are the flight's.
 func (s *split) release(c *core) {
-	for _, part := range s.parts {
-		part.release()
-	}
 	clear(s.parts)
-	clear(s.elems)
-	s.parts, s.of, s.elems, s.byNode = s.parts[:0], s.of[:0], s.elems[:0], false
+	s.parts, s.byKey = s.parts[:0], s.byKey[:0]
 	c.splits.Put(s)
 }
 
+// split makes a call's parts and adds them to the flight. They are in order of their first key.
+func (f *flight) split(call *call) {
+	s := f.core.splits.Get().(*split)
+	call.split = s
+	if len(call.Request.Keys()) == 0 {
+		f.splitByNode(call)
+	} else {
+		f.splitByKey(call)
+	}
+	for i := range s.parts {
+		f.calls = append(f.calls, s.parts[i].call)
+	}
+}
+
 // splitByKey makes a part for each slot, with the keys of that slot and what stands behind each key, in their order.
-func (call *call) splitByKey() {
-	r := &call.Request
+func (f *flight) splitByKey(call *call) {
+	r, s := &call.Request, call.split
 	keys := r.Keys()
-	s := call.core.splits.Get().(*split)
 	s.expect(len(keys))
 	for i, k := range keys {
-		p := s.partOf(call, slotOf(r.At(k)))
-		s.of = append(s.of, p)
-		sub := &s.parts[p].Request
-		sub.KeyBytes(r.At(k))
-		next := r.Len()
-		if i+1 < len(keys) {
-			next = keys[i+1]
+		slot := slotOf(r.At(k))
+		n := s.place(slot)
+		if *n == 0 {
+			s.parts = append(s.parts, part{call: f.part(call, int(slot), nil), first: i, last: i})
+			*n = int32(len(s.parts))
+		} else {
+			p := &s.parts[*n-1]
+			s.byKey[p.last].next = i
+			p.last = i
 		}
-		for j := k + 1; j < next; j++ {
-			sub.ArgBytes(r.At(j))
+		s.byKey = append(s.byKey, keyOf{part: int(*n) - 1})
+	}
+	for i := range s.parts {
+		sub := &s.parts[i].Request
+		*sub = f.requests.Begin()
+		sub.ArgBytes(r.At(0))
+		for k, more := s.parts[i].first, true; more; more = k > 0 {
+			sub.KeyBytes(r.At(keys[k]))
+			next := r.Len()
+			if k+1 < len(keys) {
+				next = keys[k+1]
+			}
+			for arg := keys[k] + 1; arg < next; arg++ {
+				sub.ArgBytes(r.At(arg))
+			}
+			k = s.byKey[k].next
 		}
 	}
-	call.split = s
 }
 
 // expect makes room for the parts of so many keys: the table stays at most half full.
 func (s *split) expect(keys int) {
-	size := 1 << bits.Len(uint(min(keys, slotCount))*2-1)
-	s.bySlot = slices.Grow(s.bySlot[:0], size)[:size]
-	clear(s.bySlot)
+	size := 1 << bits.Len(uint(min(keys, slotCount)*2-1))
+	s.table = slices.Grow(s.table[:0], size)[:size]
+	clear(s.table)
 }
 
-// partOf returns the part that has slot, made if need be. (Against a map, MGET of 100 keys saves 4 us.)
-func (s *split) partOf(call *call, slot uint16) int {
-	mask := len(s.bySlot) - 1
+// place returns where the table has the part of slot, or has room for it. (Against a map, MGET of 100 keys saves 4 us.)
+func (s *split) place(slot uint16) *int32 {
+	mask := len(s.table) - 1
 	for i := int(slot) & mask; ; i = (i + 1) & mask {
-		n := int(s.bySlot[i])
-		if n == 0 {
-			s.parts = append(s.parts, call.part(int(slot), nil))
-			s.bySlot[i] = int32(len(s.parts))
-			return len(s.parts) - 1
-		}
-		if s.parts[n-1].slot == int(slot) {
-			return n - 1
+		n := &s.table[i]
+		if *n == 0 || s.parts[*n-1].slot == int(slot) {
+			return n
 		}
 	}
 }
 
 // splitByNode makes a part for each primary, or for each node where the policy says so.
-func (call *call) splitByNode() error {
-	if !joinable(call.cmd) {
-		return call.refuse(0, call.cmd.Name+" has an answer of its own on each node, which this version does not join")
-	}
-	routes := call.core.routes.Load()
+func (f *flight) splitByNode(call *call) {
+	routes := f.core.routes.Load()
 	nodes := routes.primaries()
 	if call.cmd.Request == spec.RequestAllNodes {
 		nodes = routes.nodes
 	}
-	if len(nodes) == 0 {
-		return call.fail(NotExecuted, errNoOwner)
-	}
-	s := call.core.splits.Get().(*split)
-	s.byNode = true
 	for _, n := range nodes {
-		part := call.part(command.NoSlot, n)
-		for i := 1; i < call.Request.Len(); i++ {
+		part := part{call: f.part(call, command.NoSlot, n)}
+		part.Request = f.requests.Begin()
+		for i := range call.Request.Len() {
 			part.Request.ArgBytes(call.Request.At(i))
 		}
-		s.parts = append(s.parts, part)
+		call.split.parts = append(call.split.parts, part)
 	}
-	call.split = s
-	return nil
 }
 
-// part returns a call for a part of this one, with the command's name and nothing else.
-func (call *call) part(slot int, n *node) *call {
-	part := call.core.begin()
-	part.cmd, part.slot, part.pinned = call.cmd, slot, n
-	part.Request.ArgBytes(call.Request.At(0))
+// part returns an empty call for a part of another one.
+func (f *flight) part(of *call, slot int, n *node) *call {
+	part := f.call()
+	part.cmd, part.slot, part.pinned = of.cmd, slot, n
 	return part
 }
 
-// runSplit runs a call's parts, and joins them.
+// runSplit runs a single command's parts, and joins them.
 func (call *call) runSplit(ctx context.Context, until time.Time) error {
 	f := call.core.flight()
 	defer f.release()
-	f.add(call)
+	f.split(call)
 	call.core.run(ctx, until, f.calls, f)
-	call.joinParts()
+	call.join()
 	return call.err
 }
 
-// joinParts makes the parts' replies the call's, or their failures its error.
-func (call *call) joinParts() {
+// join makes the replies of the parts the call's, or their failures its error.
+func (call *call) join() {
 	s := call.split
 	call.split = nil
 	defer s.release(call.core)
+	if len(s.parts) == 0 {
+		call.err = call.fail(NotExecuted, errNoOwner)
+		return
+	}
 	if call.err = s.failures(call); call.err != nil {
 		return
 	}
-	frame, err := s.join(call)
+	frame, err := s.joined(call)
 	if err != nil {
 		call.err = call.fail(Unknown, err)
 		return
@@ -223,7 +245,7 @@ func (call *call) joinParts() {
 // failures returns the parts that failed, key by key or node by node; nil if none did.
 func (s *split) failures(call *call) error {
 	var failed []command.Part
-	if s.byNode {
+	if s.isByNode() {
 		for _, part := range s.parts {
 			if part.err != nil {
 				failed = append(failed, command.Part{Node: nodeOf(part.err), Err: part.err})
@@ -235,8 +257,8 @@ func (s *split) failures(call *call) error {
 		}
 		return command.NewPartsError(call.name(), len(s.parts), failed)
 	}
-	for i, p := range s.of {
-		if err := s.parts[p].err; err != nil {
+	for i, of := range s.byKey {
+		if err := s.parts[of.part].err; err != nil {
 			key := string(call.Request.At(call.Request.Keys()[i]))
 			failed = append(failed, command.Part{Key: key, Node: nodeOf(err), Err: err})
 		}
@@ -244,8 +266,10 @@ func (s *split) failures(call *call) error {
 	if failed == nil {
 		return nil
 	}
-	return command.NewPartsError(call.name(), len(s.of), failed)
+	return command.NewPartsError(call.name(), len(s.byKey), failed)
 }
+
+func (s *split) isByNode() bool { return len(s.byKey) == 0 }
 
 func nodeOf(err error) string {
 	var e *Error
@@ -266,8 +290,8 @@ func joinable(cmd *spec.Command) bool {
 
 var errUnlike = errors.New("the parts of the command were answered with replies that do not fit together")
 
-// join makes one reply frame of the parts' frames, by the command's response policy.
-func (s *split) join(call *call) ([]byte, error) {
+// joined makes one reply frame of the parts' frames, by the command's response policy.
+func (s *split) joined(call *call) ([]byte, error) {
 	dst := call.wire.Reply[:0]
 	switch call.cmd.Response {
 	case spec.ResponseAllSucceeded:
@@ -334,26 +358,25 @@ func (s *split) joinAnd(dst []byte) ([]byte, error) {
 // joinArrays puts the elements of the parts' arrays together: in the order of the keys, or node after node.
 func (s *split) joinArrays(dst []byte) ([]byte, error) {
 	total := 0
-	for _, part := range s.parts {
-		elems, ok := resp.Open(part.Frame)
-		if !ok {
+	for i := range s.parts {
+		var ok bool
+		if s.parts[i].elems, ok = resp.Open(s.parts[i].Frame); !ok {
 			return nil, errUnlike
 		}
-		s.elems = append(s.elems, elems)
-		total += elems.Left()
+		total += s.parts[i].elems.Left()
 	}
 	dst = resp.AppendArray(dst, total)
-	if s.byNode {
-		for _, elems := range s.elems {
-			dst = append(dst, elems.Rest()...)
+	if s.isByNode() {
+		for i := range s.parts {
+			dst = append(dst, s.parts[i].elems.Rest()...)
 		}
 		return dst, nil
 	}
-	if total != len(s.of) {
+	if total != len(s.byKey) {
 		return nil, errUnlike
 	}
-	for _, p := range s.of {
-		elem, ok := s.elems[p].Next()
+	for _, of := range s.byKey {
+		elem, ok := s.parts[of.part].elems.Next()
 		if !ok {
 			return nil, errUnlike
 		}

@@ -73,11 +73,8 @@ func (c *Call) exec(ctx context.Context) error {
 // finish gives the call back to the core, which may lend it to another caller at once.
 func (c *Call) finish() { c.end() }
 
-// Reset makes the call empty again, for the next caller.
-func (c *Call) Reset() {
-	c.Request.Reset()
-	c.Frame, c.err, c.future, c.pack = nil, nil, nil, nil
-}
+// Forget makes the call empty again but for its request, for the next caller.
+func (c *Call) Forget() { c.Frame, c.err, c.future, c.pack = nil, nil, nil, nil }
 
 // run runs an encoded call, decodes its reply, and ends it.
 func run[T any](ctx context.Context, c *Call, decode decoder[T]) (value T, err error) {
