@@ -16,36 +16,35 @@ import (
 )
 
 // call is one command from its caller's first argument to its outcome. It belongs to one goroutine; the wire part of it
-// is the connection's between send and wait.
+// is the connection's between send and wait. What most calls use stands together, in front: a batch walks over many of them.
 type call struct {
 	command.Call
-	core *core
-
 	cmd    *spec.Command // nil for a command the table does not know
 	slot   int           // or command.NoSlot
+	err    error         // the outcome, where there is no reply
 	blocks bool          // runs on a connection of its own
-	split  *split        // into what, in a flight; nil: it runs as one
-	wire   wire.Call
+	trip
+	wire wire.Call
+
+	split  *split // into what, in a flight; nil: it runs as one
+	core   *core
 	waiter wire.Waiter   // used while this call is the first of those sent together
 	wires  [1]*wire.Call // &wire, for sending it alone
 	alone  [1]*call      // itself, for running it alone
-	err    error         // the outcome, where there is no reply
-
-	trip
 }
 
 // trip is where a call goes, and where it has been.
 type trip struct {
+	asking   bool
+	troubled bool    // trouble is the call's own
 	node     *node   // of the attempt under way, or where the next one goes; nil: where the map says
 	routes   *routes // that chose the node of the last attempt which was not redirected
 	pinned   *node   // the only node it may go to; nil: any that serves its slot
 	attempts int
-	asking   bool
-	troubled bool // trouble is not empty
-	trouble
+	*trouble // the core's calm, which is never written to, until the call gets into some
 }
 
-// trouble is what becomes of a call that is not answered at once. Most are, and leave it as it is: it need not be cleared.
+// trouble is what becomes of a call that is not answered at once. Most are, and share an empty one.
 type trouble struct {
 	due       time.Time // of the next attempt; zero: now
 	forMap    bool      // a new map would make it due at once
@@ -71,7 +70,7 @@ func newCall(c *core) *call {
 }
 
 func (call *call) init(c *core) {
-	call.core, call.slot = c, command.NoSlot
+	call.core, call.trouble, call.slot = c, &c.calm, command.NoSlot
 	call.wires[0] = &call.wire
 	call.alone[0] = call
 }
@@ -181,13 +180,12 @@ func (call *call) release() {
 // forget makes the call empty again but for its request, and reports whether it may be lent again: not if a connection
 // still owes it a reply.
 func (call *call) forget() bool {
-	call.Call.Forget()
-	call.err, call.split = nil, nil
-	call.cmd, call.slot, call.blocks = nil, command.NoSlot, false
-	if call.troubled {
-		call.trouble = trouble{}
+	call.Forget()
+	call.cmd, call.slot, call.blocks, call.err = nil, command.NoSlot, false, nil
+	call.node, call.routes, call.attempts, call.asking = nil, nil, 0, false
+	if call.pinned != nil || call.troubled {
+		call.trip = trip{trouble: &call.core.calm}
 	}
-	call.node, call.routes, call.pinned, call.attempts, call.asking, call.troubled = nil, nil, nil, 0, false, false
 	if cap(call.wire.Reply) > keepReply {
 		call.wire.Reply = nil
 	}
@@ -196,6 +194,13 @@ func (call *call) forget() bool {
 
 // keepReply is the largest reply buffer that waits for the next call.
 const keepReply = 64 << 10
+
+// getsIntoTrouble makes the trouble the call's own.
+func (call *call) getsIntoTrouble() {
+	if !call.troubled {
+		call.trouble, call.troubled = new(trouble), true
+	}
+}
 
 // renew lets the connection of the last attempt take no more calls.
 func (call *call) renew() { call.node.lane(call.slot).renew(call.wire.Via()) }
@@ -206,7 +211,7 @@ func (call *call) isLostForPinned() bool {
 }
 
 // unsent notes that an attempt failed before its connection took it.
-func (call *call) unsent(err error) { call.wire.Err, call.wire.Sent = err, false }
+func unsent(call *wire.Call, err error) { call.Err, call.Sent = err, false }
 
 // answered reports whether the last attempt came back with a reply that is no error.
 func (call *call) answered() bool {

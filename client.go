@@ -109,6 +109,7 @@ type core struct {
 	flights   sync.Pool // of *flight
 	splits    sync.Pool // of *split
 	slabs     sync.Pool // of *slab
+	calm      trouble   // that of calls which have none
 	born      time.Time
 	asks      sync.WaitGroup // entries of races
 
@@ -227,7 +228,7 @@ func (c *core) sendAlone(ctx context.Context, until time.Time, call *call) {
 	w := &call.waiter
 	w.Expect(1)
 	if err := c.sendOne(ctx, until, w, call); err != nil {
-		call.unsent(err)
+		unsent(&call.wire, err)
 		w.Withdraw(1)
 	}
 	w.Wait(ctx, call.wires[:])
@@ -289,7 +290,7 @@ func (c *core) judge(call *call) (goesOn bool) {
 		call.Frame = call.wire.Reply
 		return false
 	}
-	call.troubled = true
+	call.getsIntoTrouble()
 	v := classify(call.attempt())
 	if v.refresh {
 		c.askRefresh(call, v)

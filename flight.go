@@ -15,18 +15,18 @@ import (
 // goroutine: a pipeline or a split command allocates nothing to send its calls once it has found a flight of its size.
 type flight struct {
 	core     *core
-	queued   []*call // of a pipeline: its commands, in their order
 	calls    []*call // what is sent: commands that run as one, and the parts of the others
+	splits   []*call // commands that run as several
 	requests resp.Requests
 	slabs    []*slab // where the calls are
 	lent     int     // how many of them are in use
+	queued   int     // how many of those, the first ones, are the commands of a pipeline
 
 	// of the attempt under way
 	groups []group
 	byLane map[*lane]int // index into groups
 	of     []int         // by call: index into groups, -1 where it cannot be sent
-	sorted []*call       // by group, in their order within it
-	wires  []*wire.Call  // those of sorted
+	wires  []*wire.Call  // by group, in their order within it
 }
 
 // slab is memory for the calls of flights and the replies to them. Against calls from a pool of their own, a pipeline of
@@ -54,7 +54,7 @@ func newSlab(c *core) *slab {
 // group is the calls of one attempt that share a connection.
 type group struct {
 	lane     *lane
-	from, to int // in flight.sorted
+	from, to int // in flight.wires
 }
 
 // chunk is how many calls of a flight enter a connection at once, to leave room for other callers.
@@ -69,16 +69,17 @@ func (f *flight) call() *call {
 	if f.lent == len(f.slabs)*slabSize {
 		f.slabs = append(f.slabs, f.core.slabs.Get().(*slab))
 	}
-	call := &f.slabs[f.lent/slabSize].calls[f.lent%slabSize]
 	f.lent++
-	return call
+	return f.at(f.lent - 1)
 }
+
+func (f *flight) at(i int) *call { return &f.slabs[i/slabSize].calls[i%slabSize] }
 
 // queue lends a call for a command of a pipeline, to be encoded before the next one is lent.
 func (f *flight) queue() *call {
 	call := f.call()
 	call.Request = f.requests.Begin()
-	f.queued = append(f.queued, call)
+	f.queued++
 	return call
 }
 
@@ -90,10 +91,10 @@ func (f *flight) release() {
 		}
 		f.lent -= slabSize
 	}
-	f.lent = 0
+	f.lent, f.queued = 0, 0
 	f.requests.Reset(keepRequests)
-	f.queued, f.calls, f.slabs = emptied(f.queued), emptied(f.calls), emptied(f.slabs)
-	f.groups, f.of, f.sorted, f.wires = emptied(f.groups), emptied(f.of), emptied(f.sorted), emptied(f.wires)
+	f.calls, f.slabs, f.groups = emptied(f.calls), emptied(f.slabs), emptied(f.groups)
+	f.of, f.wires, f.splits = emptied(f.of), emptied(f.wires), emptied(f.splits)
 	clear(f.byLane)
 	f.core.flights.Put(f)
 }
@@ -105,9 +106,7 @@ const keepRequests = 256 << 10
 func (s *slab) forget(n int) bool {
 	all := true
 	for i := range n {
-		call := &s.calls[i]
-		call.Request = resp.Request{}
-		all = call.forget() && all
+		all = s.calls[i].forget() && all
 	}
 	return all
 }
@@ -127,20 +126,20 @@ func emptied[T any](s []T) []T {
 func (f *flight) send(ctx context.Context, until time.Time, calls []*call) {
 	w := &calls[0].waiter
 	w.Expect(len(calls))
-	unsent := f.arrange(until, calls)
-	unsent += f.sendGroups(ctx, until, w)
-	w.Withdraw(unsent)
+	refused := f.arrange(until, calls)
+	refused += f.sendGroups(ctx, until, w)
+	w.Withdraw(refused)
 	w.Wait(ctx, f.wires)
 }
 
 // arrange groups calls by connection, and starts the dials that will be needed. It returns how many cannot be sent.
-func (f *flight) arrange(until time.Time, calls []*call) (unsent int) {
+func (f *flight) arrange(until time.Time, calls []*call) (refused int) {
 	f.groups, f.of = f.groups[:0], f.of[:0]
 	clear(f.byLane)
 	for _, call := range calls {
 		if err := f.core.aim(call, until); err != nil {
-			call.unsent(err)
-			unsent++
+			unsent(&call.wire, err)
+			refused++
 			f.of = append(f.of, -1)
 			continue
 		}
@@ -155,16 +154,15 @@ func (f *flight) arrange(until time.Time, calls []*call) (unsent int) {
 		g.from, g.to = from, from
 		from += size
 	}
-	f.sorted = slices.Grow(f.sorted[:0], from)[:from]
 	f.wires = slices.Grow(f.wires[:0], from)[:from]
 	for i, call := range calls {
 		if f.of[i] >= 0 {
 			g := &f.groups[f.of[i]]
-			f.sorted[g.to], f.wires[g.to] = call, &call.wire
+			f.wires[g.to] = &call.wire
 			g.to++
 		}
 	}
-	return unsent
+	return refused
 }
 
 // group returns the index of the group for a connection, made if need be.
@@ -183,45 +181,45 @@ func (f *flight) group(l *lane) int {
 
 // sendGroups sends all groups and returns how many calls could not be sent. A node that is dialled, probed or full holds up
 // only its own group.
-func (f *flight) sendGroups(ctx context.Context, until time.Time, w *wire.Waiter) (unsent int) {
+func (f *flight) sendGroups(ctx context.Context, until time.Time, w *wire.Waiter) (refused int) {
 	slow := f.groups[:0]
 	for _, g := range f.groups {
 		n := g.to - g.from
 		if conn := g.lane.live(); conn != nil && n <= chunk && conn.HasRoom(n) {
-			unsent += f.sendGroup(ctx, until, w, g)
+			refused += f.sendGroup(ctx, until, w, g)
 		} else {
 			slow = append(slow, g)
 		}
 	}
 	if len(slow) > 0 {
-		unsent += f.sendSlowly(ctx, until, w, slow)
+		refused += f.sendSlowly(ctx, until, w, slow)
 	}
-	return unsent
+	return refused
 }
 
 // sendSlowly sends groups that may have to wait, each on a goroutine of its own but for the last.
 func (f *flight) sendSlowly(ctx context.Context, until time.Time, w *wire.Waiter, groups []group) int {
 	var (
-		waits  sync.WaitGroup
-		unsent atomic.Int64
+		waits   sync.WaitGroup
+		refused atomic.Int64
 	)
 	last := len(groups) - 1
 	for _, g := range groups[:last] {
 		waits.Go(func() { // ends with the caller's patience; this function waits for it
-			unsent.Add(int64(f.sendGroup(ctx, until, w, g)))
+			refused.Add(int64(f.sendGroup(ctx, until, w, g)))
 		})
 	}
-	unsent.Add(int64(f.sendGroup(ctx, until, w, groups[last])))
+	refused.Add(int64(f.sendGroup(ctx, until, w, groups[last])))
 	waits.Wait()
-	return int(unsent.Load())
+	return int(refused.Load())
 }
 
 // sendGroup sends a group in chunks, and returns how many calls could not be sent.
-func (f *flight) sendGroup(ctx context.Context, until time.Time, w *wire.Waiter, g group) (unsent int) {
+func (f *flight) sendGroup(ctx context.Context, until time.Time, w *wire.Waiter, g group) (refused int) {
 	for from := g.from; from < g.to; from += chunk {
 		if err := g.lane.send(ctx, until, w, f.wires[from:min(from+chunk, g.to)]); err != nil {
-			for _, call := range f.sorted[from:g.to] {
-				call.unsent(err)
+			for _, call := range f.wires[from:g.to] {
+				unsent(call, err)
 			}
 			return g.to - from
 		}

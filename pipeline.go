@@ -55,7 +55,7 @@ func (p *Pipeline) Exec(ctx context.Context) error {
 	p.batch.flight = nil
 	defer f.release()
 	f.exec(ctx)
-	return f.settle()
+	return f.settle(&p.queued)
 }
 
 // batch lends calls to the typed commands of a pipeline, and keeps them in their order.
@@ -75,22 +75,22 @@ func (b *batch) Begin() *command.Call {
 func (f *flight) exec(ctx context.Context) {
 	_, until, err := f.core.enter(ctx)
 	if err != nil {
-		for _, call := range f.queued {
+		for i := range f.queued {
+			call := f.at(i)
 			call.err = cmp.Or(call.Refused(), call.check(), call.fail(NotExecuted, err))
 		}
 		return
 	}
 	defer f.core.running.leave()
-	for _, call := range f.queued {
+	for i := range f.queued {
+		call := f.at(i)
 		call.err = f.add(call)
 	}
 	if len(f.calls) > 0 {
 		f.core.run(ctx, until, f.calls, f)
 	}
-	for _, call := range f.queued {
-		if call.split != nil {
-			call.join()
-		}
+	for _, call := range f.splits {
+		call.join()
 	}
 }
 
@@ -117,15 +117,16 @@ func (f *flight) add(call *call) error {
 }
 
 // settle gives the futures their outcomes, and returns the failures among them.
-func (f *flight) settle() error {
+func (f *flight) settle(q *queued) error {
 	var failed []command.Part
-	for i, call := range f.queued {
-		if err := call.Settle(call.err); err != nil {
+	for i := range f.queued {
+		call := f.at(i)
+		if err := command.Settle(q, &call.Call, call.err); err != nil {
 			failed = append(failed, command.Part{Index: i, Node: nodeOf(err), Err: err})
 		}
 	}
 	if failed == nil {
 		return nil
 	}
-	return command.NewPipelineError(len(f.queued), failed)
+	return command.NewPipelineError(f.queued, failed)
 }

@@ -124,6 +124,7 @@ func (s *split) release(c *core) {
 func (f *flight) split(call *call) {
 	s := f.core.splits.Get().(*split)
 	call.split = s
+	f.splits = append(f.splits, call)
 	if len(call.Request.Keys()) == 0 {
 		f.splitByNode(call)
 	} else {

@@ -36,11 +36,10 @@ type Call struct {
 	Request resp.Request
 	Frame   []byte // the reply, one complete RESP frame and never an error; valid until end
 
+	future settler // of a queued call
+	err    error   // what is wrong with an argument; nothing is sent then
 	run    func(ctx context.Context) error
 	end    func()
-	err    error   // what is wrong with an argument; nothing is sent then
-	future settler // of a queued call
-	pack   *packer // where a queued call puts short strings; nil: each by itself
 }
 
 // NewCall returns a call that core lends again and again. run sends the request and sets Frame or fails; end takes the
@@ -73,8 +72,8 @@ func (c *Call) exec(ctx context.Context) error {
 // finish gives the call back to the core, which may lend it to another caller at once.
 func (c *Call) finish() { c.end() }
 
-// Forget makes the call empty again but for its request, for the next caller.
-func (c *Call) Forget() { c.Frame, c.err, c.future, c.pack = nil, nil, nil, nil }
+// Forget makes the call empty again but for its request and reply, for the next caller.
+func (c *Call) Forget() { c.err, c.future = nil, nil }
 
 // run runs an encoded call, decodes its reply, and ends it.
 func run[T any](ctx context.Context, c *Call, decode decoder[T]) (value T, err error) {
@@ -82,7 +81,7 @@ func run[T any](ctx context.Context, c *Call, decode decoder[T]) (value T, err e
 	if err = c.exec(ctx); err != nil {
 		return value, err
 	}
-	return decode(c)
+	return decode(c, nil)
 }
 
 // only is the error of a command whose reply tells nothing else.

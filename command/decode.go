@@ -6,21 +6,21 @@ import (
 	"github.com/keyslot-go/keyslot/internal/resp"
 )
 
-// decoder reads the reply of a call as one Go type.
-type decoder[T any] func(c *Call) (T, error)
+// decoder reads the reply of a call as one Go type. Short strings go where others are, unless there is no packer.
+type decoder[T any] func(c *Call, p *packer) (T, error)
 
 // nothing is for commands whose reply says OK.
-func nothing(*Call) (struct{}, error) { return struct{}{}, nil }
+func nothing(*Call, *packer) (struct{}, error) { return struct{}{}, nil }
 
-func text(c *Call) (string, error) {
+func text(c *Call, p *packer) (string, error) {
 	b, ok := resp.Payload(c.Frame)
 	if !ok {
 		return "", c.mismatch("a string")
 	}
-	return c.pack.text(b), nil
+	return p.text(b), nil
 }
 
-func integer(c *Call) (int64, error) {
+func integer(c *Call, _ *packer) (int64, error) {
 	n, ok := resp.Int(c.Frame)
 	if !ok {
 		return 0, c.mismatch("an integer")
@@ -29,19 +29,18 @@ func integer(c *Call) (int64, error) {
 }
 
 // flag is for commands that answer 1 where they did something.
-func flag(c *Call) (bool, error) {
-	n, err := integer(c)
+func flag(c *Call, _ *packer) (bool, error) {
+	n, err := integer(c, nil)
 	return n == 1, err
 }
 
-func optionals(c *Call) ([]Optional[string], error) {
+func optionals(c *Call, p *packer) ([]Optional[string], error) {
 	elems, ok := resp.Open(c.Frame)
 	if !ok {
 		return nil, c.mismatch("an array of strings")
 	}
-	pack := c.pack
-	if pack == nil {
-		pack = &packer{next: len(c.Frame)}
+	if p == nil {
+		p = &packer{next: len(c.Frame)}
 	}
 	out := make([]Optional[string], 0, elems.Left())
 	for elems.Left() > 0 {
@@ -54,7 +53,7 @@ func optionals(c *Call) ([]Optional[string], error) {
 			out = append(out, Optional[string]{})
 		case resp.BulkString, resp.SimpleString, resp.Verbatim:
 			b, _ := resp.Payload(elem)
-			out = append(out, Optional[string]{Value: pack.text(b), OK: true})
+			out = append(out, Optional[string]{Value: p.text(b), OK: true})
 		default:
 			return nil, c.mismatch("an array of strings")
 		}
@@ -62,7 +61,7 @@ func optionals(c *Call) ([]Optional[string], error) {
 	return out, nil
 }
 
-func reply(c *Call) (Reply, error) {
+func reply(c *Call, _ *packer) (Reply, error) {
 	v, err := resp.Decode(c.Frame)
 	if err != nil {
 		return Reply{}, &Error{Command: string(c.Request.At(0)), Slot: NoSlot, Outcome: Unknown, Err: err}

@@ -43,9 +43,9 @@ func (f *Future[T]) Err() error {
 	return err
 }
 
-func (f *Future[T]) settle(c *Call, err error) error {
+func (f *Future[T]) settle(c *Call, p *packer, err error) error {
 	if err == nil {
-		f.value, err = f.decode(c)
+		f.value, err = f.decode(c, p)
 	}
 	f.err, f.decode = err, nil
 	return err
@@ -53,13 +53,13 @@ func (f *Future[T]) settle(c *Call, err error) error {
 
 // settler is a Future of any type.
 type settler interface {
-	settle(c *Call, err error) error
+	settle(c *Call, p *packer, err error) error
 }
 
 // Settle gives the outcome of a queued call to its future, and returns the error by which the command failed: Nil is no
-// failure.
-func (c *Call) Settle(err error) error {
-	if err = c.future.settle(c, err); err == Nil { //nolint:errorlint // decoders return it unwrapped
+// failure. Exec calls it; a program has no need to.
+func Settle(q *Queued, c *Call, err error) error {
+	if err = c.future.settle(c, &q.pack, err); err == Nil { //nolint:errorlint // decoders return it unwrapped
 		return nil
 	}
 	return err
@@ -77,7 +77,7 @@ func queue[T any](q *Queued, c *Call, decode decoder[T]) *Future[T] {
 	f := &s.futures[s.used]
 	s.used++
 	f.decode = decode
-	c.future, c.pack = f, &q.pack
+	c.future = f
 	return f
 }
 

@@ -8,8 +8,8 @@ import "strconv"
 type Request struct {
 	mem  *Requests // where it is written; nil while it is empty
 	text span      // in mem.buf: headRoom bytes for the array's header, then the arguments
-	args span      // in mem.args
-	keys span      // in mem.keys
+	args few       // in mem.args
+	keys few       // in mem.keys
 }
 
 // Requests is memory that requests share, each written after the one before is complete: a batch of them takes no more
@@ -25,6 +25,13 @@ type span struct{ from, to int }
 
 func (s span) len() int { return s.to - s.from }
 
+// few is a span of arguments: a server takes no more than fit 32 bits, and a batch walks over many requests.
+type few struct{ from, to int32 }
+
+func (f few) len() int { return int(f.to - f.from) }
+
+func fewAt(n int) few { return few{int32(n), int32(n)} }
+
 // headRoom holds the longest array header: "*", 19 digits, CRLF.
 const headRoom = 22
 
@@ -33,7 +40,7 @@ const headRoom = 22
 func (m *Requests) Begin() Request {
 	return Request{
 		mem:  m,
-		text: span{len(m.buf), len(m.buf)}, args: span{len(m.args), len(m.args)}, keys: span{len(m.keys), len(m.keys)},
+		text: span{len(m.buf), len(m.buf)}, args: fewAt(len(m.args)), keys: fewAt(len(m.keys)),
 	}
 }
 
@@ -83,12 +90,11 @@ func (r *Request) AppendKey(index int) {
 	if r.mem == nil {
 		r.mem = new(Requests)
 	}
-	n := len(r.mem.keys)
 	if r.keys.len() == 0 {
-		r.keys.from = n
+		r.keys = fewAt(len(r.mem.keys))
 	}
 	r.mem.keys = append(r.mem.keys, index)
-	r.keys.to = n + 1
+	r.keys.to++
 }
 
 // Len returns the number of arguments, the command's name included.
@@ -99,7 +105,7 @@ func (r *Request) Size() int { return r.text.len() }
 
 // At returns argument i, which must be less than Len. The slice is valid until the next append or Reset.
 func (r *Request) At(i int) []byte {
-	arg := r.mem.args[r.args.from+i]
+	arg := r.mem.args[int(r.args.from)+i]
 	return r.mem.buf[arg.from:arg.to:arg.to]
 }
 
