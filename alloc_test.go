@@ -5,8 +5,6 @@
 package keyslot_test
 
 import (
-	"context"
-	"fmt"
 	"runtime/debug"
 	"testing"
 
@@ -15,24 +13,8 @@ import (
 	"github.com/keyslot-go/keyslot"
 )
 
-// hundred are the keys of a batch, spread over all slots.
-var hundred = func() (keys []string) {
-	for i := range 100 {
-		keys = append(keys, fmt.Sprint("user:", i))
-	}
-	return keys
-}()
-
-// mixed runs a pipeline of 50 GETs and 50 SETs.
-func mixed(ctx context.Context, client *keyslot.Client, value string) error {
-	p := client.Pipeline()
-	for i := 0; i < len(hundred); i += 2 {
-		p.Get(hundred[i])
-		p.Set(hundred[i+1], value)
-	}
-	return p.Exec(ctx)
-}
-
+// What a command allocates is exact: GET its value; MGET of 100 its 100 values, packed, and the slice of them; the pipeline
+// itself, its 100 futures, 16 at a time and of two types, and its 50 values, packed.
 func TestAllocationsOfACommand(t *testing.T) {
 	client := connect(t, keyslot.Options{Endpoints: []string{startFixedCluster(t, 3).addr()}, RefreshAfter: -1})
 	ctx := t.Context()
@@ -45,9 +27,9 @@ func TestAllocationsOfACommand(t *testing.T) {
 	}{
 		{"GET", 1, func() error { _, err := client.Get(ctx, "key"); return err }},
 		{"SET", 0, func() error { return client.Set(ctx, "key", "value") }},
-		{"Do GET", 3, func() error { _, err := client.Do(ctx, "GET", "key"); return err }},
-		{"MGET of 100", 0, func() error { _, err := client.MGet(ctx, hundred...); return err }},
-		{"pipeline of 100", 0, func() error { return mixed(ctx, client, value) }},
+		{"Do GET", 1, func() error { _, err := client.Do(ctx, "GET", "key"); return err }},
+		{"MGET of 100", 8, func() error { _, err := client.MGet(ctx, hundred...); return err }},
+		{"pipeline of 100", 18, func() error { return mixed(ctx, client, value) }},
 	} {
 		for range 10 {
 			require.NoError(t, row.run())
@@ -57,6 +39,6 @@ func TestAllocationsOfACommand(t *testing.T) {
 				t.Error(err)
 			}
 		})
-		t.Log(row.name, got)
+		require.Equal(t, row.want, got, row.name)
 	}
 }

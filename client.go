@@ -198,9 +198,11 @@ func (c *core) isClosed() bool {
 // the caller's patience ends.
 func (c *core) run(ctx context.Context, until time.Time, calls []*call, f *flight) {
 	for due := len(calls); len(calls) > 0; {
-		if due == 1 {
+		switch due {
+		case 0: // a new map has come, but what goes with it has to wait
+		case 1:
 			c.sendAlone(ctx, until, calls[0])
-		} else {
+		default:
 			f.send(ctx, until, calls[:due])
 		}
 		waiting := calls[:0]
@@ -232,7 +234,7 @@ func (c *core) sendAlone(ctx context.Context, until time.Time, call *call) {
 		w.Withdraw(1)
 	}
 	w.Wait(ctx, call.wires[:])
-	if call.borrowed != nil {
+	if call.blocks && call.borrowed != nil {
 		call.node.giveBack(call.borrowed)
 		call.borrowed = nil
 	}
@@ -369,9 +371,10 @@ func (c *core) redirect(call *call, v verdict) (to *node, asking bool) {
 	return to, v.ask
 }
 
-// awaitDue waits until at least one of the calls is due, moves the due ones to the front in their order, and returns how many
-// they are. It fails when the caller's patience ends first.
+// awaitDue waits until at least one of the calls is due or a new map has come, moves the due ones to the front in their
+// order, and returns how many they are. It fails when the caller's patience ends first.
 func (c *core) awaitDue(ctx context.Context, until time.Time, calls []*call) (due int, err error) {
+	keepStep(calls)
 	first := calls[0].due
 	var changed <-chan struct{}
 	for _, call := range calls {
@@ -390,16 +393,35 @@ func (c *core) awaitDue(ctx context.Context, until time.Time, calls []*call) (du
 		return 1, nil
 	}
 	now := time.Now()
-	for _, call := range calls {
-		if isNew && call.forMap {
-			call.due = now
+	if isNew {
+		for _, call := range calls {
+			if call.forMap {
+				call.due, call.forMap = now, false
+			}
 		}
+		keepStep(calls)
 	}
 	sort.SliceStable(calls, func(i, j int) bool { return !calls[i].due.After(now) && calls[j].due.After(now) })
 	for due < len(calls) && !calls[due].due.After(now) {
 		due++
 	}
 	return due, nil
+}
+
+// keepStep makes the calls for one slot due together, when the last of them is: they are sent again in their order.
+func keepStep(calls []*call) {
+	if len(calls) == 1 {
+		return
+	}
+	due := make(map[int]time.Time)
+	for _, call := range calls {
+		due[call.slot] = later(due[call.slot], call.due)
+	}
+	for _, call := range calls {
+		if call.slot != command.NoSlot {
+			call.due = due[call.slot]
+		}
+	}
 }
 
 // sleep returns nil at the time due, or as soon as a new map is there if changed is not nil, or earlier the reason why the

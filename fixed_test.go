@@ -2,6 +2,7 @@ package keyslot_test
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"net"
 	"strings"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/keyslot-go/keyslot"
 	"github.com/keyslot-go/keyslot/internal/fakenode"
 	"github.com/keyslot-go/keyslot/internal/resp"
 )
@@ -124,4 +126,22 @@ func (c *fixedCluster) answer(out, request []byte, node int) []byte {
 		return fmt.Appendf(out, "$3\r\nid%d\r\n", node)
 	}
 	return append(out, "+OK\r\n"...)
+}
+
+// hundred are the keys of a batch, spread over all slots.
+var hundred = func() (keys []string) {
+	for i := range 100 {
+		keys = append(keys, fmt.Sprint("user:", i))
+	}
+	return keys
+}()
+
+// mixed runs a pipeline of 50 GETs and 50 SETs.
+func mixed(ctx context.Context, client *keyslot.Client, value string) error {
+	p := client.Pipeline()
+	for i := 0; i < len(hundred); i += 2 {
+		p.Get(hundred[i])
+		p.Set(hundred[i+1], value)
+	}
+	return p.Exec(ctx)
 }
