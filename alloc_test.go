@@ -5,6 +5,7 @@
 package keyslot_test
 
 import (
+	"context"
 	"runtime/debug"
 	"testing"
 
@@ -14,10 +15,13 @@ import (
 )
 
 // What a command allocates is exact: GET its value; MGET of 100 its 100 values, packed, and the slice of them; the pipeline
-// itself, its 100 futures, 16 at a time and of two types, and its 50 values, packed.
+// itself, its 100 futures, 16 at a time and of two types, and its 50 values, packed. A context that can be cancelled costs a caller
+// that is alone two more.
 func TestAllocationsOfACommand(t *testing.T) {
 	client := connect(t, keyslot.Options{Endpoints: []string{startFixedCluster(t, 3).addr()}, RefreshAfter: -1})
-	ctx := t.Context()
+	ctx := context.Background()
+	cancellable, cancel := context.WithCancel(ctx)
+	defer cancel()
 	value := string(fixedValue)
 	defer debug.SetGCPercent(debug.SetGCPercent(-1)) // a collection empties the pools
 	for _, row := range []struct {
@@ -26,12 +30,13 @@ func TestAllocationsOfACommand(t *testing.T) {
 		run  func() error
 	}{
 		{"GET", 1, func() error { _, err := client.Get(ctx, "key"); return err }},
+		{"GET that can be cancelled, of one caller", 3, func() error { _, err := client.Get(cancellable, "key"); return err }},
 		{"SET", 0, func() error { return client.Set(ctx, "key", "value") }},
 		{"Do GET", 1, func() error { _, err := client.Do(ctx, "GET", "key"); return err }},
 		{"MGET of 100", 8, func() error { _, err := client.MGet(ctx, hundred...); return err }},
 		{"pipeline of 100", 18, func() error { return mixed(ctx, client, value) }},
 	} {
-		for range 10 {
+		for range 100 { // by then a connection leaves reading to a caller that is alone
 			require.NoError(t, row.run())
 		}
 		got := testing.AllocsPerRun(500, func() {

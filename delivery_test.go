@@ -48,7 +48,7 @@ func (s *stage) dial(ctx context.Context, network, addr string) (net.Conn, error
 		return nil, err
 	}
 	s.open.Add(1)
-	return &counted{Conn: conn, looker: conn.(looker), stage: s}, nil
+	return lookable{&counted{Conn: conn, stage: s}, conn.(looker)}, nil
 }
 
 // dialsTo counts the dials to an address.
@@ -60,16 +60,8 @@ func (s *stage) dialsTo(addr string) *atomic.Int32 {
 // counted is a connection that the stage keeps count of.
 type counted struct {
 	net.Conn
-	looker
 	stage  *stage
 	closed atomic.Bool
-}
-
-// looker is what a connection in memory can do and a socket can: see internal/wire.
-type looker interface {
-	ReadElse(b []byte, empty func() (again bool)) (int, error)
-	Ended() bool
-	SendBuffer() int
 }
 
 func (c *counted) Write(b []byte) (int, error) {
@@ -82,6 +74,18 @@ func (c *counted) Close() error {
 		c.stage.open.Add(-1)
 	}
 	return c.Conn.Close()
+}
+
+// lookable is a connection in memory with what it has in common with a socket: see internal/wire.
+type lookable struct {
+	*counted
+	looker
+}
+
+type looker interface {
+	ReadElse(b []byte, empty func() (again bool)) (int, error)
+	Ended() bool
+	SendBuffer() int
 }
 
 // story runs a story with a client of two scripted nodes.
