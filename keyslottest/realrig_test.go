@@ -2,6 +2,7 @@ package keyslottest_test
 
 import (
 	"net"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -47,7 +48,20 @@ func newRealRig(t testing.TB) *realRig {
 	if info := r.nodes["source"].do("INFO server"); !strings.Contains(info, "redis_version:7.0.") {
 		t.Skip("skipped: the situations were recorded on redis-server 7.0, and this is another version")
 	}
+	t.Cleanup(func() {
+		if t.Failed() {
+			r.logViews()
+		}
+	})
+	r.settle()
 	return r
+}
+
+// logViews writes down who owns what, and with which epoch, as each node sees it: a wait that never ends is explained there.
+func (r *realRig) logViews() {
+	for name, n := range r.nodes {
+		r.t.Logf("%s sees\n%s", name, r.mask(n.do("CLUSTER NODES")))
+	}
 }
 
 // settle waits until all nodes see the same healthy cluster and all replicas are in sync.
@@ -56,9 +70,25 @@ func (r *realRig) settle() {
 		require.Eventually(r.t, func() bool {
 			info, slots := n.do("CLUSTER INFO"), r.mask(n.do("CLUSTER SLOTS"))
 			return strings.Contains(info, "cluster_state:ok") && slots == r.mask(r.nodes["source"].do("CLUSTER SLOTS")) &&
-				strings.Count(slots, "replica-id") == 3 && !strings.Contains(n.do("ROLE"), "connect\r\n")
+				strings.Count(slots, "replica-id") == 3 && !strings.Contains(n.do("ROLE"), "connect\r\n") &&
+				slices.Equal(n.epochs(), r.nodes["source"].epochs())
 		}, waitLimit, waitStep, name)
 	}
+}
+
+// epochs returns the config epoch of every node, as n knows them. A node that is told of a slot's new owner by command
+// does not know the owner's new epoch before gossip brings it. If it is the next to take the slot, it picks an epoch that
+// is too low, loses the slot again, and deletes the keys.
+func (n realNode) epochs() []string {
+	var known []string
+	for line := range strings.Lines(n.do("CLUSTER NODES")) {
+		// id address flags primary ping-sent pong-received epoch link-state slots...
+		if f := strings.Fields(line); len(f) > 6 {
+			known = append(known, f[0]+" "+f[6])
+		}
+	}
+	slices.Sort(known)
+	return known
 }
 
 func (r *realRig) addr(node string) string { return r.nodes[node].address }
@@ -81,10 +111,13 @@ func (r *realRig) move(key string) {
 }
 
 func (r *realRig) finish() {
-	r.give("target")
 	r.given = true
+	r.give("target")
 }
 
+// give tells the primaries that slot 3300 is owner's now, and waits until all nodes know. The owner has to be importing the
+// slot, for only then does it raise its epoch: otherwise a claim that the last owner sends before it is told wins, the slot
+// is the last owner's again for whoever heard that claim, and as nobody claims the slot from then on, it stays so.
 func (r *realRig) give(owner string) {
 	for _, name := range []string{owner, "source", "target", "other"} {
 		r.nodes[name].do("CLUSTER SETSLOT 3300 NODE " + r.nodes[owner].id)
@@ -124,6 +157,7 @@ func (r *realRig) reset() {
 		r.nodes[name].want("+OK", "SCRIPT FLUSH")
 	}
 	if r.given {
+		r.nodes["source"].want("+OK", "CLUSTER SETSLOT 3300 IMPORTING "+r.nodes["target"].id)
 		r.give("source")
 		r.given = false
 	}
