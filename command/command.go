@@ -82,6 +82,20 @@ func (c *Call) text(ctx context.Context) (string, error) {
 	return string(b), nil
 }
 
+// appendText copies the reply behind dst once it is whole: until then nobody but the caller may touch dst, which is the
+// caller's again the moment it gives up.
+func (c *Call) appendText(ctx context.Context, dst []byte) ([]byte, error) {
+	defer c.finish()
+	if err := c.exec(ctx); err != nil {
+		return dst, err
+	}
+	b, ok := resp.Payload(c.Frame)
+	if !ok {
+		return dst, c.mismatch("a string")
+	}
+	return append(dst, b...), nil
+}
+
 func (c *Call) int64(ctx context.Context) (int64, error) {
 	defer c.finish()
 	if err := c.exec(ctx); err != nil {

@@ -13,6 +13,25 @@ func (c Commands) Get(ctx context.Context, key string) (string, error) {
 	return call.text(ctx)
 }
 
+// GetBytes is Get for a value that the caller wants as bytes of its own.
+func (c Commands) GetBytes(ctx context.Context, key string) ([]byte, error) {
+	value, err := c.GetAppend(ctx, []byte{}, key)
+	if err != nil {
+		return nil, err
+	}
+	return value, nil
+}
+
+// GetAppend appends the value of key to dst and returns the extended slice, as append does: where dst has room, nothing is
+// allocated. With an error, Nil included, it returns dst as it was and has not written behind it. It never touches dst
+// after it has returned. GET: O(1), sent to the primary that owns key's slot.
+func (c Commands) GetAppend(ctx context.Context, dst []byte, key string) ([]byte, error) {
+	call := c.core.Begin()
+	call.Request.Arg("GET")
+	call.Request.Key(key)
+	return call.appendText(ctx, dst)
+}
+
 // Set sets key to value, whatever it held, and drops its time to live unless KeepTTL is given. SET: O(1), sent to the
 // primary that owns key's slot.
 func (c Commands) Set(ctx context.Context, key, value string, opts ...SetOption) error {
@@ -20,15 +39,30 @@ func (c Commands) Set(ctx context.Context, key, value string, opts ...SetOption)
 	call.Request.Arg("SET")
 	call.Request.Key(key)
 	call.Request.Arg(value)
+	call.setOptions(opts)
+	return call.none(ctx)
+}
+
+// SetBytes is Set for a value in bytes. It copies value before it sends anything, and never touches it after it has
+// returned.
+func (c Commands) SetBytes(ctx context.Context, key string, value []byte, opts ...SetOption) error {
+	call := c.core.Begin()
+	call.Request.Arg("SET")
+	call.Request.Key(key)
+	call.Request.ArgBytes(value)
+	call.setOptions(opts)
+	return call.none(ctx)
+}
+
+func (c *Call) setOptions(opts []SetOption) {
 	for _, o := range opts {
 		switch o := o.(type) {
 		case Expiry:
-			o.encode(call)
+			o.encode(c)
 		case setFlag:
-			call.Request.Arg(string(o))
+			c.Request.Arg(string(o))
 		}
 	}
-	return call.none(ctx)
 }
 
 // Incr adds 1 to the integer at key, which counts as 0 when missing, and returns the sum. INCR: O(1), sent to the
@@ -68,7 +102,7 @@ func (c Commands) MSet(ctx context.Context, pairs ...Pair) error {
 	return call.none(ctx)
 }
 
-// SetOption is an optional argument of Set: EX, PX or KeepTTL.
+// SetOption is an optional argument of Set and SetBytes: EX, PX or KeepTTL.
 type SetOption interface{ setOption() }
 
 // Expiry is the time to live that EX and PX give.
