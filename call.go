@@ -39,6 +39,7 @@ type trip struct {
 	routes    *routes // that chose the node of the last attempt which was not redirected
 	pinned    *node   // the only node it may go to; nil: any that serves its slot
 	asking    bool
+	large     bool      // the attempt under way goes where large values go
 	due       time.Time // of the next attempt; zero: now
 	forMap    bool      // a new map would make it due at once
 	attempts  int

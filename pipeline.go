@@ -11,7 +11,7 @@ import (
 
 // group is the calls of one send that share a connection.
 type group struct {
-	lane  *lane
+	track *track
 	calls []*call
 	wires []*wire.Call
 }
@@ -29,7 +29,7 @@ func (c *core) sendMany(ctx context.Context, until time.Time, w *wire.Waiter, ca
 		ready   = groups[:0]
 	)
 	for _, g := range groups {
-		if conn := g.lane.live(); conn != nil && len(g.wires) <= chunk && conn.HasRoom(len(g.wires)) {
+		if conn := g.track.live(); conn != nil && len(g.wires) <= chunk && conn.HasRoom(len(g.wires)) {
 			ready = append(ready, g)
 			continue
 		}
@@ -56,13 +56,18 @@ func (c *core) byLane(until time.Time, calls []*call) (groups []*group, unsent i
 		l := call.node.lane(call.slot)
 		g := index[l]
 		if g == nil {
-			g = &group{lane: l}
+			g = &group{track: &l.small}
 			index[l] = g
 			groups = append(groups, g)
-			_, _ = l.startDial() // its error comes again when the lane is opened
+		}
+		if call.large { // and all that go with it, to keep their order
+			g.track = &l.large
 		}
 		g.calls = append(g.calls, call)
 		g.wires = append(g.wires, &call.wire)
+	}
+	for _, g := range groups {
+		_, _ = g.track.startDial() // its error comes again when the track is opened
 	}
 	return groups, unsent
 }
@@ -71,7 +76,7 @@ func (c *core) byLane(until time.Time, calls []*call) (groups []*group, unsent i
 func (g *group) send(ctx context.Context, until time.Time, w *wire.Waiter) (unsent int) {
 	for from := 0; from < len(g.wires); from += chunk {
 		to := min(from+chunk, len(g.wires))
-		if err := g.lane.send(ctx, until, w, g.wires[from:to]); err != nil {
+		if err := g.track.send(ctx, until, w, g.wires[from:to]); err != nil {
 			for _, call := range g.calls[from:] {
 				call.unsent(err)
 			}

@@ -71,6 +71,7 @@ type Conn struct {
 	scanner resp.Scanner
 	frames  []int
 	batch   []*Call
+	noticed int64 // end of the last call that OnLarge was called for
 }
 
 // Send queues calls, in order and next to each other, and returns without waiting for replies: their outcomes come

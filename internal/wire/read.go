@@ -37,6 +37,7 @@ func (c *Conn) readAll() {
 			c.fail(perr)
 			return
 		}
+		c.noticeLarge()
 		if c.drained() {
 			c.part()
 			return
@@ -49,13 +50,6 @@ func (c *Conn) readAll() {
 			return
 		}
 	}
-}
-
-// growBuf makes room to read into. The buffer at most doubles what has really arrived, whatever a header claims.
-func (c *Conn) growBuf() {
-	grown := make([]byte, len(c.buf), max(firstRead, 2*cap(c.buf)))
-	copy(grown, c.buf)
-	c.buf = grown
 }
 
 // consume completes calls with all whole frames in the buffer and keeps the rest.
@@ -148,7 +142,7 @@ func (c *Conn) deliver(buf []byte) error {
 	for i, call := range c.batch {
 		end := c.frames[i]
 		if call != nil && call.claim() {
-			call.Reply = append(call.Reply[:0], buf[start:end]...)
+			call.Reply = c.replyFrom(buf, start, end, call.Reply)
 			call.finish()
 		}
 		start = end
