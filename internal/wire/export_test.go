@@ -43,3 +43,6 @@ func Silence(gaps ...time.Duration) (silent []time.Duration) {
 	}
 	return silent
 }
+
+// Grown is grown for the external tests.
+func Grown(full, missing int) int { return grown(full, missing) }

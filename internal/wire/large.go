@@ -25,23 +25,28 @@ func (c *Conn) noticeLarge() {
 	c.opts.OnLarge(c, request)
 }
 
-// growBuf makes room to read into. The buffer at most doubles what has really arrived, whatever a header claims; where that
-// is enough for the rest of the reply, it fits it.
+// growBuf makes room to read into.
 func (c *Conn) growBuf() {
-	size := max(firstRead, 2*cap(c.buf))
-	if whole := len(c.buf) + c.scanner.Missing(); whole > cap(c.buf)+cap(c.buf)/4 && whole <= size+firstRead {
-		size = whole
+	buf := make([]byte, len(c.buf), grown(cap(c.buf), c.scanner.Missing()))
+	copy(buf, c.buf)
+	c.buf = buf
+}
+
+// grown returns the size of the buffer that follows one of size full bytes, with so many known to be missing. It at most
+// doubles what has really arrived, whatever a header claims, and a little more where it then fits the whole string.
+func grown(full, missing int) int {
+	size := max(firstRead, 2*full)
+	if whole := full + missing; whole > max(firstRead, full+full/4) && whole <= size+firstRead {
+		return whole
 	}
-	grown := make([]byte, len(c.buf), size)
-	copy(grown, c.buf)
-	c.buf = grown
+	return size
 }
 
 // replyFrom returns buf[start:end] in memory of the call's own: copied behind old, or, where it is all that the read buffer
 // holds and the buffer is too large to be kept, the buffer itself.
 func (c *Conn) replyFrom(buf []byte, start, end int, old []byte) []byte {
 	if end-start > keepRead && end-start == len(c.buf) {
-		c.buf = nil
+		c.buf = nil // what is read next goes elsewhere
 		return buf[start:end:end]
 	}
 	return append(old[:0], buf[start:end]...)

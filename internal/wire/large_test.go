@@ -77,7 +77,7 @@ func TestLargeRepliesInARowAreNoticedEach(t *testing.T) {
 }
 
 // A large reply may be the read buffer itself: what is read later must not change it.
-func TestALargeReplyIsItsCallersAloneAndFits(t *testing.T) {
+func TestALargeReplyIsItsCallersAlone(t *testing.T) {
 	node, opts := newNode(t)
 	first, second := bulk(1<<20), strings.ReplaceAll(bulk(1<<20), "x", "y")
 	node.On("GET", fakenode.Reaction{Send: first}, fakenode.Reaction{Send: second})
@@ -86,5 +86,20 @@ func TestALargeReplyIsItsCallersAloneAndFits(t *testing.T) {
 	two := send(t, t.Context(), conn, get(1)...).wait(t.Context())[0]
 	require.True(t, first == string(one.Reply))
 	require.True(t, second == string(two.Reply))
-	require.Equal(t, len(first), cap(one.Reply), "no room that nothing will be read into")
+}
+
+func TestTheReadBufferGrowsByWhatHasArrived(t *testing.T) {
+	const kib = 1 << 10
+	for _, row := range []struct{ full, missing, size int }{
+		{0, 1, 4 * kib},
+		{0, 1 << 30, 4 * kib},
+		{4 * kib, 1, 8 * kib}, // the rest of a line is longer than known
+		{4 * kib, 900, 8 * kib},
+		{4 * kib, 3000, 4*kib + 3000},
+		{4 * kib, 1 << 30, 8 * kib},
+		{512 * kib, 512*kib + 14, 1024*kib + 14}, // a power of two, and its header
+		{512 * kib, 600 * kib, 1024 * kib},
+	} {
+		require.Equal(t, row.size, wire.Grown(row.full, row.missing), row)
+	}
 }
