@@ -157,14 +157,11 @@ func (call *call) release() {
 	if call.wire.Abandoned {
 		return
 	}
-	if cap(call.wire.Reply) > keepReply {
+	if cap(call.wire.Reply) > command.Kept {
 		call.wire.Reply = nil
 	}
 	call.core.idle.Put(call)
 }
-
-// keepReply is the largest reply buffer that waits for the next call.
-const keepReply = 64 << 10
 
 // renew lets the connection of the last attempt take no more calls.
 func (call *call) renew() { call.node.lane(call.slot).renew(call.wire.Via()) }

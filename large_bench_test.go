@@ -16,27 +16,34 @@ import (
 )
 
 // BenchmarkSmallBesideLarge reports what 64 MiB values cost those who read 64 bytes from the same nodes: the 99th percentile
-// of a GET, quiet, and beside a goroutine that reads or writes one large value after the other. It needs real servers.
+// of a GET quiet, beside a goroutine that reads or writes one large value after the other, and apart, where that goroutine
+// has a client of its own. Apart is what the servers and the machine cost, whatever a client does: a server that copies 64 MiB
+// serves nobody meanwhile. It needs real servers.
 func BenchmarkSmallBesideLarge(b *testing.B) {
 	cluster := realcluster.Start(b, realcluster.Options{})
-	client, err := keyslot.New(b.Context(), keyslot.Options{Endpoints: cluster.Addrs(), CommandTimeout: time.Minute})
-	require.NoError(b, err)
-	defer client.Close()
+	client, apart := benchClient(b, cluster), benchClient(b, cluster)
 	for i := range smallKeys {
 		require.NoError(b, client.Set(b.Context(), fmt.Sprint("small:", i), strings.Repeat("x", 64)))
 	}
 	value := make([]byte, 64<<20)
 	require.NoError(b, client.SetBytes(b.Context(), "large", value))
-	for name, large := range map[string]func() error{
-		"GET": func() error { _, err := client.GetAppend(b.Context(), value[:0], "large"); return err },
-		"SET": func() error { return client.SetBytes(b.Context(), "large", value) },
+	for name, large := range map[string]func(*keyslot.Client) error{
+		"GET": func(c *keyslot.Client) error { _, err := c.GetAppend(b.Context(), value[:0], "large"); return err },
+		"SET": func(c *keyslot.Client) error { return c.SetBytes(b.Context(), "large", value) },
 	} {
-		for _, every := range []time.Duration{0, time.Millisecond} {
+		for _, every := range []time.Duration{0, 5 * time.Millisecond} {
 			b.Run(fmt.Sprintf("%s/every=%v", name, every), func(b *testing.B) {
-				besideLarge(b, client, every, large)
+				besideLarge(b, client, every, large, map[string]*keyslot.Client{"quiet": nil, "beside": client, "apart": apart})
 			})
 		}
 	}
+}
+
+func benchClient(b *testing.B, cluster *realcluster.Cluster) *keyslot.Client {
+	client, err := keyslot.New(b.Context(), keyslot.Options{Endpoints: cluster.Addrs(), CommandTimeout: time.Minute})
+	require.NoError(b, err)
+	b.Cleanup(func() { _ = client.Close() })
+	return client
 }
 
 const (
@@ -44,33 +51,33 @@ const (
 	smallCallers = 8
 )
 
-// besideLarge runs b.N small GETs quiet, and as many beside the large command; turn by turn, because a shared machine is
-// not the same from one second to the next.
-func besideLarge(b *testing.B, client *keyslot.Client, every time.Duration, large func() error) {
+// besideLarge runs b.N small GETs for each of the clients that the large command may run on, nil for none; turn by turn,
+// because a shared machine is not the same from one second to the next.
+func besideLarge(b *testing.B, client *keyslot.Client, every time.Duration, large func(*keyslot.Client) error, beside map[string]*keyslot.Client) {
 	const turns = 4
-	var quiet, beside []time.Duration
-	count := 0
+	took := map[string][]time.Duration{}
 	for range turns {
-		quiet = append(quiet, smallGets(b, client, b.N/turns+1, every)...)
-		var stop atomic.Bool
-		var work sync.WaitGroup
-		work.Go(func() {
-			for !stop.Load() {
-				if err := large(); err != nil {
-					b.Error(err)
+		for name, other := range beside {
+			var stop atomic.Bool
+			var work sync.WaitGroup
+			work.Go(func() {
+				for other != nil && !stop.Load() {
+					if err := large(other); err != nil {
+						b.Error(err)
+					}
 				}
-				count++
-			}
-		})
-		beside = append(beside, smallGets(b, client, b.N/turns+1, every)...)
-		stop.Store(true)
-		work.Wait()
+			})
+			took[name] = append(took[name], smallGets(b, client, b.N/turns+1, every)...)
+			stop.Store(true)
+			work.Wait()
+		}
 	}
 	b.ReportMetric(0, "ns/op")
-	b.ReportMetric(p99(quiet), "quiet-p99-us")
-	b.ReportMetric(p99(beside), "beside-p99-us")
-	b.ReportMetric(p99(beside)/p99(quiet), "ratio")
-	b.ReportMetric(float64(count), "large")
+	for name := range beside {
+		b.ReportMetric(p99(took[name]), name+"-p99-us")
+	}
+	b.ReportMetric(p99(took["beside"])/p99(took["quiet"]), "to-quiet")
+	b.ReportMetric(p99(took["beside"])/p99(took["apart"]), "to-apart")
 }
 
 // smallGets returns how long each of n GETs took. Each caller starts one every so often; 0 means one after the other.
@@ -80,17 +87,18 @@ func smallGets(b *testing.B, client *keyslot.Client, n int, every time.Duration)
 	var callers sync.WaitGroup
 	for range smallCallers {
 		callers.Go(func() {
-			due := time.Now()
+			begin := time.Now()
 			for i := next.Add(1) - 1; i < int64(n); i = next.Add(1) - 1 {
-				if every > 0 {
-					time.Sleep(time.Until(due))
-					due = due.Add(every)
+				if every == 0 {
+					begin = time.Now()
+				} else {
+					time.Sleep(time.Until(begin)) // who is late starts at once, and has waited since
 				}
-				begin := time.Now()
 				if _, err := client.Get(b.Context(), fmt.Sprint("small:", i%smallKeys)); err != nil {
 					b.Error(err)
 				}
 				took[i] = time.Since(begin)
+				begin = begin.Add(every)
 			}
 		})
 	}

@@ -39,6 +39,34 @@ func TestValuesAsBytes(t *testing.T) {
 	})
 }
 
+// A long reply is handed on without another copy: nothing that comes later may be written over it.
+func TestAValueStaysWhatItWas(t *testing.T) {
+	for _, size := range []int{10, 64<<10 - 20, 64 << 10, 64<<10 + 20, 1 << 20} {
+		story(t, keyslot.Options{}, func(t *testing.T, s *stage) {
+			s.lower.Handle(func(r fakenode.Request) (fakenode.Reaction, bool) {
+				if r.Name() != "GET" {
+					return fakenode.Reaction{}, false
+				}
+				if r.Args[1] == "{hello}c" {
+					return fakenode.Reaction{Send: bulk(10)}, true
+				}
+				return fakenode.Reaction{Send: strings.ReplaceAll(bulk(size), "x", r.Args[1][len("{hello}"):])}, true
+			})
+			text, err := s.client.Get(t.Context(), "{hello}a")
+			require.NoError(t, err)
+			bytes, err := s.client.GetBytes(t.Context(), "{hello}b")
+			require.NoError(t, err)
+			for range 3 {
+				_, err := s.client.Get(t.Context(), "{hello}c")
+				require.NoError(t, err)
+			}
+			require.True(t, text == strings.Repeat("a", size))
+			require.True(t, string(bytes) == strings.Repeat("b", size))
+			require.True(t, string(append(bytes, "tail"...)) == strings.Repeat("b", size)+"tail")
+		})
+	}
+}
+
 func TestGetAppendWritesBehindWhatIsThere(t *testing.T) {
 	story(t, keyslot.Options{}, func(t *testing.T, s *stage) {
 		s.lower.On("GET", value, says("_"), says("-ERR broken"))

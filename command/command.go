@@ -4,6 +4,8 @@ package command
 
 import (
 	"context"
+	"slices"
+	"unsafe"
 
 	"github.com/keyslot-go/keyslot/internal/resp"
 )
@@ -29,12 +31,16 @@ type Core interface {
 // Call is one command between its caller and the core: first the request, then the reply.
 type Call struct {
 	Request resp.Request
-	Frame   []byte // the reply, one complete RESP frame and never an error; valid until end
+	Frame   []byte // the reply, one complete RESP frame and never an error; valid until end, or longer: see Kept
 
 	run func(ctx context.Context) error
 	end func()
 	err error // what is wrong with an argument; nothing is sent then
 }
+
+// Kept is the largest Frame, in bytes, whose memory the core uses again after end. A larger one is left to whoever has the
+// reply, so that a large value need not be copied once more.
+const Kept = 64 << 10
 
 // NewCall returns a call that core lends again and again. run sends the request and sets Frame or fails; end takes the
 // call back.
@@ -79,7 +85,26 @@ func (c *Call) text(ctx context.Context) (string, error) {
 	if !ok {
 		return "", c.mismatch("a string")
 	}
+	if len(c.Frame) > Kept { // nobody writes there any more; see BenchmarkSmallBesideLarge
+		return unsafe.String(unsafe.SliceData(b), len(b)), nil
+	}
 	return string(b), nil
+}
+
+// bytes returns the reply in memory of the caller's own.
+func (c *Call) bytes(ctx context.Context) ([]byte, error) {
+	defer c.finish()
+	if err := c.exec(ctx); err != nil {
+		return nil, err
+	}
+	b, ok := resp.Payload(c.Frame)
+	if !ok {
+		return nil, c.mismatch("a string")
+	}
+	if len(c.Frame) > Kept {
+		return slices.Clip(b), nil
+	}
+	return append([]byte{}, b...), nil
 }
 
 // appendText copies the reply behind dst once it is whole: until then nobody but the caller may touch dst, which is the

@@ -15,11 +15,10 @@ func (c Commands) Get(ctx context.Context, key string) (string, error) {
 
 // GetBytes is Get for a value that the caller wants as bytes of its own.
 func (c Commands) GetBytes(ctx context.Context, key string) ([]byte, error) {
-	value, err := c.GetAppend(ctx, []byte{}, key)
-	if err != nil {
-		return nil, err
-	}
-	return value, nil
+	call := c.core.Begin()
+	call.Request.Arg("GET")
+	call.Request.Key(key)
+	return call.bytes(ctx)
 }
 
 // GetAppend appends the value of key to dst and returns the extended slice, as append does: where dst has room, nothing is

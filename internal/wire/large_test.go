@@ -96,9 +96,10 @@ func TestTheReadBufferGrowsByWhatHasArrived(t *testing.T) {
 		{4 * kib, 1, 8 * kib}, // the rest of a line is longer than known
 		{4 * kib, 900, 8 * kib},
 		{4 * kib, 3000, 4*kib + 3000},
-		{4 * kib, 1 << 30, 8 * kib},
+		{4 * kib, 1 << 30, 32 * kib},
 		{512 * kib, 512*kib + 14, 1024*kib + 14}, // a power of two, and its header
-		{512 * kib, 600 * kib, 1024 * kib},
+		{512 * kib, 600 * kib, 1112 * kib},
+		{512 * kib, 1 << 30, 4096 * kib},
 	} {
 		require.Equal(t, row.size, wire.Grown(row.full, row.missing), row)
 	}
