@@ -31,9 +31,9 @@ func BenchmarkSmallBesideLarge(b *testing.B) {
 		"GET": func(c *keyslot.Client) error { _, err := c.GetAppend(b.Context(), value[:0], "large"); return err },
 		"SET": func(c *keyslot.Client) error { return c.SetBytes(b.Context(), "large", value) },
 	} {
-		for _, every := range []time.Duration{0, 5 * time.Millisecond} {
-			b.Run(fmt.Sprintf("%s/every=%v", name, every), func(b *testing.B) {
-				besideLarge(b, client, every, large, map[string]*keyslot.Client{"quiet": nil, "beside": client, "apart": apart})
+		for _, small := range []smallLoad{{callers: 1}, {callers: 8}, {callers: 8, every: 5 * time.Millisecond}} {
+			b.Run(fmt.Sprintf("%s/callers=%d/every=%v", name, small.callers, small.every), func(b *testing.B) {
+				besideLarge(b, client, small, large, map[string]*keyslot.Client{"quiet": nil, "beside": client, "apart": apart})
 			})
 		}
 	}
@@ -46,14 +46,17 @@ func benchClient(b *testing.B, cluster *realcluster.Cluster) *keyslot.Client {
 	return client
 }
 
-const (
-	smallKeys    = 100 // over all nodes
-	smallCallers = 8
-)
+const smallKeys = 100 // over all nodes
+
+// smallLoad are callers that start a GET every so often each; 0 means one after the other.
+type smallLoad struct {
+	callers int
+	every   time.Duration
+}
 
 // besideLarge runs b.N small GETs for each of the clients that the large command may run on, nil for none; turn by turn,
 // because a shared machine is not the same from one second to the next.
-func besideLarge(b *testing.B, client *keyslot.Client, every time.Duration, large func(*keyslot.Client) error, beside map[string]*keyslot.Client) {
+func besideLarge(b *testing.B, client *keyslot.Client, small smallLoad, large func(*keyslot.Client) error, beside map[string]*keyslot.Client) {
 	const turns = 4
 	took := map[string][]time.Duration{}
 	for range turns {
@@ -67,7 +70,7 @@ func besideLarge(b *testing.B, client *keyslot.Client, every time.Duration, larg
 					}
 				}
 			})
-			took[name] = append(took[name], smallGets(b, client, b.N/turns+1, every)...)
+			took[name] = append(took[name], small.run(b, client, b.N/turns+1)...)
 			stop.Store(true)
 			work.Wait()
 		}
@@ -80,16 +83,16 @@ func besideLarge(b *testing.B, client *keyslot.Client, every time.Duration, larg
 	b.ReportMetric(p99(took["beside"])/p99(took["apart"]), "to-apart")
 }
 
-// smallGets returns how long each of n GETs took. Each caller starts one every so often; 0 means one after the other.
-func smallGets(b *testing.B, client *keyslot.Client, n int, every time.Duration) []time.Duration {
+// run returns how long each of n GETs took.
+func (l smallLoad) run(b *testing.B, client *keyslot.Client, n int) []time.Duration {
 	took := make([]time.Duration, n)
 	var next atomic.Int64
 	var callers sync.WaitGroup
-	for range smallCallers {
+	for range l.callers {
 		callers.Go(func() {
 			begin := time.Now()
 			for i := next.Add(1) - 1; i < int64(n); i = next.Add(1) - 1 {
-				if every == 0 {
+				if l.every == 0 {
 					begin = time.Now()
 				} else {
 					time.Sleep(time.Until(begin)) // who is late starts at once, and has waited since
@@ -98,7 +101,7 @@ func smallGets(b *testing.B, client *keyslot.Client, n int, every time.Duration)
 					b.Error(err)
 				}
 				took[i] = time.Since(begin)
-				begin = begin.Add(every)
+				begin = begin.Add(l.every)
 			}
 		})
 	}
