@@ -47,6 +47,8 @@ type Conn struct {
 	ended     chan struct{} // closed when the reader has ended, and the flusher before it
 	flushers  sync.WaitGroup
 	bytesRead atomic.Int64 // counted by the reader, looked at by the watchdog
+	readBuf   atomic.Int64 // size of buf, likewise
+	trimming  atomic.Bool  // the reader is woken to give up buf
 
 	mu sync.Mutex
 	// guarded by mu

@@ -30,6 +30,7 @@ func (c *Conn) growBuf() {
 	buf := make([]byte, len(c.buf), grown(cap(c.buf), c.scanner.Missing()))
 	copy(buf, c.buf)
 	c.buf = buf
+	c.readBuf.Store(int64(cap(buf)))
 }
 
 // grown returns the size of the buffer that follows one of size full bytes, with so many known to be missing. Whatever a

@@ -38,6 +38,9 @@ func (c *Conn) readAll() {
 			return
 		}
 		c.noticeLarge()
+		if c.trimmed(err) {
+			err = nil
+		}
 		if c.drained() {
 			c.part()
 			return
@@ -71,6 +74,7 @@ func (c *Conn) consume() error {
 	switch {
 	case len(rest) == 0 && cap(c.buf) > keepRead:
 		c.buf = nil
+		c.readBuf.Store(0)
 	case len(rest) < len(c.buf):
 		c.buf = c.buf[:copy(c.buf, rest)]
 	}

@@ -114,6 +114,7 @@ func (c *Conn) look() {
 	c.mu.Lock()
 	if c.err != nil || c.queue.len() == 0 {
 		c.watch.armed = false
+		c.trim()
 		c.mu.Unlock()
 		return
 	}
