@@ -2,6 +2,7 @@ package keyslot_test
 
 import (
 	"context"
+	"math/rand/v2"
 	"strconv"
 	"strings"
 	"sync"
@@ -290,5 +291,43 @@ func TestEachLaneOfANodeHasItsOwnPair(t *testing.T) {
 		wait()
 		waitOther()
 		require.Equal(t, int32(4), s.dialsTo(upper).Load())
+	})
+}
+
+// Whatever changes tracks, dies or is given up meanwhile, every caller gets the reply to its own request.
+func TestLargeAndSmallInDisorder(t *testing.T) {
+	story(t, keyslot.Options{}, func(t *testing.T, s *stage) {
+		s.lower.Handle(func(r fakenode.Request) (fakenode.Reaction, bool) {
+			if r.Name() != "GET" {
+				return fakenode.Reaction{}, false
+			}
+			size, _ := strconv.Atoi(r.Args[1][len("{hello}"):])
+			return fakenode.Reaction{Send: bulk(size), Delay: time.Millisecond}, true
+		})
+		var callers sync.WaitGroup
+		for range 20 {
+			callers.Go(func() {
+				for range 30 {
+					size := rand.IntN(100)
+					if rand.IntN(4) == 0 {
+						size += 300e3
+					}
+					got, err := s.client.Get(within(t, time.Duration(1+rand.IntN(200))*time.Millisecond), "{hello}"+strconv.Itoa(size))
+					if err == nil {
+						assert.Len(t, got, size)
+					}
+				}
+			})
+		}
+		for range 10 {
+			time.Sleep(20 * time.Millisecond)
+			s.lower.Cut(fakenode.RST)
+		}
+		callers.Wait()
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		require.LessOrEqual(t, s.lower.Open(), 2)
+		_, err := s.client.Get(t.Context(), "{hello}5")
+		require.NoError(t, err)
 	})
 }

@@ -34,8 +34,8 @@ func (c *Conn) growBuf() {
 }
 
 // grown returns the size of the buffer that follows one of size full bytes, with so many known to be missing. Whatever a
-// header claims, it is at most eight times what has really arrived: BenchmarkSmallBesideLarge loses a third of its
-// large reads to copying where it only doubles.
+// header claims, it is at most eight times what has really arrived. Doubling up to 64 MiB would clear 128 MiB of memory and
+// copy 64; this clears 73 and copies 9.
 func grown(full, missing int) int {
 	size, whole := max(firstRead, 2*full), full+missing
 	switch {
