@@ -23,6 +23,7 @@ func TestAllocationsOfACommand(t *testing.T) {
 	cancellable, cancel := context.WithCancel(ctx)
 	defer cancel()
 	value := string(fixedValue)
+	buffer, bytes := make([]byte, 0, 128), []byte("value")
 	defer debug.SetGCPercent(debug.SetGCPercent(-1)) // a collection empties the pools
 	for _, row := range []struct {
 		name string
@@ -32,6 +33,9 @@ func TestAllocationsOfACommand(t *testing.T) {
 		{"GET", 1, func() error { _, err := client.Get(ctx, "key"); return err }},
 		{"GET that can be cancelled, of one caller", 3, func() error { _, err := client.Get(cancellable, "key"); return err }},
 		{"SET", 0, func() error { return client.Set(ctx, "key", "value") }},
+		{"GET into the caller's buffer", 0, func() error { _, err := client.GetAppend(ctx, buffer, "key"); return err }},
+		{"GET as bytes", 1, func() error { _, err := client.GetBytes(ctx, "key"); return err }},
+		{"SET of bytes", 0, func() error { return client.SetBytes(ctx, "key", bytes) }},
 		{"Do GET", 1, func() error { _, err := client.Do(ctx, "GET", "key"); return err }},
 		{"MGET of 100", 8, func() error { _, err := client.MGet(ctx, hundred...); return err }},
 		{"pipeline of 100", 18, func() error { return mixed(ctx, client, value) }},

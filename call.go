@@ -36,6 +36,7 @@ type call struct {
 // trip is where a call goes, and where it has been.
 type trip struct {
 	asking   bool
+	large    bool    // the attempt under way goes where large values go
 	troubled bool    // trouble is the call's own
 	node     *node   // of the attempt under way, or where the next one goes; nil: where the map says
 	routes   *routes // that chose the node of the last attempt which was not redirected
@@ -187,14 +188,11 @@ func (call *call) forget() bool {
 	if call.pinned != nil || call.troubled {
 		call.trip = trip{trouble: &call.core.calm}
 	}
-	if cap(call.wire.Reply) > keepReply {
+	if cap(call.wire.Reply) > command.Kept {
 		call.wire.Reply = nil
 	}
 	return !call.wire.Abandoned
 }
-
-// keepReply is the largest reply buffer that waits for the next call.
-const keepReply = 64 << 10
 
 // getsIntoTrouble makes the trouble the call's own.
 func (call *call) getsIntoTrouble() {

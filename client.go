@@ -112,6 +112,7 @@ type core struct {
 	calm      trouble   // that of calls which have none
 	born      time.Time
 	asks      sync.WaitGroup // entries of races
+	larges    *largeRequests
 
 	routes  atomic.Pointer[routes] // the installed map; nil before the first
 	fresh   atomic.Int64           // until when the map is young enough: nanoseconds since born
@@ -132,6 +133,7 @@ func newCore(opts Options) (*core, error) {
 		return nil, err
 	}
 	c := &core{opts: opts, endpoints: endpoints, born: time.Now(), done: make(chan struct{})}
+	c.larges = newLargeRequests()
 	c.running.empty = make(chan struct{})
 	c.idle.New = func() any { return newCall(c) }
 	c.flights.New = func() any { return newFlight(c) }
@@ -249,7 +251,7 @@ func (c *core) sendOne(ctx context.Context, until time.Time, w *wire.Waiter, cal
 		call.borrowed = conn
 		return err
 	}
-	return call.node.lane(call.slot).send(ctx, until, w, call.wires[:])
+	return call.node.track(call.slot, call.large).send(ctx, until, w, call.wires[:])
 }
 
 // aim makes a call ready for its next attempt: where it goes, and what goes there.
@@ -262,6 +264,7 @@ func (c *core) aim(call *call, until time.Time) error {
 		call.shorten(time.Now())
 	}
 	call.wire.Request, call.wire.Asking, call.wire.Deadline = call.Request.Frame(), call.asking, until
+	call.large = c.larges.isLarge(call.wire.Request)
 	return nil
 }
 
@@ -290,6 +293,9 @@ func (c *core) route(call *call) error {
 func (c *core) judge(call *call) (goesOn bool) {
 	if call.answered() {
 		call.Frame = call.wire.Reply
+		if call.large {
+			c.larges.answered(call.wire.Request, call.Frame)
+		}
 		return false
 	}
 	call.getsIntoTrouble()

@@ -150,7 +150,7 @@ func (n *node) startDedicated() error {
 	if n.dedicated.retired {
 		return errRetired
 	}
-	if conn := n.lane(0).live(); conn != nil && conn.Proven() {
+	if conn := n.lane(0).small.live(); conn != nil && conn.Proven() {
 		n.redial.reset() // an old failure must not slow the connections of a node that answers
 	}
 	if err := n.redial.allow(time.Now()); err != nil {

@@ -23,7 +23,11 @@ func (c *core) dialNode(ctx context.Context, n *node, blocking bool) (*wire.Conn
 	if c.opts.MapAddr != nil {
 		addr = c.opts.MapAddr(info)
 	}
-	return c.dial(ctx, info, wire.Options{Addr: addr, Blocking: blocking, OnSilent: func() { c.suspect(n) }})
+	return c.dial(ctx, info, wire.Options{
+		Addr: addr, Blocking: blocking,
+		OnSilent: func() { c.suspect(n) },
+		OnLarge:  func(conn *wire.Conn, request []byte) { c.foundLarge(n, conn, request) },
+	})
 }
 
 // dial opens a connection to opts.Addr, within DialTimeout. The credentials are asked for anew.

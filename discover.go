@@ -91,7 +91,7 @@ func (c *core) askNodes(ctx context.Context, nodes []*node, limit int) (views []
 }
 
 func (c *core) askNode(ctx context.Context, n *node) (*view, error) {
-	conn, err := n.lane(0).open(ctx, time.Time{})
+	conn, err := n.lane(0).small.open(ctx, time.Time{})
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", n.addr(), err)
 	}
@@ -102,7 +102,7 @@ func (c *core) askNode(ctx context.Context, n *node) (*view, error) {
 type finding struct {
 	view  *view
 	conn  *wire.Conn
-	owner *atomic.Pointer[node] // who is suspected when conn is silent; set by reuse
+	owner *atomic.Pointer[node] // whose connection conn is; set by reuse
 }
 
 // askEndpoints asks the endpoints, resolved anew, until one address gives a usable map.
@@ -130,11 +130,19 @@ func (c *core) askCandidate(ctx context.Context, from candidate) (finding, error
 		info.Hostname = host
 	}
 	owner := new(atomic.Pointer[node])
-	conn, err := c.dial(ctx, info, wire.Options{Addr: from.addr.String(), OnSilent: func() {
-		if n := owner.Load(); n != nil {
-			c.suspect(n)
-		}
-	}})
+	conn, err := c.dial(ctx, info, wire.Options{
+		Addr: from.addr.String(),
+		OnSilent: func() {
+			if n := owner.Load(); n != nil {
+				c.suspect(n)
+			}
+		},
+		OnLarge: func(conn *wire.Conn, request []byte) {
+			if n := owner.Load(); n != nil {
+				c.foundLarge(n, conn, request)
+			}
+		},
+	})
 	if err != nil {
 		return finding{}, err
 	}
@@ -157,7 +165,7 @@ func (c *core) reuse(f finding) {
 				continue
 			}
 			f.owner.Store(r.nodes[i])
-			if r.nodes[i].lane(0).offer(f.conn) {
+			if r.nodes[i].lane(0).small.offer(f.conn) {
 				return
 			}
 		}

@@ -54,7 +54,7 @@ func newSlab(c *core) *slab {
 
 // group is the calls of one attempt that share a connection.
 type group struct {
-	lane     *lane
+	track    *track
 	from, to int // in flight.wires
 }
 
@@ -146,11 +146,17 @@ func (f *flight) arrange(until time.Time, calls []*call) (refused int) {
 		}
 		g := f.group(call.node.lane(call.slot))
 		f.groups[g].to++
+		if call.large { // and all that go with it, to keep their order
+			f.groups[g].track = &f.groups[g].track.lane.large
+		}
 		f.of = append(f.of, g)
 	}
 	from := 0
 	for i := range f.groups {
 		g := &f.groups[i]
+		if g.track.conn.Load() == nil {
+			_, _ = g.track.startDial() // its error comes again when the track is opened
+		}
 		size := g.to
 		g.from, g.to = from, from
 		from += size
@@ -166,16 +172,13 @@ func (f *flight) arrange(until time.Time, calls []*call) (refused int) {
 	return refused
 }
 
-// group returns the index of the group for a connection, made if need be.
+// group returns the index of the group for a lane, made if need be.
 func (f *flight) group(l *lane) int {
 	g, ok := f.byLane[l]
 	if !ok {
 		g = len(f.groups)
 		f.byLane[l] = g
-		f.groups = append(f.groups, group{lane: l})
-		if l.conn.Load() == nil {
-			_, _ = l.startDial() // its error comes again when the lane is opened
-		}
+		f.groups = append(f.groups, group{track: &l.small})
 	}
 	return g
 }
@@ -186,7 +189,7 @@ func (f *flight) sendGroups(ctx context.Context, until time.Time, w *wire.Waiter
 	slow := f.groups[:0]
 	for _, g := range f.groups {
 		n := g.to - g.from
-		if conn := g.lane.live(); conn != nil && n <= chunk && conn.HasRoom(n) {
+		if conn := g.track.live(); conn != nil && n <= chunk && conn.HasRoom(n) {
 			refused += f.sendGroup(ctx, until, w, g)
 		} else {
 			slow = append(slow, g)
@@ -218,7 +221,7 @@ func (f *flight) sendSlowly(ctx context.Context, until time.Time, w *wire.Waiter
 // sendGroup sends a group in chunks, and returns how many calls could not be sent.
 func (f *flight) sendGroup(ctx context.Context, until time.Time, w *wire.Waiter, g group) (refused int) {
 	for from := g.from; from < g.to; from += chunk {
-		if err := g.lane.send(ctx, until, w, f.wires[from:min(from+chunk, g.to)]); err != nil {
+		if err := g.track.send(ctx, until, w, f.wires[from:min(from+chunk, g.to)]); err != nil {
 			for _, call := range f.wires[from:g.to] {
 				unsent(call, err)
 			}

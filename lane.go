@@ -20,30 +20,54 @@ const (
 	maxLogin = 10 * time.Second
 )
 
-// lane is one shared connection of a node and the dial that replaces it. A slot keeps its lane, so that commands on
-// one key keep their order.
+// lane is what its share of a node's slots goes through. A slot keeps its lane, so that commands on one key keep their
+// order; see large.go for what leaves the small track.
 type lane struct {
-	node *node // immutable
+	node  *node // immutable
+	small track // what is not known to be large
+	large track // no connection until something is
+
+	mu      sync.Mutex
+	retired bool // guarded by mu: no dial may start
+}
+
+// track is one shared connection of a lane and the dial that replaces it.
+type track struct {
+	lane *lane // immutable
 	conn atomic.Pointer[wire.Conn]
 
-	// guarded by mu
-	mu      sync.Mutex
-	retired bool          // no dial may start
+	// guarded by lane.mu
 	dialing chan struct{} // closed when the dial in progress has ended; nil when there is none
 	err     error         // why the last dial failed
 }
 
-// lane returns the shared connection that serves slot; commands without a key share the first.
+func (l *lane) init(n *node, retired bool) {
+	l.node, l.retired = n, retired
+	l.small.lane, l.large.lane = l, l
+}
+
+// lane returns what serves slot; commands without a key share the first.
 func (n *node) lane(slot int) *lane {
 	return &n.lanes[max(slot, 0)%len(n.lanes)]
 }
 
-// send queues calls on the lane's connection, which it dials if need be. An error means that none was sent.
-func (l *lane) send(ctx context.Context, until time.Time, w *wire.Waiter, calls []*wire.Call) (err error) {
+// track returns what serves requests on slot.
+func (n *node) track(slot int, large bool) *track {
+	l := n.lane(slot)
+	if large {
+		return &l.large
+	}
+	return &l.small
+}
+
+func (l *lane) tracks() [2]*track { return [2]*track{&l.small, &l.large} }
+
+// send queues calls on the track's connection, which it dials if need be. An error means that none was sent.
+func (t *track) send(ctx context.Context, until time.Time, w *wire.Waiter, calls []*wire.Call) (err error) {
 	for range 2 {
-		conn := l.conn.Load()
+		conn := t.conn.Load()
 		if conn == nil {
-			if conn, err = l.open(ctx, until); err != nil {
+			if conn, err = t.open(ctx, until); err != nil {
 				return err
 			}
 		}
@@ -52,77 +76,84 @@ func (l *lane) send(ctx context.Context, until time.Time, w *wire.Waiter, calls 
 			return err
 		}
 		// The connection was dead or draining before anything was sent on it: a new one is as good, once.
-		l.drop(conn)
+		t.lane.drop(conn)
 	}
 	return err
 }
 
-// live returns the lane's connection, or nil where it has none that takes calls.
-func (l *lane) live() *wire.Conn {
-	conn := l.conn.Load()
+// live returns the track's connection, or nil where it has none that takes calls.
+func (t *track) live() *wire.Conn {
+	conn := t.conn.Load()
 	if conn != nil && conn.Err() != nil {
-		l.drop(conn)
+		t.lane.drop(conn)
 		return nil
 	}
 	return conn
 }
 
-// open waits for a live connection: the one that is there by now, or a dial that it starts or joins.
-func (l *lane) open(ctx context.Context, until time.Time) (*wire.Conn, error) {
-	dialing, err := l.startDial()
-	if err != nil {
-		return nil, err
-	}
+// open waits for a live connection: the one that is there by now, or a dial that it starts or joins. Where that fails, the
+// lane's other connection is better than none.
+func (t *track) open(ctx context.Context, until time.Time) (*wire.Conn, error) {
+	dialing, err := t.startDial()
 	if dialing != nil {
 		if err := waitFor(ctx, until, dialing); err != nil {
 			return nil, &waitError{err}
 		}
 	}
-	if conn := l.live(); conn != nil {
-		return conn, nil
+	for _, from := range [...]*track{t, t.other()} {
+		if conn := from.live(); conn != nil {
+			return conn, nil
+		}
 	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.err == nil {
+	if err != nil {
+		return nil, err
+	}
+	t.lane.mu.Lock()
+	defer t.lane.mu.Unlock()
+	if t.err == nil {
 		return nil, wire.ErrClosed // drained or lost again in the meantime
 	}
-	return nil, l.err
+	return nil, t.err
 }
 
 // startDial returns a channel that is closed when the dial in progress ends; nil if there is a live connection. It starts
 // the dial unless one runs, or failed a moment ago.
-func (l *lane) startDial() (<-chan struct{}, error) {
-	if l.live() != nil {
+func (t *track) startDial() (<-chan struct{}, error) {
+	if t.live() != nil {
 		return nil, nil
 	}
+	l := t.lane
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	switch {
-	case l.conn.Load() != nil: // dialled or offered meanwhile
+	case t.conn.Load() != nil: // dialled or offered meanwhile
 		return nil, nil
 	case l.retired:
 		return nil, errRetired
-	case l.dialing != nil:
-		return l.dialing, nil
+	case t.dialing != nil:
+		return t.dialing, nil
+	case t == &l.small && l.merge():
+		return nil, nil
 	}
 	if err := l.node.redial.allow(time.Now()); err != nil {
 		return nil, err
 	}
 	done := make(chan struct{})
-	l.dialing = done
+	t.dialing = done
 	l.node.pool.work.Add(1)
-	go l.dial(done) // ends with the dial, within DialTimeout; pool.close waits for it
+	go t.dial(done) // ends with the dial, within DialTimeout; pool.close waits for it
 	return done, nil
 }
 
-func (l *lane) dial(done chan struct{}) {
+func (t *track) dial(done chan struct{}) {
+	l := t.lane
 	defer l.node.pool.work.Done()
 	conn, err := l.node.pool.dial(l.node.pool.ctx, l.node, false)
 	l.node.redial.ended(err, time.Now())
 	l.mu.Lock()
-	surplus := err == nil && (l.retired || !l.conn.CompareAndSwap(nil, conn))
-	if l.dialing == done { // otherwise nobody waits any more
-		l.dialing, l.err = nil, err
+	surplus := err == nil && (l.retired || !t.conn.CompareAndSwap(nil, conn))
+	if t.dialing == done { // otherwise nobody waits any more
+		t.dialing, t.err = nil, err
 		close(done)
 	}
 	l.mu.Unlock()
@@ -136,35 +167,57 @@ func (n *node) resign() {
 	for i := range n.lanes {
 		l := &n.lanes[i]
 		l.mu.Lock()
-		if l.dialing != nil {
-			close(l.dialing)
-			l.dialing, l.err = nil, errResigned
+		for _, t := range l.tracks() {
+			if t.dialing != nil {
+				close(t.dialing)
+				t.dialing, t.err = nil, errResigned
+			}
 		}
 		l.mu.Unlock()
 	}
 }
 
-// offer makes conn the lane's connection if it has none, and reports whether it did.
-func (l *lane) offer(conn *wire.Conn) bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	offered := !l.retired && l.conn.CompareAndSwap(nil, conn)
+// offer makes conn the track's connection if it has none, and reports whether it did.
+func (t *track) offer(conn *wire.Conn) bool {
+	t.lane.mu.Lock()
+	defer t.lane.mu.Unlock()
+	offered := !t.lane.retired && t.conn.CompareAndSwap(nil, conn)
 	if offered {
-		l.err = nil
+		t.err = nil
 	}
 	return offered
 }
 
+// conns returns the lane's connections; with retire, no new one will be made.
+func (l *lane) conns(retire bool) (conns []*wire.Conn) {
+	l.mu.Lock() // so that none changes its track meanwhile
+	defer l.mu.Unlock()
+	l.retired = l.retired || retire
+	for _, t := range l.tracks() {
+		if conn := t.conn.Load(); conn != nil {
+			conns = append(conns, conn)
+		}
+	}
+	return conns
+}
+
+// forget lets the lane have conn no longer, and reports whether it had it.
+func (l *lane) forget(conn *wire.Conn) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.small.conn.CompareAndSwap(conn, nil) || l.large.conn.CompareAndSwap(conn, nil)
+}
+
 // drop forgets a connection that takes no more calls.
 func (l *lane) drop(conn *wire.Conn) {
-	if l.conn.CompareAndSwap(conn, nil) {
+	if l.forget(conn) {
 		l.node.lost(conn)
 	}
 }
 
 // renew drains conn and forgets it, if it is still the lane's, so that the next command dials anew.
 func (l *lane) renew(conn *wire.Conn) {
-	l.conn.CompareAndSwap(conn, nil)
+	l.forget(conn)
 	conn.Drain()
 }
 

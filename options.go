@@ -34,7 +34,8 @@ type Options struct {
 	MapAddr func(node Node) string
 
 	// ConnsPerNode is how many shared connections a node gets; a slot keeps to one of them. 1 by default, which is also
-	// the fastest: more connections mean smaller writes.
+	// the fastest: more connections mean smaller writes. Requests and replies of 256 KiB and more use a second connection
+	// beside each of them, dialled for the first one, so that small commands do not wait behind them.
 	ConnsPerNode int
 	// MaxInFlight bounds the commands waiting for a reply on one shared connection; more of them wait their turn.
 	// 4096 by default.

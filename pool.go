@@ -79,8 +79,7 @@ func (p *pool) nodeAt(info Node) *node {
 	n.redial.pace = pacer{first: minRedial, limit: maxRedial}
 	n.redial.login = pacer{first: minLogin, limit: maxLogin}
 	for i := range n.lanes {
-		n.lanes[i].node = n
-		n.lanes[i].retired = p.closed
+		n.lanes[i].init(n, p.closed)
 	}
 	n.dedicated.init(p.closed)
 	p.nodes[addr] = n
@@ -140,12 +139,7 @@ func (n *node) retire() { n.each((*wire.Conn).Drain, true) }
 // each applies do to all connections of the node; with retire, no new one will be made.
 func (n *node) each(do func(*wire.Conn), retire bool) {
 	for i := range n.lanes {
-		l := &n.lanes[i]
-		l.mu.Lock()
-		l.retired = l.retired || retire
-		conn := l.conn.Load()
-		l.mu.Unlock()
-		if conn != nil {
+		for _, conn := range n.lanes[i].conns(retire) {
 			do(conn)
 		}
 	}
@@ -155,8 +149,10 @@ func (n *node) each(do func(*wire.Conn), retire bool) {
 // silent reports whether a shared connection of the node owes replies and has not received a byte for a while.
 func (n *node) silent() bool {
 	for i := range n.lanes {
-		if conn := n.lanes[i].conn.Load(); conn != nil && conn.Silent() {
-			return true
+		for _, conn := range n.lanes[i].conns(false) {
+			if conn.Silent() {
+				return true
+			}
 		}
 	}
 	return false
@@ -172,7 +168,7 @@ const (
 )
 
 func (n *node) promise() promise {
-	if conn := n.lane(0).live(); conn != nil {
+	if conn := n.lane(0).small.live(); conn != nil {
 		if conn.Silent() {
 			return troubled
 		}

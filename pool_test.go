@@ -102,7 +102,7 @@ func TestANodeThatLeftIsNotDialled(t *testing.T) {
 	now := time.Now()
 	left := nodesOf(p, now, Node{ID: "a", Host: "h", Port: 1})[0]
 	nodesOf(p, now.Add(time.Hour))
-	_, err := left.lane(0).startDial()
+	_, err := left.lane(0).small.startDial()
 	require.ErrorIs(t, err, errRetired)
 	_, err = left.borrow(t.Context(), time.Time{})
 	require.ErrorIs(t, err, errRetired)
@@ -131,18 +131,18 @@ func TestAConnectionOfferedDuringADialIsKeptAndTheDialledOneDrained(t *testing.T
 		synctest.Wait()
 		shaken := make(chan struct{})
 		server.On("HELLO", fakenode.Reaction{After: shaken, Send: fakenode.Hello}, fakenode.Reaction{Send: fakenode.Hello})
-		dialled, err := n.lane(0).startDial()
+		dialled, err := n.lane(0).small.startDial()
 		require.NoError(t, err)
 		synctest.Wait()
 		offered, err := c.dial(t.Context(), n.info(), wire.Options{Addr: n.addr()})
 		require.NoError(t, err)
-		require.True(t, n.lane(0).offer(offered))
+		require.True(t, n.lane(0).small.offer(offered))
 		close(shaken)
 		<-dialled
 		synctest.Wait()
-		require.Same(t, offered, n.lane(0).live())
+		require.Same(t, offered, n.lane(0).small.live())
 		require.Equal(t, 1, server.Open())
-		require.False(t, n.lane(0).offer(offered), "a lane that has a connection takes no other")
+		require.False(t, n.lane(0).small.offer(offered), "a lane that has a connection takes no other")
 	})
 }
 

@@ -34,13 +34,17 @@ func (c Commands) begin() *Call { return c.core.Begin() }
 // Commands runs the two at once, that of Queued keeps the call with a future for its reply.
 type Call struct {
 	Request resp.Request
-	Frame   []byte // the reply, one complete RESP frame and never an error; valid until end
+	Frame   []byte // the reply, one complete RESP frame and never an error; valid until end, or longer: see Kept
 
 	future settler // of a queued call
 	err    error   // what is wrong with an argument; nothing is sent then
 	run    func(ctx context.Context) error
 	end    func()
 }
+
+// Kept is the largest Frame, in bytes, whose memory the core uses again after end. A larger one is left to whoever has the
+// reply, so that a large value need not be copied once more.
+const Kept = 64 << 10
 
 // NewCall returns a call that core lends again and again. run sends the request and sets Frame or fails; end takes the
 // call back.

@@ -1,7 +1,9 @@
 package command
 
 import (
+	"slices"
 	"strings"
+	"unsafe"
 
 	"github.com/keyslot-go/keyslot/internal/resp"
 )
@@ -14,10 +16,35 @@ func nothing(*Call, *packer) (struct{}, error) { return struct{}{}, nil }
 
 func text(c *Call, p *packer) (string, error) {
 	b, ok := resp.Payload(c.Frame)
-	if !ok {
+	switch {
+	case !ok:
 		return "", c.mismatch("a string")
+	case len(c.Frame) > Kept: // nobody writes there any more; see BenchmarkSmallBesideLarge
+		return unsafe.String(unsafe.SliceData(b), len(b)), nil
 	}
 	return p.text(b), nil
+}
+
+// ownBytes returns the reply in memory of the caller's own.
+func ownBytes(c *Call, _ *packer) ([]byte, error) {
+	b, ok := resp.Payload(c.Frame)
+	switch {
+	case !ok:
+		return nil, c.mismatch("a string")
+	case len(c.Frame) > Kept:
+		return slices.Clip(b), nil
+	}
+	return append([]byte{}, b...), nil
+}
+
+// appendText copies the reply behind dst, now that it is whole: until then nobody but the caller may touch dst, which is the
+// caller's again the moment it gives up.
+func appendText(c *Call, dst []byte) ([]byte, error) {
+	b, ok := resp.Payload(c.Frame)
+	if !ok {
+		return dst, c.mismatch("a string")
+	}
+	return append(dst, b...), nil
 }
 
 func integer(c *Call, _ *packer) (int64, error) {

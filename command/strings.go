@@ -19,6 +19,26 @@ func (c *Call) get(key string) *Call {
 	return c
 }
 
+// GetBytes is Get for a value that the caller wants as bytes of its own.
+func (c Commands) GetBytes(ctx context.Context, key string) ([]byte, error) {
+	return run(ctx, c.begin().get(key), ownBytes)
+}
+
+// GetBytes queues GET.
+func (q *Queued) GetBytes(key string) *Future[[]byte] { return queue(q, q.begin().get(key), ownBytes) }
+
+// GetAppend appends the value of key to dst and returns the extended slice, as append does: where dst has room, nothing is
+// allocated. With an error, Nil included, it returns dst as it was and has not written behind it. It never touches dst
+// after it has returned. GET: O(1), sent to the primary that owns key's slot.
+func (c Commands) GetAppend(ctx context.Context, dst []byte, key string) ([]byte, error) {
+	call := c.begin().get(key)
+	defer call.finish()
+	if err := call.exec(ctx); err != nil {
+		return dst, err
+	}
+	return appendText(call, dst)
+}
+
 // Set sets key to value, whatever it held, and drops its time to live unless KeepTTL is given. SET: O(1), sent to the
 // primary that owns key's slot.
 func (c Commands) Set(ctx context.Context, key, value string, opts ...SetOption) error {
@@ -34,6 +54,28 @@ func (c *Call) set(key, value string, opts []SetOption) *Call {
 	c.Request.Arg("SET")
 	c.Request.Key(key)
 	c.Request.Arg(value)
+	return c.setOptions(opts)
+}
+
+// SetBytes is Set for a value in bytes. It copies value before it sends anything, and never touches it after it has
+// returned.
+func (c Commands) SetBytes(ctx context.Context, key string, value []byte, opts ...SetOption) error {
+	return only(run(ctx, c.begin().setBytes(key, value, opts), nothing))
+}
+
+// SetBytes queues SET, with a copy of value.
+func (q *Queued) SetBytes(key string, value []byte, opts ...SetOption) *Future[struct{}] {
+	return queue(q, q.begin().setBytes(key, value, opts), nothing)
+}
+
+func (c *Call) setBytes(key string, value []byte, opts []SetOption) *Call {
+	c.Request.Arg("SET")
+	c.Request.Key(key)
+	c.Request.ArgBytes(value)
+	return c.setOptions(opts)
+}
+
+func (c *Call) setOptions(opts []SetOption) *Call {
 	for _, o := range opts {
 		switch o := o.(type) {
 		case Expiry:
@@ -102,7 +144,7 @@ func (c *Call) mSet(pairs []Pair) *Call {
 	return c
 }
 
-// SetOption is an optional argument of Set: EX, PX or KeepTTL.
+// SetOption is an optional argument of Set and SetBytes: EX, PX or KeepTTL.
 type SetOption interface{ setOption() }
 
 // Expiry is the time to live that EX and PX give.

@@ -50,6 +50,8 @@ type Conn struct {
 	ended     chan struct{} // closed when the reader goroutine has ended, and the flusher before it
 	flushers  sync.WaitGroup
 	bytesRead atomic.Int64 // counted by whoever reads, looked at by the watchdog
+	readBuf   atomic.Int64 // size of buf, likewise
+	trimming  atomic.Bool  // whoever reads is to give up buf
 
 	mu sync.Mutex
 	// guarded by mu
@@ -79,6 +81,7 @@ type Conn struct {
 	scanner resp.Scanner
 	frames  []int
 	batch   []*Call
+	noticed int64     // end of the last call that OnLarge was called for
 	parked  time.Time // since when it has waited for the socket
 	polling bool      // it was woken late: it looks for itself before it waits
 	polled  time.Time // when it last did

@@ -31,6 +31,9 @@ type Options struct {
 	Blocking    bool          // for blocking commands: silence proves nothing
 	OnSilent    func()        // called for every 500 ms that the peer owes replies in silence; must not block
 	OnEnd       func()        // called once when the connection's last goroutine is about to end; must not block
+
+	// OnLarge is called once for each Large reply, before it is whole, with the request that it answers; must not block.
+	OnLarge func(c *Conn, request []byte)
 }
 
 // Server is what a node said of itself in the handshake.

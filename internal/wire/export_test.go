@@ -53,3 +53,20 @@ func Reader(c *Conn) string {
 
 // Poll makes whoever reads next look for itself before it waits, as in a process in which it is woken late.
 func Poll(c *Conn) { c.polling = true }
+
+// Grown is grown for the external tests.
+func Grown(full, missing int) int { return grown(full, missing) }
+
+// Held returns how many bytes of buffers the connection holds.
+func Held(c *Conn) int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return cap(c.fill) + cap(c.spare) + 8*len(c.queue.ring) + int(c.readBuf.Load())
+}
+
+// Trim does what the watchdog does to an idle connection.
+func Trim(c *Conn) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.trim()
+}

@@ -29,24 +29,19 @@ func (c *Conn) step() (alive bool) {
 		c.fail(perr)
 		return false
 	}
+	c.noticeLarge()
 	switch {
 	case err == nil:
 		return true
 	case errors.Is(err, os.ErrDeadlineExceeded): // from interrupt
 		_ = c.rw.SetReadDeadline(time.Time{})
+		c.trimBuf()
 		return true
 	case errors.Is(err, io.EOF) && len(c.buf) > 0:
 		err = io.ErrUnexpectedEOF
 	}
 	c.fail(err)
 	return false
-}
-
-// growBuf makes room to read into. The buffer at most doubles what has really arrived, whatever a header claims.
-func (c *Conn) growBuf() {
-	grown := make([]byte, len(c.buf), max(firstRead, 2*cap(c.buf)))
-	copy(grown, c.buf)
-	c.buf = grown
 }
 
 // consume completes calls with all whole frames in the buffer and keeps the rest.
@@ -68,6 +63,7 @@ func (c *Conn) consume() error {
 	switch {
 	case len(rest) == 0 && cap(c.buf) > keepRead:
 		c.buf = nil
+		c.readBuf.Store(0)
 	case len(rest) < len(c.buf):
 		c.buf = c.buf[:copy(c.buf, rest)]
 	}
@@ -140,7 +136,7 @@ func (c *Conn) deliver(buf []byte) error {
 	for i, call := range c.batch {
 		end := c.frames[i]
 		if call != nil && call.claim() {
-			call.Reply = append(call.Reply[:0], buf[start:end]...)
+			call.Reply = c.replyFrom(buf, start, end, call.Reply)
 			call.finish()
 		}
 		start = end

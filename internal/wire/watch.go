@@ -127,7 +127,9 @@ func (c *Conn) look() {
 	now := time.Now()
 	c.mu.Lock()
 	if c.err != nil || c.queue.len() == 0 {
-		c.watch.armed = c.rest(now)
+		if c.watch.armed = c.rest(now); !c.watch.armed {
+			c.trim()
+		}
 		c.mu.Unlock()
 		return
 	}
@@ -138,7 +140,7 @@ func (c *Conn) look() {
 	if suspect {
 		c.watch.told = now
 	}
-	probing := c.idle.probing
+	probing, alone := c.idle.probing, c.role == aCaller
 	c.watch.lookAt(now, nearest)
 	c.mu.Unlock()
 
@@ -147,7 +149,9 @@ func (c *Conn) look() {
 	}
 	if len(expired) > 0 {
 		c.partIfDrained()
-		c.poke() // the expired caller may be the one that reads
+		if alone {
+			c.poke() // it is the caller that reads
+		}
 	}
 	switch {
 	case probing && silent >= probeTimeout:
