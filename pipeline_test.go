@@ -343,8 +343,8 @@ type pipelines struct {
 	prefix string
 	stop   context.CancelFunc
 	work   sync.WaitGroup
-	rounds [8]int // by worker: pipelines that were executed
-	failed [8]error
+	rounds [4]int // by worker: pipelines that were executed
+	failed [4]error
 }
 
 func startPipelines(client *keyslot.Client) *pipelines {
@@ -362,10 +362,10 @@ func startPipelines(client *keyslot.Client) *pipelines {
 
 func (l *pipelines) key(worker, i int) string { return fmt.Sprintf("%s%d:%d", l.prefix, worker, i) }
 
-// round increments 40 counters of the worker's own, twice each, and checks every reply: nothing is lost, nothing runs twice,
+// round increments 20 counters of the worker's own, twice each, and checks every reply: nothing is lost, nothing runs twice,
 // and the commands on one key run in order.
 func (l *pipelines) round(p *keyslot.Pipeline, worker int) error {
-	var first, second [40]*keyslot.Future[int64]
+	var first, second [20]*keyslot.Future[int64]
 	var keys []string
 	for i := range first {
 		keys = append(keys, l.key(worker, i))
@@ -409,8 +409,9 @@ func TestPipelinesWhileSlotsMoveFailNothingAndRunNothingTwice(t *testing.T) {
 	_, err := cluster.AddShard()
 	require.NoError(t, err)
 	require.NoError(t, cluster.Rebalance(t.Context()))
-	require.NoError(t, cluster.Failover(cluster.Shards()[0].Replicas[0].ID))
-	require.NoError(t, cluster.RemoveShard(t.Context(), cluster.Shards()[1].Primary.ID))
+	for _, shard := range cluster.Shards()[:2] {
+		require.NoError(t, cluster.Failover(shard.Replicas[0].ID))
+	}
 	l.end(t)
 }
 

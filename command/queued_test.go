@@ -6,7 +6,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/keyslot-go/keyslot/command")
+	"github.com/keyslot-go/keyslot/command"
+)
 
 // desk lends calls, and answers each with what is written down for it.
 type desk struct{ calls []*command.Call }
