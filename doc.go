@@ -12,7 +12,8 @@
 //	name, err := client.Get(ctx, "user:1") // errors.Is(err, keyslot.Nil) when there is no such key
 //
 // One [Client] serves a whole program: it is safe for concurrent use, and commands of many goroutines share a connection to
-// each node. Its typed commands are those of [command.Commands]; [Client.Do] sends any other.
+// each node. Its typed commands are those of [command.Commands]; [Client.Do] sends any other. A [Pipeline] runs many
+// commands at once, for any slots, with one write for each node.
 //
 // # How a command travels
 //

@@ -30,8 +30,9 @@ type flight struct {
 	waiter wire.Waiter
 }
 
-// slab is memory for the calls of flights and the replies to them. Against calls from a pool of their own, a pipeline of
-// 100 takes half the time where 64 goroutines run one each: they are as many times fewer objects, and next to each other.
+// slab is memory for the calls of flights and the replies to them. They are next to each other, and one object to
+// the garbage collector: where 64 goroutines run a pipeline of 100 each, that takes a quarter less CPU time than calls pooled
+// one by one.
 type slab struct {
 	calls   [slabSize]call
 	replies [slabSize][shortReply]byte

@@ -178,7 +178,7 @@ func (s *split) expect(keys int) {
 	clear(s.table)
 }
 
-// place returns where the table has the part of slot, or has room for it. (Against a map, MGET of 100 keys saves 4 us.)
+// place returns where the table has the part of slot, or has room for it.
 func (s *split) place(slot uint16) *int32 {
 	mask := len(s.table) - 1
 	for i := int(slot) & mask; ; i = (i + 1) & mask {

@@ -115,7 +115,7 @@ const (
 	maxBlock = 1 << 10
 )
 
-// packer copies strings out of replies, short ones into blocks that several share: 100 values of 64 bytes take 7
+// packer copies strings out of replies, short ones into blocks that several share: 100 values of 64 bytes take 10
 // allocations in place of 100. A nil packer copies each by itself. It is for one goroutine.
 type packer struct {
 	block strings.Builder // only ever appended to, so that what was cut from it stays as it is

@@ -47,6 +47,38 @@ func TestRequest(t *testing.T) {
 	require.Equal(t, "*1\r\n$4\r\nPING\r\n", string(r.Frame()))
 }
 
+// Requests that share memory are whole each, also when the keys of one are found after others were written.
+func TestRequestsShareMemory(t *testing.T) {
+	var m resp.Requests
+	for range 2 {
+		get := m.Begin()
+		get.Arg("GET")
+		get.Key("a")
+		do := m.Begin()
+		do.Arg("HSET")
+		do.Arg("h")
+		set := m.Begin()
+		set.Arg("SET")
+		set.Key("b")
+		set.Arg("v")
+		do.AppendKey(1)
+		require.Equal(t, "*2\r\n$3\r\nGET\r\n$1\r\na\r\n", string(get.Frame()))
+		require.Equal(t, "*2\r\n$4\r\nHSET\r\n$1\r\nh\r\n", string(do.Frame()))
+		require.Equal(t, "*3\r\n$3\r\nSET\r\n$1\r\nb\r\n$1\r\nv\r\n", string(set.Frame()))
+		for _, r := range []resp.Request{get, do, set} {
+			require.Equal(t, []int{1}, r.Keys())
+			require.Less(t, len(r.At(1)), r.Size())
+		}
+		m.Reset(1 << 10)
+	}
+	large := m.Begin()
+	large.Arg(strings.Repeat("v", 2<<10))
+	m.Reset(1 << 10)
+	large = m.Begin()
+	large.Arg("PING")
+	require.Less(t, large.Footprint(), 1<<10)
+}
+
 // Appending to an argument cannot reach the one behind it.
 func TestRequestArgumentsAreFenced(t *testing.T) {
 	var r resp.Request

@@ -1,0 +1,42 @@
+package resp_test
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/keyslot-go/keyslot/internal/resp"
+)
+
+func TestElementsAreWalkedOneByOne(t *testing.T) {
+	const first, second, third = "$1\r\na\r\n", "*2\r\n:1\r\n$-1\r\n", "_\r\n"
+	elems, ok := resp.Open([]byte("|1\r\n+ttl\r\n:3\r\n~3\r\n" + first + second + third))
+	require.True(t, ok)
+	for i, want := range []string{first, second, third} {
+		require.Equal(t, 3-i, elems.Left())
+		if i == 1 {
+			require.Equal(t, second+third, string(elems.Rest()))
+		}
+		frame, ok := elems.Next()
+		require.True(t, ok)
+		require.Equal(t, want, string(frame))
+		require.Equal(t, len(frame), cap(frame), "appending to one cannot reach the next")
+	}
+	_, ok = elems.Next()
+	require.False(t, ok)
+}
+
+func TestOnlyListsHaveElements(t *testing.T) {
+	for _, frame := range []string{"", "+OK\r\n", "$1\r\na\r\n", "%1\r\n+a\r\n+b\r\n", "*-1\r\n", "*?\r\n.\r\n", "*1000000\r\n:1\r\n", "*"} {
+		_, ok := resp.Open([]byte(frame))
+		require.False(t, ok, "%q", frame)
+	}
+	for _, frame := range []string{"*2\r\n:1\r\n:\r\n", "*2\r\n$1\r\na\r\n$9\r\n"} { // they lie
+		elems, ok := resp.Open([]byte(frame))
+		require.True(t, ok, "%q", frame)
+		_, ok = elems.Next()
+		require.True(t, ok)
+		_, ok = elems.Next()
+		require.False(t, ok, "%q", frame)
+	}
+}
