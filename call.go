@@ -16,32 +16,38 @@ import (
 )
 
 // call is one command from its caller's first argument to its outcome. It belongs to one goroutine; the wire part of it
-// is the connection's between send and wait.
+// is the connection's between send and wait. What most calls use stands together, in front: a batch walks over many of them.
 type call struct {
 	command.Call
-	core *core
-
 	cmd    *spec.Command // nil for a command the table does not know
 	slot   int           // or command.NoSlot
+	err    error         // the outcome, where there is no reply
 	blocks bool          // runs on a connection of its own
-	wire   wire.Call
+	trip
+	wire wire.Call
+
+	split  *split // into what, in a flight; nil: it runs as one
+	core   *core
 	waiter wire.Waiter   // used while this call is the first of those sent together
 	wires  [1]*wire.Call // &wire, for sending it alone
 	alone  [1]*call      // itself, for running it alone
-	err    error         // the outcome, where there is no reply
-
-	trip
 }
 
-// trip is where a call has been and where it goes next.
+// trip is where a call goes, and where it has been.
 type trip struct {
-	node      *node   // of the attempt under way, or where the next one goes; nil: where the map says
-	routes    *routes // that chose the node of the last attempt which was not redirected
-	pinned    *node   // the only node it may go to; nil: any that serves its slot
-	asking    bool
+	asking   bool
+	troubled bool    // trouble is the call's own
+	node     *node   // of the attempt under way, or where the next one goes; nil: where the map says
+	routes   *routes // that chose the node of the last attempt which was not redirected
+	pinned   *node   // the only node it may go to; nil: any that serves its slot
+	attempts int
+	*trouble // the core's calm, which is never written to, until the call gets into some
+}
+
+// trouble is what becomes of a call that is not answered at once. Most are, and share an empty one.
+type trouble struct {
 	due       time.Time // of the next attempt; zero: now
 	forMap    bool      // a new map would make it due at once
-	attempts  int
 	redirects int
 	redialled bool
 	maybe     bool    // an attempt was sent and not answered
@@ -55,53 +61,69 @@ type trip struct {
 	borrowed  *wire.Conn // the dedicated connection of the attempt under way
 }
 
+// newCall returns a call for a single command, lent again and again by the core's pool.
 func newCall(c *core) *call {
-	call := &call{core: c, slot: command.NoSlot}
+	call := new(call)
+	call.init(c)
 	call.Call = command.NewCall(call.exec, call.release)
+	return call
+}
+
+func (call *call) init(c *core) {
+	call.core, call.trouble, call.slot = c, &c.calm, command.NoSlot
 	call.wires[0] = &call.wire
 	call.alone[0] = call
-	return call
 }
 
 // exec runs the encoded command: what the table says of it, then to its outcome.
 func (call *call) exec(ctx context.Context) error {
-	if err := call.check(ctx); err != nil {
+	if err := call.check(); err != nil {
 		return err
 	}
 	c := call.core
-	if !c.running.enter() {
-		return call.fail(NotExecuted, ErrClosed)
-	}
-	defer c.running.leave()
-	now := time.Now()
-	until := c.patience(ctx, now)
-	if err := c.ready(ctx, until); err != nil {
+	now, until, err := c.enter(ctx)
+	if err != nil {
 		return call.fail(NotExecuted, err)
 	}
-	c.noticeAge(now)
-	split, err := call.plan()
-	if err != nil {
+	defer c.running.leave()
+	splits, err := call.plan()
+	switch {
+	case err != nil:
 		return err
-	}
-	if call.blocks {
+	case splits:
+		return call.runSplit(ctx, until)
+	case call.blocks:
 		until = call.startBlocking(until, now)
 	}
-	if split != nil {
-		return c.runSplit(ctx, until, call, split)
-	}
-	c.run(ctx, until, call.alone[:])
+	c.run(ctx, until, call.alone[:], nil)
 	return call.err
 }
 
-// check refuses what cannot be sent, before anything is.
-func (call *call) check(ctx context.Context) error {
+// enter lets commands begin, and returns until when they may take where ctx does not say. Unless it fails, they end with
+// running.leave.
+func (c *core) enter(ctx context.Context) (now, until time.Time, err error) {
 	switch {
-	case call.Request.Len() == 0 || len(call.Request.At(0)) == 0:
-		return call.refuse(0, "the name of the command is missing")
 	case ctx == nil:
-		return call.fail(NotExecuted, errNilContext)
+		return now, until, errNilContext
 	case ctx.Err() != nil:
-		return call.fail(NotExecuted, ctx.Err())
+		return now, until, ctx.Err()
+	case !c.running.enter():
+		return now, until, ErrClosed
+	}
+	now = time.Now()
+	until = c.patience(ctx, now)
+	if err := c.ready(ctx, until); err != nil {
+		c.running.leave()
+		return now, until, err
+	}
+	c.noticeAge(now)
+	return now, until, nil
+}
+
+// check refuses what cannot be sent, before anything is.
+func (call *call) check() error {
+	if call.Request.Len() == 0 || len(call.Request.At(0)) == 0 {
+		return call.refuse(0, "the name of the command is missing")
 	}
 	if index := oversized(&call.Request, maxArgument); index >= 0 {
 		return call.refuse(index, "longer than 512 MiB, which is more than servers take")
@@ -128,7 +150,7 @@ const maxArgument = 512 << 20
 
 // oversized returns the position of an argument that is longer than limit; -1 if there is none.
 func oversized(r *resp.Request, limit int) int {
-	if len(r.Frame()) <= limit {
+	if r.Size() <= limit {
 		return -1
 	}
 	for i := range r.Len() {
@@ -147,23 +169,38 @@ func (c *core) patience(ctx context.Context, now time.Time) time.Time {
 	return now.Add(c.opts.CommandTimeout)
 }
 
-// release ends the call and keeps it for another one, unless a connection still owes it a reply.
+// release ends a single command's call and keeps it for another one.
 func (call *call) release() {
-	call.err = nil
-	call.cmd, call.slot, call.blocks, call.trip = nil, command.NoSlot, false, trip{}
-	call.Frame = nil
 	call.Request.Reset()
-	if call.wire.Abandoned {
-		return
+	if call.forget() {
+		call.core.idle.Put(call)
+	}
+}
+
+// forget makes the call empty again but for its request, and reports whether it may be lent again: not if a connection
+// still owes it a reply.
+func (call *call) forget() bool {
+	call.Forget()
+	call.cmd, call.slot, call.blocks, call.err = nil, command.NoSlot, false, nil
+	call.node, call.routes, call.attempts, call.asking = nil, nil, 0, false
+	if call.pinned != nil || call.troubled {
+		call.trip = trip{trouble: &call.core.calm}
 	}
 	if cap(call.wire.Reply) > keepReply {
 		call.wire.Reply = nil
 	}
-	call.core.idle.Put(call)
+	return !call.wire.Abandoned
 }
 
 // keepReply is the largest reply buffer that waits for the next call.
 const keepReply = 64 << 10
+
+// getsIntoTrouble makes the trouble the call's own.
+func (call *call) getsIntoTrouble() {
+	if !call.troubled {
+		call.trouble, call.troubled = new(trouble), true
+	}
+}
 
 // renew lets the connection of the last attempt take no more calls.
 func (call *call) renew() { call.node.lane(call.slot).renew(call.wire.Via()) }
@@ -174,7 +211,7 @@ func (call *call) isLostForPinned() bool {
 }
 
 // unsent notes that an attempt failed before its connection took it.
-func (call *call) unsent(err error) { call.wire.Err, call.wire.Sent = err, false }
+func unsent(call *wire.Call, err error) { call.Err, call.Sent = err, false }
 
 // answered reports whether the last attempt came back with a reply that is no error.
 func (call *call) answered() bool {

@@ -106,6 +106,10 @@ type core struct {
 	pool      *pool
 	refresher *refresher
 	idle      sync.Pool // of *call
+	flights   sync.Pool // of *flight
+	splits    sync.Pool // of *split
+	slabs     sync.Pool // of *slab
+	calm      trouble   // that of calls which have none
 	born      time.Time
 	asks      sync.WaitGroup // entries of races
 
@@ -130,6 +134,9 @@ func newCore(opts Options) (*core, error) {
 	c := &core{opts: opts, endpoints: endpoints, born: time.Now(), done: make(chan struct{})}
 	c.running.empty = make(chan struct{})
 	c.idle.New = func() any { return newCall(c) }
+	c.flights.New = func() any { return newFlight(c) }
+	c.splits.New = func() any { return new(split) }
+	c.slabs.New = func() any { return newSlab(c) }
 	c.resolver = newResolver(opts.Resolver, opts.DialTimeout)
 	c.pool = newPool(opts.ConnsPerNode, c.dialNode)
 	c.refresher = newRefresher(c.refresh, c.size, opts.Logger)
@@ -181,7 +188,7 @@ func (c *core) isClosed() bool {
 }
 
 // run brings calls to their outcomes: when it returns, each has a reply or an error. It is the one place that sends a
-// command again. calls is used as scratch space.
+// command again. calls is used as scratch space; where they are more than one, f sends them.
 //
 //	route -> send -> wait -> classify -> done
 //	  ^                          |
@@ -189,9 +196,15 @@ func (c *core) isClosed() bool {
 //
 // What decides whether a command may be sent again is classify, a pure function; this loop only does what it says, until
 // the caller's patience ends.
-func (c *core) run(ctx context.Context, until time.Time, calls []*call) {
+func (c *core) run(ctx context.Context, until time.Time, calls []*call, f *flight) {
 	for due := len(calls); len(calls) > 0; {
-		c.send(ctx, until, calls[:due])
+		switch due {
+		case 0: // a new map has come, but what goes with it has to wait
+		case 1:
+			c.sendAlone(ctx, until, calls[0])
+		default:
+			f.send(ctx, until, calls[:due])
+		}
 		waiting := calls[:0]
 		for i, call := range calls {
 			if i >= due || c.judge(call) {
@@ -212,29 +225,19 @@ func (c *core) run(ctx context.Context, until time.Time, calls []*call) {
 	}
 }
 
-// send makes one attempt of each call and returns when each has come back: with a reply, or with the reason why not.
-func (c *core) send(ctx context.Context, until time.Time, calls []*call) {
-	w := &calls[0].waiter
-	w.Expect(len(calls))
-	if len(calls) == 1 {
-		call := calls[0]
-		if err := c.sendOne(ctx, until, w, call); err != nil {
-			call.unsent(err)
-			w.Withdraw(1)
-		}
-		w.Wait(ctx, call.wires[:])
-		if call.borrowed != nil {
-			call.node.giveBack(call.borrowed)
-			call.borrowed = nil
-		}
-		return
+// sendAlone makes one attempt of a call and returns when it has come back: with a reply, or with the reason why not.
+func (c *core) sendAlone(ctx context.Context, until time.Time, call *call) {
+	w := &call.waiter
+	w.Expect(1)
+	if err := c.sendOne(ctx, until, w, call); err != nil {
+		unsent(&call.wire, err)
+		w.Withdraw(1)
 	}
-	w.Withdraw(c.sendMany(ctx, until, w, calls))
-	wires := make([]*wire.Call, len(calls))
-	for i, call := range calls {
-		wires[i] = &call.wire
+	w.Wait(ctx, call.wires[:])
+	if call.blocks && call.borrowed != nil {
+		call.node.giveBack(call.borrowed)
+		call.borrowed = nil
 	}
-	w.Wait(ctx, wires)
 }
 
 func (c *core) sendOne(ctx context.Context, until time.Time, w *wire.Waiter, call *call) error {
@@ -289,6 +292,7 @@ func (c *core) judge(call *call) (goesOn bool) {
 		call.Frame = call.wire.Reply
 		return false
 	}
+	call.getsIntoTrouble()
 	v := classify(call.attempt())
 	if v.refresh {
 		c.askRefresh(call, v)
@@ -367,9 +371,10 @@ func (c *core) redirect(call *call, v verdict) (to *node, asking bool) {
 	return to, v.ask
 }
 
-// awaitDue waits until at least one of the calls is due, moves the due ones to the front in their order, and returns how many
-// they are. It fails when the caller's patience ends first.
+// awaitDue waits until at least one of the calls is due or a new map has come, moves the due ones to the front in their
+// order, and returns how many they are. It fails when the caller's patience ends first.
 func (c *core) awaitDue(ctx context.Context, until time.Time, calls []*call) (due int, err error) {
+	keepStep(calls)
 	first := calls[0].due
 	var changed <-chan struct{}
 	for _, call := range calls {
@@ -388,16 +393,35 @@ func (c *core) awaitDue(ctx context.Context, until time.Time, calls []*call) (du
 		return 1, nil
 	}
 	now := time.Now()
-	for _, call := range calls {
-		if isNew && call.forMap {
-			call.due = now
+	if isNew {
+		for _, call := range calls {
+			if call.forMap {
+				call.due, call.forMap = now, false
+			}
 		}
+		keepStep(calls)
 	}
 	sort.SliceStable(calls, func(i, j int) bool { return !calls[i].due.After(now) && calls[j].due.After(now) })
 	for due < len(calls) && !calls[due].due.After(now) {
 		due++
 	}
 	return due, nil
+}
+
+// keepStep makes the calls for one slot due together, when the last of them is: they are sent again in their order.
+func keepStep(calls []*call) {
+	if len(calls) == 1 {
+		return
+	}
+	due := make(map[int]time.Time)
+	for _, call := range calls {
+		due[call.slot] = later(due[call.slot], call.due)
+	}
+	for _, call := range calls {
+		if call.slot != command.NoSlot {
+			call.due = due[call.slot]
+		}
+	}
 }
 
 // sleep returns nil at the time due, or as soon as a new map is there if changed is not nil, or earlier the reason why the

@@ -1,83 +1,132 @@
 package keyslot
 
 import (
+	"cmp"
 	"context"
-	"sync"
-	"sync/atomic"
-	"time"
 
-	"github.com/keyslot-go/keyslot/internal/wire"
+	"github.com/keyslot-go/keyslot/command"
 )
 
-// group is the calls of one send that share a connection.
-type group struct {
-	lane  *lane
-	calls []*call
-	wires []*wire.Call
+type queued = command.Queued
+
+// Pipeline collects commands for any slots and runs them together: each node gets its commands in one write. It is made by
+// Client.Pipeline, for one goroutine at a time; what it offers besides Exec and Do are the methods of command.Queued.
+//
+//	p := client.Pipeline()
+//	visits, last := p.Incr("visits"), p.Get("last")
+//	err := p.Exec(ctx)
+//
+// The commands are not atomic together, and others may come between them. Those of one slot run in the order in which they
+// were queued, unless one of them is refused for the moment, by a node that is loading for instance, and is sent again
+// behind the others.
+type Pipeline struct {
+	queued
+	batch batch
 }
 
-// chunk is how many calls of a batch enter a connection at once, to leave room for other callers.
-const chunk = 256
-
-// sendMany sends calls to their nodes, one write for each connection, and returns how many could not be sent. The calls
-// for one connection keep their order. A node that is dialled, probed or full holds up only its own part.
-func (c *core) sendMany(ctx context.Context, until time.Time, w *wire.Waiter, calls []*call) (unsent int) {
-	groups, unsent := c.byLane(until, calls)
-	var (
-		waits   sync.WaitGroup
-		refused atomic.Int64
-		ready   = groups[:0]
-	)
-	for _, g := range groups {
-		if conn := g.lane.live(); conn != nil && len(g.wires) <= chunk && conn.HasRoom(len(g.wires)) {
-			ready = append(ready, g)
-			continue
-		}
-		waits.Go(func() { // ends with the caller's patience; this function waits for it
-			refused.Add(int64(g.send(ctx, until, w)))
-		})
-	}
-	for _, g := range ready {
-		unsent += g.send(ctx, until, w)
-	}
-	waits.Wait()
-	return unsent + int(refused.Load())
+// Pipeline returns an empty pipeline. It costs next to nothing: make one for each batch, or use one again after Exec.
+func (c *Client) Pipeline() *Pipeline {
+	p := &Pipeline{batch: batch{core: c.core}}
+	p.queued = command.NewQueued(&p.batch)
+	return p
 }
 
-// byLane groups calls by connection, in the order of their first call, and starts the dials that will be needed.
-func (c *core) byLane(until time.Time, calls []*call) (groups []*group, unsent int) {
-	index := make(map[*lane]*group, 8)
-	for _, call := range calls {
-		if err := c.aim(call, until); err != nil {
-			call.unsent(err)
-			unsent++
-			continue
-		}
-		l := call.node.lane(call.slot)
-		g := index[l]
-		if g == nil {
-			g = &group{lane: l}
-			index[l] = g
-			groups = append(groups, g)
-			_, _ = l.startDial() // its error comes again when the lane is opened
-		}
-		g.calls = append(g.calls, call)
-		g.wires = append(g.wires, &call.wire)
+// Do queues any command, as Client.Do runs it. An argument that cannot be sent is the future's error.
+func (p *Pipeline) Do(args ...any) *Future[Reply] {
+	call := p.batch.Begin()
+	if index, reason := encode(&call.Request, args); reason != "" {
+		call.Refuse(index, reason)
 	}
-	return groups, unsent
+	return command.QueueReply(&p.queued, call)
 }
 
-// send sends the group in chunks, and returns how many calls could not be sent.
-func (g *group) send(ctx context.Context, until time.Time, w *wire.Waiter) (unsent int) {
-	for from := 0; from < len(g.wires); from += chunk {
-		to := min(from+chunk, len(g.wires))
-		if err := g.lane.send(ctx, until, w, g.wires[from:to]); err != nil {
-			for _, call := range g.calls[from:] {
-				call.unsent(err)
-			}
-			unsent = len(g.calls) - from
-			break
+// Exec runs the commands queued since the last Exec and returns when each has its outcome, or soon after ctx is done; a
+// ctx without a deadline is bounded by Options.CommandTimeout. It returns nil unless a command failed, else a
+// *PipelineError; the futures have the replies either way. Nil is no failure.
+//
+// Each command is redirected, refused and sent again by itself, by the rules for a single one; one that was answered is
+// never sent again. A very large pipeline is sent in pieces, so that other callers get their turn. A blocking command,
+// such as BLPOP, is refused: it would hold up those behind it.
+func (p *Pipeline) Exec(ctx context.Context) error {
+	f := p.batch.flight
+	if f == nil {
+		return nil
+	}
+	p.batch.flight = nil
+	defer f.release()
+	f.exec(ctx)
+	return f.settle(&p.queued)
+}
+
+// batch lends calls to the typed commands of a pipeline, and keeps them in their order.
+type batch struct {
+	core   *core
+	flight *flight // nil while nothing is queued
+}
+
+func (b *batch) Begin() *command.Call {
+	if b.flight == nil {
+		b.flight = b.core.flight()
+	}
+	return &b.flight.queue().Call
+}
+
+// exec brings every command queued to its outcome.
+func (f *flight) exec(ctx context.Context) {
+	_, until, err := f.core.enter(ctx)
+	if err != nil {
+		for i := range f.queued {
+			call := f.at(i)
+			call.err = cmp.Or(call.Refused(), call.check(), call.fail(NotExecuted, err))
+		}
+		return
+	}
+	defer f.core.running.leave()
+	for i := range f.queued {
+		call := f.at(i)
+		call.err = f.add(call)
+	}
+	if len(f.calls) > 0 {
+		f.core.run(ctx, until, f.calls, f)
+	}
+	for _, call := range f.splits {
+		call.join()
+	}
+}
+
+// add makes a queued call part of what is sent.
+func (f *flight) add(call *call) error {
+	if err := call.Refused(); err != nil {
+		return err
+	}
+	if err := call.check(); err != nil {
+		return err
+	}
+	splits, err := call.plan()
+	switch {
+	case err != nil:
+		return err
+	case call.blocks:
+		return call.refuse(0, call.name()+" waits at the server and would hold up the rest of the pipeline: run it by itself")
+	case splits:
+		f.split(call)
+	default:
+		f.calls = append(f.calls, call)
+	}
+	return nil
+}
+
+// settle gives the futures their outcomes, and returns the failures among them.
+func (f *flight) settle(q *queued) error {
+	var failed []command.Part
+	for i := range f.queued {
+		call := f.at(i)
+		if err := command.Settle(q, &call.Call, call.err); err != nil {
+			failed = append(failed, command.Part{Index: i, Node: nodeOf(err), Err: err})
 		}
 	}
-	return unsent
+	if failed == nil {
+		return nil
+	}
+	return command.NewPipelineError(f.queued, failed)
 }

@@ -2,13 +2,12 @@ package keyslot_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"net"
 	"slices"
+	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -16,323 +15,380 @@ import (
 	"github.com/keyslot-go/keyslot"
 	"github.com/keyslot-go/keyslot/command"
 	"github.com/keyslot-go/keyslot/internal/fakenode"
+	"github.com/keyslot-go/keyslot/internal/realcluster"
 	"github.com/keyslot-go/keyslot/keyslottest"
 )
 
-func TestCommandsOverSlotsKeepOrderAndDuplicates(t *testing.T) {
+// value returns what a future holds, which must be no error.
+func valueOf[T any](t *testing.T, f *keyslot.Future[T]) T {
+	t.Helper()
+	v, err := f.Get()
+	require.NoError(t, err)
+	return v
+}
+
+func TestAPipelineRunsEveryTypedCommand(t *testing.T) {
 	_, client := begin(t, keyslottest.Options{}, keyslot.Options{})
-	ctx := t.Context()
-	var (
-		pairs []command.Pair
-		keys  []string
-		want  []command.Optional[string]
-	)
-	for i := range 300 {
-		key := fmt.Sprint("key:", i)
-		keys = append(keys, key, "missing:"+key)
-		if i < 250 {
-			pairs = append(pairs, command.Pair{Key: key, Value: fmt.Sprint(i)})
-			want = append(want, command.Optional[string]{Value: fmt.Sprint(i), OK: true}, command.Optional[string]{})
-		} else {
-			want = append(want, command.Optional[string]{}, command.Optional[string]{})
+	p := client.Pipeline()
+	ping := p.Ping()
+	set := p.Set("a", "1", command.EX(time.Minute))
+	mset := p.MSet(command.Pair{Key: "b", Value: "2"}, command.Pair{Key: "c", Value: "3"}, command.Pair{Key: "{c}d", Value: "4"})
+	get, missing := p.Get("a"), p.Get("nowhere")
+	incr := p.Incr("a")
+	mget := p.MGet("b", "nowhere", "{c}d", "c", "b")
+	exists := p.Exists("a", "b", "b", "nowhere")
+	expire := p.Expire("b", time.Hour)
+	size := p.Do("DBSIZE")
+	hset := p.Do("HSET", "h", "field", 7)
+	hget := p.Do("HGET", "h", "field")
+	del := p.Del("a", "b", "c", "{c}d", "nowhere")
+	require.NoError(t, p.Exec(t.Context()), "Nil is no failure")
+
+	require.NoError(t, errors.Join(ping.Err(), set.Err(), mset.Err(), hset.Err()))
+	require.Equal(t, "1", valueOf(t, get))
+	require.ErrorIs(t, missing.Err(), keyslot.Nil)
+	require.EqualValues(t, 2, valueOf(t, incr))
+	have := func(s string) keyslot.Optional[string] { return keyslot.Optional[string]{Value: s, OK: true} }
+	require.Equal(t, []keyslot.Optional[string]{have("2"), {}, have("4"), have("3"), have("2")}, valueOf(t, mget))
+	require.EqualValues(t, 3, valueOf(t, exists))
+	require.True(t, valueOf(t, expire))
+	require.False(t, valueOf(t, size).IsNil())
+	field, err := valueOf(t, hget).Int64()
+	require.NoError(t, err)
+	require.EqualValues(t, 7, field)
+	require.EqualValues(t, 4, valueOf(t, del))
+}
+
+func TestAFutureHasNoReplyBeforeExec(t *testing.T) {
+	_, client := begin(t, keyslottest.Options{Shards: 1}, keyslot.Options{})
+	p := client.Pipeline()
+	visits := p.Incr("visits")
+	_, err := visits.Get()
+	require.ErrorContains(t, err, "call Exec first")
+	require.NotErrorIs(t, err, keyslot.Nil)
+	require.NoError(t, p.Exec(t.Context()))
+	require.EqualValues(t, 1, valueOf(t, visits))
+}
+
+func TestAnEmptyPipelineDoesNothing(t *testing.T) {
+	_, client := begin(t, keyslottest.Options{Shards: 1}, keyslot.Options{})
+	p := client.Pipeline()
+	require.NoError(t, p.Exec(t.Context()))
+	p.Incr("visits")
+	require.NoError(t, p.Exec(t.Context()))
+	require.NoError(t, p.Exec(t.Context()), "what was run is not run again")
+	got, err := client.Get(t.Context(), "visits")
+	require.NoError(t, err)
+	require.Equal(t, "1", got)
+}
+
+// Futures of one Exec stay as they are while the pipeline, and other pipelines with the same memory, go on.
+func TestFuturesOutliveTheirPipeline(t *testing.T) {
+	_, client := begin(t, keyslottest.Options{}, keyslot.Options{})
+	type kept struct {
+		want string
+		*keyslot.Future[string]
+	}
+	var all []kept
+	reused := client.Pipeline()
+	for round := range 40 {
+		fresh := client.Pipeline()
+		for i := range 30 {
+			key, value := fmt.Sprint("key:", i), strings.Repeat(fmt.Sprint(round, ":", i, " "), 1+i%29)
+			for _, p := range []*keyslot.Pipeline{reused, fresh} {
+				p.Set(key, value)
+				all = append(all, kept{value, p.Get(key)})
+			}
 		}
+		require.NoError(t, reused.Exec(t.Context()))
+		require.NoError(t, fresh.Exec(t.Context()))
 	}
-	require.NoError(t, client.MSet(ctx, pairs...))
-	got, err := client.MGet(ctx, append(keys, keys...)...)
-	require.NoError(t, err)
-	require.Equal(t, append(want, want...), got)
-
-	n, err := client.Exists(ctx, "key:1", "key:2", "key:1", "nowhere")
-	require.NoError(t, err)
-	require.EqualValues(t, 3, n, "a key given twice counts twice")
-	for _, name := range []string{"TOUCH", "UNLINK"} {
-		reply, err := client.Do(ctx, name, "key:1", "key:2", "nowhere")
-		require.NoError(t, err)
-		n, err := reply.Int64()
-		require.NoError(t, err)
-		require.EqualValues(t, 2, n)
+	for _, f := range all {
+		require.Equal(t, f.want, valueOf(t, f.Future))
 	}
-	n, err = client.Del(ctx, keys...)
-	require.NoError(t, err)
-	require.EqualValues(t, 248, n)
 }
 
-func TestOfTwoPairsWithOneKeyTheLaterWins(t *testing.T) {
+func TestErrorsInTheMiddleOfAPipelineAreThoseCommandsAlone(t *testing.T) {
 	_, client := begin(t, keyslottest.Options{}, keyslot.Options{})
-	require.NoError(t, client.MSet(t.Context(), command.Pair{Key: "a", Value: "1"}, command.Pair{Key: "b", Value: "2"}, command.Pair{Key: "a", Value: "3"}))
-	got, err := client.Get(t.Context(), "a")
-	require.NoError(t, err)
-	require.Equal(t, "3", got)
+	p := client.Pipeline()
+	before := p.Set("a", "text")
+	wrongType := p.Incr("a")
+	unfit := p.Set("b", "v", command.EX(time.Millisecond))
+	noArg := p.Do("SET", "b", time.Second)
+	cross := p.Do("RENAME", "a", "b")
+	arity := p.Do("GET")
+	blocking := p.Do("BLPOP", "list", 1)
+	nothing := p.Do()
+	noKeys := p.Del()
+	after := p.Get("a")
+	err := p.Exec(t.Context())
+
+	require.NoError(t, before.Err())
+	require.Equal(t, "text", valueOf(t, after))
+	require.ErrorAs(t, wrongType.Err(), new(keyslot.ServerError))
+	for _, err := range []error{unfit.Err(), noArg.Err(), cross.Err(), arity.Err(), blocking.Err(), nothing.Err(), noKeys.Err()} {
+		require.ErrorAs(t, err, new(*keyslot.ArgumentError))
+		require.ErrorIs(t, err, keyslot.ErrNotExecuted)
+	}
+	require.ErrorContains(t, blocking.Err(), "BLPOP waits at the server and would hold up the rest of the pipeline")
+
+	var failed *keyslot.PipelineError
+	require.ErrorAs(t, err, &failed)
+	require.Equal(t, 10, failed.Total)
+	require.Equal(t, 8, failed.Failed)
+	require.Equal(t, 1, failed.Parts()[0].Index)
+	require.Equal(t, wrongType.Err(), failed.Parts()[0].Err)
+	require.NotEmpty(t, failed.Parts()[0].Node)
+	require.NotErrorIs(t, err, keyslot.ErrNotExecuted, "two commands ran")
+	require.NotErrorIs(t, err, keyslot.ErrUnknownOutcome)
+	require.ErrorContains(t, err, "8 of 10 commands of the pipeline failed, the first, at index 1: INCR")
 }
 
-// Keys of many slots reach each node as one write, with one command for each slot.
-func TestASplitCommandIsOneWriteForEachNode(t *testing.T) {
+func TestAPipelineThatCannotBeginExecutesNothing(t *testing.T) {
+	_, client := begin(t, keyslottest.Options{}, keyslot.Options{})
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	for _, row := range []struct {
+		ctx   context.Context
+		cause error
+	}{{ended, context.Canceled}, {nil, nil}} {
+		p := client.Pipeline()
+		incr, mget := p.Incr("visits"), p.MGet("a", "b")
+		err := p.Exec(row.ctx)
+		for _, err := range []error{err, incr.Err(), mget.Err()} {
+			require.ErrorIs(t, err, keyslot.ErrNotExecuted)
+			if row.cause != nil {
+				require.ErrorIs(t, err, row.cause)
+			}
+		}
+		require.NoError(t, p.Exec(t.Context()), "they are gone")
+	}
+	p := client.Pipeline()
+	incr := p.Incr("visits")
+	require.NoError(t, client.Close())
+	require.ErrorIs(t, p.Exec(t.Context()), keyslot.ErrClosed)
+	require.ErrorIs(t, incr.Err(), keyslot.ErrClosed)
+}
+
+// Each node gets its commands in one write, in their order; parts of split ones too.
+func TestAPipelineIsOneWriteForEachNode(t *testing.T) {
 	story(t, keyslot.Options{}, func(t *testing.T, s *stage) {
 		for _, node := range []*fakenode.Node{s.lower, s.upper} {
 			node.On("PING", says("+PONG"))
-			node.Handle(func(r fakenode.Request) (fakenode.Reaction, bool) {
-				reply := fmt.Sprintf("*%d\r\n", len(r.Args)-1)
-				for _, key := range r.Args[1:] {
-					reply += fmt.Sprintf("$%d\r\n%s\r\n", len(key), key)
-				}
-				return fakenode.Reaction{Send: reply}, r.Name() == "MGET"
-			})
+			node.On("SET", ok)
+			node.On("INCR", one)
+			node.On("DEL", one)
 		}
-		_, err := s.client.MGet(t.Context(), low, up) // connects to both
+		_, err := s.client.Del(t.Context(), low, up) // connects to both
 		require.NoError(t, err)
 		s.writes.Store(0)
-		keys := []string{"hello", "foo", "bar", "{hello}2", "a", "{foo}2", "b", "hello", "c"}
-		got, err := s.client.MGet(t.Context(), keys...)
-		require.NoError(t, err)
-		for i, key := range keys {
-			require.Equal(t, key, got[i].Value)
+		p := s.client.Pipeline()
+		for i := range 20 {
+			p.Set(low, fmt.Sprint(i))
+			p.Set(up, fmt.Sprint(i))
+			p.Incr(low)
 		}
+		p.Del(low, up)
+		p.Set(low, "last")
+		require.NoError(t, p.Exec(t.Context()))
 		require.EqualValues(t, 2, s.writes.Load())
-		slots := map[uint16]bool{}
-		for _, key := range keys {
-			slots[keyslot.Slot(key)] = true
+		sets := names(sent(s.lower, "SET"))
+		require.Equal(t, "SET hello last", sets[20])
+		for i := range 20 {
+			require.Equal(t, fmt.Sprint("SET hello ", i), sets[i])
 		}
-		require.Equal(t, len(slots), len(sent(s.lower, "MGET"))+len(sent(s.upper, "MGET"))-2)
-		require.Contains(t, names(sent(s.lower, "MGET")), "MGET hello {hello}2 hello")
+		tape := names(s.lower.Tape())
+		require.Equal(t, []string{"INCR hello", "DEL hello", "SET hello last"}, tape[len(tape)-3:])
 	})
 }
 
-func TestAFailedPartListsItsKeys(t *testing.T) {
+// Of one pipeline, one command is redirected, one refused for a while, one asked elsewhere: those are sent again, and what
+// was answered is not.
+func TestCommandsOfAPipelineAreRetriedEachForItself(t *testing.T) {
 	story(t, keyslot.Options{}, func(t *testing.T, s *stage) {
-		s.lower.On("DEL", one)
-		s.upper.On("DEL", says("-NOPERM no permissions"))
-		_, err := s.client.Del(t.Context(), "hello", "foo", "bar", "{foo}2", "foo")
-		var parts *keyslot.PartsError
-		require.ErrorAs(t, err, &parts)
-		require.Equal(t, 5, parts.Total)
-		var failed []string
-		for _, part := range parts.Parts() {
-			failed = append(failed, part.Key)
-			require.Equal(t, upper, part.Node)
-			require.ErrorIs(t, part.Err, keyslot.ErrNotExecuted)
-		}
-		require.Equal(t, []string{"foo", "{foo}2", "foo"}, failed)
-		require.NotErrorIs(t, err, keyslot.ErrNotExecuted, "the other slot's keys are gone")
-		require.NotErrorIs(t, err, keyslot.ErrUnknownOutcome)
-
-		s.upper.On("DEL", reset)
-		_, err = s.client.Del(t.Context(), "hello", "foo")
-		require.ErrorIs(t, err, keyslot.ErrUnknownOutcome)
-		s.lower.On("DEL", says("-NOPERM no permissions"))
-		s.upper.On("DEL", says("-NOPERM no permissions"))
-		_, err = s.client.Del(t.Context(), "hello", "foo")
-		require.ErrorIs(t, err, keyslot.ErrNotExecuted)
-	})
-}
-
-// Each part has its own fate: one is redirected, one waits, one is lost and sent again, one is answered.
-func TestPartsAreRetriedEachForItself(t *testing.T) {
-	story(t, keyslot.Options{}, func(t *testing.T, s *stage) {
-		bar, foo, other := says("*1\r\n$1\r\n1"), says("*1\r\n$1\r\n2"), says("*1\r\n$1\r\n3")
-		var tries sync.Map
-		answer := func(r fakenode.Request) (fakenode.Reaction, bool) {
-			if r.Name() != "MGET" {
-				return fakenode.Reaction{}, false
-			}
-			n, _ := tries.LoadOrStore(r.Args[1], new(atomic.Int32))
-			first := n.(*atomic.Int32).Add(1) == 1
-			switch {
-			case r.Args[1] == "bar" && first:
-				return says("-ASK 5061 %s", upper), true
-			case r.Args[1] == "bar":
-				return bar, true
-			case r.Args[1] == "foo" && first:
-				return says("-CLUSTERDOWN The cluster is down"), true
-			case r.Args[1] == "foo":
-				return foo, true
-			}
-			return other, true
-		}
-		s.lower.Handle(answer)
-		s.upper.Handle(answer)
-		got, err := s.client.MGet(t.Context(), "bar", "foo", "hello")
-		require.NoError(t, err)
-		require.Equal(t, []command.Optional[string]{{Value: "1", OK: true}, {Value: "2", OK: true}, {Value: "3", OK: true}}, got)
+		s.lower.On("INCR", one)
+		s.lower.On("SET", says("-ASK 866 %s", upper))
+		s.upper.On("SET", ok)
+		s.upper.On("GET", says("-CLUSTERDOWN The cluster is down"))
+		s.lower.On("GET", says("-LOADING Redis is loading the dataset in memory"), value)
+		s.upper.On("INCR", says("-MOVED 12182 %s", lower))
+		p := s.client.Pipeline()
+		answered, asked, moved, down := p.Incr(low), p.Set(low, "v"), p.Incr(up), p.Get(up)
+		require.NoError(t, p.Exec(t.Context()))
+		require.EqualValues(t, 1, valueOf(t, answered))
+		require.NoError(t, asked.Err())
+		require.EqualValues(t, 1, valueOf(t, moved))
+		require.Equal(t, "value", valueOf(t, down))
+		require.Len(t, sent(s.lower, "INCR"), 2, "one of its own, one redirected to it")
 		require.Len(t, sent(s.upper, "ASKING"), 1)
-		require.Len(t, sent(s.lower, "MGET"), 2)
-		require.Len(t, sent(s.upper, "MGET"), 3)
 	})
 }
 
-// One node of a split command is dead and the caller gives up: no part is left behind, and each is told what is known.
-func TestASplitCommandEndsWithItsContext(t *testing.T) {
-	for _, patience := range []time.Duration{time.Millisecond, time.Second, 3 * time.Second} {
-		story(t, keyslot.Options{}, func(t *testing.T, s *stage) {
-			s.net.BlackHole(upper)
-			s.lower.On("DEL", stuck())
-			ctx, cancel := context.WithCancel(t.Context())
-			time.AfterFunc(patience, cancel)
-			_, err := s.client.Do(ctx, "DEL", low, up, "bar", "{foo}2", "a", "b", "c")
-			require.ErrorIs(t, err, context.Canceled)
-			require.ErrorIs(t, err, keyslot.ErrUnknownOutcome)
-			require.LessOrEqual(t, time.Since(s.began), patience)
-			var parts *keyslot.PartsError
-			require.ErrorAs(t, err, &parts)
-			for _, part := range parts.Parts() {
-				unknown := keyslot.Slot(part.Key) < 8192
-				if unknown {
-					require.ErrorIs(t, part.Err, keyslot.ErrUnknownOutcome)
-				} else {
-					require.ErrorIs(t, part.Err, keyslot.ErrNotExecuted)
-				}
-			}
-		})
-	}
+// Refused commands wait for as long as chance says, but those of one slot for each other.
+func TestRefusedCommandsOfASlotAreSentAgainInTheirOrder(t *testing.T) {
+	story(t, keyslot.Options{}, func(t *testing.T, s *stage) {
+		const n = 20
+		refusals := slices.Repeat([]fakenode.Reaction{says("-CLUSTERDOWN The cluster is down"), says("-NOREPLICAS Not enough good replicas to write.")}, n)
+		s.lower.On("SET", append(refusals, ok)...)
+		p := s.client.Pipeline()
+		var want []string
+		for i := range n {
+			p.Set(low, fmt.Sprint(i))
+			want = append(want, fmt.Sprint("SET hello ", i))
+		}
+		require.NoError(t, p.Exec(t.Context()))
+		sets := names(sent(s.lower, "SET"))
+		require.Equal(t, slices.Repeat(want, 3), sets)
+	})
 }
 
-func TestANodeThatHasToBeDialledHoldsUpNoOtherPart(t *testing.T) {
+// The connection dies half-way: what was answered stays answered, what only reads is sent again, a write is unknown.
+func TestAConnectionLostUnderAPipelineLosesOnlyWhatItOwes(t *testing.T) {
 	story(t, keyslot.Options{}, func(t *testing.T, s *stage) {
+		s.lower.On("INCR", one, reset)
+		s.lower.On("GET", value)
+		s.upper.On("INCR", one)
+		p := s.client.Pipeline()
+		answered, lost, read, elsewhere := p.Incr(low), p.Incr(low), p.Get(low), p.Incr(up)
+		err := p.Exec(t.Context())
+		require.EqualValues(t, 1, valueOf(t, answered))
+		require.ErrorIs(t, lost.Err(), keyslot.ErrUnknownOutcome)
+		require.Equal(t, "value", valueOf(t, read))
+		require.EqualValues(t, 1, valueOf(t, elsewhere))
+		require.ErrorIs(t, err, keyslot.ErrUnknownOutcome)
+		var failed *keyslot.PipelineError
+		require.ErrorAs(t, err, &failed)
+		require.Equal(t, 1, failed.Failed)
+		require.Len(t, sent(s.lower, "INCR"), 2)
+	})
+}
+
+func TestACancelledPipelineTellsWhatItKnows(t *testing.T) {
+	story(t, keyslot.Options{}, func(t *testing.T, s *stage) {
+		s.lower.On("INCR", one, stuck())
 		s.net.BlackHole(upper)
-		s.lower.On("DEL", one)
-		_, err := s.client.Del(within(t, time.Second), up, low)
-		require.ErrorIs(t, err, context.DeadlineExceeded)
-		var parts *keyslot.PartsError
-		require.ErrorAs(t, err, &parts)
-		require.Len(t, parts.Parts(), 1)
-		require.Equal(t, up, parts.Parts()[0].Key)
-		require.ErrorIs(t, parts.Parts()[0].Err, keyslot.ErrNotExecuted)
+		p := s.client.Pipeline()
+		answered, stuck, unsent := p.Incr(low), p.Incr(low), p.Incr(up)
+		err := p.Exec(within(t, time.Second))
+		require.InDelta(t, 1, time.Since(s.began).Seconds(), 0.001)
+		require.EqualValues(t, 1, valueOf(t, answered))
+		require.ErrorIs(t, stuck.Err(), keyslot.ErrUnknownOutcome)
+		require.ErrorIs(t, stuck.Err(), context.DeadlineExceeded)
+		require.ErrorIs(t, unsent.Err(), keyslot.ErrNotExecuted)
+		require.ErrorIs(t, err, keyslot.ErrUnknownOutcome)
+		require.NotErrorIs(t, err, keyslot.ErrNotExecuted)
+
+		s.lower.Cut(fakenode.RST)
+		s.lower.On("GET", value)
+		again := p.Get(low)
+		require.NoError(t, p.Exec(t.Context()), "the pipeline is as good as before")
+		require.Equal(t, "value", valueOf(t, again))
 	})
 }
 
-func TestRepliesThatDoNotFitTogetherAreAnError(t *testing.T) {
-	for _, odd := range []string{"*2\r\n+a\r\n+b", "*0", "+OK", "_", "$1\r\na", "%1\r\n+a\r\n+b"} {
-		story(t, keyslot.Options{}, func(t *testing.T, s *stage) {
-			s.lower.On("MGET", says("*1\r\n$1\r\na"))
-			s.upper.On("MGET", says("%s", odd))
-			_, err := s.client.MGet(t.Context(), low, up)
-			require.Error(t, err, odd)
-			_, err = s.client.Do(t.Context(), "MGET", low, up)
-			require.Error(t, err, odd)
-			s.lower.On("DEL", one)
-			s.upper.On("DEL", says("%s", odd))
-			_, err = s.client.Del(t.Context(), low, up)
-			require.Error(t, err, odd)
-		})
-	}
-}
-
-func TestCommandsForAllShardsAreJoined(t *testing.T) {
-	cluster, client := begin(t, keyslottest.Options{Replicas: 1}, keyslot.Options{})
-	ctx := t.Context()
-	for i := range 60 {
-		require.NoError(t, client.Set(ctx, fmt.Sprint("key:", i), "v"))
-	}
-	reply, err := client.Do(ctx, "DBSIZE")
-	require.NoError(t, err)
-	n, err := reply.Int64()
-	require.NoError(t, err)
-	require.EqualValues(t, 60, n)
-
-	reply, err = client.Do(ctx, "KEYS", "key:1*")
-	require.NoError(t, err)
-	keys, err := reply.Strings()
-	require.NoError(t, err)
-	require.Len(t, keys, 11)
-
-	sha, err := client.Do(ctx, "SCRIPT", "LOAD", "return 1")
-	require.NoError(t, err)
-	digest, err := sha.Text()
-	require.NoError(t, err)
-	exists := func() (found []string) {
-		reply, err := client.Do(ctx, "SCRIPT", "EXISTS", digest, "0000000000000000000000000000000000000000")
-		if err == nil { // the node may be on its way out
-			found, _ = reply.Strings()
+func TestTenThousandCommandsInOnePipeline(t *testing.T) {
+	_, client := begin(t, keyslottest.Options{}, keyslot.Options{MaxInFlight: 512})
+	const n = 10_000
+	p := client.Pipeline()
+	for range 2 {
+		var gets [n]*keyslot.Future[string]
+		for i := range n {
+			key := fmt.Sprint("key:", i)
+			p.Set(key, key)
+			gets[i] = p.Get(key)
 		}
-		return found
-	}
-	require.Equal(t, []string{"1", "0"}, exists())
-	_, err = cluster.Replace(cluster.Shards()[0].Primary.ID) // forgets its scripts
-	require.NoError(t, err)
-	_, err = client.Get(ctx, "key:1")
-	require.NoError(t, err)
-	require.Eventually(t, func() bool { return slices.Equal(exists(), []string{"0", "0"}) }, 5*time.Second, 10*time.Millisecond)
-
-	_, err = client.Do(ctx, "FLUSHALL")
-	require.NoError(t, err)
-	reply, err = client.Do(ctx, "DBSIZE")
-	require.NoError(t, err)
-	n, err = reply.Int64()
-	require.NoError(t, err)
-	require.Zero(t, n)
-}
-
-func TestACommandForAllShardsListsTheNodesThatFailed(t *testing.T) {
-	story(t, keyslot.Options{}, func(t *testing.T, s *stage) {
-		s.lower.On("FLUSHALL", ok)
-		s.upper.On("FLUSHALL", says("-NOPERM no permissions"))
-		_, err := s.client.Do(t.Context(), "FLUSHALL")
-		var parts *keyslot.PartsError
-		require.ErrorAs(t, err, &parts)
-		require.Equal(t, 2, parts.Total)
-		require.Len(t, parts.Parts(), 1)
-		require.Equal(t, upper, parts.Parts()[0].Node)
-		require.Empty(t, parts.Parts()[0].Key)
-	})
-}
-
-// dialled counts connections to a real listener.
-func dialled(counter *atomic.Int32) func(ctx context.Context, network, addr string) (net.Conn, error) {
-	return func(ctx context.Context, network, addr string) (net.Conn, error) {
-		counter.Add(1)
-		var d net.Dialer
-		return d.DialContext(ctx, network, addr)
+		require.NoError(t, p.Exec(t.Context()))
+		for i, get := range gets {
+			require.Equal(t, fmt.Sprint("key:", i), valueOf(t, get))
+		}
 	}
 }
 
-func TestOneShardTakesOneDial(t *testing.T) {
-	var dials atomic.Int32
-	_, client := begin(t, keyslottest.Options{Shards: 1}, keyslot.Options{Dial: dialled(&dials)})
-	require.NoError(t, client.Set(t.Context(), "key", "v"))
-	_, err := client.Get(t.Context(), "key")
-	require.NoError(t, err)
-	require.EqualValues(t, 1, dials.Load())
+// pipelines counts in pipelines while slots move, and knows what the counters must hold then.
+type pipelines struct {
+	client *keyslot.Client
+	prefix string
+	stop   context.CancelFunc
+	work   sync.WaitGroup
+	rounds [8]int // by worker: pipelines that were executed
+	failed [8]error
 }
 
-func TestManyCallersShareOneConnectionToANode(t *testing.T) {
-	var dials atomic.Int32
-	_, client := begin(t, keyslottest.Options{Shards: 3}, keyslot.Options{Dial: dialled(&dials)})
-	var callers sync.WaitGroup
-	for i := range 100 {
-		callers.Go(func() {
-			for j := range 20 {
-				key := fmt.Sprint("key:", i, ":", j)
-				require.NoError(t, client.Set(t.Context(), key, key))
-				got, err := client.Get(t.Context(), key)
-				require.NoError(t, err)
-				require.Equal(t, key, got)
+func startPipelines(client *keyslot.Client) *pipelines {
+	ctx, stop := context.WithCancel(context.Background())
+	l := &pipelines{client: client, prefix: "pipelines:", stop: stop}
+	for worker := range l.rounds {
+		l.work.Go(func() {
+			for p := client.Pipeline(); ctx.Err() == nil && l.failed[worker] == nil; l.rounds[worker]++ {
+				l.failed[worker] = l.round(p, worker)
 			}
 		})
 	}
-	callers.Wait()
-	require.EqualValues(t, 3, dials.Load())
+	return l
 }
 
-func TestConnsPerNodeKeepsASlotOnItsConnection(t *testing.T) {
-	story(t, keyslot.Options{ConnsPerNode: 4}, func(t *testing.T, s *stage) {
-		s.lower.On("SET", ok)
-		var callers sync.WaitGroup
-		for range 5 {
-			for _, key := range []string{"hello", "bar", "b", "{hello}x"} {
-				callers.Go(func() { require.NoError(t, s.client.Set(t.Context(), key, "v")) })
-			}
+func (l *pipelines) key(worker, i int) string { return fmt.Sprintf("%s%d:%d", l.prefix, worker, i) }
+
+// round increments 40 counters of the worker's own, twice each, and checks every reply: nothing is lost, nothing runs twice,
+// and the commands on one key run in order.
+func (l *pipelines) round(p *keyslot.Pipeline, worker int) error {
+	var first, second [40]*keyslot.Future[int64]
+	var keys []string
+	for i := range first {
+		keys = append(keys, l.key(worker, i))
+		first[i] = p.Incr(keys[i])
+	}
+	for i := range second {
+		second[i] = p.Incr(keys[i])
+	}
+	all := p.MGet(keys...)
+	if err := p.Exec(context.Background()); err != nil {
+		return err
+	}
+	values, err := all.Get()
+	if err != nil {
+		return err
+	}
+	for i := range first {
+		a, _ := first[i].Get()
+		b, _ := second[i].Get()
+		want := int64(2*l.rounds[worker] + 1)
+		if a != want || b != want+1 || values[i].Value != fmt.Sprint(b) {
+			return fmt.Errorf("counter %d: %d, %d, %s; wanted %d", i, a, b, values[i].Value, want)
 		}
-		callers.Wait()
-		synctest.Wait()
-		conns := map[string]map[int]bool{}
-		for _, r := range sent(s.lower, "SET") {
-			key := fmt.Sprint(keyslot.Slot(r.Args[1]))
-			if conns[key] == nil {
-				conns[key] = map[int]bool{}
-			}
-			conns[key][r.Conn] = true
-		}
-		for slot, used := range conns {
-			require.Len(t, used, 1, slot)
-		}
+	}
+	return nil
+}
+
+func (l *pipelines) end(t *testing.T) {
+	t.Helper()
+	l.stop()
+	l.work.Wait()
+	require.NoError(t, errors.Join(l.failed[:]...))
+	for _, rounds := range l.rounds {
+		require.NotZero(t, rounds)
+	}
+}
+
+func TestPipelinesWhileSlotsMoveFailNothingAndRunNothingTwice(t *testing.T) {
+	cluster, client := begin(t, keyslottest.Options{Replicas: 1, StepPause: 20 * time.Microsecond}, keyslot.Options{})
+	l := startPipelines(client)
+	_, err := cluster.AddShard()
+	require.NoError(t, err)
+	require.NoError(t, cluster.Rebalance(t.Context()))
+	require.NoError(t, cluster.Failover(cluster.Shards()[0].Replicas[0].ID))
+	require.NoError(t, cluster.RemoveShard(t.Context(), cluster.Shards()[1].Primary.ID))
+	l.end(t)
+}
+
+func TestPipelinesWhileARealClusterMovesSlots(t *testing.T) {
+	onEngines(t, realcluster.Options{}, func(t *testing.T, cluster *realcluster.Cluster) {
+		client := connect(t, keyslot.Options{Endpoints: cluster.Addrs()[:1]})
+		l := startPipelines(client)
+		require.NoError(t, cluster.Reshard(t.Context(), cluster.Node(0), cluster.Node(1), 300))
+		replicas, err := cluster.ReplicasOf(t.Context(), 2)
+		require.NoError(t, err)
+		require.NoError(t, cluster.Failover(t.Context(), replicas[0]))
+		l.end(t)
 	})
 }

@@ -20,35 +20,47 @@ type Commands struct{ core Core }
 // New returns the commands that run on core. The client calls it; a program has no need to.
 func New(core Core) Commands { return Commands{core} }
 
-// Core runs the commands. The client implements it.
+// Core runs the commands. The client implements it, and the batch of a pipeline.
 type Core interface {
 	// Begin lends an empty call, to be encoded, run once and then ended.
 	Begin() *Call
 }
 
+func (c Commands) begin() *Call { return c.core.Begin() }
+
 // Call is one command between its caller and the core: first the request, then the reply.
+//
+// A command is written once, as an encoder (a method of Call, such as get) and a decoder (such as text). The typed method of
+// Commands runs the two at once, that of Queued keeps the call with a future for its reply.
 type Call struct {
 	Request resp.Request
 	Frame   []byte // the reply, one complete RESP frame and never an error; valid until end
 
-	run func(ctx context.Context) error
-	end func()
-	err error // what is wrong with an argument; nothing is sent then
+	future settler // of a queued call
+	err    error   // what is wrong with an argument; nothing is sent then
+	run    func(ctx context.Context) error
+	end    func()
 }
 
 // NewCall returns a call that core lends again and again. run sends the request and sets Frame or fails; end takes the
 // call back.
 func NewCall(run func(ctx context.Context) error, end func()) Call { return Call{run: run, end: end} }
 
-// refuse notes an argument that cannot be sent; the first one counts.
-func (c *Call) refuse(reason string) {
+// Refuse notes an argument that cannot be sent; the first one counts.
+func (c *Call) Refuse(index int, reason string) {
 	if c.err == nil {
 		c.err = &Error{
 			Command: string(c.Request.At(0)), Slot: NoSlot, Outcome: NotExecuted,
-			Err: &ArgumentError{Index: c.Request.Len(), Reason: reason},
+			Err: &ArgumentError{Index: index, Reason: reason},
 		}
 	}
 }
+
+// refuse is Refuse for the argument that is encoded next.
+func (c *Call) refuse(reason string) { c.Refuse(c.Request.Len(), reason) }
+
+// Refused returns what is wrong with an argument, or nil.
+func (c *Call) Refused() error { return c.err }
 
 func (c *Call) exec(ctx context.Context) error {
 	if c.err != nil {
@@ -58,73 +70,22 @@ func (c *Call) exec(ctx context.Context) error {
 }
 
 // finish gives the call back to the core, which may lend it to another caller at once.
-func (c *Call) finish() {
-	c.err = nil
-	c.end()
-}
+func (c *Call) finish() { c.end() }
 
-// Each of the following runs the call, decodes its reply as one Go type, and ends it.
+// Forget makes the call empty again but for its request and reply, for the next caller.
+func (c *Call) Forget() { c.err, c.future = nil, nil }
 
-func (c *Call) none(ctx context.Context) error {
+// run runs an encoded call, decodes its reply, and ends it.
+func run[T any](ctx context.Context, c *Call, decode decoder[T]) (value T, err error) {
 	defer c.finish()
-	return c.exec(ctx)
+	if err = c.exec(ctx); err != nil {
+		return value, err
+	}
+	return decode(c, nil)
 }
 
-func (c *Call) text(ctx context.Context) (string, error) {
-	defer c.finish()
-	if err := c.exec(ctx); err != nil {
-		return "", err
-	}
-	b, ok := resp.Payload(c.Frame)
-	if !ok {
-		return "", c.mismatch("a string")
-	}
-	return string(b), nil
-}
-
-func (c *Call) int64(ctx context.Context) (int64, error) {
-	defer c.finish()
-	if err := c.exec(ctx); err != nil {
-		return 0, err
-	}
-	n, ok := resp.Int(c.Frame)
-	if !ok {
-		return 0, c.mismatch("an integer")
-	}
-	return n, nil
-}
-
-func (c *Call) flag(ctx context.Context) (bool, error) {
-	n, err := c.int64(ctx)
-	return n == 1, err
-}
-
-func (c *Call) optionals(ctx context.Context) ([]Optional[string], error) {
-	defer c.finish()
-	if err := c.exec(ctx); err != nil {
-		return nil, err
-	}
-	v, err := resp.Decode(c.Frame)
-	if err != nil || v.Kind != resp.Array {
-		return nil, c.mismatch("an array of strings")
-	}
-	out := make([]Optional[string], len(v.Elems))
-	for i, e := range v.Elems {
-		out[i] = Optional[string]{Value: e.Str, OK: e.Kind != resp.Null}
-	}
-	return out, nil
-}
-
-// mismatch is the error for a reply of another type than the command promises. A null is Nil.
-func (c *Call) mismatch(want string) error {
-	if resp.KindOf(c.Frame) == resp.Null {
-		return Nil
-	}
-	return &Error{
-		Command: string(c.Request.At(0)), Slot: NoSlot, Outcome: Answered,
-		Err: &TypeError{Want: want, Got: kindName(resp.KindOf(c.Frame))},
-	}
-}
+// only is the error of a command whose reply tells nothing else.
+func only(_ struct{}, err error) error { return err }
 
 // Optional is a value that may be missing, such as one of MGET's.
 type Optional[T any] struct {

@@ -120,11 +120,12 @@ type TypeError struct {
 
 func (e *TypeError) Error() string { return "reply is " + e.Got + ", not " + e.Want }
 
-// Part is how one part of a command that was split over slots or nodes failed.
+// Part is how one part of a command that was split over slots or nodes failed, or one command of a pipeline.
 type Part struct {
-	Key  string // the key, where the command was split by keys
-	Node string // the node that answered or was tried last
-	Err  error
+	Key   string // the key, where a command was split by keys
+	Index int    // the position of the command, in a pipeline
+	Node  string // the node that answered or was tried last
+	Err   error
 }
 
 // PartsError is how a command fails that was split over slots or nodes: MGET, MSET, DEL, EXISTS, UNLINK and TOUCH over
@@ -134,7 +135,7 @@ type Part struct {
 type PartsError struct {
 	Command string
 	Total   int // how many parts there were
-	parts   []Part
+	parts   parts
 }
 
 // NewPartsError returns the error of the failed parts out of total.
@@ -151,12 +152,49 @@ func (e *PartsError) Error() string {
 
 // Is makes errors.Is answer for the command as a whole: ErrNotExecuted holds of all parts or not at all, any other error,
 // such as the context's, if it is the cause in one of them.
-func (e *PartsError) Is(target error) bool {
+func (e *PartsError) Is(target error) bool { return e.parts.is(target, e.Total) }
+
+// As finds the first part's error that target can hold, so that errors.As reaches a ServerError in a part.
+func (e *PartsError) As(target any) bool { return e.parts.as(target) }
+
+// PipelineError is how Exec fails: some commands of the pipeline did, and their futures say how. The others have succeeded.
+//
+// It is ErrNotExecuted only if no command ran, and ErrUnknownOutcome if the outcome of any is unknown.
+type PipelineError struct {
+	Total  int // how many commands were executed together
+	Failed int // how many of them failed
+	parts  parts
+}
+
+// NewPipelineError returns the error of the failed commands out of total.
+func NewPipelineError(total int, failed []Part) *PipelineError {
+	return &PipelineError{Total: total, Failed: len(failed), parts: failed}
+}
+
+// Parts lists the failed commands in the order in which they were queued.
+func (e *PipelineError) Parts() []Part { return e.parts }
+
+func (e *PipelineError) Error() string {
+	return fmt.Sprintf("keyslot: %d of %d commands of the pipeline failed, the first, at index %d: %s",
+		e.Failed, e.Total, e.parts[0].Index, strings.TrimPrefix(e.parts[0].Err.Error(), "keyslot: "))
+}
+
+// Is makes errors.Is answer for the pipeline as a whole: ErrNotExecuted holds of all commands or not at all, any other error,
+// such as the context's, if it is the cause in one of them.
+func (e *PipelineError) Is(target error) bool { return e.parts.is(target, e.Total) }
+
+// As finds the first command's error that target can hold.
+func (e *PipelineError) As(target any) bool { return e.parts.as(target) }
+
+// parts are the failed ones of several, at least one.
+type parts []Part
+
+func (ps parts) is(target error, total int) bool {
 	all := target == ErrNotExecuted
-	if all && len(e.parts) < e.Total {
+	if all && len(ps) < total {
 		return false
 	}
-	for _, p := range e.parts {
+	for _, p := range ps {
 		if errors.Is(p.Err, target) != all {
 			return !all
 		}
@@ -164,9 +202,8 @@ func (e *PartsError) Is(target error) bool {
 	return all
 }
 
-// As finds the first part's error that target can hold, so that errors.As reaches a ServerError in a part.
-func (e *PartsError) As(target any) bool {
-	for _, p := range e.parts {
+func (ps parts) as(target any) bool {
+	for _, p := range ps {
 		if errors.As(p.Err, target) {
 			return true
 		}

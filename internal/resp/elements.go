@@ -1,22 +1,42 @@
 package resp
 
-// Elements splits the frame of an array, a set or a push into the frames of its elements, without copying. ok is false
-// for any other frame, and for a streamed aggregate, which no server sends.
-func Elements(frame []byte) (elems [][]byte, ok bool) {
+// Elements walks over the frames of the elements of an array, a set or a push, without copying.
+type Elements struct {
+	rest []byte
+	left int
+}
+
+// Open returns the elements of a frame. ok is false for anything but an array, a set or a push, and for a streamed one,
+// which no server sends.
+func Open(frame []byte) (e Elements, ok bool) {
 	d := newDecoder(frame)
 	h, err := d.valueHead(0)
 	if err != nil || h.form != aggregate || h.n < 0 || h.n > d.room {
+		return Elements{}, false
+	}
+	return Elements{rest: frame[d.pos:], left: h.n}, true
+}
+
+// Left returns how many elements are still to come; it is never more than the frame has room for.
+func (e *Elements) Left() int { return e.left }
+
+// Rest returns the frames of the elements still to come, as they stand.
+func (e *Elements) Rest() []byte { return e.rest }
+
+// Next returns the frame of the next element; ok is false when none is left, or what follows is not one.
+func (e *Elements) Next() (frame []byte, ok bool) {
+	if e.left == 0 {
 		return nil, false
 	}
-	elems = make([][]byte, 0, h.n)
-	var s Scanner
-	for rest := frame[d.pos:]; len(elems) < h.n; {
-		n, err := s.Scan(rest)
-		if err != nil || n == 0 {
+	n := frequent(e.rest)
+	if n == 0 {
+		var s Scanner
+		var err error
+		if n, err = s.Scan(e.rest); err != nil || n == 0 {
 			return nil, false
 		}
-		elems = append(elems, rest[:n:n])
-		rest = rest[n:]
 	}
-	return elems, true
+	frame = e.rest[:n:n]
+	e.rest, e.left = e.rest[n:], e.left-1
+	return frame, true
 }

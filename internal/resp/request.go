@@ -6,16 +6,53 @@ import "strconv"
 // argument and which of them are keys. The first argument is the command's name. The zero value is ready; Reset makes
 // it so again and keeps its memory. It is for one goroutine.
 type Request struct {
-	buf  []byte // headRoom bytes for the array's header, then the arguments
+	mem  *Requests // where it is written; nil while it is empty
+	text span      // in mem.buf: headRoom bytes for the array's header, then the arguments
+	args few       // in mem.args
+	keys few       // in mem.keys
+}
+
+// Requests is memory that requests share, each written after the one before is complete: a batch of them takes no more
+// allocations than one. The zero value is ready. It is for one goroutine.
+type Requests struct {
+	buf  []byte
 	args []span
 	keys []int
 }
 
-// span is where the bytes of an argument lie in the buffer.
+// span is where a part of something lies.
 type span struct{ from, to int }
+
+func (s span) len() int { return s.to - s.from }
+
+// few is a span of arguments: a server takes no more than fit 32 bits, and a batch walks over many requests.
+type few struct{ from, to int32 }
+
+func (f few) len() int { return int(f.to - f.from) }
+
+func fewAt(n int) few { return few{int32(n), int32(n)} }
 
 // headRoom holds the longest array header: "*", 19 digits, CRLF.
 const headRoom = 22
+
+// Begin returns an empty request behind those written so far, none of which may be appended to any more. It is valid until
+// Reset.
+func (m *Requests) Begin() Request {
+	return Request{
+		mem:  m,
+		text: span{len(m.buf), len(m.buf)}, args: fewAt(len(m.args)), keys: fewAt(len(m.keys)),
+	}
+}
+
+// Reset forgets all requests, and gives up memory beyond keep bytes.
+func (m *Requests) Reset(keep int) {
+	const spanSize, indexSize = 16, 8
+	if cap(m.buf) > keep || cap(m.args) > keep/spanSize || cap(m.keys) > keep/indexSize {
+		*m = Requests{}
+		return
+	}
+	m.buf, m.args, m.keys = m.buf[:0], m.args[:0], m.keys[:0]
+}
 
 // Arg appends an argument.
 func (r *Request) Arg(s string) { appendArg(r, s) }
@@ -37,61 +74,85 @@ func (r *Request) ArgFloat(f float64) {
 
 // Key appends an argument that is a key.
 func (r *Request) Key(s string) {
-	r.AppendKey(len(r.args))
 	appendArg(r, s)
+	r.AppendKey(r.args.len() - 1)
 }
 
 // KeyBytes appends a copy of b as an argument that is a key.
 func (r *Request) KeyBytes(b []byte) {
-	r.AppendKey(len(r.args))
 	appendArg(r, b)
+	r.AppendKey(r.args.len() - 1)
 }
 
-// AppendKey says that the argument at index is a key.
-func (r *Request) AppendKey(index int) { r.keys = append(r.keys, index) }
+// AppendKey says that the argument at index is a key. It may be called when other requests have been written behind this
+// one, provided that they get no key in between.
+func (r *Request) AppendKey(index int) {
+	if r.mem == nil {
+		r.mem = new(Requests)
+	}
+	if r.keys.len() == 0 {
+		r.keys = fewAt(len(r.mem.keys))
+	}
+	r.mem.keys = append(r.mem.keys, index)
+	r.keys.to++
+}
 
 // Len returns the number of arguments, the command's name included.
-func (r *Request) Len() int { return len(r.args) }
+func (r *Request) Len() int { return r.args.len() }
+
+// Size returns the number of bytes of the encoded command, or a few more.
+func (r *Request) Size() int { return r.text.len() }
 
 // At returns argument i, which must be less than Len. The slice is valid until the next append or Reset.
 func (r *Request) At(i int) []byte {
-	arg := r.args[i]
-	return r.buf[arg.from:arg.to:arg.to]
+	arg := r.mem.args[int(r.args.from)+i]
+	return r.mem.buf[arg.from:arg.to:arg.to]
 }
 
 // Keys returns the indexes of the arguments that are keys, in the order they were named. The slice is valid until the
 // next append or Reset.
-func (r *Request) Keys() []int { return r.keys }
+func (r *Request) Keys() []int {
+	if r.mem == nil {
+		return nil
+	}
+	return r.mem.keys[r.keys.from:r.keys.to:r.keys.to]
+}
 
 // Frame returns the encoded command. The slice is valid until the next append or Reset.
 func (r *Request) Frame() []byte {
-	if len(r.args) == 0 {
+	if r.Len() == 0 {
 		return nil // servers ignore "*0", so a reply to it would never come
 	}
 	// The header goes right before the arguments, at the end of the room kept for it: nothing has to move.
 	var text [headRoom]byte
-	header := AppendArray(text[:0], len(r.args))
-	from := headRoom - len(header)
-	copy(r.buf[from:], header)
-	return r.buf[from:]
+	header := AppendArray(text[:0], r.Len())
+	from := r.text.from + headRoom - len(header)
+	copy(r.mem.buf[from:], header)
+	return r.mem.buf[from:r.text.to:r.text.to]
 }
 
-// Reset empties the request. Memory beyond 64 KiB is given up, so that one large value does not stay in a pool for ever.
+// Reset empties a request that shares its memory with no other. Memory beyond 64 KiB is given up, so that one large value
+// does not stay in a pool for ever.
 func (r *Request) Reset() {
 	const keep = 64 << 10
-	const spanSize, indexSize = 16, 8
-	if cap(r.buf) > keep || cap(r.args) > keep/spanSize || cap(r.keys) > keep/indexSize {
-		*r = Request{}
-		return
+	if r.mem != nil {
+		r.mem.Reset(keep)
+		*r = r.mem.Begin()
 	}
-	r.buf, r.args, r.keys = r.buf[:0], r.args[:0], r.keys[:0]
 }
 
 func appendArg[T string | []byte](r *Request, s T) {
-	if len(r.buf) == 0 {
-		r.buf = append(r.buf, make([]byte, headRoom)...)
+	if r.mem == nil {
+		r.mem = new(Requests)
 	}
-	r.buf = AppendBulk(r.buf, s)
-	to := len(r.buf) - crlf
-	r.args = append(r.args, span{to - len(s), to})
+	m := r.mem
+	if r.text.len() == 0 {
+		var room [headRoom]byte
+		m.buf = append(m.buf, room[:]...)
+	}
+	m.buf = AppendBulk(m.buf, s)
+	to := len(m.buf) - crlf
+	m.args = append(m.args, span{to - len(s), to})
+	r.text.to = len(m.buf)
+	r.args.to++
 }
