@@ -214,6 +214,25 @@ func ExampleClient_Do() {
 	// Output: [ann 41] <nil>
 }
 
+func ExampleClient_Pipeline() {
+	client, stop := connected()
+	defer stop()
+
+	p := client.Pipeline()
+	visits, last := p.Incr("visits"), p.Get("last") // nothing is sent yet
+	p.Set("last", "ann")
+	if err := p.Exec(ctx); err != nil {
+		log.Fatal(err) // a PipelineError: some commands failed, and their futures say how
+	}
+	n, err := visits.Get()
+	fmt.Println(n, err)
+	_, err = last.Get()
+	fmt.Println(errors.Is(err, keyslot.Nil))
+	// Output:
+	// 1 <nil>
+	// true
+}
+
 func ExampleClient_Topology() {
 	client, stop := connected()
 	defer stop()

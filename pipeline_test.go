@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -19,7 +20,7 @@ import (
 	"github.com/keyslot-go/keyslot/keyslottest"
 )
 
-// value returns what a future holds, which must be no error.
+// valueOf returns what a future holds, which must be no error.
 func valueOf[T any](t *testing.T, f *keyslot.Future[T]) T {
 	t.Helper()
 	v, err := f.Get()
@@ -230,6 +231,9 @@ func TestRefusedCommandsOfASlotAreSentAgainInTheirOrder(t *testing.T) {
 		const n = 20
 		refusals := slices.Repeat([]fakenode.Reaction{says("-CLUSTERDOWN The cluster is down"), says("-NOREPLICAS Not enough good replicas to write.")}, n)
 		s.lower.On("SET", append(refusals, ok)...)
+		time.AfterFunc(time.Millisecond, func() { // a new map ends the pauses of some of them early
+			s.net.Topology(2, fakenode.Shard{First: 0, Last: 9000, Nodes: []string{lower}}, fakenode.Shard{First: 9001, Last: 16383, Nodes: []string{upper}})
+		})
 		p := s.client.Pipeline()
 		var want []string
 		for i := range n {
@@ -283,6 +287,35 @@ func TestACancelledPipelineTellsWhatItKnows(t *testing.T) {
 		again := p.Get(low)
 		require.NoError(t, p.Exec(t.Context()), "the pipeline is as good as before")
 		require.Equal(t, "value", valueOf(t, again))
+	})
+}
+
+// Replies that nobody waits for any longer reach no later pipeline, though it works with the memory of earlier ones.
+func TestALateReplyReachesNoOtherPipeline(t *testing.T) {
+	story(t, keyslot.Options{}, func(t *testing.T, s *stage) {
+		late, open := make(chan struct{}), make(chan struct{})
+		s.lower.On("GET", fakenode.Reaction{After: late, Send: "$4\r\nlate\r\n"})
+		s.upper.On("GET", fakenode.Reaction{After: open, Send: "$5\r\nvalue\r\n"})
+		p := s.client.Pipeline()
+		for range 100 {
+			p.Get(low)
+		}
+		require.ErrorIs(t, p.Exec(within(t, time.Second)), keyslot.ErrUnknownOutcome)
+
+		var gets []*keyslot.Future[string]
+		for range 100 {
+			gets = append(gets, p.Get(up))
+		}
+		var done sync.WaitGroup
+		done.Go(func() { require.NoError(t, p.Exec(t.Context())) })
+		synctest.Wait()
+		close(late)
+		synctest.Wait()
+		close(open)
+		done.Wait()
+		for _, get := range gets {
+			require.Equal(t, "value", valueOf(t, get))
+		}
 	})
 }
 

@@ -83,6 +83,15 @@ func TestPartsTogether(t *testing.T) {
 			require.ErrorAs(t, fmt.Errorf("wrapped: %w", err), &together)
 			require.Equal(t, parts, together.Parts())
 			require.Equal(t, row.total, together.Total)
+
+			err = command.NewPipelineError(row.total, parts)
+			require.Equal(t, row.isNot, errors.Is(err, command.ErrNotExecuted))
+			require.Equal(t, row.isUnknown, errors.Is(err, command.ErrUnknownOutcome))
+			require.Equal(t, row.isClosed, errors.Is(err, command.ErrClosed))
+			require.Equal(t, row.isServer, errors.As(err, new(command.ServerError)))
+			var pipeline *command.PipelineError
+			require.ErrorAs(t, fmt.Errorf("wrapped: %w", err), &pipeline)
+			require.Equal(t, []int{row.total, len(row.failed)}, []int{pipeline.Total, pipeline.Failed})
 		})
 	}
 }
