@@ -4,6 +4,8 @@ import (
 	"io"
 	"regexp"
 	"slices"
+	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -35,6 +37,33 @@ func TestCellsHaveNamesOfTheirOwnAndKnownClients(t *testing.T) {
 		for _, name := range c.clients {
 			require.True(t, name == "glide" || slices.Contains(client.Names(), name), name) // glide is behind a build tag
 		}
+	}
+}
+
+func TestCellsDoWhatTheirNamesSay(t *testing.T) {
+	for _, c := range cellsOf(fullRun) {
+		var said load.Spec
+		for _, part := range strings.FieldsFunc(c.name, func(r rune) bool { return r == '/' || r == ',' }) {
+			name, value, _ := strings.Cut(part, "=")
+			number, _ := strconv.Atoi(strings.TrimSuffix(value, "k"))
+			switch name {
+			case "c":
+				said.Workers = number
+			case "procs":
+				said.Procs = number
+			case "burners":
+				said.Burners = number
+			case "rate":
+				said.Rate = 1000 * number
+			case "ctx":
+				said.Context = load.Context(value)
+			}
+		}
+		said.Workload = c.load.Workload
+		require.Equal(t, said, c.load, c.name)
+		require.Equal(t, strings.Contains(c.name, "tls"), c.servers.TLS, c.name)
+		require.Equal(t, strings.Contains(c.name, "slow"), c.servers.Slow, c.name)
+		require.Equal(t, strings.Contains(c.name, "50nodes"), c.servers.FakeNodes == 50, c.name)
 	}
 }
 

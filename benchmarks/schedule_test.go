@@ -19,12 +19,13 @@ import (
 func briefly(t *testing.T) options {
 	return options{
 		cells: regexp.MustCompile(`^get64/50nodes,slow/c=4$`), clients: regexp.MustCompile(`^(keyslot|rueidis)$`),
-		rounds: 2, measure: 50 * time.Millisecond, out: filepath.Join(t.TempDir(), "full.jsonl"),
+		rounds: 2, measure: 200 * time.Millisecond, out: filepath.Join(t.TempDir(), "full.jsonl"),
 	}
 }
 
 func runOnce(t *testing.T, opts options) []report.Sample {
 	t.Helper()
+	t.Setenv("GORACE", "atexit_sleep_ms=0") // under the race detector each child would stay for a second
 	kept, err := journal.Open(opts.out, journal.Session{Measure: opts.measure})
 	require.NoError(t, err)
 	defer kept.Close()

@@ -41,8 +41,28 @@ func (c keyslotClient) MGet(ctx context.Context, keys []string) (int, error) {
 	return read, nil
 }
 
-func (c keyslotClient) Pipeline(context.Context, []string, string) (int, error) {
-	return 0, &Unsupported{"keyslot has no pipeline yet"}
+func (c keyslotClient) Pipeline(ctx context.Context, keys []string, value string) (int, error) {
+	p := c.Client.Pipeline()
+	values := make([]*keyslot.Future[string], 0, (len(keys)+1)/2)
+	for i, key := range keys {
+		if i%2 == 0 {
+			values = append(values, p.Get(key))
+		} else {
+			p.Set(key, value)
+		}
+	}
+	if err := p.Exec(ctx); err != nil {
+		return 0, err
+	}
+	read := 0
+	for _, v := range values {
+		s, err := v.Get()
+		if err != nil {
+			return 0, err
+		}
+		read += len(s)
+	}
+	return read, nil
 }
 
 func (c keyslotClient) Close() { _ = c.Client.Close() }

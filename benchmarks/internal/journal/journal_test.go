@@ -55,10 +55,14 @@ func TestALineThatAKilledRunLeftUnfinishedIsNotRead(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, os.WriteFile(path, append(text, `{"sample":{"cell":"get6`...), 0o600))
 
-	second := open(t, path, session)
+	rebuilt := session
+	rebuilt.Build = "two"
+	second := open(t, path, rebuilt)
 	require.NoError(t, second.Add(sample("keyslot", 1, 20)))
 	require.NoError(t, second.Close())
-	require.Equal(t, []report.Sample{sample("keyslot", 0, 10), sample("keyslot", 1, 20)}, open(t, path, session).Samples())
+	third := open(t, path, session)
+	require.Equal(t, []report.Sample{sample("keyslot", 0, 10), sample("keyslot", 1, 20)}, third.Samples())
+	require.Equal(t, []string{"one", "two"}, third.Builds(), "the line after it is read")
 }
 
 func TestSamplesOfOtherSettingsDoNotMix(t *testing.T) {

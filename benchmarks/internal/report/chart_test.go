@@ -11,6 +11,7 @@ func TestScalesHaveRoomForTheirValuesAndFewTicks(t *testing.T) {
 	for _, span := range [][2]float64{{1, 1}, {0.3, 2.6}, {0.02, 0.03}, {7, 11}, {99, 101}, {1.2, 2500}, {15, 800_000}, {5, 5}} {
 		low, high := span[0], span[1]
 		t.Run(fmt.Sprint(low, high), func(t *testing.T) {
+			require.Greater(t, logScale(low, high).low*2.6, low, "empty space below the lowest value")
 			for _, s := range []scale{linearScale(high), logScale(low, high)} {
 				require.LessOrEqual(t, s.low, low)
 				require.GreaterOrEqual(t, s.high, high)

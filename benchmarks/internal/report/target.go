@@ -23,15 +23,15 @@ type metric struct {
 	of    func(Ratios) float64 // of a target against another client
 	alone field                // of a target without one
 	least bool                 // the bound is the lowest value allowed, else the highest
-	scale float64              // figures are rounded to 1/scale before they are judged
+	whole bool                 // figures alone are whole numbers: what the runtime adds behind the decimal point is not ours
 }
 
 var (
-	opsMetric    = metric{name: "ops/s", of: func(r Ratios) float64 { return r.Ops }, alone: opsPerSecond, least: true, scale: 100}
-	cpuMetric    = metric{name: "CPU/op", of: func(r Ratios) float64 { return r.CPU }, alone: cpu, scale: 100}
-	p50Metric    = metric{name: "p50", of: func(r Ratios) float64 { return r.P50 }, alone: p50, scale: 100}
-	p99Metric    = metric{name: "p99", of: func(r Ratios) float64 { return r.P99 }, alone: p99, scale: 100}
-	allocsMetric = metric{name: "allocs/op", of: func(r Ratios) float64 { return r.Allocs }, alone: allocs, scale: 10}
+	opsMetric    = metric{name: "ops/s", of: func(r Ratios) float64 { return r.Ops }, alone: opsPerSecond, least: true}
+	cpuMetric    = metric{name: "CPU/op", of: func(r Ratios) float64 { return r.CPU }, alone: cpu}
+	p50Metric    = metric{name: "p50", of: func(r Ratios) float64 { return r.P50 }, alone: p50}
+	p99Metric    = metric{name: "p99", of: func(r Ratios) float64 { return r.P99 }, alone: p99}
+	allocsMetric = metric{name: "allocs/op", of: func(r Ratios) float64 { return r.Allocs }, alone: allocs, whole: true}
 )
 
 // judge says whether our row reaches the bound.
@@ -40,7 +40,10 @@ func (t target) judge(own Row, bound float64) Verdict {
 	if t.metric.least {
 		v.Bound = fmt.Sprintf(">= %g", bound)
 	}
-	reached := t.metric.alone(own.Median)
+	reached, steps := t.metric.alone(own.Median), 100.0
+	if t.metric.whole && t.against == "" {
+		steps = 10
+	}
 	v.Missing = own.Rounds == 0
 	if t.against != "" {
 		v.Metric += " x " + t.against
@@ -48,7 +51,7 @@ func (t target) judge(own Row, bound float64) Verdict {
 		reached = t.metric.of(ratios)
 		v.Missing = v.Missing || !known
 	}
-	v.Reached = math.Round(reached*t.metric.scale) / t.metric.scale
+	v.Reached = math.Round(reached*steps) / steps
 	v.Met = !v.Missing && (t.metric.least && v.Reached >= bound || !t.metric.least && v.Reached <= bound)
 	return v
 }
