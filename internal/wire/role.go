@@ -20,6 +20,9 @@ const (
 	// maxSingles is how many replies in a row come alone to an otherwise unused connection before the reader leaves
 	// reading to callers: a change of roles costs two switches of goroutines, which that many calls win back.
 	maxSingles = 64
+	// manyReplies at once wake as many callers. The reader lets them run before it looks for more: most have a next command,
+	// so the read finds more, and one write carries theirs (get64/c=64 of benchmarks/: 5 % less CPU for each).
+	manyReplies = 5
 	// starved is how long a wait makes whoever reads suspect that the runtime woke it late. In a process whose run queue is
 	// never empty the runtime looks at its sockets every 10 ms only (runtime.sysmon).
 	starved = 4 * time.Millisecond
@@ -55,6 +58,9 @@ func (c *Conn) serve() (retired bool) {
 		}
 		if !c.step() {
 			return false
+		}
+		if len(c.frames) >= manyReplies {
+			runtime.Gosched()
 		}
 	}
 }
