@@ -83,8 +83,7 @@ type Conn struct {
 	batch   []*Call
 	noticed int64     // end of the last call that OnLarge was called for
 	parked  time.Time // since when it has waited for the socket
-	polling bool      // it was woken late: it looks for itself before it waits
-	polled  time.Time // when it last did
+	poll    polling
 }
 
 // Send queues calls, in order and next to each other, and returns without waiting for replies: their outcomes come

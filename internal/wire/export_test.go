@@ -51,8 +51,24 @@ func Reader(c *Conn) string {
 	return map[role]string{theReader: "the reader", nobody: "nobody", aCaller: "a caller"}[c.role]
 }
 
-// Poll makes whoever reads next look for itself before it waits, as in a process in which it is woken late.
-func Poll(c *Conn) { c.polling = true }
+// Polls returns how often a reader that is woken late so many times looks for itself, by what it is told: whether others
+// wanted to run, and whether a look found anything.
+func Polls(late int, othersRan, found bool) (times int) {
+	var p polling
+	for range late {
+		p.late()
+		if p.on {
+			times++
+		}
+		for p.on && p.again(othersRan) {
+			if found {
+				p.found()
+				p.on = false
+			}
+		}
+	}
+	return times
+}
 
 // Grown is grown for the external tests.
 func Grown(full, missing int) int { return grown(full, missing) }

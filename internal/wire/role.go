@@ -23,14 +23,6 @@ const (
 	// manyReplies at once wake as many callers. The reader lets them run before it looks for more: most have a next command,
 	// so the read finds more, and one write carries theirs (get64/c=64 of benchmarks/: 5 % less CPU for each).
 	manyReplies = 5
-	// starved is how long a wait makes whoever reads suspect that the runtime woke it late. In a process whose run queue is
-	// never empty the runtime looks at its sockets every 10 ms only (runtime.sysmon).
-	starved = 4 * time.Millisecond
-	// othersRan is how long a yield takes at least if other goroutines ran meanwhile; with nothing else to run it takes
-	// some 0.2 us.
-	othersRan = 4 * time.Microsecond
-	// pollEvery is how often a reader that waits for a reply looks into the socket at most.
-	pollEvery = 20 * time.Microsecond
 )
 
 // read is the reader goroutine. It ends when the connection dies or has been drained, and is the last of the connection's
@@ -73,7 +65,7 @@ func (c *Conn) consider() (part, retire bool) {
 		return true, false
 	}
 	// A reader that polls cannot while nothing is due; a caller will, or will call it without the runtime's help.
-	if (c.singles >= maxSingles || c.polling) && c.socket != nil && c.queue.len() == 0 && c.err == nil {
+	if (c.singles >= maxSingles || c.poll.on) && c.socket != nil && c.queue.len() == 0 && c.err == nil {
 		c.role, c.singles = nobody, 0
 		return false, true
 	}
@@ -121,38 +113,9 @@ func (c *Conn) nothingToRead() (again bool) {
 		c.unwritten = false
 		c.flush(false)
 	}
-	if c.polling {
-		if c.yield() {
-			return true
-		}
-		c.polling = false
+	if c.poll.on && c.poll.again(c.yield()) {
+		return true
 	}
 	c.parked = time.Now()
 	return false
-}
-
-// woken notes how long the runtime took to wake whoever reads. It may have been the reply that took so long; then the
-// first yield tells.
-func (c *Conn) woken() {
-	if !c.parked.IsZero() && time.Since(c.parked) >= starved && !c.opts.NoPoll {
-		c.polling = true
-	}
-	c.parked = time.Time{}
-}
-
-// yield lets other goroutines run, and reports whether to look into the socket: not if there was nothing else to run,
-// for then the runtime will look (the cells "beside CPU-bound goroutines" of benchmarks/).
-func (c *Conn) yield() (look bool) {
-	for {
-		began := time.Now()
-		runtime.Gosched()
-		now := time.Now()
-		if now.Sub(began) < othersRan {
-			return false
-		}
-		if now.Sub(c.polled) >= pollEvery {
-			c.polled = now
-			return true
-		}
-	}
 }

@@ -1,0 +1,83 @@
+package wire
+
+import (
+	"runtime"
+	"time"
+)
+
+const (
+	// starved is how long a wait makes whoever reads suspect that the runtime woke it late. In a process whose run queue is
+	// never empty the runtime looks at its sockets every 10 ms only (runtime.sysmon).
+	starved = 4 * time.Millisecond
+	// crowded is how long a yield takes at least if other goroutines ran meanwhile; with nothing else to run it takes
+	// some 0.2 us.
+	crowded = 4 * time.Microsecond
+	// pollEvery is how often a reader that waits for a reply looks into the socket at most.
+	pollEvery = 20 * time.Microsecond
+	// maxMisses are more looks than a reply takes to come even where the servers share the busy processors.
+	maxMisses = 64
+	// maxPause is how many late wakes do not begin polling where it was always in vain.
+	maxPause = 1 << 10
+)
+
+// polling says whether to look into the socket before waiting for it. It begins when a wait took long, ends when nobody
+// else wants to run, and becomes rare where it finds nothing.
+type polling struct {
+	on     bool
+	last   time.Time // when it last looked
+	misses int       // looks in a row that found nothing
+	pause  int       // late wakes that do not begin it, doubled by each time it was in vain
+	left   int       // of pause
+}
+
+func (p *polling) late() {
+	if p.left > 0 {
+		p.left--
+		return
+	}
+	p.on, p.misses = true, 0
+}
+
+func (p *polling) found() { p.misses, p.pause = 0, 0 }
+
+// again reports whether to look once more, after a yield during which others ran, or did not.
+func (p *polling) again(othersRan bool) bool {
+	if othersRan && p.misses < maxMisses {
+		p.misses++
+		return true
+	}
+	if p.on = false; othersRan {
+		p.pause = min(2*p.pause+1, maxPause)
+		p.left = p.pause
+	}
+	return false
+}
+
+// woken notes how long the runtime took to wake whoever reads. It may have been the reply that took so long; then looking
+// will not find it sooner.
+func (c *Conn) woken() {
+	switch {
+	case c.parked.IsZero():
+		c.poll.found()
+	case time.Since(c.parked) >= starved && !c.opts.NoPoll:
+		c.poll.late()
+	}
+	c.parked = time.Time{}
+}
+
+// yield lets other goroutines run, and reports whether to look into the socket: not if there was nothing else to run,
+// for then the runtime will look (the cells "beside CPU-bound goroutines" of benchmarks/).
+func (c *Conn) yield() (look bool) {
+	for {
+		began := time.Now()
+		runtime.Gosched()
+		now := time.Now()
+		if now.Sub(began) < crowded {
+			return false
+		}
+		if now.Sub(c.poll.last) >= pollEvery {
+			c.poll.last = now
+			return true
+		}
+	}
+}
