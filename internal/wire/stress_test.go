@@ -81,8 +81,9 @@ func (o *outcomes) note(t *testing.T, key string, call *wire.Call) {
 	}
 }
 
-// solo is how many calls a caller makes while it keeps the others away, long enough to be left alone for a while.
-const solo = 150
+// solo is how many calls a caller makes while it keeps the others away, and patient how many of them it waits for whatever
+// comes: after so many it is left alone, unless the node has been rude.
+const solo, patient = 150, 80
 
 // caller sends batches of a few commands, cancels some of them, and reuses its calls wherever that is allowed. Now and then it
 // has the connection to itself.
@@ -97,6 +98,7 @@ func caller(t *testing.T, l *lane, id, rounds int, told *outcomes) {
 			left = solo
 			l.crowd.Lock()
 		}
+		waits := left > solo-patient
 		keys := make([]string, 1+rand.IntN(4))
 		if left > 0 {
 			keys = keys[:1]
@@ -116,11 +118,14 @@ func caller(t *testing.T, l *lane, id, rounds int, told *outcomes) {
 				calls[i].Request = request("GET", keys[i], large)
 			}
 			calls[i].Deadline = time.Time{}
-			if rand.IntN(10) == 0 {
+			if !waits && rand.IntN(10) == 0 {
 				calls[i].Deadline = time.Now()
 			}
 		}
-		ctx, stop := impatient(t.Context())
+		ctx, stop := context.Background(), func() {}
+		if !waits {
+			ctx, stop = impatient(t.Context())
+		}
 		conn := l.get(t)
 		waiter.Prompt = len(calls) == 1 && rand.IntN(20) > 0
 		waiter.Expect(len(calls))
@@ -145,7 +150,7 @@ func caller(t *testing.T, l *lane, id, rounds int, told *outcomes) {
 		} else if wire.Reader(conn) == "nobody" {
 			told.alone.Add(1)
 		}
-		if rand.IntN(300) == 0 {
+		if !waits && rand.IntN(300) == 0 {
 			[]func(){conn.Close, conn.Drain, func() { conn.Abandon(wire.ErrClosed) }}[rand.IntN(3)]()
 		}
 	}
