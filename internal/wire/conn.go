@@ -169,7 +169,7 @@ func (c *Conn) giveUpLocked(call *Call) {
 		c.appended -= int64(call.size)
 		c.queue.remove(i)
 		if c.queue.len() == 0 {
-			c.watch.stop() // the next call may end at the same offset, and must not inherit this one's silence
+			c.watch.forget() // the next call may end at the same offset, and must not inherit this one's silence
 		}
 		c.callNext()
 		return

@@ -104,6 +104,9 @@ func (w *watchdog) lookAt(now, deadline time.Time) {
 	w.timer.Reset(w.next.Sub(now))
 }
 
+// forget ends a silence, whatever comes next. The timer goes on: the last look is yet to come.
+func (w *watchdog) forget() { w.head, w.told = -1, time.Time{} }
+
 // armWatchdog starts the timer unless it runs, so that it looks at deadline (zero: none) at the latest. mu is held.
 func (c *Conn) armWatchdog(deadline time.Time) {
 	w := &c.watch
@@ -127,9 +130,7 @@ func (c *Conn) look() {
 	now := time.Now()
 	c.mu.Lock()
 	if c.err != nil || c.queue.len() == 0 {
-		if c.watch.armed = c.rest(now); !c.watch.armed {
-			c.trim()
-		}
+		c.watch.armed = c.rest(now)
 		c.mu.Unlock()
 		return
 	}
@@ -163,17 +164,19 @@ func (c *Conn) look() {
 	}
 }
 
-// rest has the reader goroutine back on a connection with nothing in flight, so that its end is noticed. It returns whether
-// to look again: a caller that is alone, but comes again and again, is left alone. mu is held.
+// rest leaves a connection with nothing in flight to the reader goroutine, so that its end is noticed, and trims it. It returns
+// whether to look again instead: while somebody is yet to leave Write or the reader's role, and as long as a caller that is
+// alone comes again and again. mu is held.
 func (c *Conn) rest(now time.Time) (again bool) {
-	if c.err != nil || c.role != nobody {
+	if c.err != nil {
 		return false
 	}
-	if now.Sub(c.idle.since) < tick {
+	if c.flushing || c.role == aCaller || c.role == nobody && now.Sub(c.idle.since) < tick {
 		c.watch.lookAt(now, time.Time{})
 		return true
 	}
 	c.callReader()
+	c.trim()
 	return false
 }
 
