@@ -69,6 +69,7 @@ type Node struct {
 	handler   Handler
 	script    map[string][]Reaction
 	reading   chan struct{} // closed while the node reads
+	gap       time.Duration // before each read
 	cutAfter  int           // bytes after which a connection is reset, negative: never
 	tape      []Request
 	conns     []*served
@@ -124,6 +125,13 @@ func (n *Node) Resume() {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	close(n.reading)
+}
+
+// ReadEvery makes the node pause for gap before each read, of 16 KiB at most, as behind a slow link.
+func (n *Node) ReadEvery(gap time.Duration) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.gap = gap
 }
 
 // CutAfter resets every connection once it has received so many bytes: none behind them are on the tape.
@@ -251,8 +259,12 @@ func (n *Node) serve(c *served, number int) {
 		chunk   = make([]byte, 16<<10)
 	)
 	for {
+		reading, gap := n.mayRead()
+		if !n.pause(gap) {
+			return
+		}
 		select {
-		case <-n.mayRead():
+		case <-reading:
 		case <-n.stop:
 			return
 		}
@@ -285,10 +297,11 @@ func (n *Node) noteEnd(c *served, err error) {
 	c.cause = err
 }
 
-func (n *Node) mayRead() <-chan struct{} {
+// mayRead returns what to wait for before the next read.
+func (n *Node) mayRead() (reading <-chan struct{}, gap time.Duration) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	return n.reading
+	return n.reading, n.gap
 }
 
 // record puts received bytes on the connection's tape and returns those that count.

@@ -20,7 +20,7 @@ import (
 var (
 	// ErrClosed is the cause of every outcome after Close, and of a Send on a draining connection.
 	ErrClosed = errors.New("connection closed")
-	// ErrPeerSilent means that the peer sent no byte for PeerTimeout while it owed replies.
+	// ErrPeerSilent means that for PeerTimeout the peer sent no byte of the replies it owed, and took none of a request.
 	ErrPeerSilent = errors.New("peer silent: no byte received while replies were due")
 	// ErrSurplusReply means that the server sent a reply nobody asked for, so no later reply can be trusted.
 	ErrSurplusReply = errors.New("server sent a reply that no command asked for")
@@ -50,6 +50,7 @@ type Conn struct {
 	ended     chan struct{} // closed when the reader goroutine has ended, and the flusher before it
 	flushers  sync.WaitGroup
 	bytesRead atomic.Int64 // counted by whoever reads, looked at by the watchdog
+	written   atomic.Int64 // stream offset up to which Write has accepted bytes; counted by the flusher, likewise
 	readBuf   atomic.Int64 // size of buf, likewise
 	trimming  atomic.Bool  // whoever reads is to give up buf
 
@@ -65,7 +66,6 @@ type Conn struct {
 	queue      fifo   // calls in the order of their bytes, unsent ones included
 	appended   int64  // stream offset of the end of fill
 	offered    int64  // stream offset up to which bytes were given to Write
-	written    int64  // stream offset up to which Write has accepted bytes
 	answered   int64  // stream offset of the last answered request's end
 	flushing   bool   // somebody has promised to write what is in fill
 	writing    bool   // that somebody is inside Write
@@ -153,7 +153,7 @@ func (c *Conn) giveUpLocked(call *Call) {
 		call.Abandoned = true
 		call.Sent = call.end <= c.offered
 		if c.err != nil && !c.writing {
-			call.Sent = call.end <= c.written
+			call.Sent = call.end <= c.written.Load()
 		}
 		return
 	}
@@ -168,7 +168,7 @@ func (c *Conn) giveUpLocked(call *Call) {
 		c.appended -= int64(call.size)
 		c.queue.remove(i)
 		if c.queue.len() == 0 {
-			c.watch.stop() // the next call may end at the same offset, and must not inherit this one's silence
+			c.watch.forget() // the next call may end at the same offset, and must not inherit this one's silence
 		}
 		c.callNext()
 		return
@@ -269,7 +269,7 @@ func (c *Conn) die(cause error) (lost []*Call) {
 	}
 	for c.queue.len() > 0 {
 		if call := c.queue.pop(); call.claim() {
-			call.Err, call.Sent = c.err, call.end <= c.written
+			call.Err, call.Sent = c.err, call.end <= c.written.Load()
 			lost = append(lost, call)
 		}
 	}

@@ -84,5 +84,7 @@ func Held(c *Conn) int {
 func Trim(c *Conn) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.trim()
+	if c.queue.len() == 0 && !c.flushing && c.err == nil {
+		c.trim()
+	}
 }

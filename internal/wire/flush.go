@@ -9,6 +9,10 @@ const callerRounds = 2
 // keepBuffer is the largest write buffer kept for the next burst.
 const keepBuffer = 64 << 10
 
+// writePiece is how many bytes go into one Write at most. The watchdog sees only whole ones: a link must take one within
+// PeerTimeout, which is 6.5 kB/s at the default of 10 s. On loopback pieces of 16 KiB to 4 MiB are equally fast.
+const writePiece = 64 << 10
+
 // flush writes what is in the fill buffer. Its caller has set c.flushing and so is the only flusher until that is
 // cleared. It writes on the caller's goroutine only while Write cannot block, and hands the rest to the connection's own
 // goroutine: no caller is stuck in write(2) past its context.
@@ -61,12 +65,11 @@ func (c *Conn) writeFill() (more bool) {
 	c.callNext()
 	c.writing = true
 	c.mu.Unlock()
-	n, err := c.rw.Write(out)
+	err := c.write(out)
 	c.mu.Lock()
 	c.writing = false
-	c.written += int64(n)
 	if err != nil && !c.exact {
-		c.written = c.offered
+		c.written.Store(c.offered)
 	}
 	if cap(out) <= keepBuffer {
 		c.spare = out[:0]
@@ -82,4 +85,17 @@ func (c *Conn) writeFill() (more bool) {
 	}
 	c.flushing = len(c.fill) > 0
 	return c.flushing
+}
+
+// write writes all of out, piece by piece, and counts what was accepted.
+func (c *Conn) write(out []byte) error {
+	for len(out) > 0 {
+		n, err := c.rw.Write(out[:min(len(out), writePiece)])
+		c.written.Add(int64(n))
+		if err != nil {
+			return err
+		}
+		out = out[n:]
+	}
+	return nil
 }

@@ -65,11 +65,16 @@ func (c *Conn) consider() (part, retire bool) {
 		return true, false
 	}
 	// A reader that polls cannot while nothing is due; a caller will, or will call it without the runtime's help.
-	if (c.singles >= maxSingles || c.poll.on) && c.socket != nil && c.queue.len() == 0 && c.err == nil {
-		c.role, c.singles = nobody, 0
-		return false, true
+	leave := c.singles >= maxSingles || c.poll.on
+	if !leave || c.socket == nil || c.queue.len() > 0 || c.err != nil {
+		return false, false
 	}
-	return false, false
+	if !c.watch.armed { // the last look is over: nothing would have the reader back
+		c.poll.on = false
+		return false, false
+	}
+	c.role, c.singles = nobody, 0
+	return false, true
 }
 
 // callReader gives the role back to the reader goroutine if nobody has it. mu is held.
@@ -101,6 +106,9 @@ func (c *Conn) leave() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.role = nobody
+	if c.unwritten && c.queue.len() == 0 { // its call was cut out: nothing is left to write
+		c.unwritten, c.flushing = false, false
+	}
 	if c.queue.len() > 0 || c.draining || c.err != nil {
 		c.callReader()
 	}

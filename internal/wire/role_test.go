@@ -112,12 +112,17 @@ func TestTheReaderServesCallersThatDoNotWaitAtOnce(t *testing.T) {
 // Nobody reads for a moment after a lone call. Soon somebody has to, or the end of the connection would go unnoticed.
 func TestTheReaderComesBackToAnIdleConnection(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		node, conn := alone(t)
-		time.Sleep(3 * tick)
-		require.Equal(t, "the reader", wire.Reader(conn))
-		node.Cut(fakenode.FIN)
-		synctest.Wait()
-		require.ErrorIs(t, conn.Err(), io.EOF)
+		for _, calls := range []int{64, 3 * 64} {
+			node, conn := alone(t)
+			for range calls - 64 {
+				mustEcho(t, conn, "more")
+			}
+			time.Sleep(3 * tick)
+			require.Equal(t, "the reader", wire.Reader(conn), "after %d calls", calls)
+			node.Cut(fakenode.FIN)
+			synctest.Wait()
+			require.ErrorIs(t, conn.Err(), io.EOF)
+		}
 	})
 }
 

@@ -6,11 +6,8 @@ const keepIdle = 4 << 10
 
 // trim gives up what a burst has left behind. The watchdog calls it when it finds nothing in flight, so up to a tick after
 // the last reply: soon enough for an idle connection, and seldom for a busy one, which would only need it all again.
-// mu is held.
+// The connection is alive, nobody writes, and mu is held.
 func (c *Conn) trim() {
-	if c.queue.len() > 0 || c.flushing || c.err != nil {
-		return
-	}
 	if cap(c.fill) > keepIdle {
 		c.fill = nil
 	}

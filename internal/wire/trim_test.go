@@ -2,6 +2,7 @@ package wire_test
 
 import (
 	"context"
+	"io"
 	"net"
 	"strings"
 	"sync/atomic"
@@ -66,6 +67,83 @@ func TestAnIdleConnectionIsTrimmedUnderTLS(t *testing.T) {
 		burst(t, conn)
 		require.Eventually(t, func() bool { return wire.Held(conn) <= idleBudget }, 5*time.Second, 10*time.Millisecond)
 	}
+}
+
+// afterBurst returns a connection with a burst behind it, of which the last reply was late: the reader suspects the runtime,
+// and has left reading to the next caller.
+func afterBurst(t *testing.T, adjust ...func(*wire.Options)) (*fakenode.Node, *wire.Conn) {
+	node, opts := newNode(t)
+	for _, a := range adjust {
+		a(&opts)
+	}
+	node.On("GET", fakenode.Reaction{Send: bulk(500)})
+	node.On("LATE", fakenode.Reaction{Delay: 5 * time.Millisecond, Send: "+late\r\n"})
+	opts.MaxInFlight = 4096
+	conn := connect(t, opts)
+	burst(t, conn)
+	_, err := try(t.Context(), conn, "LATE")
+	require.NoError(t, err)
+	synctest.Wait()
+	require.Greater(t, wire.Held(conn), idleBudget)
+	return node, conn
+}
+
+// A reader that is called back only to leave again would neither give up its buffer nor see the connection end.
+func TestAConnectionThatNobodyReadsIsTrimmedAndReadAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		node, conn := afterBurst(t)
+		require.Equal(t, "nobody", wire.Reader(conn))
+		time.Sleep(3 * tick)
+		require.LessOrEqual(t, wire.Held(conn), idleBudget)
+		require.Equal(t, "the reader", wire.Reader(conn))
+		node.Cut(fakenode.FIN)
+		synctest.Wait()
+		require.ErrorIs(t, conn.Err(), io.EOF)
+	})
+}
+
+func TestACallThatWasNeverSentDoesNotCancelTheTrim(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		_, conn := afterBurst(t)
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		call := get(1)[0]
+		require.ErrorIs(t, prompt(ctx, conn, call), context.Canceled)
+		require.False(t, call.Sent || call.Abandoned, "it was cut out")
+		time.Sleep(3 * tick)
+		require.LessOrEqual(t, wire.Held(conn), idleBudget)
+	})
+}
+
+// dawdling is a connection whose Write comes back long after the peer has the bytes.
+type dawdling struct {
+	net.Conn
+	looker
+	after atomic.Int64 // how long, in nanoseconds
+}
+
+func (d *dawdling) Write(b []byte) (int, error) {
+	n, err := d.Conn.Write(b)
+	time.Sleep(time.Duration(d.after.Load()))
+	return n, err
+}
+
+func TestAWriteThatEndsAfterTheLastReplyDoesNotPreventTheTrim(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var raw dawdling
+		_, conn := afterBurst(t, func(opts *wire.Options) {
+			dial := opts.Dial
+			opts.Dial = func(ctx context.Context, network, addr string) (conn net.Conn, err error) {
+				raw.Conn, err = dial(ctx, network, addr)
+				raw.looker = raw.Conn.(looker)
+				return &raw, err
+			}
+		})
+		raw.after.Store(int64(5 * tick))
+		send(t, t.Context(), conn, get(1)...).wait(t.Context())
+		time.Sleep(3 * tick)
+		require.LessOrEqual(t, wire.Held(conn), idleBudget)
+	})
 }
 
 // parting is a connection that is drained at the very moment at which the reader, trimmed, is about to read on.

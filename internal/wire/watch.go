@@ -11,7 +11,7 @@ import (
 const (
 	// tick is how often the watchdog looks at a connection with calls in flight; an idle connection has no timer.
 	tick = 250 * time.Millisecond
-	// suspectAfter is how long a peer may owe replies without sending a byte before OnSilent is called, and how often it is called
+	// suspectAfter is how long a peer may owe replies without a byte passing before OnSilent is called, and how often it is called
 	// from then on: the one answer that matters may come later, when the cluster has replaced the node.
 	suspectAfter = 500 * time.Millisecond
 	// probeTimeout is how long an idle connection may take to answer PING before it is given up.
@@ -84,7 +84,7 @@ type watchdog struct {
 	last  time.Time // the last look
 	since time.Time // when progress was last seen
 	head  int64     // end of the oldest call then
-	bytes int64     // bytes received by then
+	bytes int64     // Conn.progress by then
 	told  time.Time // when OnSilent was last called for this silence; zero: not yet
 }
 
@@ -104,6 +104,9 @@ func (w *watchdog) lookAt(now, deadline time.Time) {
 	w.timer.Reset(w.next.Sub(now))
 }
 
+// forget ends a silence, whatever comes next. The timer goes on: the last look is yet to come.
+func (w *watchdog) forget() { w.head, w.told = -1, time.Time{} }
+
 // armWatchdog starts the timer unless it runs, so that it looks at deadline (zero: none) at the latest. mu is held.
 func (c *Conn) armWatchdog(deadline time.Time) {
 	w := &c.watch
@@ -115,7 +118,8 @@ func (c *Conn) armWatchdog(deadline time.Time) {
 	}
 	now := time.Now()
 	w.armed, w.told, w.last, w.since = true, time.Time{}, now, now
-	w.head, w.bytes = c.queue.at(0).end, c.bytesRead.Load()
+	w.head = c.queue.at(0).end
+	w.bytes = c.bytesRead.Load() + w.head // that it is written at once will be no news
 	if w.timer == nil {
 		w.timer = time.AfterFunc(tick, c.look)
 	}
@@ -127,13 +131,12 @@ func (c *Conn) look() {
 	now := time.Now()
 	c.mu.Lock()
 	if c.err != nil || c.queue.len() == 0 {
-		if c.watch.armed = c.rest(now); !c.watch.armed {
-			c.trim()
-		}
+		c.watch.armed = c.rest(now)
 		c.mu.Unlock()
 		return
 	}
-	silent := c.watch.observe(now, c.queue.at(0).end, c.bytesRead.Load())
+	head, bytes := c.progress()
+	silent := c.watch.observe(now, head, bytes)
 	expired, nearest := c.expire(now)
 	// Silence is what a blocking command is for.
 	suspect := silent >= suspectAfter && now.Sub(c.watch.told) >= suspectAfter && !c.opts.Blocking
@@ -163,29 +166,43 @@ func (c *Conn) look() {
 	}
 }
 
-// rest has the reader goroutine back on a connection with nothing in flight, so that its end is noticed. It returns whether
-// to look again: a caller that is alone, but comes again and again, is left alone. mu is held.
+// rest leaves a connection with nothing in flight to the reader goroutine, so that its end is noticed, and trims it. It returns
+// whether to look again instead: while somebody is yet to leave Write or the reader's role, and as long as a caller that is
+// alone comes again and again. mu is held.
 func (c *Conn) rest(now time.Time) (again bool) {
-	if c.err != nil || c.role != nobody {
+	if c.err != nil {
 		return false
 	}
-	if now.Sub(c.idle.since) < tick {
+	if c.flushing || c.role == aCaller || c.role == nobody && now.Sub(c.idle.since) < tick {
 		c.watch.lookAt(now, time.Time{})
 		return true
 	}
 	c.callReader()
+	c.trim()
 	return false
 }
 
-// Silent reports whether the peer has owed replies without sending a byte for 500 ms or more.
+// progress returns where the oldest call ends, and how many bytes have passed: all that were received, and those that Write
+// accepted up to that end. What is accepted behind it says nothing: a frozen peer's socket takes more requests. mu is held, and
+// calls are in flight.
+func (c *Conn) progress() (head, bytes int64) {
+	head = c.queue.at(0).end
+	return head, c.bytesRead.Load() + min(c.written.Load(), head)
+}
+
+// Silent reports whether for 500 ms or more the peer has owed replies and no byte has passed.
 func (c *Conn) Silent() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	w := &c.watch
-	return w.armed && !w.told.IsZero() && c.err == nil && w.bytes == c.bytesRead.Load()
+	if !w.armed || w.told.IsZero() || c.err != nil || c.queue.len() == 0 {
+		return false
+	}
+	_, bytes := c.progress()
+	return w.bytes == bytes
 }
 
-// observe returns for how long there was no progress: the same oldest call, and no byte received.
+// observe returns for how long there was no progress: the same oldest call, and no byte passed.
 func (w *watchdog) observe(now time.Time, head, bytes int64) time.Duration {
 	// A late tick means that this process slept, not the peer.
 	slept := now.Sub(w.last) > 2*tick

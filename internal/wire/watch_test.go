@@ -151,6 +151,54 @@ func TestPeerThatAnswersOthersIsAlive(t *testing.T) {
 	})
 }
 
+// uploading returns a connection with a request on its way for which the node takes 25 s.
+func uploading(t *testing.T) (*fakenode.Node, *sending) {
+	node, opts := newNode(t)
+	node.On("SET", fakenode.Reaction{Send: "+OK\r\n"})
+	node.ReadEvery(time.Second)
+	return node, send(t, t.Context(), connect(t, opts), &wire.Call{Request: request("SET", "k", strings.Repeat("x", 25*16<<10))})
+}
+
+func TestPeerThatTakesALongRequestSlowlyIsAlive(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		_, upload := uploading(t)
+		begin := time.Now()
+		require.Equal(t, []string{"+OK\r\n"}, replies(upload.wait(t.Context())))
+		require.Greater(t, time.Since(begin), 20*time.Second)
+	})
+}
+
+func TestPeerThatStopsInTheMiddleOfARequestIsDead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		node, upload := uploading(t)
+		time.Sleep(14 * time.Second)
+		node.StopReading()
+		begin := time.Now()
+		call := upload.wait(t.Context())[0]
+		require.ErrorIs(t, call.Err, wire.ErrPeerSilent)
+		piece := 4 * time.Second // for that long nothing was seen to pass before, either
+		require.Greater(t, time.Since(begin), 10*time.Second-piece)
+		require.Less(t, time.Since(begin), 10*time.Second+2*tick)
+	})
+}
+
+func TestAFrozenPeerIsNotAliveBecauseItsSocketTakesMore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		node, opts := newNode(t)
+		node.On("GET", fakenode.Reaction{})
+		conn := connect(t, opts)
+		node.StopReading()
+		begin := time.Now()
+		owed := send(t, t.Context(), conn, get(1)...)
+		for range 50 {
+			time.Sleep(190 * time.Millisecond)
+			send(t, t.Context(), conn, get(1)...)
+		}
+		require.ErrorIs(t, owed.wait(t.Context())[0].Err, wire.ErrPeerSilent)
+		require.InDelta(t, 10*time.Second, time.Since(begin), float64(tick))
+	})
+}
+
 // A young command must not die of an old silence.
 func TestSilenceCountsFromWhenSomethingIsOwed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
