@@ -6,8 +6,8 @@ import "runtime"
 // one caller does not serve everybody while its own reply waits.
 const callerRounds = 2
 
-// keepBuffer is the largest write buffer kept for the next burst.
-const keepBuffer = 64 << 10
+// keepBuffer is the largest write buffer kept for the next burst; an idle connection gives up a smaller one too: see trim.
+const keepBuffer = 512 << 10
 
 // writePiece is how many bytes go into one Write at most. The watchdog sees only whole ones: a link must take one within
 // PeerTimeout, which is 6.5 kB/s at the default of 10 s. On loopback pieces of 16 KiB to 4 MiB are equally fast.

@@ -10,9 +10,9 @@ import (
 )
 
 const (
-	firstRead = 4 << 10  // an idle connection holds no more than this to read into
-	keepRead  = 64 << 10 // a larger read buffer is dropped as soon as it is empty
-	maxBatch  = 256      // replies completed under one lock
+	firstRead = 4 << 10   // an idle connection holds no more than this to read into
+	keepRead  = 256 << 10 // a larger read buffer is dropped as soon as it is empty
+	maxBatch  = 256       // replies completed under one lock
 )
 
 // step reads once and completes calls with what has arrived. It returns false when the connection is dead.
