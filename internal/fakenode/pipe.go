@@ -14,6 +14,9 @@ import (
 // needs little data.
 const pipeBuffer = 64 << 10
 
+// Pipe returns the two ends of a connection in memory, with no node at either: see pipe.
+func Pipe() (client, server net.Conn) { return pipe(address("client"), address("server")) }
+
 // pipe returns the two ends of a connection in memory. It behaves like TCP on a healthy network, and unlike net.Pipe: it
 // buffers, its ends close half by half, SetLinger(0) makes Close a reset, and what was written stays readable after a
 // reset. Everything blocks on a sync.Cond, so that a testing/synctest bubble sees it idle.

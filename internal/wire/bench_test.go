@@ -39,6 +39,18 @@ func answerer(t testing.TB) wire.Options {
 	return wire.Options{Addr: l.Addr().String(), MaxInFlight: 4096, PeerTimeout: time.Minute}
 }
 
+// answererInMemory is the same without the system's part.
+func answererInMemory(t testing.TB) wire.Options {
+	var served sync.WaitGroup
+	t.Cleanup(served.Wait)
+	dial := func(context.Context, string, string) (net.Conn, error) {
+		client, server := fakenode.Pipe()
+		served.Go(func() { answerAll(server) }) // ends when the client closes
+		return client, nil
+	}
+	return wire.Options{Addr: "memory:0", Dial: dial, MaxInFlight: 4096, PeerTimeout: time.Minute}
+}
+
 func answerAll(conn net.Conn) {
 	defer func() { _ = conn.Close() }()
 	in := make([]byte, 64<<10)
@@ -66,6 +78,13 @@ func answerAll(conn net.Conn) {
 func BenchmarkRoundTrip(b *testing.B) {
 	for _, callers := range []int{1, 8, 64, 512} {
 		b.Run(fmt.Sprintf("callers=%d", callers), func(b *testing.B) { roundTrips(b, answerer(b), callers) })
+	}
+}
+
+// BenchmarkRoundTripInMemory is what of it is this package's and the scheduler's.
+func BenchmarkRoundTripInMemory(b *testing.B) {
+	for _, callers := range []int{1, 8, 64, 512} {
+		b.Run(fmt.Sprintf("callers=%d", callers), func(b *testing.B) { roundTrips(b, answererInMemory(b), callers) })
 	}
 }
 

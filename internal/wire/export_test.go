@@ -56,6 +56,7 @@ func Reader(c *Conn) string {
 func Polls(late int, othersRan, found bool) (times int) {
 	var p polling
 	for range late {
+		p.found() // a read of what was there already
 		p.late()
 		if p.on {
 			times++

@@ -38,7 +38,12 @@ func (p *polling) late() {
 	p.on, p.misses = true, 0
 }
 
-func (p *polling) found() { p.misses, p.pause = 0, 0 }
+// found notes a read that did not have to wait: a success only if it had to look more than once.
+func (p *polling) found() {
+	if p.on && p.misses > 0 {
+		p.misses, p.pause = 0, 0
+	}
+}
 
 // again reports whether to look once more, after a yield during which others ran, or did not.
 func (p *polling) again(othersRan bool) bool {
