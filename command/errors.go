@@ -190,7 +190,7 @@ func (e *PipelineError) As(target any) bool { return e.parts.as(target) }
 type parts []Part
 
 func (ps parts) is(target error, total int) bool {
-	all := target == ErrNotExecuted
+	all := target == ErrNotExecuted //nolint:errorlint // errors.Is asks with the sentinel itself
 	if all && len(ps) < total {
 		return false
 	}

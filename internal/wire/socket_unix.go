@@ -55,7 +55,7 @@ func (r *tcpReader) ReadElse(b []byte, empty func() (again bool)) (int, error) {
 func (r *tcpReader) try(fd uintptr) (done bool) {
 	for {
 		r.n, r.err = syscall.Read(int(fd), r.into)
-		switch r.err {
+		switch r.err { //nolint:errorlint // the system call's own, not wrapped
 		case nil:
 			return true
 		case syscall.EINTR:
