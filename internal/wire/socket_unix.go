@@ -55,10 +55,10 @@ func (r *tcpReader) ReadElse(b []byte, empty func() (again bool)) (int, error) {
 func (r *tcpReader) try(fd uintptr) (done bool) {
 	for {
 		r.n, r.err = syscall.Read(int(fd), r.into)
-		switch r.err { //nolint:errorlint // the system call's own, not wrapped
+		switch r.err {
 		case nil:
 			return true
-		case syscall.EINTR:
+		case syscall.EINTR: //nolint:errorlint // the system call's own, not wrapped
 		case syscall.EAGAIN:
 			if r.empty == nil || !r.empty() {
 				return false
