@@ -23,7 +23,7 @@ test: servers format vet ## run all tests, on real servers too, which are fetche
 check: format vet cross lint vulnerabilities ## check format, vet, cross compilation, linters and known vulnerabilities
 
 # ARGS are flags of the program (-h lists them), TAGS=glide adds a client that needs cgo. Standard output is the program's
-# alone, for ARGS=-json.
+# alone, for ARGS=-json; with -C, make adds a line of its own there unless it is given -s.
 BENCH = go run ./internal/realcluster/fetch >&2 && go run -tags '$(TAGS)' ./benchmarks
 
 bench: ## compare with other clients side by side, in an hour; goes on where it was interrupted

@@ -20,7 +20,7 @@
 //   - Route. [Slot] hashes the key, or its hash tag, to one of 16384 slots, and the slot map says whose it is. MGet, MSet,
 //     Del, Exists and their like take keys of any slots: each node gets one write, and the answer has the order of the call.
 //   - Send. The command joins those of other callers in the next write to that node, on a connection that is dialled when it
-//     is first needed.
+//     is first needed. Large values take a second one, so that small commands do not wait behind them.
 //   - Judge. MOVED changes the slot map and ASK does not; both are followed at once. A node that is loading, a slot half moved,
 //     a cluster between two primaries: the command is sent again after a pause. All of that goes on until the context's
 //     deadline, or where it has none, until [Options.CommandTimeout].

@@ -118,6 +118,38 @@ func ExampleClient_Set() {
 	// keyslot: SET: argument 4: time to live 1.5s is not a positive number of seconds [not executed]
 }
 
+func ExampleClient_GetAppend() {
+	client, stop := connected()
+	defer stop()
+
+	_ = client.Set(ctx, "user:1", "ann")
+	buffer := make([]byte, 0, 64) // used again and again: while it has room, nothing is allocated
+	line, err := client.GetAppend(ctx, append(buffer, "name="...), "user:1")
+	fmt.Println(string(line), err)
+	// Output: name=ann <nil>
+}
+
+func ExampleClient_GetBytes() {
+	client, stop := connected()
+	defer stop()
+
+	_ = client.SetBytes(ctx, "image:1", []byte("\x89PNG"))
+	image, err := client.GetBytes(ctx, "image:1")
+	fmt.Printf("%q %v\n", image, err)
+	// Output: "\x89PNG" <nil>
+}
+
+func ExampleClient_SetBytes() {
+	client, stop := connected()
+	defer stop()
+
+	image := []byte("\x89PNG")
+	err := client.SetBytes(ctx, "image:1", image, command.EX(time.Hour))
+	clear(image) // the value has been copied
+	fmt.Println(err)
+	// Output: <nil>
+}
+
 func ExampleClient_Incr() {
 	client, stop := connected()
 	defer stop()
@@ -231,6 +263,26 @@ func ExampleClient_Pipeline() {
 	// Output:
 	// 1 <nil>
 	// true
+}
+
+// One command of a pipeline fails, and the others do not mind.
+func ExamplePipelineError() {
+	client, stop := connected()
+	defer stop()
+
+	p := client.Pipeline()
+	p.Set("name", "ann")
+	count, name := p.Incr("name"), p.Get("name")
+	err := p.Exec(ctx)
+
+	var failed *keyslot.PipelineError
+	if errors.As(err, &failed) {
+		fmt.Println(failed.Failed, "of", failed.Total, "failed, at index", failed.Parts()[0].Index)
+	}
+	fmt.Println(errors.Is(count.Err(), keyslot.ErrNotExecuted), name.Err())
+	// Output:
+	// 1 of 3 failed, at index 1
+	// false <nil>
 }
 
 func ExampleClient_Topology() {

@@ -55,7 +55,7 @@ func (l *lane) merge() bool {
 }
 
 // largeRequests remembers which requests had large replies, by hash: as many as it has places, the later of two that fall
-// into one place. It is safe for concurrent use, allocates nothing, and costs two loads as long as it is empty.
+// into one place. It is safe for concurrent use, allocates nothing, and costs one load as long as it is empty.
 type largeRequests struct {
 	seed   maphash.Seed // immutable
 	used   atomic.Int32 // places that are not 0

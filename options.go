@@ -40,9 +40,10 @@ type Options struct {
 	// MaxInFlight bounds the commands waiting for a reply on one shared connection; more of them wait their turn.
 	// 4096 by default.
 	MaxInFlight int
-	// NoPoll makes connections wait for the system to wake them. By default a connection that is owed replies lets other
-	// goroutines run and looks into its socket, at most every 20 us, before it waits: where the process has more to run
-	// than processors, the runtime notices a reply only after up to 10 ms.
+	// NoPoll makes connections always wait for the runtime to wake them. By default one that waited 4 ms or more for a
+	// reply lets other goroutines run from then on and looks into its socket by itself, at most every 20 us, until nothing
+	// else wants to run or nothing is found: where a process has more to run than processors, the runtime notices a reply
+	// only after up to 10 ms.
 	NoPoll bool
 
 	// DialTimeout bounds one dial: name, TCP, TLS, login. 2 s by default.
@@ -123,7 +124,8 @@ func (e *OptionError) Error() string {
 // ParseTarget returns the options that target spells, as Open reads it, for a program that wants to set more of them
 // before it calls New. A URL may name several hosts, comma between them, and set client_name, dial_timeout,
 // command_timeout, peer_timeout, idle_probe, refresh_after, conns_per_node, max_in_flight and lazy; what is negative to be
-// off is for Options only. User and password are percent-encoded. The error is an *EndpointError and never shows a password. Nothing is resolved or dialled.
+// off is for Options only. User and password are percent-encoded. The error is an *EndpointError and never shows a
+// password. Nothing is resolved or dialled.
 func ParseTarget(target string) (Options, error) {
 	spelled, err := parseTarget(target)
 	if err != nil {

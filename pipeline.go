@@ -64,6 +64,7 @@ type batch struct {
 	flight *flight // nil while nothing is queued
 }
 
+// Begin lends a call that is kept until Exec.
 func (b *batch) Begin() *command.Call {
 	if b.flight == nil {
 		b.flight = b.core.flight()

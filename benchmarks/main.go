@@ -72,22 +72,24 @@ func openJournal(opts options) (*journal.Journal, error) {
 	return kept, nil
 }
 
-// publish prints the report, and draws it where that is asked for.
+// publish prints the report, and then draws it where that is asked for: a file that cannot be written costs no results.
 func publish(opts options, r report.Report) error {
-	if opts.plot != "" {
-		drawn, err := r.HTML()
-		if err != nil {
-			return err
-		}
-		if err := os.WriteFile(opts.plot, drawn, 0o644); err != nil {
-			return err
-		}
+	if err := show(opts, r); err != nil || opts.plot == "" {
+		return err
 	}
-	if opts.json {
-		out := json.NewEncoder(os.Stdout)
-		out.SetIndent("", "  ")
-		out.SetEscapeHTML(false) // bounds hold < and >
-		return out.Encode(r)
+	drawn, err := r.HTML()
+	if err != nil {
+		return err
 	}
-	return r.Table(os.Stdout)
+	return os.WriteFile(opts.plot, drawn, 0o644)
+}
+
+func show(opts options, r report.Report) error {
+	if !opts.json {
+		return r.Table(os.Stdout)
+	}
+	out := json.NewEncoder(os.Stdout)
+	out.SetIndent("", "  ")
+	out.SetEscapeHTML(false) // bounds hold < and >
+	return out.Encode(r)
 }

@@ -89,3 +89,10 @@ func Trim(c *Conn) {
 		c.trim()
 	}
 }
+
+// PollsAfter reports whether a reader looks for itself once it has waited for so long.
+func PollsAfter(waited time.Duration, opts Options) bool {
+	c := &Conn{opts: opts, parked: time.Now().Add(-waited)}
+	c.woken()
+	return c.poll.on
+}

@@ -48,7 +48,7 @@ type Unsupported struct {
 
 func (e *Unsupported) Error() string { return "n/a: " + e.Reason }
 
-// maker opens a client; name is the one in All.
+// maker opens the client that Open knows by name.
 type maker struct {
 	name string
 	open func(ctx context.Context, cfg Config) (Client, error)

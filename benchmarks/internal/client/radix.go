@@ -2,6 +2,7 @@ package client
 
 import (
 	"context"
+	"crypto/tls"
 	"net"
 
 	"github.com/mediocregopher/radix/v4"
@@ -52,5 +53,8 @@ type radixDialer struct {
 }
 
 func (d radixDialer) DialContext(ctx context.Context, network, addr string) (net.Conn, error) {
-	return dial(ctx, network, d.cfg.reach(addr), d.cfg.TLS)
+	if d.cfg.TLS != nil {
+		return (&tls.Dialer{Config: d.cfg.TLS}).DialContext(ctx, network, d.cfg.reach(addr))
+	}
+	return new(net.Dialer).DialContext(ctx, network, d.cfg.reach(addr))
 }

@@ -26,8 +26,7 @@ func (w *worker) loop(ctx context.Context) {
 	}
 	pace := w.run.pace(w.index)
 	for {
-		pace.wait()
-		start := time.Now()
+		start := pace.wait()
 		err := w.run.op(ctx, w.run.client, w.run.data, &w.pick)
 		took := time.Since(start)
 		switch w.run.phase.Load() {
@@ -65,13 +64,22 @@ func (r *run) pace(index int) pacer {
 	return pacer{next: r.began.Add(turn * time.Duration(index)), interval: turn * time.Duration(r.spec.Workers)}
 }
 
-// wait blocks until the next operation is due. A worker that is late does not wait until it has caught up.
-func (p *pacer) wait() {
+// wait blocks until the next operation is due, and returns from when on it counts. A worker that is late, because a reply
+// was, does not wait until it has caught up, and its operations count from when they were due: else a late reply would hide
+// those that it held up (coordinated omission). A worker that had nothing to do starts when the runtime wakes it, which an
+// idle process does up to 1 ms late: that is the load's own, and no client can help it.
+func (p *pacer) wait() (start time.Time) {
+	now := time.Now()
 	if p.interval == 0 {
-		return
+		return now
 	}
-	time.Sleep(time.Until(p.next))
-	p.next = p.next.Add(p.interval)
+	due := p.next
+	p.next = due.Add(p.interval)
+	if now.After(due) {
+		return due
+	}
+	time.Sleep(due.Sub(now))
+	return time.Now()
 }
 
 // burst is how long a burner computes until it yields.

@@ -1,26 +1,54 @@
 package load
 
 import (
+	"context"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/keyslot-go/keyslot/benchmarks/internal/client"
 )
 
 func TestPacedWorkersTakeTurns(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := &run{spec: Spec{Rate: 100, Workers: 4}, began: time.Now()}
 		first, last := r.pace(0), r.pace(3)
-		due := func(p *pacer) time.Duration {
+		started := func(p *pacer) time.Duration {
 			p.wait()
 			return time.Since(r.began)
 		}
-		require.Zero(t, due(&first))
-		require.Equal(t, 30*time.Millisecond, due(&last))
-		require.Equal(t, 40*time.Millisecond, due(&first))
+		require.Zero(t, started(&first))
+		require.Equal(t, 30*time.Millisecond, started(&last))
+		require.Equal(t, 40*time.Millisecond, started(&first))
 		time.Sleep(time.Second)
-		require.Equal(t, 1040*time.Millisecond, due(&first), "a late worker does not wait")
+		require.Equal(t, 1040*time.Millisecond, started(&first), "a late worker does not wait")
+	})
+}
+
+// Ten operations are due 10 ms apart. The first one takes 35 ms, which holds up the next three; the others take no time.
+func TestALateReplyDoesNotHideThoseThatItHeldUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := &run{spec: Spec{Rate: 100, Workers: 1}, began: time.Now()}
+		w := &worker{run: r}
+		calls := 0
+		r.op = func(context.Context, client.Client, *data, *picker) error {
+			if calls++; calls == 1 {
+				time.Sleep(35 * time.Millisecond)
+			}
+			if calls == 11 {
+				r.phase.Store(stopped)
+			}
+			return nil
+		}
+		r.phase.Store(measuring)
+		w.loop(t.Context())
+		require.Equal(t, uint64(10), w.took.total)
+		for rank, want := range []time.Duration{5, 15, 25, 35} {
+			require.InEpsilon(t, want*time.Millisecond, w.took.quantile(float64(6+rank)/10), 0.04)
+		}
+		require.Zero(t, w.took.quantile(0.5))
 	})
 }
 

@@ -120,7 +120,7 @@ func newFigures(r Row) figures {
 		f.Figures = []string{
 			fmt.Sprintf("%.0f", m.OpsPerSecond), factor(versus.Ops), fmt.Sprintf("%.0f", m.P50), fmt.Sprintf("%.0f", m.P99),
 			fmt.Sprintf("%.0f", m.P999), fmt.Sprintf("%.2f", m.CPU), factor(versus.CPU), fmt.Sprintf("%.1f", m.Allocs),
-			fmt.Sprintf("%.0f", m.Bytes), fmt.Sprint(m.Conns),
+			fmt.Sprintf("%.0f", m.Bytes), fmt.Sprint(m.Conns) + trouble(m.Errors, m.FirstError),
 		}
 	}
 	return f

@@ -87,6 +87,17 @@ func TestTargetsAreMetMissedOrNotMeasured(t *testing.T) {
 	}
 }
 
+func TestNoTargetIsMetWhereOperationsFailed(t *testing.T) {
+	samples := append(rounds("get64/c=64", "keyslot", 300, 300), rounds("get64/c=64", "rueidis", 100, 100)...)
+	require.True(t, verdictOf(t, report.New(report.Settings{}, samples), "ops/s x rueidis").Met)
+	samples[1].Result.Errors, samples[1].Result.FirstError = 1, "reset"
+	r := report.New(report.Settings{}, samples)
+	require.False(t, verdictOf(t, r, "ops/s x rueidis").Met)
+	page, err := r.HTML()
+	require.NoError(t, err)
+	require.Contains(t, string(page), "1 errors: reset")
+}
+
 func TestTableSaysWhatTheFiguresAre(t *testing.T) {
 	samples := append(rounds("pipe100/c=8", "keyslot", 230), rounds("pipe100/c=8", "rueidis", 100)...)
 	samples = append(samples, rounds("pipe100/c=8", "goredis", 0)...)

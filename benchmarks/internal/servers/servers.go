@@ -30,8 +30,8 @@ var (
 	SlowFifty = Kind{Name: "50 fake nodes, +0.5 ms", FakeNodes: 50, Slow: true}
 )
 
-// ErrOwnClusterOnly is the error of Start for a kind that an address given by the user cannot be made into.
-var ErrOwnClusterOnly = errors.New("needs a cluster of the harness's own")
+// errOwnClusterOnly is the error of Start for a kind that an address given by the user cannot be made into.
+var errOwnClusterOnly = errors.New("needs a cluster of the harness's own")
 
 // fillTimeout bounds filling a cluster with the keys that are read; it takes a fraction of a second.
 const fillTimeout = 30 * time.Second
@@ -71,7 +71,7 @@ func (s *Servers) start(ctx context.Context, kind Kind, addr string) error {
 func (s *Servers) startNodes(ctx context.Context, kind Kind, addr string) error {
 	switch {
 	case addr != "" && kind != Plain:
-		return ErrOwnClusterOnly
+		return errOwnClusterOnly
 	case addr != "":
 		s.reach.Addrs = []string{addr}
 		return nil
