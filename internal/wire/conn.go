@@ -74,7 +74,7 @@ type Conn struct {
 	watch      watchdog
 
 	// owned by whoever reads
-	unwritten bool // a caller that is alone has promised to flush: whoever reads does when the socket is empty
+	unwritten bool // the promise to flush is that of whoever reads, who does when the socket is empty
 
 	buf     []byte
 	full    bool // the last read filled buf: there is more to come
@@ -91,7 +91,8 @@ type Conn struct {
 // closed or draining, an idle connection failed its probe, or ctx (or the first call's Deadline) ended while the
 // connection was full. The wait for room is bounded by them; the write itself never blocks a caller.
 //
-// The call of a Prompt waiter that finds the connection unused is written and read by its own caller, in Wait.
+// The call of a Prompt waiter that finds the connection unused is written and read by its own caller, in Wait. Other calls that
+// find nobody reading are written by the reader, once it has seen that the peer has not closed.
 func (c *Conn) Send(ctx context.Context, w *Waiter, calls []*Call) error {
 	c.mu.Lock()
 	if err := c.admit(ctx, calls); err != nil {
@@ -109,9 +110,11 @@ func (c *Conn) Send(ctx context.Context, w *Waiter, calls []*Call) error {
 	c.armWatchdog(calls[0].Deadline)
 	flush := !c.flushing
 	c.flushing = true
-	if w.Prompt && !busy && flush && c.role == nobody && c.fits() {
-		c.goAlone(w)
-		flush = false
+	if flush && c.role == nobody { // so nobody has seen what came since: whoever reads now looks before it writes
+		c.unwritten, flush = true, false
+		if w.Prompt && c.fits() {
+			c.goAlone(w)
+		}
 	}
 	c.callReader()
 	c.mu.Unlock()

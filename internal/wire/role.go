@@ -86,9 +86,7 @@ func (c *Conn) callReader() {
 }
 
 // goAlone lets the caller that has just queued the only call of the connection write and read for itself. mu is held.
-func (c *Conn) goAlone(w *Waiter) {
-	c.role, c.unwritten, w.reads = aCaller, true, c
-}
+func (c *Conn) goAlone(w *Waiter) { c.role, w.reads = aCaller, c }
 
 // exchange writes and reads for the caller that is alone, until its call is done or ctx is. leave must follow.
 func (c *Conn) exchange(ctx context.Context, call *Call) {
@@ -114,8 +112,8 @@ func (c *Conn) leave() {
 	}
 }
 
-// nothingToRead is called by whoever reads, before it waits for the socket; true means to look again. A caller alone
-// writes only now that the socket is seen to be empty: on a connection that the peer has closed nothing is risked.
+// nothingToRead is called by whoever reads, before it waits for the socket; true means to look again. What came to a connection
+// that nobody read is written only now that the socket is seen to be empty: where the peer has closed nothing is risked.
 func (c *Conn) nothingToRead() (again bool) {
 	if c.unwritten {
 		c.unwritten = false

@@ -324,3 +324,19 @@ func TestLoneCallersAreCancelledAtAnyMoment(t *testing.T) {
 	}
 	require.NoError(t, conn.Err())
 }
+
+// The reader that left has seen nothing of what came since. Who does not look for itself leaves that to it, before it writes.
+func TestNothingIsRiskedUnseenByCallersThatDoNotWaitAtOnce(t *testing.T) {
+	for end, want := range map[fakenode.End]error{fakenode.FIN: io.EOF, fakenode.RST: syscall.ECONNRESET} {
+		synctest.Test(t, func(t *testing.T) {
+			node, conn := alone(t)
+			before := len(commands(node))
+			node.Cut(end)
+			for _, call := range send(t, t.Context(), conn, get(3)...).wait(t.Context()) {
+				require.ErrorIs(t, call.Err, want)
+				require.False(t, call.Sent || call.Abandoned)
+			}
+			require.Len(t, commands(node), before)
+		})
+	}
+}
