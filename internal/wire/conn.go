@@ -119,7 +119,7 @@ func (c *Conn) Send(ctx context.Context, w *Waiter, calls []*Call) error {
 	c.callReader()
 	c.mu.Unlock()
 	if flush {
-		c.flush(busy)
+		c.flush(busy, false)
 	}
 	return nil
 }

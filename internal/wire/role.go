@@ -117,7 +117,7 @@ func (c *Conn) leave() {
 func (c *Conn) nothingToRead() (again bool) {
 	if c.unwritten {
 		c.unwritten = false
-		c.flush(false)
+		c.flush(false, true)
 	}
 	if c.poll.on && c.poll.again(c.yield()) {
 		return true

@@ -340,3 +340,61 @@ func TestNothingIsRiskedUnseenByCallersThatDoNotWaitAtOnce(t *testing.T) {
 		})
 	}
 }
+
+// Closing a socket waits for whoever reads it, so a write that fails within the read must not close it.
+func TestALoneCallersWriteFails(t *testing.T) {
+	var socket *net.TCPConn
+	conn := connect(t, wire.Options{Addr: deaf(t), MaxInFlight: 64, Dial: func(ctx context.Context, network, addr string) (net.Conn, error) {
+		var d net.Dialer
+		raw, err := d.DialContext(ctx, network, addr)
+		if err == nil {
+			socket = raw.(*net.TCPConn)
+		}
+		return raw, err
+	}})
+	for wire.Reader(conn) != "nobody" {
+		require.NoError(t, prompt(t.Context(), conn, get(1)[0]))
+	}
+	require.NoError(t, socket.CloseWrite())
+	call, done := get(1)[0], make(chan struct{})
+	go func() {
+		defer close(done)
+		_ = prompt(t.Context(), conn, call)
+	}()
+	select {
+	case <-done:
+	case <-time.After(10 * time.Second):
+		t.Fatal("the caller waits for itself")
+	}
+	require.ErrorIs(t, call.Err, syscall.EPIPE)
+	require.False(t, call.Sent || call.Abandoned)
+}
+
+// deaf returns the address of a server that answers whatever it reads, and does not hear when its client has no more to say.
+func deaf(t *testing.T) string {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	ended := make(chan struct{})
+	t.Cleanup(func() { <-ended })
+	stop := make(chan struct{})
+	t.Cleanup(func() { close(stop) })
+	go func() {
+		defer close(ended)
+		server, err := l.Accept()
+		_ = l.Close()
+		if err != nil {
+			return
+		}
+		defer server.Close()
+		answer, buf := fakenode.Hello, make([]byte, 1<<10)
+		for {
+			if _, err := server.Read(buf); err != nil {
+				<-stop
+				return
+			}
+			_, _ = server.Write([]byte(answer))
+			answer = "+OK\r\n"
+		}
+	}()
+	return l.Addr().String()
+}
