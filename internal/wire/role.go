@@ -41,12 +41,16 @@ func (c *Conn) read() {
 // serve reads until the connection has ended, or until it has left reading to callers.
 func (c *Conn) serve() (retired bool) {
 	for {
-		parted, retired := c.consider()
-		if parted {
+		dead, drained, retired := c.consider()
+		switch {
+		case dead: // what a caller has left in the buffer may be delivered already
+			c.fail(nil)
+			return false
+		case drained:
 			c.part()
-		}
-		if parted || retired {
-			return retired
+			return false
+		case retired:
+			return true
 		}
 		if !c.step() {
 			return false
@@ -57,24 +61,24 @@ func (c *Conn) serve() (retired bool) {
 	}
 }
 
-// consider decides between two reads whether the reader goroutine has to close a drained connection, or may leave.
-func (c *Conn) consider() (part, retire bool) {
+// consider decides between two reads whether the reader goroutine has to close a dead or drained connection, or may leave.
+func (c *Conn) consider() (dead, drained, retire bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.isDrained() {
-		return true, false
+	if c.err != nil || c.isDrained() {
+		return c.err != nil, c.err == nil, false
 	}
 	// A reader that polls cannot while nothing is due; a caller will, or will call it without the runtime's help.
 	leave := c.singles >= maxSingles || c.poll.on
-	if !leave || c.socket == nil || c.queue.len() > 0 || c.err != nil {
-		return false, false
+	if !leave || c.socket == nil || c.queue.len() > 0 {
+		return false, false, false
 	}
 	if !c.watch.armed { // the last look is over: nothing would have the reader back
 		c.poll.on = false
-		return false, false
+		return false, false, false
 	}
 	c.role, c.singles = nobody, 0
-	return false, true
+	return false, false, true
 }
 
 // callReader gives the role back to the reader goroutine if nobody has it. mu is held.

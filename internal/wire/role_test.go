@@ -398,3 +398,19 @@ func deaf(t *testing.T) string {
 	}()
 	return l.Addr().String()
 }
+
+// What the caller had delivered when it found the bytes behind it to be wrong must not be delivered again, to the next in line.
+func TestAReplyInFrontOfGarbageIsDeliveredOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var raw dawdling
+		node, conn := alone(t, raw.dialled)
+		call, done := waiting(t, t.Context(), node, conn, fakenode.Reaction{Delay: time.Second, Send: "+mine\r\n?what\r\n"})
+		raw.after.Store(int64(3 * time.Second))
+		second := send(t, t.Context(), conn, get(2)[1:]...) // is in Write when the connection dies
+		<-done
+		require.Equal(t, "+mine\r\n", string(call.Reply))
+		other := second.wait(t.Context())[0]
+		require.ErrorIs(t, other.Err, conn.Err())
+		require.True(t, other.Sent)
+	})
+}
