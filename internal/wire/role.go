@@ -70,7 +70,7 @@ func (c *Conn) consider() (dead, drained, retire bool) {
 	}
 	// A reader that polls cannot while nothing is due; a caller will, or will call it without the runtime's help.
 	leave := c.singles >= maxSingles || c.poll.on
-	if !leave || c.socket == nil || c.queue.len() > 0 {
+	if !leave || c.socket == nil || c.queue.len() > 0 || c.unwritten {
 		return false, false, false
 	}
 	if !c.watch.armed { // the last look is over: nothing would have the reader back
