@@ -53,6 +53,7 @@ type Conn struct {
 	written   atomic.Int64 // stream offset up to which Write has accepted bytes; counted by the flusher, likewise
 	readBuf   atomic.Int64 // size of buf, likewise
 	trimming  atomic.Bool  // whoever reads is to give up buf
+	poked     atomic.Bool  // whoever reads is to look around, and for no reply until then
 
 	mu sync.Mutex
 	// guarded by mu
@@ -74,7 +75,7 @@ type Conn struct {
 	watch      watchdog
 
 	// owned by whoever reads
-	unwritten bool // a caller that is alone has promised to flush: whoever reads does when the socket is empty
+	unwritten bool // the promise to flush is that of whoever reads, who does when the socket is empty
 
 	buf     []byte
 	full    bool // the last read filled buf: there is more to come
@@ -91,7 +92,8 @@ type Conn struct {
 // closed or draining, an idle connection failed its probe, or ctx (or the first call's Deadline) ended while the
 // connection was full. The wait for room is bounded by them; the write itself never blocks a caller.
 //
-// The call of a Prompt waiter that finds the connection unused is written and read by its own caller, in Wait.
+// The call of a Prompt waiter that finds the connection unused is written and read by its own caller, in Wait. Other calls that
+// find nobody reading are written by the reader, once it has seen that the peer has not closed.
 func (c *Conn) Send(ctx context.Context, w *Waiter, calls []*Call) error {
 	c.mu.Lock()
 	if err := c.admit(ctx, calls); err != nil {
@@ -109,14 +111,16 @@ func (c *Conn) Send(ctx context.Context, w *Waiter, calls []*Call) error {
 	c.armWatchdog(calls[0].Deadline)
 	flush := !c.flushing
 	c.flushing = true
-	if w.Prompt && !busy && flush && c.role == nobody && c.fits() {
-		c.goAlone(w)
-		flush = false
+	if flush && c.role == nobody { // so nobody has seen what came since: whoever reads now looks before it writes
+		c.unwritten, flush = true, false
+		if w.Prompt && c.fits() {
+			c.goAlone(w)
+		}
 	}
 	c.callReader()
 	c.mu.Unlock()
 	if flush {
-		c.flush(busy)
+		c.flush(busy, false)
 	}
 	return nil
 }
@@ -225,7 +229,10 @@ func (c *Conn) partIfDrained() {
 func (c *Conn) isDrained() bool { return c.draining && c.err == nil && c.queue.len() == 0 }
 
 // interrupt makes whoever reads look around: a read in progress, or else the next one, ends with a timeout.
-func (c *Conn) interrupt() { _ = c.rw.SetReadDeadline(time.Unix(1, 0)) }
+func (c *Conn) interrupt() {
+	c.poked.Store(true)
+	_ = c.rw.SetReadDeadline(time.Unix(1, 0))
+}
 
 // Abandon kills the connection now: calls in flight end with cause. It does not wait.
 func (c *Conn) Abandon(cause error) { c.fail(cause) }
@@ -280,6 +287,7 @@ func (c *Conn) die(cause error) (lost []*Call) {
 
 // bury closes a dead connection and then tells the callers: nothing of theirs is on its way any more.
 func (c *Conn) bury(lost []*Call) {
+	c.poked.Store(true) // a look for the reply within a read would hold up the closing
 	abort(c.raw)
 	for _, call := range lost {
 		call.finish()

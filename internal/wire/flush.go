@@ -15,8 +15,8 @@ const writePiece = 64 << 10
 
 // flush writes what is in the fill buffer. Its caller has set c.flushing and so is the only flusher until that is
 // cleared. It writes on the caller's goroutine only while Write cannot block, and hands the rest to the connection's own
-// goroutine: no caller is stuck in write(2) past its context.
-func (c *Conn) flush(busy bool) {
+// goroutine: no caller is stuck in write(2) past its context. inRead says that it is called within a read.
+func (c *Conn) flush(busy, inRead bool) {
 	if busy {
 		// Every runnable goroutine gets to append its command first, so that one write carries them all
 		// (BenchmarkRoundTrip: commands per write). A caller alone gains nothing and does not yield.
@@ -28,7 +28,7 @@ func (c *Conn) flush(busy bool) {
 		if !c.fits() {
 			break
 		}
-		if !c.writeFill() {
+		if !c.writeFill(inRead) {
 			return
 		}
 	}
@@ -44,7 +44,7 @@ func (c *Conn) flushRest() {
 	defer c.flushers.Done()
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for c.writeFill() {
+	for c.writeFill(false) {
 	}
 }
 
@@ -54,7 +54,7 @@ func (c *Conn) fits() bool { return c.appended-c.answered <= int64(c.room) }
 
 // writeFill writes the fill buffer and reports whether there is more to write; when not, c.flushing is cleared.
 // mu is held, and released inside Write.
-func (c *Conn) writeFill() (more bool) {
+func (c *Conn) writeFill(inRead bool) (more bool) {
 	if c.err != nil || len(c.fill) == 0 {
 		c.flushing = false
 		return false
@@ -78,6 +78,10 @@ func (c *Conn) writeFill() (more bool) {
 		// Dead before the lock is let go: behind part of a command nothing may be written.
 		c.flushing = false
 		lost := c.die(err)
+		if inRead { // to close a socket is to wait for whoever reads it
+			c.flushers.Go(func() { c.bury(lost) }) // ends when the read has; Wait waits for it
+			return false
+		}
 		c.mu.Unlock()
 		c.bury(lost)
 		c.mu.Lock()

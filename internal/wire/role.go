@@ -41,12 +41,16 @@ func (c *Conn) read() {
 // serve reads until the connection has ended, or until it has left reading to callers.
 func (c *Conn) serve() (retired bool) {
 	for {
-		parted, retired := c.consider()
-		if parted {
+		dead, drained, retired := c.consider()
+		switch {
+		case dead: // what a caller has left in the buffer may be delivered already
+			c.fail(nil)
+			return false
+		case drained:
 			c.part()
-		}
-		if parted || retired {
-			return retired
+			return false
+		case retired:
+			return true
 		}
 		if !c.step() {
 			return false
@@ -57,24 +61,24 @@ func (c *Conn) serve() (retired bool) {
 	}
 }
 
-// consider decides between two reads whether the reader goroutine has to close a drained connection, or may leave.
-func (c *Conn) consider() (part, retire bool) {
+// consider decides between two reads whether the reader goroutine has to close a dead or drained connection, or may leave.
+func (c *Conn) consider() (dead, drained, retire bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.isDrained() {
-		return true, false
+	if c.err != nil || c.isDrained() {
+		return c.err != nil, c.err == nil, false
 	}
 	// A reader that polls cannot while nothing is due; a caller will, or will call it without the runtime's help.
 	leave := c.singles >= maxSingles || c.poll.on
-	if !leave || c.socket == nil || c.queue.len() > 0 || c.err != nil {
-		return false, false
+	if !leave || c.socket == nil || c.queue.len() > 0 || c.unwritten {
+		return false, false, false
 	}
 	if !c.watch.armed { // the last look is over: nothing would have the reader back
 		c.poll.on = false
-		return false, false
+		return false, false, false
 	}
 	c.role, c.singles = nobody, 0
-	return false, true
+	return false, false, true
 }
 
 // callReader gives the role back to the reader goroutine if nobody has it. mu is held.
@@ -86,9 +90,7 @@ func (c *Conn) callReader() {
 }
 
 // goAlone lets the caller that has just queued the only call of the connection write and read for itself. mu is held.
-func (c *Conn) goAlone(w *Waiter) {
-	c.role, c.unwritten, w.reads = aCaller, true, c
-}
+func (c *Conn) goAlone(w *Waiter) { c.role, w.reads = aCaller, c }
 
 // exchange writes and reads for the caller that is alone, until its call is done or ctx is. leave must follow.
 func (c *Conn) exchange(ctx context.Context, call *Call) {
@@ -114,14 +116,14 @@ func (c *Conn) leave() {
 	}
 }
 
-// nothingToRead is called by whoever reads, before it waits for the socket; true means to look again. A caller alone
-// writes only now that the socket is seen to be empty: on a connection that the peer has closed nothing is risked.
+// nothingToRead is called by whoever reads, before it waits for the socket; true means to look again. What came to a connection
+// that nobody read is written only now that the socket is seen to be empty: where the peer has closed nothing is risked.
 func (c *Conn) nothingToRead() (again bool) {
 	if c.unwritten {
 		c.unwritten = false
-		c.flush(false)
+		c.flush(false, true)
 	}
-	if c.poll.on && c.poll.again(c.yield()) {
+	if c.poll.on && !c.poked.Load() && c.poll.again(c.yield()) {
 		return true
 	}
 	c.parked = time.Now()

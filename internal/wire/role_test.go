@@ -7,6 +7,8 @@ import (
 	"net"
 	"runtime"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -320,4 +322,148 @@ func TestLoneCallersAreCancelledAtAnyMoment(t *testing.T) {
 		require.Equal(t, "+"+key+"\r\n", string(call.Reply))
 	}
 	require.NoError(t, conn.Err())
+}
+
+// The reader that left has seen nothing of what came since. Who does not look for itself leaves that to it, before it writes.
+func TestNothingIsRiskedUnseenByCallersThatDoNotWaitAtOnce(t *testing.T) {
+	for end, want := range map[fakenode.End]error{fakenode.FIN: io.EOF, fakenode.RST: syscall.ECONNRESET} {
+		synctest.Test(t, func(t *testing.T) {
+			node, conn := alone(t)
+			before := len(commands(node))
+			node.Cut(end)
+			for _, call := range send(t, t.Context(), conn, get(3)...).wait(t.Context()) {
+				require.ErrorIs(t, call.Err, want)
+				require.False(t, call.Sent || call.Abandoned)
+			}
+			require.Len(t, commands(node), before)
+		})
+	}
+}
+
+// Closing a socket waits for whoever reads it, so a write that fails within the read must not close it.
+func TestALoneCallersWriteFails(t *testing.T) {
+	var socket *net.TCPConn
+	conn := connect(t, wire.Options{Addr: deaf(t), MaxInFlight: 64, Dial: func(ctx context.Context, network, addr string) (net.Conn, error) {
+		var d net.Dialer
+		raw, err := d.DialContext(ctx, network, addr)
+		if err == nil {
+			socket = raw.(*net.TCPConn)
+		}
+		return raw, err
+	}})
+	for wire.Reader(conn) != "nobody" {
+		require.NoError(t, prompt(t.Context(), conn, get(1)[0]))
+	}
+	require.NoError(t, socket.CloseWrite())
+	call, done := get(1)[0], make(chan struct{})
+	go func() {
+		defer close(done)
+		_ = prompt(t.Context(), conn, call)
+	}()
+	select {
+	case <-done:
+	case <-time.After(10 * time.Second):
+		t.Fatal("the caller waits for itself")
+	}
+	require.ErrorIs(t, call.Err, syscall.EPIPE)
+	require.False(t, call.Sent || call.Abandoned)
+}
+
+// deaf returns the address of a server that answers whatever it reads, and does not hear when its client has no more to say.
+func deaf(t *testing.T) string {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	ended := make(chan struct{})
+	t.Cleanup(func() { <-ended })
+	stop := make(chan struct{})
+	t.Cleanup(func() { close(stop) })
+	go func() {
+		defer close(ended)
+		server, err := l.Accept()
+		_ = l.Close()
+		if err != nil {
+			return
+		}
+		defer server.Close()
+		answer, buf := fakenode.Hello, make([]byte, 1<<10)
+		for {
+			if _, err := server.Read(buf); err != nil {
+				<-stop
+				return
+			}
+			_, _ = server.Write([]byte(answer))
+			answer = "+OK\r\n"
+		}
+	}()
+	return l.Addr().String()
+}
+
+// What the caller had delivered when it found the bytes behind it to be wrong must not be delivered again, to the next in line.
+func TestAReplyInFrontOfGarbageIsDeliveredOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var raw dawdling
+		node, conn := alone(t, raw.dialled)
+		call, done := waiting(t, t.Context(), node, conn, fakenode.Reaction{Delay: time.Second, Send: "+mine\r\n?what\r\n"})
+		raw.after.Store(int64(3 * time.Second))
+		second := send(t, t.Context(), conn, get(2)[1:]...) // is in Write when the connection dies
+		<-done
+		require.Equal(t, "+mine\r\n", string(call.Reply))
+		other := second.wait(t.Context())[0]
+		require.ErrorIs(t, other.Err, conn.Err())
+		require.True(t, other.Sent)
+	})
+}
+
+// Two callers go before the first one has written for both.
+func TestTheReaderComesBackThoughNothingWasLeftToWrite(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
+	synctest.Test(t, func(t *testing.T) {
+		node, conn := alone(t)
+		for range 64 {
+			mustEcho(t, conn, "more")
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		first, w := get(1), wire.Waiter{Prompt: true}
+		w.Expect(1)
+		require.NoError(t, conn.Send(ctx, &w, first))
+		second := send(t, ctx, conn, get(2)[1:]...)
+		cancel()
+		w.Wait(ctx, first)
+		second.wait(ctx) // before the reader has run
+		time.Sleep(3 * tick)
+		node.Cut(fakenode.FIN)
+		synctest.Wait()
+		require.ErrorIs(t, conn.Err(), io.EOF)
+	})
+}
+
+// Where every processor is busy a yield takes long, and dozens of them would hold up a caller far beyond its context.
+func TestACallerThatLooksForItsReplyIsStillCancelled(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
+	node, opts := newNode(t)
+	addr, err := node.Listen()
+	require.NoError(t, err)
+	opts.Addr, opts.Dial = addr, nil
+	conn := connect(t, opts)
+	node.On("GET", fakenode.Reaction{Delay: 50 * time.Millisecond, Send: "+late\r\n"})
+	require.NoError(t, prompt(t.Context(), conn, get(1)[0])) // makes the reader suspect the runtime, and leave
+	require.Eventually(t, func() bool { return wire.Reader(conn) == "nobody" }, 100*time.Millisecond, time.Millisecond)
+	node.On("GET", fakenode.Reaction{})
+	var stopped atomic.Bool
+	var hogs sync.WaitGroup
+	for range 8 {
+		hogs.Go(func() {
+			for !stopped.Load() {
+			}
+		})
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+	defer cancel()
+	began := time.Now()
+	err = prompt(ctx, conn, get(1)[0])
+	took := time.Since(began)
+	stopped.Store(true)
+	hogs.Wait()
+	require.ErrorIs(t, err, context.DeadlineExceeded)
+	require.Less(t, took, 2*time.Second)
 }

@@ -128,20 +128,23 @@ func (d *dawdling) Write(b []byte) (int, error) {
 	return n, err
 }
 
+// dialled makes connections dawdle.
+func (d *dawdling) dialled(opts *wire.Options) {
+	dial := opts.Dial
+	opts.Dial = func(ctx context.Context, network, addr string) (conn net.Conn, err error) {
+		d.Conn, err = dial(ctx, network, addr)
+		d.looker = d.Conn.(looker)
+		return d, err
+	}
+}
+
 func TestAWriteThatEndsAfterTheLastReplyDoesNotPreventTheTrim(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var raw dawdling
-		_, conn := afterBurst(t, func(opts *wire.Options) {
-			dial := opts.Dial
-			opts.Dial = func(ctx context.Context, network, addr string) (conn net.Conn, err error) {
-				raw.Conn, err = dial(ctx, network, addr)
-				raw.looker = raw.Conn.(looker)
-				return &raw, err
-			}
-		})
-		raw.after.Store(int64(5 * tick))
-		send(t, t.Context(), conn, get(1)...).wait(t.Context())
-		time.Sleep(3 * tick)
+		_, conn := afterBurst(t, raw.dialled)
+		raw.after.Store(int64(3 * tick))
+		burst(t, conn)
+		time.Sleep(6 * tick)
 		require.LessOrEqual(t, wire.Held(conn), idleBudget)
 	})
 }
