@@ -33,8 +33,11 @@ func prompt(ctx context.Context, conn *wire.Conn, call *wire.Call) error {
 }
 
 // alone returns a connection that has had one caller at a time for so long that callers read for themselves.
-func alone(t *testing.T) (*fakenode.Node, *wire.Conn) {
+func alone(t *testing.T, adjust ...func(*wire.Options)) (*fakenode.Node, *wire.Conn) {
 	node, opts := newNode(t)
+	for _, a := range adjust {
+		a(&opts)
+	}
 	node.Handle(echo)
 	conn := connect(t, opts)
 	leaveAlone(t, conn)
