@@ -414,3 +414,26 @@ func TestAReplyInFrontOfGarbageIsDeliveredOnce(t *testing.T) {
 		require.True(t, other.Sent)
 	})
 }
+
+// Two callers go before the first one has written for both.
+func TestTheReaderComesBackThoughNothingWasLeftToWrite(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
+	synctest.Test(t, func(t *testing.T) {
+		node, conn := alone(t)
+		for range 64 {
+			mustEcho(t, conn, "more")
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		first, w := get(1), wire.Waiter{Prompt: true}
+		w.Expect(1)
+		require.NoError(t, conn.Send(ctx, &w, first))
+		second := send(t, ctx, conn, get(2)[1:]...)
+		cancel()
+		w.Wait(ctx, first)
+		second.wait(ctx) // before the reader has run
+		time.Sleep(3 * tick)
+		node.Cut(fakenode.FIN)
+		synctest.Wait()
+		require.ErrorIs(t, conn.Err(), io.EOF)
+	})
+}
