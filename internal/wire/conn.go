@@ -53,6 +53,7 @@ type Conn struct {
 	written   atomic.Int64 // stream offset up to which Write has accepted bytes; counted by the flusher, likewise
 	readBuf   atomic.Int64 // size of buf, likewise
 	trimming  atomic.Bool  // whoever reads is to give up buf
+	poked     atomic.Bool  // whoever reads is to look around, and for no reply until then
 
 	mu sync.Mutex
 	// guarded by mu
@@ -228,7 +229,10 @@ func (c *Conn) partIfDrained() {
 func (c *Conn) isDrained() bool { return c.draining && c.err == nil && c.queue.len() == 0 }
 
 // interrupt makes whoever reads look around: a read in progress, or else the next one, ends with a timeout.
-func (c *Conn) interrupt() { _ = c.rw.SetReadDeadline(time.Unix(1, 0)) }
+func (c *Conn) interrupt() {
+	c.poked.Store(true)
+	_ = c.rw.SetReadDeadline(time.Unix(1, 0))
+}
 
 // Abandon kills the connection now: calls in flight end with cause. It does not wait.
 func (c *Conn) Abandon(cause error) { c.fail(cause) }
@@ -283,6 +287,7 @@ func (c *Conn) die(cause error) (lost []*Call) {
 
 // bury closes a dead connection and then tells the callers: nothing of theirs is on its way any more.
 func (c *Conn) bury(lost []*Call) {
+	c.poked.Store(true) // a look for the reply within a read would hold up the closing
 	abort(c.raw)
 	for _, call := range lost {
 		call.finish()

@@ -35,6 +35,7 @@ func (c *Conn) step() (alive bool) {
 		return true
 	case errors.Is(err, os.ErrDeadlineExceeded): // from interrupt
 		_ = c.rw.SetReadDeadline(time.Time{})
+		c.poked.Store(false) // after the deadline: who pokes in between has said before what for
 		c.trimBuf()
 		return true
 	case errors.Is(err, io.EOF) && len(c.buf) > 0:

@@ -124,7 +124,7 @@ func (c *Conn) nothingToRead() (again bool) {
 		c.unwritten = false
 		c.flush(false, true)
 	}
-	if c.poll.on && c.poll.again(c.yield()) {
+	if c.poll.on && !c.poked.Load() && c.poll.again(c.yield()) {
 		return true
 	}
 	c.parked = time.Now()

@@ -7,6 +7,8 @@ import (
 	"net"
 	"runtime"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -436,4 +438,35 @@ func TestTheReaderComesBackThoughNothingWasLeftToWrite(t *testing.T) {
 		synctest.Wait()
 		require.ErrorIs(t, conn.Err(), io.EOF)
 	})
+}
+
+// Where every processor is busy a yield takes long, and dozens of them would hold up a caller far beyond its context.
+func TestACallerThatLooksForItsReplyIsStillCancelled(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
+	node, opts := newNode(t)
+	addr, err := node.Listen()
+	require.NoError(t, err)
+	opts.Addr, opts.Dial = addr, nil
+	conn := connect(t, opts)
+	node.On("GET", fakenode.Reaction{Delay: 50 * time.Millisecond, Send: "+late\r\n"})
+	require.NoError(t, prompt(t.Context(), conn, get(1)[0])) // makes the reader suspect the runtime, and leave
+	require.Eventually(t, func() bool { return wire.Reader(conn) == "nobody" }, 100*time.Millisecond, time.Millisecond)
+	node.On("GET", fakenode.Reaction{})
+	var stopped atomic.Bool
+	var hogs sync.WaitGroup
+	for range 8 {
+		hogs.Go(func() {
+			for !stopped.Load() {
+			}
+		})
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+	defer cancel()
+	began := time.Now()
+	err = prompt(ctx, conn, get(1)[0])
+	took := time.Since(began)
+	stopped.Store(true)
+	hogs.Wait()
+	require.ErrorIs(t, err, context.DeadlineExceeded)
+	require.Less(t, took, 2*time.Second)
 }
