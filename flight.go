@@ -90,6 +90,8 @@ func (f *flight) release() {
 	for _, s := range f.slabs {
 		if s.forget(min(f.lent, slabSize)) {
 			f.core.slabs.Put(s)
+		} else { // a connection may yet look into the requests of what it still owes a reply
+			f.requests = resp.Requests{}
 		}
 		f.lent -= slabSize
 	}

@@ -331,3 +331,29 @@ func TestLargeAndSmallInDisorder(t *testing.T) {
 		require.NoError(t, err)
 	})
 }
+
+// Its memory must not be that of the next pipeline while the node still owes the reply.
+func TestALargeReplyThatAPipelineGaveUpIsRemembered(t *testing.T) {
+	story(t, keyslot.Options{}, func(t *testing.T, s *stage) {
+		s.upper.Handle(func(r fakenode.Request) (fakenode.Reaction, bool) {
+			reaction := slowly()
+			reaction.Delay = time.Second
+			return reaction, r.Name() == "GET" && r.Args[1] == up
+		})
+		s.upper.On("GET", value)
+		given := s.client.Pipeline()
+		given.Get(up)
+		given.Get(up)
+		require.Error(t, given.Exec(within(t, 100*time.Millisecond)))
+		next := s.client.Pipeline()
+		next.Get("oof")
+		next.Get("oof")
+		time.Sleep(5 * time.Second)
+		for range 2 {
+			wait := s.inBackground(t, up)
+			s.quick(t, up2)
+			wait()
+		}
+		require.Equal(t, []int{0, 0, 0, 1, 0, 1}, conns(s.upper, "GET"))
+	})
+}
