@@ -221,10 +221,17 @@ func (f *flight) sendSlowly(ctx context.Context, until time.Time, w *wire.Waiter
 	return int(refused.Load())
 }
 
-// sendGroup sends a group in chunks, and returns how many calls could not be sent.
+// sendGroup sends a group in chunks, and returns how many calls could not be sent. All go where the first has gone, though by
+// then the track may have another connection: those behind must not overtake.
 func (f *flight) sendGroup(ctx context.Context, until time.Time, w *wire.Waiter, g group) (refused int) {
 	for from := g.from; from < g.to; from += chunk {
-		if err := g.track.send(ctx, until, w, f.wires[from:min(from+chunk, g.to)]); err != nil {
+		var err error
+		if calls := f.wires[from:min(from+chunk, g.to)]; from == g.from {
+			err = g.track.send(ctx, until, w, calls)
+		} else {
+			err = f.wires[g.from].Via().Send(ctx, w, calls)
+		}
+		if err != nil {
 			for _, call := range f.wires[from:g.to] {
 				unsent(call, err)
 			}

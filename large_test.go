@@ -357,3 +357,27 @@ func TestALargeReplyThatAPipelineGaveUpIsRemembered(t *testing.T) {
 		require.Equal(t, []int{0, 0, 0, 1, 0, 1}, conns(s.upper, "GET"))
 	})
 }
+
+func TestTheOrderOfALongPipelineOutlivesAChangeOfTracks(t *testing.T) {
+	story(t, keyslot.Options{MaxInFlight: 256}, func(t *testing.T, s *stage) {
+		s.upper.Handle(func(r fakenode.Request) (fakenode.Reaction, bool) {
+			if r.Name() == "GET" {
+				return slowly(), true
+			}
+			return fakenode.Reaction{Delay: time.Millisecond, Send: ":1\r\n"}, r.Name() == "INCRBY"
+		})
+		p := s.client.Pipeline()
+		p.Get(up)
+		var want []string
+		for i := range 1000 {
+			want = append(want, strconv.Itoa(i))
+			p.Do("INCRBY", up2, i)
+		}
+		require.NoError(t, p.Exec(t.Context()))
+		var ran []string
+		for _, r := range sent(s.upper, "INCRBY") {
+			ran = append(ran, r.Args[2])
+		}
+		require.Equal(t, want, ran)
+	})
+}
