@@ -142,9 +142,9 @@ func TestAWriteThatEndsAfterTheLastReplyDoesNotPreventTheTrim(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var raw dawdling
 		_, conn := afterBurst(t, raw.dialled)
-		raw.after.Store(int64(5 * tick))
-		send(t, t.Context(), conn, get(1)...).wait(t.Context())
-		time.Sleep(3 * tick)
+		raw.after.Store(int64(3 * tick))
+		burst(t, conn)
+		time.Sleep(6 * tick)
 		require.LessOrEqual(t, wire.Held(conn), idleBudget)
 	})
 }
