@@ -68,7 +68,8 @@ func (c *Conn) consider() (dead, drained, retire bool) {
 	if c.err != nil || c.isDrained() {
 		return c.err != nil, c.err == nil, false
 	}
-	// A reader that polls cannot while nothing is due; a caller will, or will call it without the runtime's help.
+	// A reader that polls cannot while nothing is due; a caller will, or will call it without the runtime's help. But it has to
+	// keep its own promise to write before, though there may be nothing left.
 	leave := c.singles >= maxSingles || c.poll.on
 	if !leave || c.socket == nil || c.queue.len() > 0 || c.unwritten {
 		return false, false, false
