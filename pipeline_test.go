@@ -213,6 +213,7 @@ func TestCommandsOfAPipelineAreRetriedEachForItself(t *testing.T) {
 		s.upper.On("GET", says("-CLUSTERDOWN The cluster is down"))
 		s.lower.On("GET", says("-LOADING Redis is loading the dataset in memory"), value)
 		s.upper.On("INCR", says("-MOVED 12182 %s", lower))
+		s.net.Topology(2, fakenode.Shard{First: 0, Last: 16383, Nodes: []string{lower}}) // as MOVED says, or a refresh would undo it
 		p := s.client.Pipeline()
 		answered, asked, moved, down := p.Incr(low), p.Set(low, "v"), p.Incr(up), p.Get(up)
 		require.NoError(t, p.Exec(t.Context()))
