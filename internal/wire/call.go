@@ -33,7 +33,7 @@ type Call struct {
 
 	end  int64 // guarded by conn.mu: where the request ends in the stream
 	size int   // guarded by conn.mu: bytes the request takes in the stream, ASKING included
-	skip int   // owned by the reader: replies (to ASKING) still to come before the call's own
+	skip int   // guarded by conn.mu: replies (to ASKING) still to come before the call's own
 }
 
 const (
