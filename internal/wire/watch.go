@@ -44,7 +44,7 @@ func (c *Conn) lookIfIdle() {
 		return
 	}
 	switch idle := c.idle.lasted(time.Now()); {
-	case c.opts.IdleProbe > 0 && idle >= c.opts.IdleProbe:
+	case c.opts.wantsProbe(idle):
 		c.probe()
 	case idle >= lookAfter && c.role == theReader && c.socket != nil && c.socket.source.Ended():
 		c.die(io.EOF) // the reader will find out by itself, and bury it
@@ -65,8 +65,10 @@ func (c *Conn) probe() {
 
 // dueForProbe reports whether the connection has been idle for so long that nothing may be risked on it. mu is held.
 func (c *Conn) dueForProbe() bool {
-	return c.queue.len() == 0 && c.opts.IdleProbe > 0 && c.idle.lasted(time.Now()) >= c.opts.IdleProbe
+	return c.queue.len() == 0 && c.opts.wantsProbe(c.idle.lasted(time.Now()))
 }
+
+func (o *Options) wantsProbe(idle time.Duration) bool { return o.IdleProbe > 0 && idle >= o.IdleProbe }
 
 // enqueueQuiet queues a command of the connection's own, whose reply nobody waits for. mu is held.
 func (c *Conn) enqueueQuiet(call *Call, request []byte) {
