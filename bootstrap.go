@@ -38,7 +38,7 @@ func (c *core) connect(ctx context.Context) error {
 	if ctx == nil {
 		return c.bootstrapError(errNilContext)
 	}
-	return c.ready(ctx, c.patience(ctx, time.Now()))
+	return c.ready(ctx, c.terms.patience(ctx, time.Now()))
 }
 
 // ready returns when there is a map to route by. Only a Lazy client's first commands wait for it.

@@ -28,6 +28,7 @@ type call struct {
 
 	split  *split // into what, in a flight; nil: it runs as one
 	core   *core
+	terms  *terms
 	waiter wire.Waiter   // for sending it alone
 	wires  [1]*wire.Call // &wire, for sending it alone
 	alone  [1]*call      // itself, for running it alone
@@ -71,7 +72,7 @@ func newCall(c *core) *call {
 }
 
 func (call *call) init(c *core) {
-	call.core, call.trouble, call.slot = c, &c.calm, command.NoSlot
+	call.core, call.terms, call.trouble, call.slot = c, &c.terms, &c.calm, command.NoSlot
 	call.waiter.Prompt = true
 	call.wires[0] = &call.wire
 	call.alone[0] = call
@@ -83,7 +84,7 @@ func (call *call) exec(ctx context.Context) error {
 		return err
 	}
 	c := call.core
-	now, until, err := c.enter(ctx)
+	now, until, err := call.terms.enter(ctx)
 	if err != nil {
 		return call.fail(NotExecuted, err)
 	}
@@ -103,7 +104,8 @@ func (call *call) exec(ctx context.Context) error {
 
 // enter lets commands begin, and returns until when they may take where ctx does not say. Unless it fails, they end with
 // running.leave.
-func (c *core) enter(ctx context.Context) (now, until time.Time, err error) {
+func (t *terms) enter(ctx context.Context) (now, until time.Time, err error) {
+	c := t.core
 	switch {
 	case ctx == nil:
 		return now, until, errNilContext
@@ -113,7 +115,7 @@ func (c *core) enter(ctx context.Context) (now, until time.Time, err error) {
 		return now, until, ErrClosed
 	}
 	now = time.Now()
-	until = c.patience(ctx, now)
+	until = t.patience(ctx, now)
 	if err := c.ready(ctx, until); err != nil {
 		c.running.leave()
 		return now, until, err
@@ -164,11 +166,11 @@ func oversized(r *resp.Request, limit int) int {
 }
 
 // patience returns until when a call may take where its context does not say; zero where it does, or there is no bound.
-func (c *core) patience(ctx context.Context, now time.Time) time.Time {
-	if _, ok := ctx.Deadline(); ok || c.opts.CommandTimeout < 0 {
+func (t *terms) patience(ctx context.Context, now time.Time) time.Time {
+	if _, ok := ctx.Deadline(); ok || t.timeout < 0 {
 		return time.Time{}
 	}
-	return now.Add(c.opts.CommandTimeout)
+	return now.Add(t.timeout)
 }
 
 // release ends a single command's call and keeps it for another one.
@@ -183,6 +185,7 @@ func (call *call) release() {
 // still owes it a reply.
 func (call *call) forget() bool {
 	call.Forget()
+	call.terms = &call.core.terms
 	call.cmd, call.slot, call.blocks, call.err = nil, command.NoSlot, false, nil
 	call.node, call.routes, call.attempts, call.asking = nil, nil, 0, false
 	if call.pinned != nil || call.troubled {
@@ -223,9 +226,9 @@ func (call *call) answered() bool {
 
 // attempt describes an attempt that came back without a reply, or with an error reply.
 func (call *call) attempt() attempt {
-	a := attempt{slot: call.slot, err: call.wire.Err, sent: call.wire.Sent}
+	a := attempt{slot: call.slot, err: call.wire.Err, sent: call.wire.Sent, repeatable: call.terms.idempotent}
 	if call.cmd != nil {
-		a.readOnly = call.cmd.Repeatable(&call.Request)
+		a.repeatable = a.repeatable || call.cmd.Repeatable(&call.Request)
 		a.script = strings.HasPrefix(call.cmd.Name, "EVAL") || strings.HasPrefix(call.cmd.Name, "FCALL")
 	}
 	if a.err == nil {

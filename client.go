@@ -20,7 +20,8 @@ type commands = command.Commands
 // The typed commands, client.Get and so on, are the methods of command.Commands and documented there.
 type Client struct {
 	commands
-	core *core
+	core  *core
+	terms *terms
 }
 
 // Open connects to the cluster behind target: "host:port", "host" (port 6379), or a URL such as
@@ -49,7 +50,7 @@ func New(ctx context.Context, opts Options) (*Client, error) {
 			return nil, err
 		}
 	}
-	return &Client{commands: command.New(core), core: core}, nil
+	return &Client{commands: command.New(&core.terms), core: core, terms: &core.terms}, nil
 }
 
 // Close ends the client at once: commands in flight fail with ErrClosed and an unknown outcome, unsent ones with
@@ -82,7 +83,7 @@ func (c *Client) Topology() Topology {
 // A null reply is a Reply with IsNil, not an error. Errors are those of the typed commands; a command that cannot run on
 // a shared connection, such as SUBSCRIBE or MULTI, is refused before anything is sent.
 func (c *Client) Do(ctx context.Context, args ...any) (Reply, error) {
-	call := c.core.begin()
+	call := c.terms.begin()
 	defer call.release()
 	if index, reason := encode(&call.Request, args); reason != "" {
 		return Reply{}, call.refuse(index, reason)
@@ -101,6 +102,7 @@ func (c *Client) Do(ctx context.Context, args ...any) (Reply, error) {
 type core struct {
 	// immutable
 	opts      Options
+	terms     terms // of the client that New returns
 	endpoints []endpoint
 	resolver  *resolver
 	pool      *pool
@@ -133,6 +135,7 @@ func newCore(opts Options) (*core, error) {
 		return nil, err
 	}
 	c := &core{opts: opts, endpoints: endpoints, born: time.Now(), done: make(chan struct{})}
+	c.terms = terms{core: c, timeout: opts.CommandTimeout}
 	c.larges = newLargeRequests()
 	c.running.empty = make(chan struct{})
 	c.idle.New = func() any { return newCall(c) }
@@ -144,9 +147,6 @@ func newCore(opts Options) (*core, error) {
 	c.refresher = newRefresher(c.refresh, c.size, opts.Logger)
 	return c, nil
 }
-
-// Begin lends a call to a typed command.
-func (c *core) Begin() *command.Call { return &c.begin().Call }
 
 func (c *core) begin() *call { return c.idle.Get().(*call) }
 

@@ -26,7 +26,7 @@ type Pipeline struct {
 
 // Pipeline returns an empty pipeline. It costs next to nothing: make one for each batch, or use one again after Exec.
 func (c *Client) Pipeline() *Pipeline {
-	p := &Pipeline{batch: batch{core: c.core}}
+	p := &Pipeline{batch: batch{terms: c.terms}}
 	p.queued = command.NewQueued(&p.batch)
 	return p
 }
@@ -54,27 +54,29 @@ func (p *Pipeline) Exec(ctx context.Context) error {
 	}
 	p.batch.flight = nil
 	defer f.release()
-	f.exec(ctx)
+	f.exec(ctx, p.batch.terms)
 	return f.settle(&p.queued)
 }
 
 // batch lends calls to the typed commands of a pipeline, and keeps them in their order.
 type batch struct {
-	core   *core
+	terms  *terms
 	flight *flight // nil while nothing is queued
 }
 
 // Begin lends a call that is kept until Exec.
 func (b *batch) Begin() *command.Call {
 	if b.flight == nil {
-		b.flight = b.core.flight()
+		b.flight = b.terms.core.flight()
 	}
-	return &b.flight.queue().Call
+	call := b.flight.queue()
+	call.terms = b.terms
+	return &call.Call
 }
 
 // exec brings every command queued to its outcome.
-func (f *flight) exec(ctx context.Context) {
-	_, until, err := f.core.enter(ctx)
+func (f *flight) exec(ctx context.Context, t *terms) {
+	_, until, err := t.enter(ctx)
 	if err != nil {
 		for i := range f.queued {
 			call := f.at(i)

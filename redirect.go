@@ -10,12 +10,12 @@ import (
 
 // attempt is how one send of one command failed, and what has to be known of the command to judge it.
 type attempt struct {
-	slot     int    // the slot we routed by, or -1
-	readOnly bool   // running it twice is as good as once
-	script   bool   // EVAL, FCALL ...: an error reply may be the script's own text, and may follow partial effects
-	refusal  string // the server's error reply
-	err      error  // why there is no reply at all; nil if there is one
-	sent     bool   // with err: the whole request was accepted by Write
+	slot       int    // the slot we routed by, or -1
+	repeatable bool   // running it twice is as good as once
+	script     bool   // EVAL, FCALL ...: an error reply may be the script's own text, and may follow partial effects
+	refusal    string // the server's error reply
+	err        error  // why there is no reply at all; nil if there is one
+	sent       bool   // with err: the whole request was accepted by Write
 }
 
 // action is what the attempt loop does next with a command.
@@ -93,7 +93,7 @@ func classifyLost(a attempt) verdict {
 	case isPatience(a.err):
 		v.action, v.refresh = finish, false
 	}
-	if a.sent && !a.readOnly {
+	if a.sent && !a.repeatable {
 		v.action = finish
 	}
 	return v

@@ -17,7 +17,7 @@ import (
 // The three kinds of commands that classify tells apart, as attempts that were routed by slot 866.
 var (
 	write  = attempt{slot: 866}
-	read   = attempt{slot: 866, readOnly: true}
+	read   = attempt{slot: 866, repeatable: true}
 	script = attempt{slot: 866, script: true}
 )
 
@@ -169,9 +169,9 @@ func TestAttemptsWithoutAReply(t *testing.T) {
 				a.err = row.err
 				require.Equal(t, row.unsent, classify(a))
 			}
-			a := attempt{err: row.err, sent: true, readOnly: true}
+			a := attempt{err: row.err, sent: true, repeatable: true}
 			require.Equal(t, row.sentRead, classify(a))
-			a.readOnly = false
+			a.repeatable = false
 			require.Equal(t, row.sentAtWrite, classify(a))
 			a.script = true
 			require.Equal(t, row.sentAtWrite, classify(a))

@@ -209,7 +209,7 @@ func (f *flight) splitByNode(call *call) {
 // part returns an empty call for a part of another one.
 func (f *flight) part(of *call, slot int, n *node) *call {
 	part := f.call()
-	part.cmd, part.slot, part.pinned = of.cmd, slot, n
+	part.terms, part.cmd, part.slot, part.pinned = of.terms, of.cmd, slot, n
 	return part
 }
 
