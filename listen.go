@@ -1,6 +1,7 @@
 package keyslot
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -157,15 +158,19 @@ func (l *listener) connect(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	stop := context.AfterFunc(ctx, stream.Abandon) // a write may be stuck
+	defer stop()
 	l.begin()
-	ended := make(chan error, 1)
-	go func() { ended <- l.read(stream) }() // ends with the stream; this function waits for it
-	lost, err := l.converse(ctx, stream, ended)
+	var end error
+	ended := make(chan struct{})
+	go func() { // ends with the stream; this function waits for it
+		end = l.read(stream)
+		close(ended)
+	}()
+	err = l.converse(ctx, stream, ended)
 	stream.Abandon()
-	if !lost {
-		<-ended
-	}
-	return err
+	<-ended
+	return cmp.Or(err, end)
 }
 
 // begin lets a new connection ask for all topics.
@@ -216,22 +221,19 @@ func (l *listener) lost(err error) (served bool) {
 	return served
 }
 
-// converse writes what there is to write, and looks after the peer, until ctx or the connection has ended. lost tells that the
-// reader has ended.
-func (l *listener) converse(ctx context.Context, stream *wire.Stream, ended <-chan error) (lost bool, err error) {
+// converse writes what there is to write, and looks after the peer. It returns why that has to end; nil once the reader has ended.
+func (l *listener) converse(ctx context.Context, stream *wire.Stream, ended <-chan struct{}) error {
 	var h hush
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {
 		now := time.Now()
 		out, wait, err := l.next(&h, now, stream.Received())
-		if err != nil {
-			return false, err
+		if err == nil && len(out) > 0 {
+			err = stream.Write(out)
 		}
-		if len(out) > 0 {
-			if err := stream.Write(out); err != nil {
-				return false, err
-			}
+		if err != nil {
+			return err
 		}
 		timer.Stop()
 		var due <-chan time.Time
@@ -243,10 +245,10 @@ func (l *listener) converse(ctx context.Context, stream *wire.Stream, ended <-ch
 		case <-l.work:
 		case <-due:
 			l.sub.core.noticeAge(time.Now())
-		case err := <-ended:
-			return true, err
+		case <-ended:
+			return nil
 		case <-ctx.Done():
-			return false, ctx.Err()
+			return ctx.Err()
 		}
 	}
 }
@@ -278,7 +280,8 @@ func (l *listener) next(h *hush, now time.Time, received int64) (out []byte, wai
 	every := min(probeEvery, opts.IdleProbe)
 	s.mu.Lock()
 	silent := h.observe(now, received, len(l.asked) > 0)
-	if idle := now.Sub(h.since); len(l.asked) == 0 && len(l.outbox) == 0 && every > 0 && idle >= every {
+	idle := now.Sub(l.heard)
+	if len(l.asked) == 0 && len(l.outbox) == 0 && every > 0 && idle >= every {
 		l.outbox = append(l.outbox, &request{command: "PING"})
 	}
 	if len(l.asked) == 0 && len(l.outbox) > 0 {
@@ -307,7 +310,7 @@ func (l *listener) next(h *hush, now time.Time, received int64) (out []byte, wai
 	case owed:
 		wait = answerTick
 	case every > 0:
-		wait = max(every-now.Sub(h.since), time.Millisecond)
+		wait = max(every-idle, time.Millisecond)
 	}
 	h.expect = now.Add(wait)
 	if wait == 0 {
