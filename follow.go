@@ -51,7 +51,8 @@ const (
 // topic is one channel or pattern; in a subscription to every primary, at one of them. All is guarded by Subscription.mu.
 type topic struct {
 	place
-	slot int // or NoSlot
+	slot  int      // or NoSlot
+	first *opening // that waits for its first confirmation; nil: nobody does
 
 	at        *listener // who has subscribed to it or is about to; nil: nobody
 	live      bool      // the server has confirmed it there
@@ -122,9 +123,9 @@ func (s *Subscription) open(names []string) *opening {
 // drop takes back an opening that came to nothing.
 func (s *Subscription) drop(o *opening) {
 	s.mu.Lock()
+	o.unproven = 0 // from here on it only falls
 	for _, name := range o.names {
 		if s.names[name] == o {
-			s.names[name] = nil // nobody waits any more
 			s.forget(name)
 		}
 	}
@@ -138,8 +139,8 @@ func (s *Subscription) addTopic(p place) *topic {
 	if s.grammar.where == bySlot {
 		t.slot = int(Slot(p.name))
 	}
-	if o := s.names[p.name]; o != nil {
-		o.unproven++
+	if t.first = s.names[p.name]; t.first != nil {
+		t.first.unproven++
 	}
 	s.topics[p] = t
 	return t
@@ -192,10 +193,11 @@ func (s *Subscription) spread(r *routes) {
 
 // proven counts a topic that its opening need not wait for any longer. mu is held.
 func (s *Subscription) proven(t *topic) {
-	o := s.names[t.name]
-	if o == nil || t.live {
+	o := t.first
+	if o == nil {
 		return
 	}
+	t.first = nil
 	if o.unproven--; o.unproven == 0 {
 		for _, name := range o.names {
 			if s.names[name] == o {

@@ -83,7 +83,8 @@ type inbox struct {
 	items   []delivery
 	head    int // of items: those before are taken
 	bytes   int
-	dropped *Gap // in front of the items
+	dropped *Gap            // in front of the items
+	named   map[string]bool // the channels of dropped
 	err     error
 }
 
@@ -97,7 +98,7 @@ func (b *inbox) put(d delivery) {
 	for n := len(b.items) - b.head; n > 0 && (n >= b.limit || b.bytes+d.size() > maxInboxBytes); n-- {
 		b.drop()
 	}
-	if len(b.items) == cap(b.items) && b.head > 0 {
+	if len(b.items) == cap(b.items) && b.head > len(b.items)/2 { // seldom enough
 		b.items = slices.Delete(b.items, 0, b.head)
 		b.head = 0
 	}
@@ -134,13 +135,13 @@ func (b *inbox) drop() {
 		lost = &Gap{From: d.at, To: d.at, Channels: []string{d.topic}, Node: d.Node, Dropped: 1, Err: errSlowReader}
 	}
 	if b.dropped == nil {
-		b.dropped = lost
-		return
+		b.dropped, b.named = &Gap{From: lost.From, To: lost.To, Node: lost.Node, Err: lost.Err}, map[string]bool{}
 	}
-	// Of a thousand messages of one channel, one name is enough.
-	if len(lost.Channels) == 1 && slices.Contains(b.dropped.Channels, lost.Channels[0]) {
-		lost.Channels = nil
-	}
+	lost.Channels = slices.DeleteFunc(lost.Channels, func(name string) bool {
+		known := b.named[name]
+		b.named[name] = true
+		return known
+	})
 	b.dropped.add(lost)
 }
 
@@ -181,7 +182,7 @@ func (b *inbox) next() (d delivery, more bool, err error) {
 	defer b.mu.Unlock()
 	switch {
 	case b.dropped != nil:
-		d.gap, b.dropped = b.dropped, nil
+		d.gap, b.dropped, b.named = b.dropped, nil, nil
 	case b.head < len(b.items):
 		d = b.pop()
 	default:

@@ -153,6 +153,18 @@ func TestAChannelIsSubscribedWhereMovedSays(t *testing.T) {
 	})
 }
 
+// A channel that is confirmed twice must not count for one that is not confirmed at all.
+func TestAConnectionLostWhileSubscribingConfirmsNothingTwice(t *testing.T) {
+	listening(t, keyslot.Options{}, func(t *testing.T, s *stage) {
+		s.upper.Handle(nil)
+		s.upper.On("SSUBSCRIBE", stuck())
+		time.AfterFunc(time.Second, func() { s.lower.Cut(fakenode.RST) })
+		_, err := s.client.SSubscribe(within(t, 3*time.Second), low, up)
+		s.failsAt(t, 3*time.Second, err, keyslot.ErrNotExecuted, context.DeadlineExceeded)
+		require.Len(t, sent(s.lower, "SSUBSCRIBE"), 2)
+	})
+}
+
 // The server ends the subscription itself when the slot has left it.
 func TestASlotThatMovesIsFollowedAndLeavesAGap(t *testing.T) {
 	listening(t, keyslot.Options{}, func(t *testing.T, s *stage) {
@@ -261,6 +273,18 @@ func TestASlowReaderLosesTheOldestAndDelaysNobody(t *testing.T) {
 		heard, gaps := hear(t, slow, 11)
 		require.Equal(t, "gap "+low+" 15 16 17 18 19 20 21 22 23 24", strings.Join(heard, " "))
 		require.Equal(t, 15, gaps[0].Dropped)
+
+		s.lower.Cut(fakenode.RST) // a gap that is dropped is part of the one in front
+		hear(t, quick, 1)
+		time.Sleep(time.Second)
+		for i := range 12 {
+			says3(s.lower, low, fmt.Sprint(i))
+		}
+		synctest.Wait()
+		heard, gaps = hear(t, slow, 11)
+		require.Equal(t, "gap "+low+" 2 3 4 5 6 7 8 9 10 11", strings.Join(heard, " "))
+		require.Equal(t, 2, gaps[0].Dropped)
+		require.True(t, gaps[0].From.Before(gaps[0].To.Add(-time.Second)))
 	})
 }
 
@@ -340,6 +364,8 @@ func TestRemovedChannelsAreSilentAndAddedOnesAreConfirmed(t *testing.T) {
 		s.upper.Handle(nil)
 		s.upper.On("SSUBSCRIBE", says("-NOPERM no permissions"))
 		require.ErrorIs(t, sub.Add(t.Context(), "{foo}2", low), keyslot.ErrNotExecuted)
+		says3(s.lower, low, "too late")
+		synctest.Wait()
 		says3(s.upper, up, "two")
 		heard, _ = hear(t, sub, 1)
 		require.Equal(t, []string{"two"}, heard, "what was there before is there still")
