@@ -96,11 +96,12 @@ func TestSSubscribeSplitsBySlotAndReturnsOnceAllAreConfirmed(t *testing.T) {
 			late.Delay = 400 * time.Millisecond
 			return late, isSubscription(r)
 		})
-		sub, err := s.client.SSubscribe(t.Context(), low, "{"+low+"}2", up)
+		sub, err := s.client.SSubscribe(t.Context(), low, "{"+low+"}2", "bar", up)
 		require.NoError(t, err)
 		require.Equal(t, 400*time.Millisecond, time.Since(s.began))
-		require.Len(t, sent(s.lower, "SSUBSCRIBE"), 1)
-		require.Len(t, sent(s.lower, "SSUBSCRIBE")[0].Args, 3, "two channels of one slot")
+		asked := sent(s.lower, "SSUBSCRIBE")
+		require.Len(t, asked, 2, "one for each slot")
+		require.Equal(t, 3+2, len(asked[0].Args)+len(asked[1].Args))
 		require.Equal(t, []string{"ssubscribe", up}, sent(s.upper, "SSUBSCRIBE")[0].Args)
 
 		says3(s.lower, low, "one")
@@ -205,6 +206,57 @@ func TestALostConnectionLeavesAGapBetweenTheMessages(t *testing.T) {
 		says3(s.lower, low, "after")
 		heard, _ = hear(t, sub, 1)
 		require.Equal(t, []string{"after"}, heard)
+	})
+}
+
+func TestAGapComesBeforeTheFirstMessageBehindIt(t *testing.T) {
+	const sibling = "{" + low + "}2"
+	listening(t, keyslot.Options{}, func(t *testing.T, s *stage) {
+		sub, err := s.client.SSubscribe(t.Context(), low, sibling)
+		require.NoError(t, err)
+		s.lower.Handle(func(r fakenode.Request) (fakenode.Reaction, bool) {
+			if !isSubscription(r) {
+				return fakenode.Reaction{}, false
+			}
+			first, second := r.Args[1], r.Args[2]
+			return fakenode.Reaction{Send: push(3, "smessage", first, "not subscribed yet") + push(3, "ssubscribe", first, 1) +
+				push(3, "smessage", first, "after") + push(3, "ssubscribe", second, 2)}, true
+		})
+		s.lower.Cut(fakenode.RST)
+		heard, gaps := hear(t, sub, 3)
+		require.Equal(t, "after", heard[1])
+		require.ElementsMatch(t, []string{low, sibling}, append(gaps[0].Channels, gaps[1].Channels...))
+	})
+}
+
+// Commands may learn of a new owner before the old one ends the subscription, which then tells more exactly what was missed.
+func TestTheServersWordIsWaitedForWhenTheMapHasChanged(t *testing.T) {
+	listening(t, keyslot.Options{}, func(t *testing.T, s *stage) {
+		sub, err := s.client.SSubscribe(t.Context(), low)
+		require.NoError(t, err)
+		time.Sleep(10 * time.Second)
+		s.lower.On("GET", says("-MOVED 866 %s", upper))
+		s.upper.On("GET", value)
+		s.net.Topology(2, fakenode.Shard{First: 0, Last: 16383, Nodes: []string{upper}})
+		_, err = s.client.Get(t.Context(), low)
+		require.NoError(t, err)
+		time.Sleep(100 * time.Millisecond)
+		says3(s.lower, low, "served to the last")
+		s.lower.Push(push(3, "sunsubscribe", low, 0))
+		pushed := time.Now()
+		heard, gaps := hear(t, sub, 2)
+		require.Equal(t, []string{"served to the last", "gap " + low}, heard)
+		require.Equal(t, pushed.Add(-time.Second), gaps[0].From)
+		require.Len(t, sent(s.upper, "SSUBSCRIBE"), 1)
+	})
+}
+
+func TestAConfirmationOfAnotherChannelConfirmsNothing(t *testing.T) {
+	listening(t, keyslot.Options{}, func(t *testing.T, s *stage) {
+		s.lower.Handle(nil)
+		s.lower.On("SSUBSCRIBE", fakenode.Reaction{Send: push(3, "ssubscribe", up, 1)})
+		_, err := s.client.SSubscribe(within(t, time.Second), low)
+		s.failsAt(t, time.Second, err, keyslot.ErrNotExecuted, context.DeadlineExceeded)
 	})
 }
 
