@@ -17,6 +17,22 @@ func Open(frame []byte) (e Elements, ok bool) {
 	return Elements{rest: frame[d.pos:], left: h.n}, true
 }
 
+// OpenPairs returns keys and values in turn, of a map or of an array of even length, as which RESP2 sends a map. ok is false
+// for anything else.
+func OpenPairs(frame []byte) (e Elements, ok bool) {
+	d := newDecoder(frame)
+	h, err := d.valueHead(0)
+	switch {
+	case err != nil || h.n < 0:
+		return Elements{}, false
+	case h.kind == Map && h.n <= d.room/2:
+		return Elements{rest: frame[d.pos:], left: 2 * h.n}, true
+	case h.kind == Array && h.n%2 == 0 && h.n <= d.room:
+		return Elements{rest: frame[d.pos:], left: h.n}, true
+	}
+	return Elements{}, false
+}
+
 // Left returns how many elements are still to come; it is never more than the frame has room for.
 func (e *Elements) Left() int { return e.left }
 
