@@ -226,7 +226,7 @@ func (c *Call) rangeBy(by RangeBy, opts []RangeOption) {
 }
 
 func optionalNumbers(c *Call, p *packer) ([]Optional[float64], error) {
-	return list(c, p, "an array of numbers", optional(func(frame []byte, _ *packer) (float64, bool) { return floatOf(frame) }))
+	return list(c, p, "an array of numbers", optional(numberOf))
 }
 
 // scoredMember reads [member, score], which is empty where there is none.
@@ -293,12 +293,8 @@ func scoredOf(frame []byte, p *packer) (s Scored, ok bool) {
 
 func nextScored(elems *resp.Elements, p *packer) (Scored, bool) {
 	member, memberOK := next(elems, p, textOf)
-	score, ok := elems.Next()
-	if !memberOK || !ok {
-		return Scored{}, false
-	}
-	f, ok := floatOf(score)
-	return Scored{member, f}, ok
+	score, scoreOK := next(elems, p, numberOf)
+	return Scored{member, score}, memberOK && scoreOK
 }
 
 // poppedMember reads [key, member, score].
@@ -334,12 +330,10 @@ func poppedMembers(c *Call, p *packer) (m PoppedMembers, err error) {
 func ranked(c *Call, _ *packer) (Ranked, error) {
 	elems, ok := resp.Open(c.Frame)
 	if ok && elems.Left() == 2 {
-		rank, _ := elems.Next()
-		score, _ := elems.Next()
-		n, rankOK := resp.Int(rank)
-		f, scoreOK := floatOf(score)
+		rank, rankOK := next(&elems, nil, integerOf)
+		score, scoreOK := next(&elems, nil, numberOf)
 		if rankOK && scoreOK {
-			return Ranked{n, f}, nil
+			return Ranked{rank, score}, nil
 		}
 	}
 	return Ranked{}, c.mismatch("a rank and a score")
