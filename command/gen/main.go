@@ -18,7 +18,7 @@
 //	ttlSeconds ttlMillis the same, which must also be positive
 //	wait waitMillis      time.Duration, how long a command may block; zero is for ever
 //	unix unixMillis      time.Time
-//	...T                 any number of T
+//	...T []T             any number of T, the last parameter or another one
 //	T of package command by its method encode(*Call); ...TOption by its options
 //
 // An option is a line as well, and what it may be given to:

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"go/format"
 	"slices"
@@ -95,7 +96,7 @@ func printWire(out *bytes.Buffer, wire []string, params []param, prefix string) 
 			fmt.Fprintf(out, "c.Request.ArgInt(int64(len(%s%s)))\n", prefix, name)
 		case strings.HasSuffix(params[i].kind, "Option"):
 			fmt.Fprintf(out, "c.%ss(%s%s)\n", lowerFirst(params[i].kind), prefix, name)
-		case params[i].variadic:
+		case params[i].variadic || params[i].slice:
 			fmt.Fprintf(out, "for _, v := range %s%s {\n%s\n}\n", prefix, name, params[i].encoding("v"))
 		default:
 			fmt.Fprintf(out, "%s\n", params[i].encoding(prefix+name))
@@ -111,10 +112,11 @@ func (p param) encoding(value string) string {
 }
 
 func (p param) goType() string {
-	if t := goTypes[p.kind]; t != "" {
-		return t
+	t := cmp.Or(goTypes[p.kind], p.kind)
+	if p.slice {
+		return "[]" + t
 	}
-	return p.kind
+	return t
 }
 
 // signature is the parameters behind ctx; those of one type share it.
@@ -229,7 +231,7 @@ func destination(cmd *spec.Command, params []param) string {
 		return "to every primary"
 	case cmd.Request == spec.RequestAllNodes && i < 0:
 		return "to every node"
-	case i >= 0 && params[i].variadic:
+	case i >= 0 && (params[i].variadic || params[i].slice):
 		return "to the primary of the slot that all keys share" + replica
 	case i >= 0:
 		return fmt.Sprintf("to the primary of %s's slot%s", params[i].name, replica)
