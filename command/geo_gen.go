@@ -206,9 +206,9 @@ type GeoSearchOption interface{ geoSearchOption() }
 func (c *Call) geoSearchOptions(opts []GeoSearchOption) {
 	for _, o := range opts {
 		switch o := o.(type) {
-		case ascOption:
-			o.encode(c)
 		case descOption:
+			o.encode(c)
+		case ascOption:
 			o.encode(c)
 		case countOption:
 			o.encode(c)
@@ -224,9 +224,9 @@ type GeoSearchStoreOption interface{ geoSearchStoreOption() }
 func (c *Call) geoSearchStoreOptions(opts []GeoSearchStoreOption) {
 	for _, o := range opts {
 		switch o := o.(type) {
-		case ascOption:
-			o.encode(c)
 		case descOption:
+			o.encode(c)
+		case ascOption:
 			o.encode(c)
 		case countOption:
 			o.encode(c)
@@ -238,7 +238,7 @@ func (c *Call) geoSearchStoreOptions(opts []GeoSearchStoreOption) {
 	}
 }
 
-// Asc returns the lowest, or nearest, first.
+// Asc returns the nearest first.
 const Asc ascOption = "ASC"
 
 type ascOption string
@@ -250,19 +250,6 @@ func (ascOption) encode(c *Call) {
 func (ascOption) geoSearchOption() {}
 
 func (ascOption) geoSearchStoreOption() {}
-
-// Desc returns the highest, or farthest, first.
-const Desc descOption = "DESC"
-
-type descOption string
-
-func (descOption) encode(c *Call) {
-	c.Request.Arg("DESC")
-}
-
-func (descOption) geoSearchOption() {}
-
-func (descOption) geoSearchStoreOption() {}
 
 // Count returns up to n. A search returns the nearest, farthest with Desc.
 func Count(n int64) countOption { return countOption{n} }
@@ -279,6 +266,16 @@ func (o countOption) encode(c *Call) {
 func (countOption) geoSearchOption() {}
 
 func (countOption) geoSearchStoreOption() {}
+
+func (countOption) xAutoClaimOption() {}
+
+func (countOption) xInfoStreamFullOption() {}
+
+func (countOption) xRangeOption() {}
+
+func (countOption) xReadOption() {}
+
+func (countOption) xReadGroupOption() {}
 
 // CountAny returns up to n, and ends the search when it has found as many: they are not the nearest.
 func CountAny(n int64) countAnyOption { return countAnyOption{n} }

@@ -52,7 +52,7 @@ func (c *Call) pfCount(keys []string) *Call {
 // PFMerge adds all that the HyperLogLogs at sources hold to the one at destination, which may be missing. All keys must lie in
 // one slot.
 //
-// PFMERGE (since 2.8.9): O(n), with a large constant, to the primary of destination's slot.
+// PFMERGE (since 2.8.9): O(n), with a large constant, to the primary of the slot that all keys share.
 func (c Commands) PFMerge(ctx context.Context, destination string, sources ...string) error {
 	return only(run(ctx, c.begin().pfMerge(destination, sources), nothing))
 }

@@ -10,7 +10,7 @@ import (
 // BLMove is LMove that waits for source to get an element: so long at most, then it returns Nil; zero waits for ever. Both keys
 // must lie in one slot.
 //
-// BLMOVE (since 6.2.0): O(1), to the primary of source's slot.
+// BLMOVE (since 6.2.0): O(1), to the primary of the slot that all keys share.
 func (c Commands) BLMove(ctx context.Context, wait time.Duration, source, destination string, from, to Side) (string, error) {
 	return run(ctx, c.begin().blMove(wait, source, destination, from, to), text)
 }
@@ -202,7 +202,7 @@ func (c *Call) lLen(key string) *Call {
 // LMove removes an element from one side of the list at source, adds it to one side of the list at destination, and returns it,
 // or Nil when there is no source. The two may be one list. Both keys must lie in one slot.
 //
-// LMOVE (since 6.2.0): O(1), to the primary of source's slot.
+// LMOVE (since 6.2.0): O(1), to the primary of the slot that all keys share.
 func (c Commands) LMove(ctx context.Context, source, destination string, from, to Side) (string, error) {
 	return run(ctx, c.begin().lMove(source, destination, from, to), text)
 }

@@ -69,7 +69,7 @@ func (c *Call) sDiff(keys []string) *Call {
 // SDiffStore stores what SDiff returns at destination, in place of what that held, and returns how many members that are; an
 // empty result removes destination. All keys must lie in one slot.
 //
-// SDIFFSTORE (since 1.0.0): O(n) of the members of all sets, to the primary of destination's slot.
+// SDIFFSTORE (since 1.0.0): O(n) of the members of all sets, to the primary of the slot that all keys share.
 func (c Commands) SDiffStore(ctx context.Context, destination string, keys ...string) (int64, error) {
 	return run(ctx, c.begin().sDiffStore(destination, keys), integer)
 }
@@ -135,7 +135,7 @@ func (c *Call) sInterCard(limit int64, keys []string) *Call {
 // SInterStore stores what SInter returns at destination, in place of what that held, and returns how many members that are; an
 // empty result removes destination. All keys must lie in one slot.
 //
-// SINTERSTORE (since 1.0.0): O(n*m) of the smallest set's n members, m sets, to the primary of destination's slot.
+// SINTERSTORE (since 1.0.0): O(n*m) of the smallest set's n members, m sets, to the primary of the slot that all keys share.
 func (c Commands) SInterStore(ctx context.Context, destination string, keys ...string) (int64, error) {
 	return run(ctx, c.begin().sInterStore(destination, keys), integer)
 }
@@ -215,7 +215,7 @@ func (c *Call) smIsMember(key string, members []string) *Call {
 // SMove moves member from the set at source to the set at destination, and reports whether it did: false when it is not in
 // source. Both keys must lie in one slot.
 //
-// SMOVE (since 1.0.0): O(1), to the primary of source's slot.
+// SMOVE (since 1.0.0): O(1), to the primary of the slot that all keys share.
 func (c Commands) SMove(ctx context.Context, source, destination, member string) (bool, error) {
 	return run(ctx, c.begin().sMove(source, destination, member), flag)
 }
@@ -352,7 +352,7 @@ func (c *Call) sUnion(keys []string) *Call {
 // SUnionStore stores what SUnion returns at destination, in place of what that held, and returns how many members that are; an
 // empty result removes destination. All keys must lie in one slot.
 //
-// SUNIONSTORE (since 1.0.0): O(n) of the members of all sets, to the primary of destination's slot.
+// SUNIONSTORE (since 1.0.0): O(n) of the members of all sets, to the primary of the slot that all keys share.
 func (c Commands) SUnionStore(ctx context.Context, destination string, keys ...string) (int64, error) {
 	return run(ctx, c.begin().sUnionStore(destination, keys), integer)
 }

@@ -230,20 +230,14 @@ func optionalNumbers(c *Call, p *packer) ([]Optional[float64], error) {
 }
 
 // scoredMember reads [member, score], which is empty where there is none.
-func scoredMember(c *Call, p *packer) (s Scored, err error) {
-	elems, ok := resp.Open(c.Frame)
-	switch {
-	case ok && elems.Left() == 0:
-		return s, Nil
-	case ok && elems.Left() == 2:
-		s, ok = nextScored(&elems, p)
-	default:
-		ok = false
+func scoredMember(c *Call, p *packer) (Scored, error) {
+	if elems, ok := resp.Open(c.Frame); ok && elems.Left() == 0 {
+		return Scored{}, Nil
 	}
-	if !ok {
-		return s, c.mismatch("a member with its score")
+	if s, ok := scoredOf(c.Frame, p); ok {
+		return s, nil
 	}
-	return s, nil
+	return Scored{}, c.mismatch("a member with its score")
 }
 
 func scoredMembers(c *Call, p *packer) ([]Scored, error) {
@@ -298,32 +292,22 @@ func nextScored(elems *resp.Elements, p *packer) (Scored, bool) {
 }
 
 // poppedMember reads [key, member, score].
-func poppedMember(c *Call, p *packer) (m PoppedMember, err error) {
+func poppedMember(c *Call, p *packer) (PoppedMember, error) {
 	elems, ok := resp.Open(c.Frame)
-	if ok = ok && elems.Left() == 3; ok {
-		if m.Key, ok = next(&elems, p, textOf); ok {
-			m.Scored, ok = nextScored(&elems, p)
+	if ok && elems.Left() == 3 {
+		key, keyOK := next(&elems, p, textOf)
+		member, ok := nextScored(&elems, p)
+		if keyOK && ok {
+			return PoppedMember{key, member}, nil
 		}
 	}
-	if !ok {
-		return PoppedMember{}, c.mismatch("a key, a member and its score")
-	}
-	return m, nil
+	return PoppedMember{}, c.mismatch("a key, a member and its score")
 }
 
 // poppedMembers reads [key, [[member, score] ...]].
-func poppedMembers(c *Call, p *packer) (m PoppedMembers, err error) {
-	elems, ok := resp.Open(c.Frame)
-	if ok = ok && elems.Left() == 2; ok {
-		p = c.packer(p)
-		if m.Key, ok = next(&elems, p, textOf); ok {
-			m.Members, ok = next(&elems, p, listOf(scoredOf))
-		}
-	}
-	if !ok {
-		return PoppedMembers{}, c.mismatch("a key, and members with their scores")
-	}
-	return m, nil
+func poppedMembers(c *Call, p *packer) (out PoppedMembers, err error) {
+	out.Key, out.Members, err = keyed(c, p, "a key, and members with their scores", listOf(scoredOf))
+	return out, err
 }
 
 // ranked reads [rank, score].

@@ -8,64 +8,64 @@ import (
 )
 
 // BZPopMin takes the member with the lowest score from the first of keys that is not empty, and returns it with its key. While all
-// are empty it waits, up to timeout, for ever with 0, and returns Nil then.
+// are empty it waits, so long at most, for ever with 0, and returns Nil then.
 //
 // BZPOPMIN (since 5.0.0): O(log n), to the primary of the slot that all keys share.
-func (c Commands) BZPopMin(ctx context.Context, timeout time.Duration, keys ...string) (PoppedMember, error) {
-	return run(ctx, c.begin().bzPopMin(timeout, keys), poppedMember)
+func (c Commands) BZPopMin(ctx context.Context, wait time.Duration, keys ...string) (PoppedMember, error) {
+	return run(ctx, c.begin().bzPopMin(wait, keys), poppedMember)
 }
 
 // BZPopMin queues BZPOPMIN: see Commands.BZPopMin.
-func (q *Queued) BZPopMin(timeout time.Duration, keys ...string) *Future[PoppedMember] {
-	return queue(q, q.begin().bzPopMin(timeout, keys), poppedMember)
+func (q *Queued) BZPopMin(wait time.Duration, keys ...string) *Future[PoppedMember] {
+	return queue(q, q.begin().bzPopMin(wait, keys), poppedMember)
 }
 
-func (c *Call) bzPopMin(timeout time.Duration, keys []string) *Call {
+func (c *Call) bzPopMin(wait time.Duration, keys []string) *Call {
 	c.Request.Arg("BZPOPMIN")
 	for _, v := range keys {
 		c.Request.Key(v)
 	}
-	c.wait(timeout)
+	c.wait(wait)
 	return c
 }
 
 // BZPopMax is BZPopMin for the member with the highest score.
 //
 // BZPOPMAX (since 5.0.0): O(log n), to the primary of the slot that all keys share.
-func (c Commands) BZPopMax(ctx context.Context, timeout time.Duration, keys ...string) (PoppedMember, error) {
-	return run(ctx, c.begin().bzPopMax(timeout, keys), poppedMember)
+func (c Commands) BZPopMax(ctx context.Context, wait time.Duration, keys ...string) (PoppedMember, error) {
+	return run(ctx, c.begin().bzPopMax(wait, keys), poppedMember)
 }
 
 // BZPopMax queues BZPOPMAX: see Commands.BZPopMax.
-func (q *Queued) BZPopMax(timeout time.Duration, keys ...string) *Future[PoppedMember] {
-	return queue(q, q.begin().bzPopMax(timeout, keys), poppedMember)
+func (q *Queued) BZPopMax(wait time.Duration, keys ...string) *Future[PoppedMember] {
+	return queue(q, q.begin().bzPopMax(wait, keys), poppedMember)
 }
 
-func (c *Call) bzPopMax(timeout time.Duration, keys []string) *Call {
+func (c *Call) bzPopMax(wait time.Duration, keys []string) *Call {
 	c.Request.Arg("BZPOPMAX")
 	for _, v := range keys {
 		c.Request.Key(v)
 	}
-	c.wait(timeout)
+	c.wait(wait)
 	return c
 }
 
 // BZMPopMin takes up to count members with the lowest scores, lowest first, from the first of keys that is not empty, and returns
-// them with its key. While all are empty it waits, up to timeout, for ever with 0, and returns Nil then.
+// them with its key. While all are empty it waits, so long at most, for ever with 0, and returns Nil then.
 //
 // BZMPOP (since 7.0.0): O(k+m*log n) for k keys and m members taken, to the primary of the slot that all keys share.
-func (c Commands) BZMPopMin(ctx context.Context, timeout time.Duration, count int64, keys ...string) (PoppedMembers, error) {
-	return run(ctx, c.begin().bzmPopMin(timeout, count, keys), poppedMembers)
+func (c Commands) BZMPopMin(ctx context.Context, wait time.Duration, count int64, keys ...string) (PoppedMembers, error) {
+	return run(ctx, c.begin().bzmPopMin(wait, count, keys), poppedMembers)
 }
 
 // BZMPopMin queues BZMPOP: see Commands.BZMPopMin.
-func (q *Queued) BZMPopMin(timeout time.Duration, count int64, keys ...string) *Future[PoppedMembers] {
-	return queue(q, q.begin().bzmPopMin(timeout, count, keys), poppedMembers)
+func (q *Queued) BZMPopMin(wait time.Duration, count int64, keys ...string) *Future[PoppedMembers] {
+	return queue(q, q.begin().bzmPopMin(wait, count, keys), poppedMembers)
 }
 
-func (c *Call) bzmPopMin(timeout time.Duration, count int64, keys []string) *Call {
+func (c *Call) bzmPopMin(wait time.Duration, count int64, keys []string) *Call {
 	c.Request.Arg("BZMPOP")
-	c.wait(timeout)
+	c.wait(wait)
 	c.Request.ArgInt(int64(len(keys)))
 	for _, v := range keys {
 		c.Request.Key(v)
@@ -79,18 +79,18 @@ func (c *Call) bzmPopMin(timeout time.Duration, count int64, keys []string) *Cal
 // BZMPopMax is BZMPopMin for the members with the highest scores, highest first.
 //
 // BZMPOP (since 7.0.0): O(k+m*log n) for k keys and m members taken, to the primary of the slot that all keys share.
-func (c Commands) BZMPopMax(ctx context.Context, timeout time.Duration, count int64, keys ...string) (PoppedMembers, error) {
-	return run(ctx, c.begin().bzmPopMax(timeout, count, keys), poppedMembers)
+func (c Commands) BZMPopMax(ctx context.Context, wait time.Duration, count int64, keys ...string) (PoppedMembers, error) {
+	return run(ctx, c.begin().bzmPopMax(wait, count, keys), poppedMembers)
 }
 
 // BZMPopMax queues BZMPOP: see Commands.BZMPopMax.
-func (q *Queued) BZMPopMax(timeout time.Duration, count int64, keys ...string) *Future[PoppedMembers] {
-	return queue(q, q.begin().bzmPopMax(timeout, count, keys), poppedMembers)
+func (q *Queued) BZMPopMax(wait time.Duration, count int64, keys ...string) *Future[PoppedMembers] {
+	return queue(q, q.begin().bzmPopMax(wait, count, keys), poppedMembers)
 }
 
-func (c *Call) bzmPopMax(timeout time.Duration, count int64, keys []string) *Call {
+func (c *Call) bzmPopMax(wait time.Duration, count int64, keys []string) *Call {
 	c.Request.Arg("BZMPOP")
-	c.wait(timeout)
+	c.wait(wait)
 	c.Request.ArgInt(int64(len(keys)))
 	for _, v := range keys {
 		c.Request.Key(v)
@@ -362,40 +362,19 @@ func (c *Call) zInterStore(dst string, keys []string, opts []CombineOption) *Cal
 	return c
 }
 
-// ZInterCard returns how many members are in all of keys.
+// ZInterCard returns how many members are in all of keys; it stops counting at limit, unless that is 0.
 //
 // ZINTERCARD (since 7.0.0): O(n*k) for k keys and n members in the smallest, to the primary of the slot that all keys share, or a replica where ReadFrom says so.
-func (c Commands) ZInterCard(ctx context.Context, keys ...string) (int64, error) {
-	return run(ctx, c.begin().zInterCard(keys), integer)
+func (c Commands) ZInterCard(ctx context.Context, limit int64, keys ...string) (int64, error) {
+	return run(ctx, c.begin().zInterCard(limit, keys), integer)
 }
 
 // ZInterCard queues ZINTERCARD: see Commands.ZInterCard.
-func (q *Queued) ZInterCard(keys ...string) *Future[int64] {
-	return queue(q, q.begin().zInterCard(keys), integer)
+func (q *Queued) ZInterCard(limit int64, keys ...string) *Future[int64] {
+	return queue(q, q.begin().zInterCard(limit, keys), integer)
 }
 
-func (c *Call) zInterCard(keys []string) *Call {
-	c.Request.Arg("ZINTERCARD")
-	c.Request.ArgInt(int64(len(keys)))
-	for _, v := range keys {
-		c.Request.Key(v)
-	}
-	return c
-}
-
-// ZInterCardLimit is ZInterCard, but stops at limit, which it then returns; 0 is no limit.
-//
-// ZINTERCARD (since 7.0.0): O(n*k) for k keys and n members in the smallest, to the primary of the slot that all keys share, or a replica where ReadFrom says so.
-func (c Commands) ZInterCardLimit(ctx context.Context, limit int64, keys ...string) (int64, error) {
-	return run(ctx, c.begin().zInterCardLimit(limit, keys), integer)
-}
-
-// ZInterCardLimit queues ZINTERCARD: see Commands.ZInterCardLimit.
-func (q *Queued) ZInterCardLimit(limit int64, keys ...string) *Future[int64] {
-	return queue(q, q.begin().zInterCardLimit(limit, keys), integer)
-}
-
-func (c *Call) zInterCardLimit(limit int64, keys []string) *Call {
+func (c *Call) zInterCard(limit int64, keys []string) *Call {
 	c.Request.Arg("ZINTERCARD")
 	c.Request.ArgInt(int64(len(keys)))
 	for _, v := range keys {
@@ -937,9 +916,9 @@ type RangeOption interface{ rangeOption() }
 func (c *Call) rangeOptions(opts []RangeOption) {
 	for _, o := range opts {
 		switch o := o.(type) {
-		case revOption:
-			o.encode(c)
 		case limitOption:
+			o.encode(c)
+		case revOption:
 			o.encode(c)
 		}
 	}
@@ -996,23 +975,6 @@ func (revOption) encode(c *Call) {
 }
 
 func (revOption) rangeOption() {}
-
-// Limit leaves out the first offset of what there is, and returns up to count of the others; all of them with a negative count. A
-// range by index takes none: it fails before anything is sent.
-func Limit(offset, count int64) limitOption { return limitOption{offset, count} }
-
-type limitOption struct {
-	offset int64
-	count  int64
-}
-
-func (o limitOption) encode(c *Call) {
-	c.Request.Arg("LIMIT")
-	c.Request.ArgInt(o.offset)
-	c.Request.ArgInt(o.count)
-}
-
-func (limitOption) rangeOption() {}
 
 // Weights multiplies the scores of each key: one weight for each, in their order.
 func Weights(weights ...float64) weightsOption { return weightsOption{weights} }

@@ -10,6 +10,48 @@ import (
 
 // Calls are all typed methods.
 var Calls = []Call{
+	{"bitmap", "BitCount", "BITCOUNT", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.BitCount(ctx, g.key("key"), g.bitCountOptions()...)
+	}},
+	{"bitmap", "BitField", "BITFIELD", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.BitField(ctx, g.key("key"), some(g, func() command.BitOp { return g.bitOp("ops") })...)
+	}},
+	{"bitmap", "BitFieldRO", "BITFIELD_RO", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.BitFieldRO(ctx, g.key("key"), some(g, func() command.BitInt { return g.bitInt("ints") })...)
+	}},
+	{"bitmap", "BitOpAnd", "BITOP", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.BitOpAnd(ctx, g.key("destination"), some(g, func() string { return g.key("keys") })...)
+	}},
+	{"bitmap", "BitOpAndOr", "BITOP", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.BitOpAndOr(ctx, g.key("destination"), some(g, func() string { return g.key("keys") })...)
+	}},
+	{"bitmap", "BitOpDiff", "BITOP", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.BitOpDiff(ctx, g.key("destination"), some(g, func() string { return g.key("keys") })...)
+	}},
+	{"bitmap", "BitOpDiff1", "BITOP", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.BitOpDiff1(ctx, g.key("destination"), some(g, func() string { return g.key("keys") })...)
+	}},
+	{"bitmap", "BitOpNot", "BITOP", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.BitOpNot(ctx, g.key("destination"), g.key("key"))
+	}},
+	{"bitmap", "BitOpOne", "BITOP", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.BitOpOne(ctx, g.key("destination"), some(g, func() string { return g.key("keys") })...)
+	}},
+	{"bitmap", "BitOpOr", "BITOP", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.BitOpOr(ctx, g.key("destination"), some(g, func() string { return g.key("keys") })...)
+	}},
+	{"bitmap", "BitOpXor", "BITOP", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.BitOpXor(ctx, g.key("destination"), some(g, func() string { return g.key("keys") })...)
+	}},
+	{"bitmap", "BitPos", "BITPOS", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.BitPos(ctx, g.key("key"), g.bit("bit"), g.bitPosOptions()...)
+	}},
+	{"bitmap", "GetBit", "GETBIT", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.GetBit(ctx, g.key("key"), g.integer("offset"))
+	}},
+	{"bitmap", "SetBit", "SETBIT", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.SetBit(ctx, g.key("key"), g.integer("offset"), g.bit("bit"))
+	}},
 	{"cluster", "ClusterCountKeysInSlot", "CLUSTER COUNTKEYSINSLOT", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
 		return c.ClusterCountKeysInSlot(ctx, g.integer("slot"))
 	}},
@@ -52,14 +94,314 @@ var Calls = []Call{
 	{"connection", "ClientUnblock", "CLIENT UNBLOCK", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
 		return c.ClientUnblock(ctx, g.integer("id"), g.clientUnblockOptions()...)
 	}},
+	{"generic", "Copy", "COPY", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.Copy(ctx, g.key("source"), g.key("destination"), g.copyOptions()...)
+	}},
 	{"generic", "Del", "DEL", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
 		return c.Del(ctx, some(g, func() string { return g.key("keys") })...)
+	}},
+	{"generic", "Dump", "DUMP", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.Dump(ctx, g.key("key"))
 	}},
 	{"generic", "Exists", "EXISTS", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
 		return c.Exists(ctx, some(g, func() string { return g.key("keys") })...)
 	}},
 	{"generic", "Expire", "EXPIRE", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
 		return c.Expire(ctx, g.key("key"), g.seconds("ttl"), g.expireOptions()...)
+	}},
+	{"generic", "ExpireAt", "EXPIREAT", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.ExpireAt(ctx, g.key("key"), g.unix("at"), g.expireOptions()...)
+	}},
+	{"generic", "ExpireTime", "EXPIRETIME", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.ExpireTime(ctx, g.key("key"))
+	}},
+	{"generic", "Keys", "KEYS", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.Keys(ctx, g.text("pattern"))
+	}},
+	{"generic", "ObjectEncoding", "OBJECT ENCODING", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.ObjectEncoding(ctx, g.key("key"))
+	}},
+	{"generic", "ObjectFreq", "OBJECT FREQ", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.ObjectFreq(ctx, g.key("key"))
+	}},
+	{"generic", "ObjectIdleTime", "OBJECT IDLETIME", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.ObjectIdleTime(ctx, g.key("key"))
+	}},
+	{"generic", "ObjectRefCount", "OBJECT REFCOUNT", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.ObjectRefCount(ctx, g.key("key"))
+	}},
+	{"generic", "Persist", "PERSIST", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.Persist(ctx, g.key("key"))
+	}},
+	{"generic", "PExpire", "PEXPIRE", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.PExpire(ctx, g.key("key"), g.millis("ttl"), g.expireOptions()...)
+	}},
+	{"generic", "PExpireAt", "PEXPIREAT", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.PExpireAt(ctx, g.key("key"), g.unixMillis("at"), g.expireOptions()...)
+	}},
+	{"generic", "PExpireTime", "PEXPIRETIME", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.PExpireTime(ctx, g.key("key"))
+	}},
+	{"generic", "PTTL", "PTTL", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.PTTL(ctx, g.key("key"))
+	}},
+	{"generic", "RandomKey", "RANDOMKEY", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.RandomKey(ctx)
+	}},
+	{"generic", "Rename", "RENAME", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return nil, c.Rename(ctx, g.key("key"), g.key("newKey"))
+	}},
+	{"generic", "RenameNX", "RENAMENX", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.RenameNX(ctx, g.key("key"), g.key("newKey"))
+	}},
+	{"generic", "Restore", "RESTORE", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return nil, c.Restore(ctx, g.key("key"), g.millis("ttl"), g.bytes("value"), g.restoreOptions()...)
+	}},
+	{"generic", "RestoreAt", "RESTORE", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return nil, c.RestoreAt(ctx, g.key("key"), g.unixMillis("at"), g.bytes("value"), g.restoreOptions()...)
+	}},
+	{"generic", "Sort", "SORT", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.Sort(ctx, g.key("key"), g.sortOptions()...)
+	}},
+	{"generic", "SortGet", "SORT", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.SortGet(ctx, g.key("key"), g.getPatterns("patterns"), g.sortOptions()...)
+	}},
+	{"generic", "SortRO", "SORT_RO", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.SortRO(ctx, g.key("key"), g.sortOptions()...)
+	}},
+	{"generic", "SortROGet", "SORT_RO", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.SortROGet(ctx, g.key("key"), g.getPatterns("patterns"), g.sortOptions()...)
+	}},
+	{"generic", "SortStore", "SORT", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.SortStore(ctx, g.key("destination"), g.key("key"), g.sortStoreOptions()...)
+	}},
+	{"generic", "Touch", "TOUCH", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.Touch(ctx, some(g, func() string { return g.key("keys") })...)
+	}},
+	{"generic", "TTL", "TTL", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.TTL(ctx, g.key("key"))
+	}},
+	{"generic", "Type", "TYPE", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.Type(ctx, g.key("key"))
+	}},
+	{"generic", "Unlink", "UNLINK", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.Unlink(ctx, some(g, func() string { return g.key("keys") })...)
+	}},
+	{"geo", "GeoAdd", "GEOADD", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.GeoAdd(ctx, g.key("key"), some(g, func() command.GeoLocation { return g.geoLocation("locations") }), g.geoAddOptions()...)
+	}},
+	{"geo", "GeoAddCh", "GEOADD", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.GeoAddCh(ctx, g.key("key"), some(g, func() command.GeoLocation { return g.geoLocation("locations") }), g.geoAddOptions()...)
+	}},
+	{"geo", "GeoDist", "GEODIST", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.GeoDist(ctx, g.key("key"), g.text("member1"), g.text("member2"), g.geoUnit("unit"))
+	}},
+	{"geo", "GeoHash", "GEOHASH", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.GeoHash(ctx, g.key("key"), some(g, func() string { return g.text("members") })...)
+	}},
+	{"geo", "GeoPos", "GEOPOS", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.GeoPos(ctx, g.key("key"), some(g, func() string { return g.text("members") })...)
+	}},
+	{"geo", "GeoSearch", "GEOSEARCH", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.GeoSearch(ctx, g.key("key"), g.geoFrom("from"), g.geoArea("by"), g.geoSearchOptions()...)
+	}},
+	{"geo", "GeoSearchWith", "GEOSEARCH", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.GeoSearchWith(ctx, g.key("key"), g.geoFrom("from"), g.geoArea("by"), g.geoSearchOptions()...)
+	}},
+	{"geo", "GeoSearchStore", "GEOSEARCHSTORE", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.GeoSearchStore(ctx, g.key("dst"), g.key("src"), g.geoFrom("from"), g.geoArea("by"), g.geoSearchStoreOptions()...)
+	}},
+	{"hash", "HDel", "HDEL", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.HDel(ctx, g.key("key"), some(g, func() string { return g.text("fields") })...)
+	}},
+	{"hash", "HExists", "HEXISTS", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.HExists(ctx, g.key("key"), g.text("field"))
+	}},
+	{"hash", "HExpire", "HEXPIRE", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.HExpire(ctx, g.key("key"), g.seconds("ttl"), g.fieldNames("fields"), g.expireOptions()...)
+	}},
+	{"hash", "HExpireAt", "HEXPIREAT", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.HExpireAt(ctx, g.key("key"), g.unix("at"), g.fieldNames("fields"), g.expireOptions()...)
+	}},
+	{"hash", "HExpireTime", "HEXPIRETIME", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.HExpireTime(ctx, g.key("key"), some(g, func() string { return g.text("fields") })...)
+	}},
+	{"hash", "HGet", "HGET", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.HGet(ctx, g.key("key"), g.text("field"))
+	}},
+	{"hash", "HGetBytes", "HGET", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.HGetBytes(ctx, g.key("key"), g.text("field"))
+	}},
+	{"hash", "HGetAll", "HGETALL", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.HGetAll(ctx, g.key("key"))
+	}},
+	{"hash", "HGetDel", "HGETDEL", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.HGetDel(ctx, g.key("key"), some(g, func() string { return g.text("fields") })...)
+	}},
+	{"hash", "HGetEx", "HGETEX", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.HGetEx(ctx, g.key("key"), g.fieldNames("fields"), g.getExOptions()...)
+	}},
+	{"hash", "HIncrBy", "HINCRBY", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.HIncrBy(ctx, g.key("key"), g.text("field"), g.integer("n"))
+	}},
+	{"hash", "HIncrByFloat", "HINCRBYFLOAT", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.HIncrByFloat(ctx, g.key("key"), g.text("field"), g.number("f"))
+	}},
+	{"hash", "HKeys", "HKEYS", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.HKeys(ctx, g.key("key"))
+	}},
+	{"hash", "HLen", "HLEN", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.HLen(ctx, g.key("key"))
+	}},
+	{"hash", "HMGet", "HMGET", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.HMGet(ctx, g.key("key"), some(g, func() string { return g.text("fields") })...)
+	}},
+	{"hash", "HPersist", "HPERSIST", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.HPersist(ctx, g.key("key"), some(g, func() string { return g.text("fields") })...)
+	}},
+	{"hash", "HPExpire", "HPEXPIRE", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.HPExpire(ctx, g.key("key"), g.millis("ttl"), g.fieldNames("fields"), g.expireOptions()...)
+	}},
+	{"hash", "HPExpireAt", "HPEXPIREAT", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.HPExpireAt(ctx, g.key("key"), g.unixMillis("at"), g.fieldNames("fields"), g.expireOptions()...)
+	}},
+	{"hash", "HPExpireTime", "HPEXPIRETIME", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.HPExpireTime(ctx, g.key("key"), some(g, func() string { return g.text("fields") })...)
+	}},
+	{"hash", "HPTTL", "HPTTL", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.HPTTL(ctx, g.key("key"), some(g, func() string { return g.text("fields") })...)
+	}},
+	{"hash", "HRandField", "HRANDFIELD", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.HRandField(ctx, g.key("key"))
+	}},
+	{"hash", "HRandFieldCount", "HRANDFIELD", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.HRandFieldCount(ctx, g.key("key"), g.integer("count"))
+	}},
+	{"hash", "HRandFieldWithValues", "HRANDFIELD", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.HRandFieldWithValues(ctx, g.key("key"), g.integer("count"))
+	}},
+	{"hash", "HSet", "HSET", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.HSet(ctx, g.key("key"), some(g, func() command.Field { return g.field("fields") })...)
+	}},
+	{"hash", "HSetBytes", "HSET", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.HSetBytes(ctx, g.key("key"), g.text("field"), g.bytes("value"))
+	}},
+	{"hash", "HSetEx", "HSETEX", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.HSetEx(ctx, g.key("key"), g.fieldList("fields"), g.hSetExOptions()...)
+	}},
+	{"hash", "HSetNX", "HSETNX", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.HSetNX(ctx, g.key("key"), g.text("field"), g.text("value"))
+	}},
+	{"hash", "HStrLen", "HSTRLEN", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.HStrLen(ctx, g.key("key"), g.text("field"))
+	}},
+	{"hash", "HTTL", "HTTL", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.HTTL(ctx, g.key("key"), some(g, func() string { return g.text("fields") })...)
+	}},
+	{"hash", "HVals", "HVALS", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.HVals(ctx, g.key("key"))
+	}},
+	{"hyperloglog", "PFAdd", "PFADD", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.PFAdd(ctx, g.key("key"), some(g, func() string { return g.text("elements") })...)
+	}},
+	{"hyperloglog", "PFCount", "PFCOUNT", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.PFCount(ctx, some(g, func() string { return g.key("keys") })...)
+	}},
+	{"hyperloglog", "PFMerge", "PFMERGE", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return nil, c.PFMerge(ctx, g.key("destination"), some(g, func() string { return g.key("sources") })...)
+	}},
+	{"list", "BLMove", "BLMOVE", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.BLMove(ctx, g.wait("wait"), g.key("source"), g.key("destination"), g.side("from"), g.side("to"))
+	}},
+	{"list", "BLMoveBytes", "BLMOVE", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.BLMoveBytes(ctx, g.wait("wait"), g.key("source"), g.key("destination"), g.side("from"), g.side("to"))
+	}},
+	{"list", "BLMPop", "BLMPOP", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.BLMPop(ctx, g.wait("wait"), g.side("from"), g.integer("count"), some(g, func() string { return g.key("keys") })...)
+	}},
+	{"list", "BLPop", "BLPOP", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.BLPop(ctx, g.wait("wait"), some(g, func() string { return g.key("keys") })...)
+	}},
+	{"list", "BRPop", "BRPOP", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.BRPop(ctx, g.wait("wait"), some(g, func() string { return g.key("keys") })...)
+	}},
+	{"list", "LIndex", "LINDEX", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.LIndex(ctx, g.key("key"), g.integer("index"))
+	}},
+	{"list", "LIndexBytes", "LINDEX", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.LIndexBytes(ctx, g.key("key"), g.integer("index"))
+	}},
+	{"list", "LInsertAfter", "LINSERT", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.LInsertAfter(ctx, g.key("key"), g.text("pivot"), g.text("element"))
+	}},
+	{"list", "LInsertBefore", "LINSERT", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.LInsertBefore(ctx, g.key("key"), g.text("pivot"), g.text("element"))
+	}},
+	{"list", "LLen", "LLEN", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.LLen(ctx, g.key("key"))
+	}},
+	{"list", "LMove", "LMOVE", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.LMove(ctx, g.key("source"), g.key("destination"), g.side("from"), g.side("to"))
+	}},
+	{"list", "LMoveBytes", "LMOVE", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.LMoveBytes(ctx, g.key("source"), g.key("destination"), g.side("from"), g.side("to"))
+	}},
+	{"list", "LMPop", "LMPOP", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.LMPop(ctx, g.side("from"), g.integer("count"), some(g, func() string { return g.key("keys") })...)
+	}},
+	{"list", "LPop", "LPOP", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.LPop(ctx, g.key("key"))
+	}},
+	{"list", "LPopBytes", "LPOP", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.LPopBytes(ctx, g.key("key"))
+	}},
+	{"list", "LPopCount", "LPOP", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.LPopCount(ctx, g.key("key"), g.integer("count"))
+	}},
+	{"list", "LPos", "LPOS", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.LPos(ctx, g.key("key"), g.text("element"), g.lPosOptions()...)
+	}},
+	{"list", "LPosCount", "LPOS", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.LPosCount(ctx, g.key("key"), g.text("element"), g.integer("count"), g.lPosOptions()...)
+	}},
+	{"list", "LPush", "LPUSH", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.LPush(ctx, g.key("key"), some(g, func() string { return g.text("elements") })...)
+	}},
+	{"list", "LPushBytes", "LPUSH", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.LPushBytes(ctx, g.key("key"), some(g, func() []byte { return g.bytes("elements") })...)
+	}},
+	{"list", "LPushX", "LPUSHX", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.LPushX(ctx, g.key("key"), some(g, func() string { return g.text("elements") })...)
+	}},
+	{"list", "LRange", "LRANGE", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.LRange(ctx, g.key("key"), g.integer("start"), g.integer("end"))
+	}},
+	{"list", "LRem", "LREM", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.LRem(ctx, g.key("key"), g.integer("count"), g.text("element"))
+	}},
+	{"list", "LSet", "LSET", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return nil, c.LSet(ctx, g.key("key"), g.integer("index"), g.text("element"))
+	}},
+	{"list", "LTrim", "LTRIM", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return nil, c.LTrim(ctx, g.key("key"), g.integer("start"), g.integer("end"))
+	}},
+	{"list", "RPop", "RPOP", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.RPop(ctx, g.key("key"))
+	}},
+	{"list", "RPopBytes", "RPOP", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.RPopBytes(ctx, g.key("key"))
+	}},
+	{"list", "RPopCount", "RPOP", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.RPopCount(ctx, g.key("key"), g.integer("count"))
+	}},
+	{"list", "RPush", "RPUSH", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.RPush(ctx, g.key("key"), some(g, func() string { return g.text("elements") })...)
+	}},
+	{"list", "RPushBytes", "RPUSH", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.RPushBytes(ctx, g.key("key"), some(g, func() []byte { return g.bytes("elements") })...)
+	}},
+	{"list", "RPushX", "RPUSHX", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.RPushX(ctx, g.key("key"), some(g, func() string { return g.text("elements") })...)
 	}},
 	{"pubsub", "Publish", "PUBLISH", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
 		return c.Publish(ctx, g.text("channel"), g.text("message"))
@@ -226,6 +568,141 @@ var Calls = []Call{
 	{"server", "Time", "TIME", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
 		return c.Time(ctx)
 	}},
+	{"set", "SAdd", "SADD", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.SAdd(ctx, g.key("key"), some(g, func() string { return g.text("members") })...)
+	}},
+	{"set", "SCard", "SCARD", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.SCard(ctx, g.key("key"))
+	}},
+	{"set", "SDiff", "SDIFF", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.SDiff(ctx, some(g, func() string { return g.key("keys") })...)
+	}},
+	{"set", "SDiffStore", "SDIFFSTORE", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.SDiffStore(ctx, g.key("destination"), some(g, func() string { return g.key("keys") })...)
+	}},
+	{"set", "SInter", "SINTER", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.SInter(ctx, some(g, func() string { return g.key("keys") })...)
+	}},
+	{"set", "SInterCard", "SINTERCARD", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.SInterCard(ctx, g.integer("limit"), some(g, func() string { return g.key("keys") })...)
+	}},
+	{"set", "SInterStore", "SINTERSTORE", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.SInterStore(ctx, g.key("destination"), some(g, func() string { return g.key("keys") })...)
+	}},
+	{"set", "SIsMember", "SISMEMBER", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.SIsMember(ctx, g.key("key"), g.text("member"))
+	}},
+	{"set", "SMembers", "SMEMBERS", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.SMembers(ctx, g.key("key"))
+	}},
+	{"set", "SMIsMember", "SMISMEMBER", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.SMIsMember(ctx, g.key("key"), some(g, func() string { return g.text("members") })...)
+	}},
+	{"set", "SMove", "SMOVE", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.SMove(ctx, g.key("source"), g.key("destination"), g.text("member"))
+	}},
+	{"set", "SPop", "SPOP", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.SPop(ctx, g.key("key"))
+	}},
+	{"set", "SPopCount", "SPOP", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.SPopCount(ctx, g.key("key"), g.integer("count"))
+	}},
+	{"set", "SRandMember", "SRANDMEMBER", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.SRandMember(ctx, g.key("key"))
+	}},
+	{"set", "SRandMemberCount", "SRANDMEMBER", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.SRandMemberCount(ctx, g.key("key"), g.integer("count"))
+	}},
+	{"set", "SRem", "SREM", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.SRem(ctx, g.key("key"), some(g, func() string { return g.text("members") })...)
+	}},
+	{"set", "SUnion", "SUNION", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.SUnion(ctx, some(g, func() string { return g.key("keys") })...)
+	}},
+	{"set", "SUnionStore", "SUNIONSTORE", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.SUnionStore(ctx, g.key("destination"), some(g, func() string { return g.key("keys") })...)
+	}},
+	{"stream", "XAck", "XACK", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.XAck(ctx, g.key("key"), g.text("group"), some(g, func() string { return g.text("ids") })...)
+	}},
+	{"stream", "XAckDel", "XACKDEL", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.XAckDel(ctx, g.key("key"), g.text("group"), some(g, func() string { return g.text("ids") }), g.xRefOptions()...)
+	}},
+	{"stream", "XAdd", "XADD", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.XAdd(ctx, g.key("key"), some(g, func() command.Field { return g.field("fields") }), g.xAddOptions()...)
+	}},
+	{"stream", "XAutoClaim", "XAUTOCLAIM", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.XAutoClaim(ctx, g.key("key"), g.text("group"), g.text("consumer"), g.millis("minIdle"), g.text("start"), g.xAutoClaimOptions()...)
+	}},
+	{"stream", "XAutoClaimJustID", "XAUTOCLAIM", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.XAutoClaimJustID(ctx, g.key("key"), g.text("group"), g.text("consumer"), g.millis("minIdle"), g.text("start"), g.xAutoClaimOptions()...)
+	}},
+	{"stream", "XClaim", "XCLAIM", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.XClaim(ctx, g.key("key"), g.text("group"), g.text("consumer"), g.millis("minIdle"), some(g, func() string { return g.text("ids") }), g.xClaimOptions()...)
+	}},
+	{"stream", "XClaimJustID", "XCLAIM", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.XClaimJustID(ctx, g.key("key"), g.text("group"), g.text("consumer"), g.millis("minIdle"), some(g, func() string { return g.text("ids") }), g.xClaimOptions()...)
+	}},
+	{"stream", "XDel", "XDEL", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.XDel(ctx, g.key("key"), some(g, func() string { return g.text("ids") })...)
+	}},
+	{"stream", "XDelEx", "XDELEX", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.XDelEx(ctx, g.key("key"), some(g, func() string { return g.text("ids") }), g.xRefOptions()...)
+	}},
+	{"stream", "XGroupCreate", "XGROUP CREATE", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return nil, c.XGroupCreate(ctx, g.key("key"), g.text("group"), g.text("id"), g.xGroupCreateOptions()...)
+	}},
+	{"stream", "XGroupCreateConsumer", "XGROUP CREATECONSUMER", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.XGroupCreateConsumer(ctx, g.key("key"), g.text("group"), g.text("consumer"))
+	}},
+	{"stream", "XGroupDelConsumer", "XGROUP DELCONSUMER", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.XGroupDelConsumer(ctx, g.key("key"), g.text("group"), g.text("consumer"))
+	}},
+	{"stream", "XGroupDestroy", "XGROUP DESTROY", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.XGroupDestroy(ctx, g.key("key"), g.text("group"))
+	}},
+	{"stream", "XGroupSetID", "XGROUP SETID", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return nil, c.XGroupSetID(ctx, g.key("key"), g.text("group"), g.text("id"), g.xGroupSetIDOptions()...)
+	}},
+	{"stream", "XInfoConsumers", "XINFO CONSUMERS", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.XInfoConsumers(ctx, g.key("key"), g.text("group"))
+	}},
+	{"stream", "XInfoGroups", "XINFO GROUPS", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.XInfoGroups(ctx, g.key("key"))
+	}},
+	{"stream", "XInfoStream", "XINFO STREAM", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.XInfoStream(ctx, g.key("key"))
+	}},
+	{"stream", "XInfoStreamFull", "XINFO STREAM", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.XInfoStreamFull(ctx, g.key("key"), g.xInfoStreamFullOptions()...)
+	}},
+	{"stream", "XLen", "XLEN", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.XLen(ctx, g.key("key"))
+	}},
+	{"stream", "XPending", "XPENDING", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.XPending(ctx, g.key("key"), g.text("group"))
+	}},
+	{"stream", "XPendingRange", "XPENDING", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.XPendingRange(ctx, g.key("key"), g.text("group"), g.text("start"), g.text("end"), g.integer("count"), g.xPendingRangeOptions()...)
+	}},
+	{"stream", "XRange", "XRANGE", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.XRange(ctx, g.key("key"), g.text("start"), g.text("end"), g.xRangeOptions()...)
+	}},
+	{"stream", "XRevRange", "XREVRANGE", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.XRevRange(ctx, g.key("key"), g.text("end"), g.text("start"), g.xRangeOptions()...)
+	}},
+	{"stream", "XRead", "XREAD", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.XRead(ctx, some(g, func() command.Stream { return g.stream("streams") }), g.xReadOptions()...)
+	}},
+	{"stream", "XReadGroup", "XREADGROUP", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.XReadGroup(ctx, g.text("group"), g.text("consumer"), some(g, func() command.Stream { return g.stream("streams") }), g.xReadGroupOptions()...)
+	}},
+	{"stream", "XSetID", "XSETID", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return nil, c.XSetID(ctx, g.key("key"), g.text("id"), g.xSetIDOptions()...)
+	}},
+	{"stream", "XTrim", "XTRIM", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.XTrim(ctx, g.key("key"), g.trim("trim"), g.xRefOptions()...)
+	}},
 	{"string", "Append", "APPEND", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
 		return c.Append(ctx, g.key("key"), g.text("value"))
 	}},
@@ -319,6 +796,150 @@ var Calls = []Call{
 	{"string", "StrLen", "STRLEN", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
 		return c.StrLen(ctx, g.key("key"))
 	}},
+	{"zset", "BZPopMin", "BZPOPMIN", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.BZPopMin(ctx, g.wait("wait"), some(g, func() string { return g.key("keys") })...)
+	}},
+	{"zset", "BZPopMax", "BZPOPMAX", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.BZPopMax(ctx, g.wait("wait"), some(g, func() string { return g.key("keys") })...)
+	}},
+	{"zset", "BZMPopMin", "BZMPOP", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.BZMPopMin(ctx, g.wait("wait"), g.integer("count"), some(g, func() string { return g.key("keys") })...)
+	}},
+	{"zset", "BZMPopMax", "BZMPOP", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.BZMPopMax(ctx, g.wait("wait"), g.integer("count"), some(g, func() string { return g.key("keys") })...)
+	}},
+	{"zset", "ZAdd", "ZADD", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.ZAdd(ctx, g.key("key"), some(g, func() command.Scored { return g.scored("members") }), g.zAddOptions()...)
+	}},
+	{"zset", "ZAddCh", "ZADD", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.ZAddCh(ctx, g.key("key"), some(g, func() command.Scored { return g.scored("members") }), g.zAddOptions()...)
+	}},
+	{"zset", "ZAddIncr", "ZADD", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.ZAddIncr(ctx, g.key("key"), g.number("n"), g.text("member"), g.zAddOptions()...)
+	}},
+	{"zset", "ZCard", "ZCARD", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.ZCard(ctx, g.key("key"))
+	}},
+	{"zset", "ZCount", "ZCOUNT", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.ZCount(ctx, g.key("key"), g.scoreRange("scores"))
+	}},
+	{"zset", "ZDiff", "ZDIFF", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.ZDiff(ctx, some(g, func() string { return g.key("keys") })...)
+	}},
+	{"zset", "ZDiffWithScores", "ZDIFF", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.ZDiffWithScores(ctx, some(g, func() string { return g.key("keys") })...)
+	}},
+	{"zset", "ZDiffStore", "ZDIFFSTORE", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.ZDiffStore(ctx, g.key("dst"), some(g, func() string { return g.key("keys") })...)
+	}},
+	{"zset", "ZIncrBy", "ZINCRBY", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.ZIncrBy(ctx, g.key("key"), g.number("n"), g.text("member"))
+	}},
+	{"zset", "ZInter", "ZINTER", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.ZInter(ctx, some(g, func() string { return g.key("keys") }), g.combineOptions()...)
+	}},
+	{"zset", "ZInterWithScores", "ZINTER", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.ZInterWithScores(ctx, some(g, func() string { return g.key("keys") }), g.combineOptions()...)
+	}},
+	{"zset", "ZInterStore", "ZINTERSTORE", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.ZInterStore(ctx, g.key("dst"), some(g, func() string { return g.key("keys") }), g.combineOptions()...)
+	}},
+	{"zset", "ZInterCard", "ZINTERCARD", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.ZInterCard(ctx, g.integer("limit"), some(g, func() string { return g.key("keys") })...)
+	}},
+	{"zset", "ZLexCount", "ZLEXCOUNT", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.ZLexCount(ctx, g.key("key"), g.lexRange("members"))
+	}},
+	{"zset", "ZMPopMin", "ZMPOP", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.ZMPopMin(ctx, g.integer("count"), some(g, func() string { return g.key("keys") })...)
+	}},
+	{"zset", "ZMPopMax", "ZMPOP", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.ZMPopMax(ctx, g.integer("count"), some(g, func() string { return g.key("keys") })...)
+	}},
+	{"zset", "ZMScore", "ZMSCORE", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.ZMScore(ctx, g.key("key"), some(g, func() string { return g.text("members") })...)
+	}},
+	{"zset", "ZPopMin", "ZPOPMIN", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.ZPopMin(ctx, g.key("key"))
+	}},
+	{"zset", "ZPopMax", "ZPOPMAX", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.ZPopMax(ctx, g.key("key"))
+	}},
+	{"zset", "ZPopMinCount", "ZPOPMIN", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.ZPopMinCount(ctx, g.key("key"), g.integer("count"))
+	}},
+	{"zset", "ZPopMaxCount", "ZPOPMAX", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.ZPopMaxCount(ctx, g.key("key"), g.integer("count"))
+	}},
+	{"zset", "ZRandMember", "ZRANDMEMBER", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.ZRandMember(ctx, g.key("key"))
+	}},
+	{"zset", "ZRandMemberCount", "ZRANDMEMBER", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.ZRandMemberCount(ctx, g.key("key"), g.integer("count"))
+	}},
+	{"zset", "ZRandMemberWithScores", "ZRANDMEMBER", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.ZRandMemberWithScores(ctx, g.key("key"), g.integer("count"))
+	}},
+	{"zset", "ZRange", "ZRANGE", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.ZRange(ctx, g.key("key"), g.rangeBy("by"), g.rangeOptions()...)
+	}},
+	{"zset", "ZRangeWithScores", "ZRANGE", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.ZRangeWithScores(ctx, g.key("key"), g.scoredRangeBy("by"), g.rangeOptions()...)
+	}},
+	{"zset", "ZRangeStore", "ZRANGESTORE", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.ZRangeStore(ctx, g.key("dst"), g.key("src"), g.rangeBy("by"), g.rangeOptions()...)
+	}},
+	{"zset", "ZRank", "ZRANK", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.ZRank(ctx, g.key("key"), g.text("member"))
+	}},
+	{"zset", "ZRankWithScore", "ZRANK", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.ZRankWithScore(ctx, g.key("key"), g.text("member"))
+	}},
+	{"zset", "ZRem", "ZREM", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.ZRem(ctx, g.key("key"), some(g, func() string { return g.text("members") })...)
+	}},
+	{"zset", "ZRemRangeByLex", "ZREMRANGEBYLEX", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.ZRemRangeByLex(ctx, g.key("key"), g.lexRange("members"))
+	}},
+	{"zset", "ZRemRangeByRank", "ZREMRANGEBYRANK", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.ZRemRangeByRank(ctx, g.key("key"), g.integer("start"), g.integer("stop"))
+	}},
+	{"zset", "ZRemRangeByScore", "ZREMRANGEBYSCORE", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.ZRemRangeByScore(ctx, g.key("key"), g.scoreRange("scores"))
+	}},
+	{"zset", "ZRevRank", "ZREVRANK", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.ZRevRank(ctx, g.key("key"), g.text("member"))
+	}},
+	{"zset", "ZRevRankWithScore", "ZREVRANK", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.ZRevRankWithScore(ctx, g.key("key"), g.text("member"))
+	}},
+	{"zset", "ZScore", "ZSCORE", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.ZScore(ctx, g.key("key"), g.text("member"))
+	}},
+	{"zset", "ZUnion", "ZUNION", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.ZUnion(ctx, some(g, func() string { return g.key("keys") }), g.combineOptions()...)
+	}},
+	{"zset", "ZUnionWithScores", "ZUNION", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.ZUnionWithScores(ctx, some(g, func() string { return g.key("keys") }), g.combineOptions()...)
+	}},
+	{"zset", "ZUnionStore", "ZUNIONSTORE", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.ZUnionStore(ctx, g.key("dst"), some(g, func() string { return g.key("keys") }), g.combineOptions()...)
+	}},
+}
+
+func (g *Guess) bitCountOptions() []command.BitCountOption {
+	return pick(g, "BitCountOption", []choice[command.BitCountOption]{
+		{"BitRange", func() command.BitCountOption { return command.BitRange(g.integer("start"), g.integer("end")) }},
+		{"ByteRange", func() command.BitCountOption { return command.ByteRange(g.integer("start"), g.integer("end")) }},
+	})
+}
+
+func (g *Guess) bitPosOptions() []command.BitPosOption {
+	return pick(g, "BitPosOption", []choice[command.BitPosOption]{
+		{"BitRange", func() command.BitPosOption { return command.BitRange(g.integer("start"), g.integer("end")) }},
+		{"ByteRange", func() command.BitPosOption { return command.ByteRange(g.integer("start"), g.integer("end")) }},
+		{"FromByte", func() command.BitPosOption { return command.FromByte(g.integer("start")) }},
+	})
 }
 
 func (g *Guess) clientListOptions() []command.ClientListOption {
@@ -354,12 +975,90 @@ func (g *Guess) clientUnblockOptions() []command.ClientUnblockOption {
 	})
 }
 
+func (g *Guess) copyOptions() []command.CopyOption {
+	return pick(g, "CopyOption", []choice[command.CopyOption]{
+		{"Replace", func() command.CopyOption { return command.Replace }},
+	})
+}
+
 func (g *Guess) expireOptions() []command.ExpireOption {
 	return pick(g, "ExpireOption", []choice[command.ExpireOption]{
 		{"IfNoTTL", func() command.ExpireOption { return command.IfNoTTL }},
 		{"IfTTL", func() command.ExpireOption { return command.IfTTL }},
 		{"IfLater", func() command.ExpireOption { return command.IfLater }},
 		{"IfSooner", func() command.ExpireOption { return command.IfSooner }},
+	})
+}
+
+func (g *Guess) restoreOptions() []command.RestoreOption {
+	return pick(g, "RestoreOption", []choice[command.RestoreOption]{
+		{"Replace", func() command.RestoreOption { return command.Replace }},
+		{"IdleTime", func() command.RestoreOption { return command.IdleTime(g.seconds("idle")) }},
+		{"Freq", func() command.RestoreOption { return command.Freq(g.integer("n")) }},
+	})
+}
+
+func (g *Guess) sortOptions() []command.SortOption {
+	return pick(g, "SortOption", []choice[command.SortOption]{
+		{"ByPattern", func() command.SortOption { return command.ByPattern(g.text("pattern")) }},
+		{"Alpha", func() command.SortOption { return command.Alpha }},
+		{"Desc", func() command.SortOption { return command.Desc }},
+		{"Limit", func() command.SortOption { return command.Limit(g.integer("offset"), g.integer("count")) }},
+	})
+}
+
+func (g *Guess) sortStoreOptions() []command.SortStoreOption {
+	return pick(g, "SortStoreOption", []choice[command.SortStoreOption]{
+		{"ByPattern", func() command.SortStoreOption { return command.ByPattern(g.text("pattern")) }},
+		{"GetPattern", func() command.SortStoreOption { return command.GetPattern(g.text("pattern")) }},
+		{"Alpha", func() command.SortStoreOption { return command.Alpha }},
+		{"Desc", func() command.SortStoreOption { return command.Desc }},
+		{"Limit", func() command.SortStoreOption { return command.Limit(g.integer("offset"), g.integer("count")) }},
+	})
+}
+
+func (g *Guess) geoAddOptions() []command.GeoAddOption {
+	return pick(g, "GeoAddOption", []choice[command.GeoAddOption]{
+		{"IfAbsent", func() command.GeoAddOption { return command.IfAbsent }},
+		{"IfPresent", func() command.GeoAddOption { return command.IfPresent }},
+	})
+}
+
+func (g *Guess) geoSearchOptions() []command.GeoSearchOption {
+	return pick(g, "GeoSearchOption", []choice[command.GeoSearchOption]{
+		{"Desc", func() command.GeoSearchOption { return command.Desc }},
+		{"Asc", func() command.GeoSearchOption { return command.Asc }},
+		{"Count", func() command.GeoSearchOption { return command.Count(g.integer("n")) }},
+		{"CountAny", func() command.GeoSearchOption { return command.CountAny(g.integer("n")) }},
+	})
+}
+
+func (g *Guess) geoSearchStoreOptions() []command.GeoSearchStoreOption {
+	return pick(g, "GeoSearchStoreOption", []choice[command.GeoSearchStoreOption]{
+		{"Desc", func() command.GeoSearchStoreOption { return command.Desc }},
+		{"Asc", func() command.GeoSearchStoreOption { return command.Asc }},
+		{"Count", func() command.GeoSearchStoreOption { return command.Count(g.integer("n")) }},
+		{"CountAny", func() command.GeoSearchStoreOption { return command.CountAny(g.integer("n")) }},
+		{"StoreDist", func() command.GeoSearchStoreOption { return command.StoreDist }},
+	})
+}
+
+func (g *Guess) hSetExOptions() []command.HSetExOption {
+	return pick(g, "HSetExOption", []choice[command.HSetExOption]{
+		{"IfFieldsAbsent", func() command.HSetExOption { return command.IfFieldsAbsent }},
+		{"IfFieldsPresent", func() command.HSetExOption { return command.IfFieldsPresent }},
+		{"EX", func() command.HSetExOption { return command.EX(g.ttlSeconds("ttl")) }},
+		{"PX", func() command.HSetExOption { return command.PX(g.ttlMillis("ttl")) }},
+		{"ExAt", func() command.HSetExOption { return command.ExAt(g.unix("at")) }},
+		{"PxAt", func() command.HSetExOption { return command.PxAt(g.unixMillis("at")) }},
+		{"KeepTTL", func() command.HSetExOption { return command.KeepTTL }},
+	})
+}
+
+func (g *Guess) lPosOptions() []command.LPosOption {
+	return pick(g, "LPosOption", []choice[command.LPosOption]{
+		{"Rank", func() command.LPosOption { return command.Rank(g.integer("n")) }},
+		{"MaxComparisons", func() command.LPosOption { return command.MaxComparisons(g.integer("n")) }},
 	})
 }
 
@@ -395,6 +1094,95 @@ func (g *Guess) flushOptions() []command.FlushOption {
 func (g *Guess) memoryUsageOptions() []command.MemoryUsageOption {
 	return pick(g, "MemoryUsageOption", []choice[command.MemoryUsageOption]{
 		{"Samples", func() command.MemoryUsageOption { return command.Samples(g.integer("n")) }},
+	})
+}
+
+func (g *Guess) xAddOptions() []command.XAddOption {
+	return pick(g, "XAddOption", []choice[command.XAddOption]{
+		{"Trim", func() command.XAddOption { return g.trim() }},
+		{"ID", func() command.XAddOption { return command.ID(g.text("id")) }},
+		{"NoMkStream", func() command.XAddOption { return command.NoMkStream }},
+		{"KeepRef", func() command.XAddOption { return command.KeepRef }},
+		{"DelRef", func() command.XAddOption { return command.DelRef }},
+		{"Acked", func() command.XAddOption { return command.Acked }},
+	})
+}
+
+func (g *Guess) xRefOptions() []command.XRefOption {
+	return pick(g, "XRefOption", []choice[command.XRefOption]{
+		{"KeepRef", func() command.XRefOption { return command.KeepRef }},
+		{"DelRef", func() command.XRefOption { return command.DelRef }},
+		{"Acked", func() command.XRefOption { return command.Acked }},
+	})
+}
+
+func (g *Guess) xAutoClaimOptions() []command.XAutoClaimOption {
+	return pick(g, "XAutoClaimOption", []choice[command.XAutoClaimOption]{
+		{"Count", func() command.XAutoClaimOption { return command.Count(g.integer("n")) }},
+	})
+}
+
+func (g *Guess) xClaimOptions() []command.XClaimOption {
+	return pick(g, "XClaimOption", []choice[command.XClaimOption]{
+		{"IdleFor", func() command.XClaimOption { return command.IdleFor(g.millis("d")) }},
+		{"DeliveredAt", func() command.XClaimOption { return command.DeliveredAt(g.unixMillis("at")) }},
+		{"Deliveries", func() command.XClaimOption { return command.Deliveries(g.integer("n")) }},
+		{"Force", func() command.XClaimOption { return command.Force }},
+		{"LastID", func() command.XClaimOption { return command.LastID(g.text("id")) }},
+	})
+}
+
+func (g *Guess) xGroupCreateOptions() []command.XGroupCreateOption {
+	return pick(g, "XGroupCreateOption", []choice[command.XGroupCreateOption]{
+		{"MkStream", func() command.XGroupCreateOption { return command.MkStream }},
+		{"EntriesRead", func() command.XGroupCreateOption { return command.EntriesRead(g.integer("n")) }},
+	})
+}
+
+func (g *Guess) xGroupSetIDOptions() []command.XGroupSetIDOption {
+	return pick(g, "XGroupSetIDOption", []choice[command.XGroupSetIDOption]{
+		{"EntriesRead", func() command.XGroupSetIDOption { return command.EntriesRead(g.integer("n")) }},
+	})
+}
+
+func (g *Guess) xInfoStreamFullOptions() []command.XInfoStreamFullOption {
+	return pick(g, "XInfoStreamFullOption", []choice[command.XInfoStreamFullOption]{
+		{"Count", func() command.XInfoStreamFullOption { return command.Count(g.integer("n")) }},
+	})
+}
+
+func (g *Guess) xPendingRangeOptions() []command.XPendingRangeOption {
+	return pick(g, "XPendingRangeOption", []choice[command.XPendingRangeOption]{
+		{"MinIdle", func() command.XPendingRangeOption { return command.MinIdle(g.millis("d")) }},
+		{"OfConsumer", func() command.XPendingRangeOption { return command.OfConsumer(g.text("name")) }},
+	})
+}
+
+func (g *Guess) xRangeOptions() []command.XRangeOption {
+	return pick(g, "XRangeOption", []choice[command.XRangeOption]{
+		{"Count", func() command.XRangeOption { return command.Count(g.integer("n")) }},
+	})
+}
+
+func (g *Guess) xReadOptions() []command.XReadOption {
+	return pick(g, "XReadOption", []choice[command.XReadOption]{
+		{"Count", func() command.XReadOption { return command.Count(g.integer("n")) }},
+		{"Block", func() command.XReadOption { return command.Block(g.waitMillis("d")) }},
+	})
+}
+
+func (g *Guess) xReadGroupOptions() []command.XReadGroupOption {
+	return pick(g, "XReadGroupOption", []choice[command.XReadGroupOption]{
+		{"Count", func() command.XReadGroupOption { return command.Count(g.integer("n")) }},
+		{"Block", func() command.XReadGroupOption { return command.Block(g.waitMillis("d")) }},
+		{"NoAck", func() command.XReadGroupOption { return command.NoAck }},
+	})
+}
+
+func (g *Guess) xSetIDOptions() []command.XSetIDOption {
+	return pick(g, "XSetIDOption", []choice[command.XSetIDOption]{
+		{"EntriesAdded", func() command.XSetIDOption { return command.EntriesAdded(g.integer("n")) }},
+		{"MaxDeletedID", func() command.XSetIDOption { return command.MaxDeletedID(g.text("id")) }},
 	})
 }
 
@@ -448,8 +1236,40 @@ func (g *Guess) lcsIdxOptions() []command.LCSIdxOption {
 	})
 }
 
+func (g *Guess) zAddOptions() []command.ZAddOption {
+	return pick(g, "ZAddOption", []choice[command.ZAddOption]{
+		{"IfAbsent", func() command.ZAddOption { return command.IfAbsent }},
+		{"IfPresent", func() command.ZAddOption { return command.IfPresent }},
+		{"IfGreater", func() command.ZAddOption { return command.IfGreater }},
+		{"IfLess", func() command.ZAddOption { return command.IfLess }},
+	})
+}
+
+func (g *Guess) rangeOptions() []command.RangeOption {
+	return pick(g, "RangeOption", []choice[command.RangeOption]{
+		{"Limit", func() command.RangeOption { return command.Limit(g.integer("offset"), g.integer("count")) }},
+		{"Rev", func() command.RangeOption { return command.Rev }},
+	})
+}
+
+func (g *Guess) combineOptions() []command.CombineOption {
+	return pick(g, "CombineOption", []choice[command.CombineOption]{
+		{"Weights", func() command.CombineOption {
+			return command.Weights(some(g, func() float64 { return g.number("weights") })...)
+		}},
+		{"AggregateSum", func() command.CombineOption { return command.AggregateSum }},
+		{"AggregateMin", func() command.CombineOption { return command.AggregateMin }},
+		{"AggregateMax", func() command.CombineOption { return command.AggregateMax }},
+	})
+}
+
 // Options are all options, behind the interface by which they are given.
 var Options = []string{
+	"BitCountOption BitRange",
+	"BitPosOption BitRange",
+	"BitCountOption ByteRange",
+	"BitPosOption ByteRange",
+	"BitPosOption FromByte",
 	"ClientListOption OfType",
 	"ClientKillOption OfType",
 	"ClientListOption OfIDs",
@@ -465,6 +1285,38 @@ var Options = []string{
 	"ExpireOption IfTTL",
 	"ExpireOption IfLater",
 	"ExpireOption IfSooner",
+	"CopyOption Replace",
+	"RestoreOption Replace",
+	"RestoreOption IdleTime",
+	"RestoreOption Freq",
+	"SortOption ByPattern",
+	"SortStoreOption ByPattern",
+	"SortStoreOption GetPattern",
+	"SortOption Alpha",
+	"SortStoreOption Alpha",
+	"SortOption Desc",
+	"SortStoreOption Desc",
+	"GeoSearchOption Desc",
+	"GeoSearchStoreOption Desc",
+	"SortOption Limit",
+	"SortStoreOption Limit",
+	"RangeOption Limit",
+	"GeoSearchOption Asc",
+	"GeoSearchStoreOption Asc",
+	"GeoSearchOption Count",
+	"GeoSearchStoreOption Count",
+	"XAutoClaimOption Count",
+	"XInfoStreamFullOption Count",
+	"XRangeOption Count",
+	"XReadOption Count",
+	"XReadGroupOption Count",
+	"GeoSearchOption CountAny",
+	"GeoSearchStoreOption CountAny",
+	"GeoSearchStoreOption StoreDist",
+	"HSetExOption IfFieldsAbsent",
+	"HSetExOption IfFieldsPresent",
+	"LPosOption Rank",
+	"LPosOption MaxComparisons",
 	"FunctionListOption LibraryName",
 	"FunctionListOption WithCode",
 	"FunctionRestoreOption RestoreAppend",
@@ -475,29 +1327,69 @@ var Options = []string{
 	"FlushOption Sync",
 	"ScriptFlushOption Sync",
 	"MemoryUsageOption Samples",
+	"XAddOption Trim",
+	"XAddOption ID",
+	"XAddOption NoMkStream",
+	"XAddOption KeepRef",
+	"XRefOption KeepRef",
+	"XAddOption DelRef",
+	"XRefOption DelRef",
+	"XAddOption Acked",
+	"XRefOption Acked",
+	"XReadOption Block",
+	"XReadGroupOption Block",
+	"XReadGroupOption NoAck",
+	"XClaimOption IdleFor",
+	"XClaimOption DeliveredAt",
+	"XClaimOption Deliveries",
+	"XClaimOption Force",
+	"XClaimOption LastID",
+	"XGroupCreateOption MkStream",
+	"XGroupCreateOption EntriesRead",
+	"XGroupSetIDOption EntriesRead",
+	"XPendingRangeOption MinIdle",
+	"XPendingRangeOption OfConsumer",
+	"XSetIDOption EntriesAdded",
+	"XSetIDOption MaxDeletedID",
 	"SetOption EX",
 	"SetGetOption EX",
 	"GetExOption EX",
 	"MSetExOption EX",
+	"HSetExOption EX",
 	"SetOption PX",
 	"SetGetOption PX",
 	"GetExOption PX",
 	"MSetExOption PX",
+	"HSetExOption PX",
 	"SetOption ExAt",
 	"SetGetOption ExAt",
 	"GetExOption ExAt",
 	"MSetExOption ExAt",
+	"HSetExOption ExAt",
 	"SetOption PxAt",
 	"SetGetOption PxAt",
 	"GetExOption PxAt",
 	"MSetExOption PxAt",
+	"HSetExOption PxAt",
 	"SetOption KeepTTL",
 	"SetGetOption KeepTTL",
 	"MSetExOption KeepTTL",
+	"HSetExOption KeepTTL",
 	"GetExOption Persist",
 	"SetGetOption IfAbsent",
 	"MSetExOption IfAbsent",
+	"ZAddOption IfAbsent",
+	"GeoAddOption IfAbsent",
 	"SetGetOption IfPresent",
 	"MSetExOption IfPresent",
+	"ZAddOption IfPresent",
+	"GeoAddOption IfPresent",
 	"LCSIdxOption MinMatchLen",
+	"ZAddOption IfGreater",
+	"ZAddOption IfLess",
+	"RangeOption Rev",
+	"CombineOption Weights",
+	"CombineOption AggregateSum",
+	"CombineOption AggregateMin",
+	"CombineOption AggregateMax",
 }
