@@ -74,7 +74,9 @@ func TestEntriesAreRead(t *testing.T) {
 			in("*1\r\n*2\r\n$1\r\ns\r\n*2\r\n"+gone+"*-1\r\n"+entry30, "%1\r\n$1\r\ns\r\n*2\r\n"+gone+"_\r\n"+entry30)},
 	})
 	checkExchanges(t, []exchange{ // what Redis 8.4 adds to claimed entries is passed over
-		{"XREADGROUP GROUP g c STREAMS s >", func(c command.Commands) (any, error) { return c.XReadGroup(ctx, "g", "c", []command.Stream{{"s", ">"}}) },
+		{"XREADGROUP GROUP g c STREAMS s >", func(c command.Commands) (any, error) {
+			return c.XReadGroup(ctx, "g", "c", []command.Stream{{"s", ">"}})
+		},
 			read[:1], in("%1\r\n$1\r\ns\r\n*1\r\n" + strings.Replace(entry11, "*2", "*4", 1) + ":1500\r\n:2\r\n")},
 	})
 	value, found := first.Value("f")
