@@ -1099,7 +1099,7 @@ func (g *Guess) memoryUsageOptions() []command.MemoryUsageOption {
 
 func (g *Guess) xAddOptions() []command.XAddOption {
 	return pick(g, "XAddOption", []choice[command.XAddOption]{
-		{"Trim", func() command.XAddOption { return g.trim() }},
+		{"Trim", func() command.XAddOption { return g.trim("") }},
 		{"ID", func() command.XAddOption { return command.ID(g.text("id")) }},
 		{"NoMkStream", func() command.XAddOption { return command.NoMkStream }},
 		{"KeepRef", func() command.XAddOption { return command.KeepRef }},
