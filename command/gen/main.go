@@ -87,5 +87,7 @@ func Generate(dir string) (map[string][]byte, error) {
 		}
 		files[t.name+"_gen.go"] = source
 	}
-	return files, nil
+	calls, err := all.calls()
+	files["../internal/differential/calls_gen.go"] = calls
+	return files, err
 }
