@@ -342,7 +342,7 @@ func (c *Call) pttl(key string) *Call {
 	return c
 }
 
-// RandomKey returns one key of the cluster by chance, or Nil when there is none. Nodes count alike, however many keys they have.
+// RandomKey returns one key of the cluster by chance, or Nil when there is none. Shards count alike, however many keys they have.
 //
 // RANDOMKEY (since 1.0.0): O(1), to every primary.
 func (c Commands) RandomKey(ctx context.Context) (string, error) {
@@ -463,9 +463,9 @@ func (c *Call) sort(key string, opts []SortOption) *Call {
 }
 
 // SortGet is Sort that returns, for each element in turn, what each of patterns leads to: the first * in a pattern stands for
-// the element, "weight_*" is a key, "object_*->name" a field of a hash, and "#" the element itself. What is missing has OK
-// false. A pattern must lead to keys of key's slot and show it by its hash tag; Redis before 7.4 and Valkey before 8.0 refuse
-// it in a cluster altogether.
+// the element, "{k}w_*" is a key, "{k}o_*->name" a field of a hash, and "#" the element itself. What is missing has OK false.
+// A pattern must show by its hash tag that it leads to keys of key's slot. Servers before Redis 7.4 and Valkey 8.0 refuse all
+// patterns in a cluster, and some later ones refuse "#".
 //
 // SORT (since 1.0.0): O(n+m*log m) of n elements, m of them returned, to the primary of key's slot.
 func (c Commands) SortGet(ctx context.Context, key string, patterns []string, opts ...SortOption) ([]Optional[string], error) {
@@ -778,7 +778,8 @@ func (o freqOption) encode(c *Call) {
 
 func (freqOption) restoreOption() {}
 
-// ByPattern sorts by what pattern leads to for each element: see SortGet for patterns. One without * leaves elements as they are.
+// ByPattern sorts by what pattern leads to for each element: see SortGet for patterns. One without *, which every server takes,
+// leaves the elements in the order in which they are stored.
 func ByPattern(pattern string) byPatternOption { return byPatternOption{pattern} }
 
 type byPatternOption struct {

@@ -643,7 +643,7 @@ func (c *Call) hVals(key string) *Call {
 }
 
 // HSetExOption is an optional argument of HSetEx: a time to live (EX, PX, ExAt, PxAt) or KeepTTL; IfFieldsAbsent or
-// IfFieldsPresent.
+// IfFieldsPresent; IfHashAbsent or IfHashPresent.
 type HSetExOption interface{ hSetExOption() }
 
 func (c *Call) hSetExOptions(opts []HSetExOption) {
@@ -652,6 +652,10 @@ func (c *Call) hSetExOptions(opts []HSetExOption) {
 		case ifFieldsAbsentOption:
 			o.encode(c)
 		case ifFieldsPresentOption:
+			o.encode(c)
+		case ifHashAbsentOption:
+			o.encode(c)
+		case ifHashPresentOption:
 			o.encode(c)
 		case exOption:
 			o.encode(c)
@@ -688,3 +692,25 @@ func (ifFieldsPresentOption) encode(c *Call) {
 }
 
 func (ifFieldsPresentOption) hSetExOption() {}
+
+// IfHashAbsent sets the fields only if there is no such hash. Valkey 9.1.
+const IfHashAbsent ifHashAbsentOption = "NX"
+
+type ifHashAbsentOption string
+
+func (ifHashAbsentOption) encode(c *Call) {
+	c.Request.Arg("NX")
+}
+
+func (ifHashAbsentOption) hSetExOption() {}
+
+// IfHashPresent sets the fields only if there is such a hash. Valkey 9.1.
+const IfHashPresent ifHashPresentOption = "XX"
+
+type ifHashPresentOption string
+
+func (ifHashPresentOption) encode(c *Call) {
+	c.Request.Arg("XX")
+}
+
+func (ifHashPresentOption) hSetExOption() {}
