@@ -68,7 +68,9 @@ func TestMethodsOfHashes(t *testing.T) {
 		{"HSetEx", func(c cs) (any, error) { return c.HSetEx(ctx, "k", ab[:1], command.IfFieldsPresent, command.KeepTTL) },
 			"HSETEX k FXX KEEPTTL FIELDS 1 a 1", false, ":0"},
 		{"HSetEx", func(c cs) (any, error) { return c.HSetEx(ctx, "k", ab[:1], command.ExAt(at)) }, "HSETEX k EXAT 5 FIELDS 1 a 1", true, ":1"},
-		{"HSetEx", func(c cs) (any, error) { return c.HSetEx(ctx, "k", ab[:1], command.IfHashAbsent, command.EX(time.Minute)) },
+		{"HSetEx", func(c cs) (any, error) {
+			return c.HSetEx(ctx, "k", ab[:1], command.IfHashAbsent, command.EX(time.Minute))
+		},
 			"HSETEX k NX EX 60 FIELDS 1 a 1", true, ":1"},
 		{"HSetEx", func(c cs) (any, error) { return c.HSetEx(ctx, "k", ab[:1], command.IfHashPresent, command.PxAt(at)) },
 			"HSETEX k XX PXAT 5500 FIELDS 1 a 1", true, ":1"},
