@@ -73,7 +73,7 @@ func (c *Call) bitFieldRO(key string, ints []BitInt) *Call {
 // are, as many as the longest string has: shorter ones, and missing keys, count as followed by zero bytes. An empty result
 // removes dst. All keys must lie in one slot.
 //
-// BITOP (since 2.6.0): O(n) of the bytes of all strings, to the primary of dst's slot.
+// BITOP (since 2.6.0): O(n) of the bytes of all strings, to the primary of the slot that all keys share.
 func (c Commands) BitOpAnd(ctx context.Context, dst string, keys ...string) (int64, error) {
 	return run(ctx, c.begin().bitOpAnd(dst, keys), integer)
 }
@@ -95,7 +95,7 @@ func (c *Call) bitOpAnd(dst string, keys []string) *Call {
 
 // BitOpAndOr is BitOpAnd for the bits that are 1 in the first string and in any of the others. Redis 8.2.
 //
-// BITOP (since 2.6.0): O(n) of the bytes of all strings, to the primary of dst's slot.
+// BITOP (since 2.6.0): O(n) of the bytes of all strings, to the primary of the slot that all keys share.
 func (c Commands) BitOpAndOr(ctx context.Context, dst string, keys ...string) (int64, error) {
 	return run(ctx, c.begin().bitOpAndOr(dst, keys), integer)
 }
@@ -117,7 +117,7 @@ func (c *Call) bitOpAndOr(dst string, keys []string) *Call {
 
 // BitOpDiff is BitOpAnd for the bits that are 1 in the first string and in none of the others. Redis 8.2.
 //
-// BITOP (since 2.6.0): O(n) of the bytes of all strings, to the primary of dst's slot.
+// BITOP (since 2.6.0): O(n) of the bytes of all strings, to the primary of the slot that all keys share.
 func (c Commands) BitOpDiff(ctx context.Context, dst string, keys ...string) (int64, error) {
 	return run(ctx, c.begin().bitOpDiff(dst, keys), integer)
 }
@@ -139,7 +139,7 @@ func (c *Call) bitOpDiff(dst string, keys []string) *Call {
 
 // BitOpDiff1 is BitOpAnd for the bits that are 0 in the first string and 1 in any of the others. Redis 8.2.
 //
-// BITOP (since 2.6.0): O(n) of the bytes of all strings, to the primary of dst's slot.
+// BITOP (since 2.6.0): O(n) of the bytes of all strings, to the primary of the slot that all keys share.
 func (c Commands) BitOpDiff1(ctx context.Context, dst string, keys ...string) (int64, error) {
 	return run(ctx, c.begin().bitOpDiff1(dst, keys), integer)
 }
@@ -161,7 +161,7 @@ func (c *Call) bitOpDiff1(dst string, keys []string) *Call {
 
 // BitOpNot is BitOpAnd for the bits that are 0 in the string at key, up to its length.
 //
-// BITOP (since 2.6.0): O(n) of the string's bytes, to the primary of dst's slot.
+// BITOP (since 2.6.0): O(n) of the string's bytes, to the primary of the slot that all keys share.
 func (c Commands) BitOpNot(ctx context.Context, dst, key string) (int64, error) {
 	return run(ctx, c.begin().bitOpNot(dst, key), integer)
 }
@@ -181,7 +181,7 @@ func (c *Call) bitOpNot(dst, key string) *Call {
 
 // BitOpOne is BitOpAnd for the bits that are 1 in exactly one of the strings. Redis 8.2.
 //
-// BITOP (since 2.6.0): O(n) of the bytes of all strings, to the primary of dst's slot.
+// BITOP (since 2.6.0): O(n) of the bytes of all strings, to the primary of the slot that all keys share.
 func (c Commands) BitOpOne(ctx context.Context, dst string, keys ...string) (int64, error) {
 	return run(ctx, c.begin().bitOpOne(dst, keys), integer)
 }
@@ -203,7 +203,7 @@ func (c *Call) bitOpOne(dst string, keys []string) *Call {
 
 // BitOpOr is BitOpAnd for the bits that are 1 in any of the strings.
 //
-// BITOP (since 2.6.0): O(n) of the bytes of all strings, to the primary of dst's slot.
+// BITOP (since 2.6.0): O(n) of the bytes of all strings, to the primary of the slot that all keys share.
 func (c Commands) BitOpOr(ctx context.Context, dst string, keys ...string) (int64, error) {
 	return run(ctx, c.begin().bitOpOr(dst, keys), integer)
 }
@@ -225,7 +225,7 @@ func (c *Call) bitOpOr(dst string, keys []string) *Call {
 
 // BitOpXor is BitOpAnd for the bits that are 1 in an odd number of the strings.
 //
-// BITOP (since 2.6.0): O(n) of the bytes of all strings, to the primary of dst's slot.
+// BITOP (since 2.6.0): O(n) of the bytes of all strings, to the primary of the slot that all keys share.
 func (c Commands) BitOpXor(ctx context.Context, dst string, keys ...string) (int64, error) {
 	return run(ctx, c.begin().bitOpXor(dst, keys), integer)
 }

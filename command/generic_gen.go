@@ -10,7 +10,7 @@ import (
 // Copy copies the value of src, with its time to live, to dst, and reports whether it did: false when there is no
 // src, or there is a dst and Replace is not given. Both keys must lie in one slot.
 //
-// COPY (since 6.2.0): O(n) of the value's size, to the primary of src's slot.
+// COPY (since 6.2.0): O(n) of the value's size, to the primary of the slot that all keys share.
 func (c Commands) Copy(ctx context.Context, src, dst string, opts ...CopyOption) (bool, error) {
 	return run(ctx, c.begin().copy(src, dst, opts), flag)
 }
@@ -362,7 +362,7 @@ func (c *Call) randomKey() *Call {
 // Rename gives the value of key, with its time to live, to newKey, whatever that held. It fails when there is no such key. Both
 // keys must lie in one slot.
 //
-// RENAME (since 1.0.0): O(1), plus the size of an aggregate that newKey held, to the primary of key's slot.
+// RENAME (since 1.0.0): O(1), plus the size of an aggregate that newKey held, to the primary of the slot that all keys share.
 func (c Commands) Rename(ctx context.Context, key, newKey string) error {
 	return only(run(ctx, c.begin().rename(key, newKey), nothing))
 }
@@ -381,7 +381,7 @@ func (c *Call) rename(key, newKey string) *Call {
 
 // RenameNX is Rename where there is no newKey yet, and reports whether it did.
 //
-// RENAMENX (since 1.0.0): O(1), to the primary of key's slot.
+// RENAMENX (since 1.0.0): O(1), to the primary of the slot that all keys share.
 func (c Commands) RenameNX(ctx context.Context, key, newKey string) (bool, error) {
 	return run(ctx, c.begin().renameNX(key, newKey), flag)
 }
@@ -512,7 +512,7 @@ func (q *Queued) SortROGet(key string, patterns []string, opts ...SortOption) *F
 // result removes dst. With GetPattern it is what SortGet returns, "" for what is missing. Both keys must lie in one
 // slot.
 //
-// SORT (since 1.0.0): O(n+m*log m) of n elements, m of them stored, to the primary of dst's slot.
+// SORT (since 1.0.0): O(n+m*log m) of n elements, m of them stored, to the primary of the slot that all keys share.
 func (c Commands) SortStore(ctx context.Context, dst, key string, opts ...SortStoreOption) (int64, error) {
 	return run(ctx, c.begin().sortStore(dst, key, opts), integer)
 }
@@ -822,7 +822,7 @@ func (alphaOption) sortOption() {}
 
 func (alphaOption) sortStoreOption() {}
 
-// Desc sorts from the largest to the smallest.
+// Desc returns the largest, or farthest, first.
 const Desc descOption = "DESC"
 
 type descOption string
@@ -835,7 +835,12 @@ func (descOption) sortOption() {}
 
 func (descOption) sortStoreOption() {}
 
-// Limit returns no more than count of the elements, after the first offset ones.
+func (descOption) geoSearchOption() {}
+
+func (descOption) geoSearchStoreOption() {}
+
+// Limit returns no more than count of the elements, after the first offset ones; all of those with a negative count. A ByIndex takes
+// none: it fails before anything is sent.
 func Limit(offset, count int64) limitOption { return limitOption{offset, count} }
 
 type limitOption struct {
@@ -852,3 +857,5 @@ func (o limitOption) encode(c *Call) {
 func (limitOption) sortOption() {}
 
 func (limitOption) sortStoreOption() {}
+
+func (limitOption) rangeOption() {}

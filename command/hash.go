@@ -8,7 +8,7 @@ import (
 	"github.com/keyslot-go/keyslot/internal/resp"
 )
 
-// Field is a field of a hash and its value, for HSet.
+// Field is a field and its value, of a hash or of an entry of a stream.
 type Field struct{ Name, Value string }
 
 func (f Field) encode(c *Call) {

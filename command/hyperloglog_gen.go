@@ -52,7 +52,7 @@ func (c *Call) pfCount(keys []string) *Call {
 // PFMerge adds all that the HyperLogLogs at sources hold to the one at dst, which may be missing. All keys must lie in
 // one slot.
 //
-// PFMERGE (since 2.8.9): O(n), with a large constant, to the primary of dst's slot.
+// PFMERGE (since 2.8.9): O(n), with a large constant, to the primary of the slot that all keys share.
 func (c Commands) PFMerge(ctx context.Context, dst string, sources ...string) error {
 	return only(run(ctx, c.begin().pfMerge(dst, sources), nothing))
 }

@@ -10,7 +10,7 @@ import (
 // BLMove is LMove that waits for src to get an element: so long at most, then it returns Nil; zero waits for ever. Both keys
 // must lie in one slot.
 //
-// BLMOVE (since 6.2.0): O(1), to the primary of src's slot.
+// BLMOVE (since 6.2.0): O(1), to the primary of the slot that all keys share.
 func (c Commands) BLMove(ctx context.Context, timeout time.Duration, src, dst string, from, to Side) (string, error) {
 	return run(ctx, c.begin().blMove(timeout, src, dst, from, to), text)
 }
@@ -202,7 +202,7 @@ func (c *Call) lLen(key string) *Call {
 // LMove removes an element from one side of the list at src, adds it to one side of the list at dst, and returns it,
 // or Nil when there is no src. The two may be one list. Both keys must lie in one slot.
 //
-// LMOVE (since 6.2.0): O(1), to the primary of src's slot.
+// LMOVE (since 6.2.0): O(1), to the primary of the slot that all keys share.
 func (c Commands) LMove(ctx context.Context, src, dst string, from, to Side) (string, error) {
 	return run(ctx, c.begin().lMove(src, dst, from, to), text)
 }

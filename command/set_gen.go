@@ -69,7 +69,7 @@ func (c *Call) sDiff(keys []string) *Call {
 // SDiffStore stores what SDiff returns at dst, in place of what that held, and returns how many members that are; an
 // empty result removes dst. All keys must lie in one slot.
 //
-// SDIFFSTORE (since 1.0.0): O(n) of the members of all sets, to the primary of dst's slot.
+// SDIFFSTORE (since 1.0.0): O(n) of the members of all sets, to the primary of the slot that all keys share.
 func (c Commands) SDiffStore(ctx context.Context, dst string, keys ...string) (int64, error) {
 	return run(ctx, c.begin().sDiffStore(dst, keys), integer)
 }
@@ -155,7 +155,7 @@ func (c *Call) sInterCardLimit(limit int64, keys []string) *Call {
 // SInterStore stores what SInter returns at dst, in place of what that held, and returns how many members that are; an
 // empty result removes dst. All keys must lie in one slot.
 //
-// SINTERSTORE (since 1.0.0): O(n*m) of the smallest set's n members, m sets, to the primary of dst's slot.
+// SINTERSTORE (since 1.0.0): O(n*m) of the smallest set's n members, m sets, to the primary of the slot that all keys share.
 func (c Commands) SInterStore(ctx context.Context, dst string, keys ...string) (int64, error) {
 	return run(ctx, c.begin().sInterStore(dst, keys), integer)
 }
@@ -235,7 +235,7 @@ func (c *Call) smIsMember(key string, members []string) *Call {
 // SMove moves member from the set at src to the set at dst, and reports whether it did: false when it is not in
 // src. Both keys must lie in one slot.
 //
-// SMOVE (since 1.0.0): O(1), to the primary of src's slot.
+// SMOVE (since 1.0.0): O(1), to the primary of the slot that all keys share.
 func (c Commands) SMove(ctx context.Context, src, dst, member string) (bool, error) {
 	return run(ctx, c.begin().sMove(src, dst, member), flag)
 }
@@ -372,7 +372,7 @@ func (c *Call) sUnion(keys []string) *Call {
 // SUnionStore stores what SUnion returns at dst, in place of what that held, and returns how many members that are; an
 // empty result removes dst. All keys must lie in one slot.
 //
-// SUNIONSTORE (since 1.0.0): O(n) of the members of all sets, to the primary of dst's slot.
+// SUNIONSTORE (since 1.0.0): O(n) of the members of all sets, to the primary of the slot that all keys share.
 func (c Commands) SUnionStore(ctx context.Context, dst string, keys ...string) (int64, error) {
 	return run(ctx, c.begin().sUnionStore(dst, keys), integer)
 }

@@ -63,6 +63,8 @@ var values = map[string][]string{
 	".event":                 {"command", "nothing"},
 	".id":                    {"1-1", "2-0", "5-0"},
 	".ids":                   {"1-1", "1-2", "9-9"},
+	".start":                 {"-", "-", "0", "(1-1", "3"},
+	".end":                   {"+", "+", "1-1", "(2-0", "3"},
 	".group":                 {"group", "group", "nothing"},
 	".consumer":              {"alice", "bob"},
 	".type":                  {"string", "hash", "nothing"},
