@@ -12,8 +12,8 @@ import (
 	"github.com/keyslot-go/keyslot/internal/resp"
 )
 
-// exchange is what a typed command sends, and what it makes of the replies that a server gives in RESP2 and RESP3.
-type exchange struct {
+// question is what a typed command sends, and what it makes of the replies that a server gives in RESP2 and RESP3.
+type question struct {
 	sent    string // words
 	call    read
 	want    any // an error too
@@ -24,7 +24,7 @@ type exchange struct {
 func in(frames ...string) []string { return frames }
 
 // checkExchanges also turns every reply into others, byte by byte: whatever a server says, there is an outcome.
-func checkExchanges(t *testing.T, rows []exchange) {
+func checkExchanges(t *testing.T, rows []question) {
 	for _, row := range rows {
 		t.Run(row.sent, func(t *testing.T) {
 			for _, frame := range row.replies {

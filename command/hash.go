@@ -25,26 +25,6 @@ func FieldsOf(m map[string]string) []Field {
 	return fields
 }
 
-// FieldList is fields for HSetEx: a []Field.
-type FieldList []Field
-
-func (l FieldList) encode(c *Call) {
-	c.Request.ArgInt(int64(len(l)))
-	for _, f := range l {
-		f.encode(c)
-	}
-}
-
-// FieldNames are names of fields, for HExpire and others: a []string.
-type FieldNames []string
-
-func (l FieldNames) encode(c *Call) {
-	c.Request.ArgInt(int64(len(l)))
-	for _, name := range l {
-		c.Request.Arg(name)
-	}
-}
-
 // FieldState is what became of a field whose time to live was to be changed. The numbers are the server's.
 type FieldState int64
 
