@@ -11,20 +11,20 @@ import (
 )
 
 // HScan yields the fields and values of the hash at key whose field matches a glob-style pattern; an empty one matches all.
-// The Key of each pair is the field. Each field that exists from the beginning to the end is yielded at least once, even if
+// Each field that exists from the beginning to the end is yielded at least once, even if
 // the key's slot moves or its primary fails over: a cursor means nothing to another node, so the hash is then begun anew. (It
 // means nothing either to a server that was restarted between two pages and has loaded its data again: that goes unnoticed.) A
 // field may be yielded more than once. A missing key has no fields. An error is the last thing yielded. The loop may be left at
 // any time; nothing goes on behind its back.
 //
-// ctx ends the whole iteration; without a deadline in it, Options.CommandTimeout bounds each page. HSCAN: O(1) for each
-// call, O(n) for them all.
-func (c *Client) HScan(ctx context.Context, key, match string, size ...PageSize) iter.Seq2[command.Pair, error] {
-	return elements(c, ctx, newCollection("HSCAN", key, match, size), func(e *resp.Elements) (p command.Pair, ok bool) {
-		if p.Key, ok = nextText(e); ok {
-			p.Value, ok = nextText(e)
+// The primary answers, whatever view c is. ctx ends the whole iteration; without a deadline in it, Options.CommandTimeout
+// bounds each page. HSCAN: O(1) for each call, O(n) for them all.
+func (c *Client) HScan(ctx context.Context, key, match string, size ...PageSize) iter.Seq2[command.Field, error] {
+	return elements(c, ctx, newCollection("HSCAN", key, match, size), func(e *resp.Elements) (f command.Field, ok bool) {
+		if f.Name, ok = nextText(e); ok {
+			f.Value, ok = nextText(e)
 		}
-		return p, ok
+		return f, ok
 	})
 }
 
@@ -73,7 +73,8 @@ var errMoved = errors.New("moved")
 // elements walks over a collection until one walk has stayed on one node.
 func elements[T any](c *Client, ctx context.Context, of collection, next func(*resp.Elements) (T, bool)) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
-		w := elementWalk[T]{collection: of, terms: c.terms, next: next, yield: func(elem T) bool { return yield(elem, nil) }}
+		w := elementWalk[T]{collection: of, terms: c.terms.withCursor(), next: next}
+		w.yield = func(elem T) bool { return yield(elem, nil) }
 		err := errMoved
 		for errors.Is(err, errMoved) {
 			err = w.run(ctx)
@@ -178,4 +179,9 @@ func nextText(e *resp.Elements) (text string, ok bool) {
 		return string(b), ok
 	}
 	return "", false
+}
+
+// withCursor returns the terms of calls with a cursor, which a primary answers: to another node it means nothing.
+func (t *terms) withCursor() *terms {
+	return &terms{core: t.core, timeout: t.timeout, idempotent: t.idempotent}
 }

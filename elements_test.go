@@ -28,12 +28,12 @@ func TestElementsOfACollection(t *testing.T) {
 	fields := map[string]string{}
 	for field, err := range client.HScan(t.Context(), "h", "") {
 		require.NoError(t, err)
-		fields[field.Key] = field.Value
+		fields[field.Name] = field.Value
 	}
 	require.Equal(t, map[string]string{"name": "ann", "age": "7"}, fields)
 	for field, err := range client.HScan(t.Context(), "h", "n*", 10) {
 		require.NoError(t, err)
-		require.Equal(t, command.Pair{Key: "name", Value: "ann"}, field)
+		require.Equal(t, command.Field{Name: "name", Value: "ann"}, field)
 	}
 	members := map[string]bool{}
 	for member, err := range client.SScan(t.Context(), "s", "") {

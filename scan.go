@@ -46,12 +46,12 @@ const (
 // "{user:1}:*", can match in one slot only, so only that slot's primary is walked; since Valkey 8 that costs as much as the
 // slot has keys.
 //
-// ctx ends the whole scan. Without a deadline in it, Options.CommandTimeout bounds each page, and the waiting for slots that
-// go on changing hands faster than they can be walked. Where CLUSTER NODES is refused, the client's own slot map is what
+// The primaries answer, whatever view c is. ctx ends the whole scan. Without a deadline in it, Options.CommandTimeout bounds
+// each page, and the waiting for slots that change hands faster than they can be walked. Where CLUSTER NODES is refused, the client's own slot map is what
 // says where slots are: then a key that moves during the scan may be missed. SCAN: O(1) for each call, O(n) for them all.
 func (c *Client) Scan(ctx context.Context, match string, opts ...ScanOption) iter.Seq2[string, error] {
 	return func(yield func(string, error) bool) {
-		s := newScan(c.terms, match, opts)
+		s := newScan(c.terms.withCursor(), match, opts)
 		if err := s.run(ctx, func(key string) bool { return yield(key, nil) }); err != nil && !errors.Is(err, errStopped) {
 			yield("", err)
 		}
@@ -179,7 +179,7 @@ func (s *scan) visit(ctx context.Context, n *node, yield func(string) bool) erro
 }
 
 // settle takes the slots for covered that were on their way from the source of one walk to the target of the next. Had the
-// source got any slot back meanwhile, its epoch would have risen. A slot that the source sends to a node which does not take
+// source got any slot back meanwhile, its epoch would have risen; had it called the migration off, it would say so. A slot that the source sends to a node which does not take
 // it, as after a failover there, is covered by the source alone: what has left cannot be reached.
 func (s *scan) settle(ctx context.Context, source, target *walk) error {
 	now, err := s.look(ctx, source.node)
@@ -192,8 +192,8 @@ func (s *scan) settle(ctx context.Context, source, target *walk) error {
 		}
 		still, _ := now.of(slot)
 		taken, _ := target.holdings.of(slot)
-		at := target.at[slot]
-		if at == coming || at == arrived || taken == away && still == leaving {
+		crossed := target.at[slot] == coming || target.at[slot] == arrived
+		if crossed && still != home || taken == away && still == leaving {
 			s.wanted.remove(slot)
 		}
 	}

@@ -2,6 +2,7 @@ package keyslot_test
 
 import (
 	"context"
+	"crypto/sha1" //nolint:gosec // an id
 	"errors"
 	"fmt"
 	"slices"
@@ -69,20 +70,6 @@ func TestScanFollowsSlotsToANodeThatWasWalkedAlready(t *testing.T) {
 	moving := slotsOf(cluster, last)
 	seen := disturb(t, client, 150, func() { // in the midst of the second node
 		require.NoError(t, cluster.MoveSlots(t.Context(), last, first, moving[:len(moving)/2]...))
-	})
-	require.Empty(t, missing(keys, seen))
-}
-
-func TestScanIsNotFooledBySlotsThatComeBack(t *testing.T) {
-	cluster, client := begin(t, keyslottest.Options{}, keyslot.Options{})
-	keys := fill(t, client, "key:", 300)
-	first, second := cluster.Shards()[0].Primary.ID, cluster.Shards()[1].Primary.ID
-	moving := slotsOf(cluster, second)
-	seen := disturb(t, client, 40, func() { // before the cursor is there
-		require.NoError(t, cluster.MoveSlots(t.Context(), second, first, moving...))
-		time.AfterFunc(20*time.Millisecond, func() {
-			_ = cluster.MoveSlots(context.Background(), first, second, moving...)
-		})
 	})
 	require.Empty(t, missing(keys, seen))
 }
@@ -228,6 +215,14 @@ func TestScanOfANodeThatAnswersNonsenseFails(t *testing.T) {
 		for _, err := range s.client.Scan(t.Context(), "") {
 			require.ErrorAs(t, err, new(keyslot.ServerError))
 		}
+		s.lower.On("SCAN", keysOf("0"))
+		for _, nodes := range []string{"", "\n", "id 10.0.0.1:1@2 myself,master", "id 10.0.0.1:1@2 myself,master - 0 0 1 connected 0-16384", "id a myself,master - 0 0 1 connected [1-<x"} {
+			s.lower.On("CLUSTER NODES", text(nodes))
+			for _, err := range s.client.Scan(t.Context(), "") {
+				require.ErrorAs(t, err, new(*command.TypeError), "%q", nodes)
+			}
+		}
+		s.lower.On("CLUSTER NODES", says("-ERR unknown"))
 		endless := keysOf("5")
 		endless.Delay = time.Millisecond
 		s.lower.On("SCAN", endless)
@@ -237,4 +232,50 @@ func TestScanOfANodeThatAnswersNonsenseFails(t *testing.T) {
 		}
 		require.True(t, errors.Is(last, context.DeadlineExceeded), "%v", last)
 	})
+}
+
+// own answers CLUSTER NODES.
+func own(addr, epoch, slots string) fakenode.Reaction {
+	return text(fmt.Sprintf("%x %s@16379 myself,master - 0 0 %s connected %s\n", sha1.Sum([]byte(addr)), addr, epoch, slots))
+}
+
+// motion marks a slot in CLUSTER NODES: "->-" to a node, "-<-" from it.
+func motion(slot uint16, arrow, addr string) string {
+	return fmt.Sprintf(" [%d%s%x]", slot, arrow, sha1.Sum([]byte(addr)))
+}
+
+// The cursor passed the keys while they were not there.
+func TestScanIsNotFooledByASlotThatComesBack(t *testing.T) {
+	story(t, keyslot.Options{}, func(t *testing.T, s *stage) {
+		s.lower.On("CLUSTER NODES", own(lower, "1", "0-8191"), own(lower, "1", "0-865 867-8191"), own(lower, "3", "0-8191"))
+		s.lower.On("SCAN", keysOf("7"), keysOf("9"), keysOf("0"), keysOf("0", low))
+		s.upper.On("SCAN", keysOf("0"))
+		require.Equal(t, map[string]int{low: 1}, scanned(t, s.client, ""))
+	})
+}
+
+// The slot of low stays on its way from the lower node to the upper one.
+func TestScanOfASlotOnItsWay(t *testing.T) {
+	leaves, comes := "0-8191"+motion(866, "->-", upper), "8192-16383"+motion(866, "-<-", lower)
+	for name, tc := range map[string]struct {
+		lower, upper []fakenode.Reaction
+		walks        int // of the lower node
+		want         map[string]int
+	}{
+		"source, then target":            {[]fakenode.Reaction{own(lower, "1", leaves)}, []fakenode.Reaction{own(upper, "2", comes)}, 1, map[string]int{low: 1, "{" + low + "}": 1}},
+		"the target does not take it":    {[]fakenode.Reaction{own(lower, "1", leaves)}, []fakenode.Reaction{own(upper, "2", "8192-16383")}, 1, map[string]int{low: 1}},
+		"the source got it back between": {[]fakenode.Reaction{own(lower, "1", leaves), own(lower, "3", leaves)}, []fakenode.Reaction{own(upper, "2", comes)}, 2, map[string]int{low: 2, "{" + low + "}": 2}},
+		"the source called it off":       {[]fakenode.Reaction{own(lower, "1", leaves), own(lower, "1", "0-8191")}, []fakenode.Reaction{own(upper, "2", comes), own(upper, "2", "8192-16383")}, 2, map[string]int{low: 2, "{" + low + "}": 1}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			story(t, keyslot.Options{}, func(t *testing.T, s *stage) {
+				s.lower.On("CLUSTER NODES", tc.lower...)
+				s.upper.On("CLUSTER NODES", tc.upper...)
+				s.lower.On("SCAN", keysOf("0", low))
+				s.upper.On("SCAN", keysOf("0", "{"+low+"}"))
+				require.Equal(t, tc.want, scanned(t, s.client, "{"+low+"}*"))
+				require.Len(t, sent(s.lower, "SCAN"), tc.walks)
+			})
+		})
+	}
 }

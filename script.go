@@ -101,20 +101,8 @@ func (s *Script) Queue(p *Pipeline, keys []string, args ...any) *Future[Reply] {
 
 // LoadEverywhere makes every node of the topology know the script, replicas too, so that no Run has to send it whole. It
 // blocks as Client.Do does. A *PartsError lists the nodes that could not be told; Run works there all the same, as on nodes that
-// come later. SCRIPT LOAD: O(n) in the length of the script.
+// come later. FunctionLoadReplace does the like for a library of functions. SCRIPT LOAD: O(n) in the length of the script.
 func (s *Script) LoadEverywhere(ctx context.Context, c *Client) error {
 	_, err := c.Do(ctx, "SCRIPT", "LOAD", s.source)
 	return err
-}
-
-// LoadLibrary loads a library of functions on every primary, in place of an older one of its name, and returns the name; replicas
-// get it from their primaries. It blocks as Client.Do does. A *PartsError lists the primaries that could not be told: load
-// again, for FCALL has no other way there. Do so too before and after a primary is added: managed services copy functions from one
-// node only, and a new node may have none. FUNCTION LOAD: O(1) (Redis 7.0).
-func (c *Client) LoadLibrary(ctx context.Context, code string) (name string, err error) {
-	r, err := c.Do(ctx, "FUNCTION", "LOAD", "REPLACE", code)
-	if err != nil {
-		return "", err
-	}
-	return r.Text()
 }

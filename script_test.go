@@ -138,7 +138,7 @@ func TestRunReadOnlyAndLibraries(t *testing.T) {
 		require.ErrorContains(t, err, "Write commands are not allowed from read-only scripts")
 
 		for _, version := range []string{"1", "2"} {
-			name, err := client.LoadLibrary(t.Context(), "#!lua name=lib\nredis.register_function('version', function(keys) return "+version+" end)")
+			name, err := client.FunctionLoadReplace(t.Context(), "#!lua name=lib\nredis.register_function('version', function(keys) return "+version+" end)")
 			require.NoError(t, err)
 			require.Equal(t, "lib", name)
 			for i := range 20 { // on every primary
