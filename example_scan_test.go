@@ -42,7 +42,7 @@ func ExampleClient_SScan() {
 	client, stop := connected()
 	defer stop()
 
-	_, _ = client.Do(ctx, "SADD", "tags", "red", "green")
+	_, _ = client.SAdd(ctx, "tags", "red", "green")
 	for member, err := range client.SScan(ctx, "tags", "r*", 1000) {
 		fmt.Println(member, err)
 	}
@@ -53,7 +53,7 @@ func ExampleClient_ZScan() {
 	client, stop := connected()
 	defer stop()
 
-	_, _ = client.Do(ctx, "ZADD", "board", 7, "ann")
+	_, _ = client.ZAdd(ctx, "board", []command.Scored{{Member: "ann", Score: 7}})
 	for scored, err := range client.ZScan(ctx, "board", "") {
 		fmt.Println(scored.Member, scored.Score, err)
 	}

@@ -47,8 +47,9 @@ const (
 // slot has keys.
 //
 // The primaries answer, whatever view c is. ctx ends the whole scan. Without a deadline in it, Options.CommandTimeout bounds
-// each page, and the waiting for slots that change hands faster than they can be walked. Where CLUSTER NODES is refused, the client's own slot map is what
-// says where slots are: then a key that moves during the scan may be missed. SCAN: O(1) for each call, O(n) for them all.
+// each page, and the waiting for slots that change hands faster than they can be walked. Where CLUSTER NODES is refused, the
+// client's own slot map is what says where slots are: then a key that moves during the scan may be missed. SCAN: O(1) for each
+// call, O(n) for them all.
 func (c *Client) Scan(ctx context.Context, match string, opts ...ScanOption) iter.Seq2[string, error] {
 	return func(yield func(string, error) bool) {
 		s := newScan(c.terms.withCursor(), match, opts)
