@@ -80,21 +80,23 @@ func TestScanSeesEveryKeyThatStaysWhileSlotsMoveAndAPrimaryFailsOver(t *testing.
 		replicas, err := cluster.ReplicasOf(t.Context(), 16000)
 		require.NoError(t, err)
 		rounds, stop := moves(t, cluster, 60)
-		for scans := 0; scans < 3 || rounds.Load() < 2; scans++ {
+		for last := false; !last; {
+			last = rounds.Load() >= 2 // a failover may leave a slot half migrated, for an operator to mend
 			begun, from := time.Now(), rounds.Load()
 			seen := map[string]int{}
 			yielded := 0
 			for key, err := range client.Scan(t.Context(), "", keyslot.PageSize(20)) {
 				require.NoError(t, err)
 				seen[key]++
-				if yielded++; yielded == 10_000 && scans == 1 {
+				if yielded++; yielded == 10_000 && last {
 					_, err := cluster.Do(t.Context(), replicas[0], "CLUSTER", "FAILOVER")
 					require.NoError(t, err)
 				}
 			}
 			require.Empty(t, missing(keys, seen))
-			t.Logf("scan %d: %d keys yielded %d times in %v, %d reshards ended", scans, len(seen), yielded, time.Since(begun), rounds.Load()-from)
+			t.Logf("%d keys yielded %d times in %v, %d reshards ended", len(seen), yielded, time.Since(begun), rounds.Load()-from)
 		}
 		stop()
+		require.Empty(t, missing(keys, scanned(t, client, "", keyslot.PageSize(100))))
 	})
 }
