@@ -17,6 +17,9 @@ func Open(frame []byte) (e Elements, ok bool) {
 	return Elements{rest: frame[d.pos:], left: h.n}, true
 }
 
+// Row returns the n frames that stand one behind the other, as if they were elements.
+func Row(frames []byte, n int) Elements { return Elements{rest: frames, left: n} }
+
 // Left returns how many elements are still to come; it is never more than the frame has room for.
 func (e *Elements) Left() int { return e.left }
 
