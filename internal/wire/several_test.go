@@ -76,3 +76,15 @@ func TestACallOfSeveralCommandsIsGivenUpAsAWhole(t *testing.T) {
 		require.NoError(t, conn.Err())
 	})
 }
+
+func TestACallOfSeveralCommandsWasSentOnceItsLastByteWas(t *testing.T) {
+	all := len(triple("a").Request)
+	for k := range all + 1 {
+		_, opts := newNode(t)
+		limit(&opts, k)
+		conn := connect(t, opts)
+		wire.CountExactly(conn)
+		call := send(t, t.Context(), conn, triple("a"), get(1)[0]).wait(t.Context())[0]
+		require.Equal(t, k == all, call.Err == nil || call.Sent, "%d bytes", k)
+	}
+}
