@@ -4,11 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/keyslot-go/keyslot"
@@ -42,9 +45,14 @@ func incrAndGet(tx *keyslot.Tx) (*keyslot.Future[int64], *keyslot.Future[string]
 // theTx is that transaction as a node receives it.
 var theTx = []string{"MULTI", "INCR hello", "GET {hello}2", "EXEC"}
 
-// lastOf returns the last n requests that a node received.
+// lastOf returns the last n commands that a node received, those that the client sends of itself aside.
 func lastOf(node *fakenode.Node, n int) []string {
-	tape := names(node.Tape())
+	var tape []string
+	for _, request := range names(node.Tape()) {
+		if !strings.HasPrefix(request, "CLUSTER ") && !strings.HasPrefix(request, "CLIENT ") && !strings.HasPrefix(request, "HELLO ") {
+			tape = append(tape, request)
+		}
+	}
 	return tape[max(0, len(tape)-n):]
 }
 
@@ -319,7 +327,7 @@ func TestWhatCannotBeInATransactionIsSaidBeforeItIsSent(t *testing.T) {
 		"use Client.Tx":                                             func(tx *keyslot.Tx) error { return tx.Do("EXEC").Err() },
 		"DBSIZE runs on several nodes":                              func(tx *keyslot.Tx) error { return tx.Do("DBSIZE").Err() },
 		"concerns slot 1 and the transaction slot 15495":            func(tx *keyslot.Tx) error { return tx.Do("CLUSTER", "COUNTKEYSINSLOT", 1).Err() },
-		"GET, at index 1, cannot be sent: takes 1 argument":                    func(tx *keyslot.Tx) error { return tx.Do("GET").Err() },
+		"GET, at index 1, cannot be sent: takes 1 argument":         func(tx *keyslot.Tx) error { return tx.Do("GET").Err() },
 		"is not a positive number of seconds":                       func(tx *keyslot.Tx) error { return tx.Set("a", "v", command.EX(1)).Err() },
 		"the name of the command is missing":                        func(tx *keyslot.Tx) error { return tx.Do().Err() },
 	} {
@@ -402,4 +410,87 @@ func transacts(ctx context.Context, t *testing.T, client *keyslot.Client, key, t
 		require.Equal(t, valueOf(t, n)+1, valueOf(t, m), "nothing comes in between")
 	}
 	return err
+}
+
+// upset moves the slots of some keys to other shards, key by key, and fails all shards over.
+func upset(t *testing.T, cluster *keyslottest.Cluster, keys ...string) {
+	for _, key := range keys {
+		require.NoError(t, cluster.MoveSlots(t.Context(), cluster.Owner(key).ID, other(cluster, key).ID, keyslot.Slot(key)))
+	}
+	for _, shard := range cluster.Shards() {
+		require.NoError(t, cluster.Failover(shard.Replicas[0].ID))
+	}
+}
+
+// Transfers between two accounts of each bank go on while slots move and primaries change: none fails, none is lost, none
+// runs twice, and nobody sees half of one.
+func TestTransactionsUnderPlannedChangesFailNothing(t *testing.T) {
+	cluster, client := begin(t, keyslottest.Options{Replicas: 1, StepPause: 20 * time.Microsecond}, keyslot.Options{})
+	banks := []string{"{0}", "{1}", "{2}"}
+	l := transfer(t, client, banks)
+	for range 6 {
+		upset(t, cluster, banks...)
+		l.goesOn(t, 200)
+	}
+	l.check(t)
+}
+
+// transfers move money between the accounts of banks until they are stopped, and know what must be there then.
+type transfers struct {
+	client *keyslot.Client
+	banks  []string
+	moved  [3]atomic.Int64 // by bank
+	stop   atomic.Bool
+	work   sync.WaitGroup
+}
+
+func transfer(t *testing.T, client *keyslot.Client, banks []string) *transfers {
+	l := &transfers{client: client, banks: banks}
+	for worker := range 6 {
+		l.work.Go(func() {
+			for n := worker; !l.stop.Load(); n++ {
+				tx := client.Tx()
+				bank := banks[n%len(banks)]
+				from, to := tx.Do("DECRBY", bank+"from", 1), tx.Incr(bank+"to")
+				if !assert.NoError(t, tx.Exec(context.Background())) {
+					return
+				}
+				left, err := valueOf(t, from).Int64()
+				if !assert.NoError(t, err) || !assert.Equal(t, -left, valueOf(t, to), "somebody came in between") {
+					return
+				}
+				l.moved[n%len(banks)].Add(1)
+			}
+		})
+	}
+	t.Cleanup(func() { l.stop.Store(true); l.work.Wait() })
+	return l
+}
+
+func (l *transfers) total() (n int64) {
+	for i := range l.moved {
+		n += l.moved[i].Load()
+	}
+	return n
+}
+
+// goesOn waits until n more transfers were made.
+func (l *transfers) goesOn(t *testing.T, n int64) {
+	t.Helper()
+	from := l.total()
+	require.Eventually(t, func() bool { return t.Failed() || l.total() >= from+n }, 30*time.Second, time.Millisecond)
+	require.False(t, t.Failed())
+}
+
+// check stops the transfers: what was acknowledged has happened once, on both sides.
+func (l *transfers) check(t *testing.T) {
+	t.Helper()
+	l.stop.Store(true)
+	l.work.Wait()
+	for i, bank := range l.banks {
+		both, err := l.client.MGet(t.Context(), bank+"from", bank+"to")
+		require.NoError(t, err)
+		n := l.moved[i].Load()
+		require.Equal(t, []string{fmt.Sprint(-n), fmt.Sprint(n)}, []string{both[0].Value, both[1].Value})
+	}
 }
