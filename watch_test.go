@@ -77,7 +77,7 @@ func TestAWatchLeavesNothingBehind(t *testing.T) {
 			s.lower.On("INCR", one)
 			s.lower.On("EXEC", says("-ERR EXEC without MULTI"))
 		}, execOne, 1, 2},
-		"null":          {func(s *stage) { s.lower.On("EXEC", says("_")) }, execOne, 0, 2},
+		"null": {func(s *stage) { s.lower.On("EXEC", says("_")) }, execOne, 0, 2},
 		"a command given up": {
 			func(s *stage) { s.lower.On("GET", stuck()) },
 			func(ctx context.Context, w *keyslot.Watched) error {
