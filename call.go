@@ -206,7 +206,7 @@ func (call *call) forget() bool {
 		return false
 	}
 	if cap(call.wire.Reply) > command.Kept {
-		call.wire.Reply = nil
+		call.wire.Reply, call.Frame = nil, nil
 	}
 	return true
 }

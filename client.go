@@ -231,7 +231,7 @@ func (c *core) sendAlone(ctx context.Context, until time.Time, call *call) {
 		w.Withdraw(1)
 	}
 	w.Wait(ctx, call.wires[:])
-	if call.blocks && call.borrowed != nil && !(call.keeps && call.answered()) {
+	if call.blocks && call.borrowed != nil && (!call.keeps || !call.answered()) {
 		call.node.giveBack(call.borrowed)
 		call.borrowed = nil
 	}

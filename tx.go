@@ -60,7 +60,7 @@ func (t *Tx) Exec(ctx context.Context) error {
 	t.batch.flight = nil
 	defer f.release()
 	call := t.batch.terms.begin()
-	defer call.releaseTx()
+	defer f.releaseTx(call)
 	err := f.transact(call, t.session)
 	if err == nil {
 		err = t.run(ctx, call)
@@ -178,8 +178,11 @@ func (call *call) checkQueued(slot int) error {
 	return nil
 }
 
-// releaseTx is release for a call that is a transaction.
-func (call *call) releaseTx() {
+// releaseTx ends a call that was a transaction, of which the commands were parts.
+func (f *flight) releaseTx(call *call) {
+	for i := range f.queued {
+		f.at(i).Frame = nil // it is memory of call
+	}
 	if !call.wire.Abandoned {
 		call.wire.Request, call.wire.Replies = nil, 0
 	}

@@ -17,6 +17,7 @@ import (
 	"github.com/keyslot-go/keyslot"
 	"github.com/keyslot-go/keyslot/command"
 	"github.com/keyslot-go/keyslot/internal/fakenode"
+	"github.com/keyslot-go/keyslot/internal/realcluster"
 	"github.com/keyslot-go/keyslot/keyslottest"
 )
 
@@ -493,4 +494,46 @@ func (l *transfers) check(t *testing.T) {
 		n := l.moved[i].Load()
 		require.Equal(t, []string{fmt.Sprint(-n), fmt.Sprint(n)}, []string{both[0].Value, both[1].Value})
 	}
+}
+
+// tagsBelow returns hash tags of slots below limit, as many as there are banks.
+func tagsBelow(limit uint16) (tags []string) {
+	for i := 0; len(tags) < 3; i++ {
+		if tag := fmt.Sprintf("{%d}", i); keyslot.Slot(tag) < limit {
+			tags = append(tags, tag)
+		}
+	}
+	return tags
+}
+
+func TestTransactionsWhileARealClusterMovesSlotsAndFailsOver(t *testing.T) {
+	onEngines(t, realcluster.Options{}, func(t *testing.T, cluster *realcluster.Cluster) {
+		ctx := t.Context()
+		var asked, moved atomic.Int64
+		client := connect(t, keyslot.Options{Endpoints: cluster.Addrs()[:1], Trace: &keyslot.Trace{Redirected: func(e keyslot.RedirectEvent) {
+			if e.Ask {
+				asked.Add(1)
+			} else {
+				moved.Add(1)
+			}
+		}}})
+		const slots = 40
+		banks := tagsBelow(slots)
+		l, counted := transfer(t, client, banks), countWatched(t, client, banks[0]+"watched")
+		for range 2 {
+			require.NoError(t, cluster.Reshard(ctx, cluster.Node(0), cluster.Node(1), slots))
+			require.NoError(t, cluster.Reshard(ctx, cluster.Node(1), cluster.Node(0), slots))
+			l.goesOn(t, 200)
+		}
+		replicas, err := cluster.ReplicasOf(ctx, 0)
+		require.NoError(t, err)
+		require.NoError(t, cluster.Failover(ctx, replicas[0]))
+		l.goesOn(t, 500)
+		l.check(t)
+		n := counted()
+		got, err := client.Get(ctx, banks[0]+"watched")
+		require.NoError(t, err)
+		require.Equal(t, fmt.Sprint(n), got)
+		t.Logf("%d transactions, %d watched, %d MOVED, %d ASK", l.total(), n, moved.Load(), asked.Load())
+	})
 }

@@ -6,10 +6,12 @@ import (
 	"fmt"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/keyslot-go/keyslot"
@@ -29,14 +31,12 @@ func takesWatch(node *fakenode.Node) {
 }
 
 // checkAndSet reads and then increments a watched key.
-func checkAndSet(ctx context.Context, client *keyslot.Client, key string) error {
-	return client.Watch(ctx, []string{key}, func(w *keyslot.Watched) error {
-		if _, err := w.Get(ctx, key); err != nil {
+func checkAndSet(ctx context.Context, client *keyslot.Client) error {
+	return client.Watch(ctx, hello, func(w *keyslot.Watched) error {
+		if _, err := w.Get(ctx, low); err != nil {
 			return err
 		}
-		tx := w.Tx()
-		tx.Incr(key)
-		return tx.Exec(ctx)
+		return execOne(ctx, w)
 	})
 }
 
@@ -44,7 +44,7 @@ func TestAWatchHasAConnectionOfItsOwnFromReadToExec(t *testing.T) {
 	story(t, keyslot.Options{}, func(t *testing.T, s *stage) {
 		takesWatch(s.lower)
 		for range 3 {
-			require.NoError(t, checkAndSet(t.Context(), s.client, low))
+			require.NoError(t, checkAndSet(t.Context(), s.client))
 		}
 		require.Equal(t, []string{"WATCH hello", "GET hello", "MULTI", "INCR hello", "EXEC"}, lastOf(s.lower, 5))
 		for _, r := range append(sent(s.lower, "WATCH"), sent(s.lower, "EXEC")...) {
@@ -119,7 +119,7 @@ func TestAPanicInAWatchEndsItsConnection(t *testing.T) {
 		synctest.Wait()
 		require.EqualValues(t, 1, s.open.Load())
 		require.Empty(t, sent(s.lower, "UNWATCH"))
-		require.NoError(t, checkAndSet(t.Context(), s.client, low))
+		require.NoError(t, checkAndSet(t.Context(), s.client))
 		require.NoError(t, s.client.Shutdown(within(t, time.Second)), "and it does not count as under way")
 	})
 }
@@ -141,7 +141,7 @@ func TestWatchItselfIsRedirectedAndSentAgain(t *testing.T) {
 				takesWatch(s.lower)
 				takesWatch(s.upper)
 				s.lower.On("WATCH", row.first, ok)
-				require.NoError(t, checkAndSet(t.Context(), s.client, low))
+				require.NoError(t, checkAndSet(t.Context(), s.client))
 				require.Equal(t, row.tape, lastOf(map[string]*fakenode.Node{lower: s.lower, upper: s.upper}[row.to], len(row.tape)))
 			})
 		})
@@ -162,7 +162,7 @@ func TestAWatchedTransactionIsNeverSentElsewhere(t *testing.T) {
 					if at == "INCR" {
 						s.lower.On("EXEC", execAbort)
 					}
-					err := checkAndSet(t.Context(), s.client, low)
+					err := checkAndSet(t.Context(), s.client)
 					require.ErrorIs(t, err, keyslot.ErrTxAborted)
 					require.ErrorIs(t, err, keyslot.ErrNotExecuted)
 					require.ErrorContains(t, err, refusal[1:])
@@ -180,7 +180,7 @@ func TestAWatchedTransactionThatIsRefusedForGoodIsNotAborted(t *testing.T) {
 		takesWatch(s.lower)
 		s.lower.On("INCR", says("-OOM command not allowed when used memory > 'maxmemory'."))
 		s.lower.On("EXEC", execAbort)
-		err := checkAndSet(t.Context(), s.client, low)
+		err := checkAndSet(t.Context(), s.client)
 		require.ErrorContains(t, err, "INCR was refused: OOM")
 		require.ErrorIs(t, err, keyslot.ErrNotExecuted)
 		require.NotErrorIs(t, err, keyslot.ErrTxAborted)
@@ -200,7 +200,7 @@ func TestAWatchWhoseConnectionEnds(t *testing.T) {
 			story(t, keyslot.Options{}, func(t *testing.T, s *stage) {
 				takesWatch(s.lower)
 				s.lower.On(row.at, reset)
-				err := checkAndSet(t.Context(), s.client.Idempotent(), low)
+				err := checkAndSet(t.Context(), s.client.Idempotent())
 				require.ErrorIs(t, err, row.outcome)
 				require.Equal(t, row.aborted, errors.Is(err, keyslot.ErrTxAborted), "%v", err)
 				require.Len(t, sent(s.lower, row.at), 1)
@@ -227,7 +227,7 @@ func TestAWatchEndsWithItsCallersPatience(t *testing.T) {
 			story(t, keyslot.Options{}, func(t *testing.T, s *stage) {
 				takesWatch(s.lower)
 				s.lower.On(at, stuck())
-				err := checkAndSet(within(t, time.Second), s.client, low)
+				err := checkAndSet(within(t, time.Second), s.client)
 				s.failsAt(t, time.Second, err, outcome, context.DeadlineExceeded)
 				require.NotErrorIs(t, err, keyslot.ErrTxAborted)
 				synctest.Wait()
@@ -383,4 +383,25 @@ func incrWatched(ctx context.Context, client *keyslot.Client, key string) error 
 			return err
 		}
 	}
+}
+
+// countWatched lets four goroutines increment a counter until counted is called, which returns how often they did.
+func countWatched(t *testing.T, client *keyslot.Client, key string) (counted func() int64) {
+	var n atomic.Int64
+	var stop atomic.Bool
+	var work sync.WaitGroup
+	for range 4 {
+		work.Go(func() {
+			for !stop.Load() && assert.NoError(t, incrWatched(context.Background(), client, key)) {
+				n.Add(1)
+			}
+		})
+	}
+	counted = func() int64 {
+		stop.Store(true)
+		work.Wait()
+		return n.Load()
+	}
+	t.Cleanup(func() { counted() })
+	return counted
 }
