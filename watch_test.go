@@ -334,6 +334,7 @@ func TestAWatchIsForOneGoroutine(t *testing.T) {
 			return nil
 		}))
 		left.Wait()
+		require.Equal(t, s.began, time.Now(), "nobody waits for it")
 		synctest.Wait()
 		require.EqualValues(t, 1, s.open.Load())
 	})
