@@ -251,11 +251,14 @@ func (call *call) attempt() attempt {
 	if call.cmd != nil {
 		a.repeatable = a.repeatable || call.cmd.Repeatable(&call.Request)
 	}
-	switch {
-	case call.tx != nil:
+	if call.tx != nil {
 		a.repeatable = a.repeatable || call.tx.reads
+	}
+	switch {
+	case a.err != nil:
+	case call.tx != nil:
 		a.refusal = call.tx.last.refusal
-	case a.err == nil:
+	default:
 		text, _ := resp.Payload(call.wire.Reply)
 		a.refusal = refusalText(text)
 	}

@@ -93,9 +93,7 @@ func (t *Tx) run(ctx context.Context, call *call) error {
 	}
 	defer c.running.leave()
 	c.run(ctx, until, call.alone[:], nil)
-	if call.err != nil && call.lost == nil {
-		call.tx.blame(call.err)
-	}
+	call.blame(call.err)
 	return call.err
 }
 
@@ -189,16 +187,18 @@ func (f *flight) releaseTx(call *call) {
 	call.release()
 }
 
-// blame says in the error of a transaction which command the server refused.
-func (tx *transaction) blame(err error) {
+// blame says in the error of a transaction which command the server refused, if that is why it failed.
+func (call *call) blame(err error) {
+	tx := call.tx
 	var trail *Error
-	if by := tx.last.by - 1; by < tx.flight.queued && errors.As(err, &trail) {
-		name := "MULTI"
-		if by >= 0 {
-			name = tx.flight.at(by).name()
-		}
-		trail.Err = fmt.Errorf("%s was refused: %w", name, trail.Err)
+	if tx.last.refusal == "" || tx.last.by > tx.flight.queued || call.lost != nil || isPatience(err) || !errors.As(err, &trail) {
+		return
 	}
+	name := "MULTI"
+	if tx.last.by > 0 {
+		name = tx.flight.at(tx.last.by - 1).name()
+	}
+	trail.Err = fmt.Errorf("%s was refused: %w", name, trail.Err)
 }
 
 // distribute gives the commands of a transaction that was answered their parts of the reply. It fails where the transaction did
@@ -209,7 +209,7 @@ func (tx *transaction) distribute(call *call) error {
 	switch {
 	case last.fate == txApart:
 		err := call.fail(Unknown, ServerError(last.refusal))
-		tx.blame(err)
+		call.blame(err)
 		return err
 	case last.fate == txRan && resp.KindOf(last.exec) == resp.Null:
 		return call.fail(NotExecuted, ErrTxAborted)

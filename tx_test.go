@@ -314,6 +314,14 @@ func TestATransactionWithoutPatienceIsNotExecuted(t *testing.T) {
 		err := tx.Exec(within(t, time.Second))
 		s.failsAt(t, time.Second, err, keyslot.ErrNotExecuted, context.DeadlineExceeded)
 		require.ErrorIs(t, n.Err(), keyslot.ErrNotExecuted)
+
+		takesTx(s.lower)
+		s.lower.On("INCR", says("-CLUSTERDOWN The cluster is down"))
+		s.lower.On("EXEC", execAbort)
+		n, _ = incrAndGet(tx)
+		err = tx.Exec(within(t, time.Second))
+		s.failsAt(t, 2*time.Second, err, keyslot.ErrNotExecuted, context.DeadlineExceeded)
+		require.ErrorContains(t, n.Err(), "10.0.0.1:6379: context deadline exceeded; last answer: CLUSTERDOWN")
 	})
 }
 

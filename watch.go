@@ -31,9 +31,9 @@ type Watched struct {
 // Options.CommandTimeout where it has no deadline, bounds the time until fn begins, and each command has a ctx of its own.
 // When one ends during a command the connection is closed. An error before fn has begun is an *Error and ErrNotExecuted.
 func (c *Client) Watch(ctx context.Context, keys []string, fn func(w *Watched) error) error {
-	s := &session{keys: keys}
+	s := &session{keys: slices.Clone(keys)}
 	t := *c.terms
-	t.idempotent = false // a check before a write is made because the write must not run twice
+	t.idempotent = false // who checks before a write has a reason
 	s.terms = &t
 	if err := s.begin(ctx); err != nil {
 		return err
@@ -191,9 +191,7 @@ func (s *session) read(ctx context.Context, call *call) error {
 // exec runs a transaction, after which nothing is watched any more.
 func (s *session) exec(ctx context.Context, call *call) error {
 	err := s.use(ctx, call, errWatchSpent)
-	if err != nil && call.lost == nil {
-		call.tx.blame(err)
-	}
+	call.blame(err)
 	return err
 }
 
@@ -271,13 +269,16 @@ func (s *session) attempt(ctx context.Context, call *call) error {
 		c.askRefresh(call, v)
 	}
 	call.settle(v, c.isClosed())
-	if v.action != finish && !c.isClosed() {
-		if v.action == follow {
-			c.redirect(call, v) // for the next WATCH
-		}
-		s.slowDown(call, v.pause)
-		abort(call.err)
+	switch {
+	case v.action == finish, c.isClosed():
+		return call.err
+	case v.ask: // until the slot has moved, the next watch may end in the same way
+		v.pause = tryAgainWait
+	case v.action == follow:
+		c.redirect(call, v) // for the next WATCH
 	}
+	s.slowDown(call, v.pause)
+	abort(call.err)
 	return call.err
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -166,7 +167,9 @@ func TestAWatchedTransactionIsNeverSentElsewhere(t *testing.T) {
 					require.ErrorIs(t, err, keyslot.ErrTxAborted)
 					require.ErrorIs(t, err, keyslot.ErrNotExecuted)
 					require.ErrorContains(t, err, refusal[1:])
-					require.Less(t, time.Since(s.began), 50*time.Millisecond, "a pause, so that nobody begins anew in a hurry")
+					paused := time.Since(s.began)
+					require.Less(t, paused, 50*time.Millisecond)
+					require.Equal(t, strings.HasPrefix(refusal, "-MOVED"), paused == 0, "so that nobody begins anew in a hurry")
 					require.Empty(t, append(sent(s.upper, "GET"), sent(s.upper, "MULTI")...))
 				})
 			})
@@ -301,7 +304,7 @@ func TestAWatchIsOverAfterExecAndAfterItsFunction(t *testing.T) {
 		tx.Incr("a")
 		require.NoError(t, tx.Exec(ctx))
 		tx.Incr("a")
-		require.ErrorContains(t, tx.Exec(ctx), "call Watch again")
+		require.ErrorContains(t, tx.Exec(ctx), ": the watch has ended with Exec: call Watch again")
 		_, err := w.Get(ctx, "a")
 		require.ErrorContains(t, err, "call Watch again")
 		return nil
@@ -315,6 +318,20 @@ func TestAWatchIsOverAfterExecAndAfterItsFunction(t *testing.T) {
 	got, err := client.Get(ctx, "a")
 	require.NoError(t, err)
 	require.Equal(t, "1", got)
+}
+
+func TestCloseDuringAWatch(t *testing.T) {
+	story(t, keyslot.Options{}, func(t *testing.T, s *stage) {
+		takesWatch(s.lower)
+		err := s.client.Watch(t.Context(), hello, func(w *keyslot.Watched) error {
+			require.NoError(t, s.client.Close())
+			return execOne(t.Context(), w)
+		})
+		require.ErrorIs(t, err, keyslot.ErrClosed)
+		require.ErrorIs(t, err, keyslot.ErrNotExecuted)
+		require.NotErrorIs(t, err, keyslot.ErrTxAborted)
+		require.ErrorIs(t, checkAndSet(t.Context(), s.client), keyslot.ErrClosed)
+	})
 }
 
 // A goroutine that the function has left behind gets nobody else's replies, and its connection is not used again.
