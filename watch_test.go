@@ -97,6 +97,7 @@ func TestAWatchLeavesNothingBehind(t *testing.T) {
 				}
 				err := s.client.Watch(t.Context(), hello, func(w *keyslot.Watched) error { return row.fn(t.Context(), w) })
 				require.Error(t, err)
+				require.LessOrEqual(t, time.Since(s.began), 10*time.Millisecond)
 				synctest.Wait()
 				require.Len(t, sent(s.lower, "UNWATCH"), row.unwatch)
 				require.Equal(t, row.open, s.open.Load())
