@@ -112,6 +112,16 @@ func execOne(ctx context.Context, w *keyslot.Watched) error {
 	return tx.Exec(ctx)
 }
 
+func TestAWatchThatIsRefusedGivesItsConnectionBack(t *testing.T) {
+	story(t, keyslot.Options{}, func(t *testing.T, s *stage) {
+		takesWatch(s.lower)
+		s.lower.On("WATCH", says("-NOPERM no"), says("-CLUSTERDOWN The cluster is down"), ok)
+		require.ErrorContains(t, checkAndSet(t.Context(), s.client), "keyslot: WATCH (slot 866) at 10.0.0.1:6379: NOPERM no [not executed]")
+		require.NoError(t, checkAndSet(t.Context(), s.client))
+		require.EqualValues(t, 2, s.dialsTo(lower).Load(), "one is shared")
+	})
+}
+
 func TestAPanicInAWatchEndsItsConnection(t *testing.T) {
 	story(t, keyslot.Options{}, func(t *testing.T, s *stage) {
 		takesWatch(s.lower)
