@@ -434,3 +434,20 @@ func countWatched(t *testing.T, client *keyslot.Client, key string) (counted fun
 	t.Cleanup(func() { counted() })
 	return counted
 }
+
+// In RESP2 the null by which EXEC says that a watched key has changed is that of an array.
+func TestTransactionsInRESP2(t *testing.T) {
+	_, client := begin(t, keyslottest.Options{RESP2Only: true}, keyslot.Options{})
+	ctx := t.Context()
+	require.NoError(t, client.Watch(ctx, hello, func(w *keyslot.Watched) error { return execOne(ctx, w) }))
+	err := client.Watch(ctx, hello, func(w *keyslot.Watched) error {
+		require.NoError(t, client.Set(ctx, low, "7"))
+		return execOne(ctx, w)
+	})
+	require.ErrorIs(t, err, keyslot.ErrTxAborted)
+	tx := client.Tx()
+	v, missing := tx.Get(low), tx.Get(low2)
+	require.NoError(t, tx.Exec(ctx))
+	require.Equal(t, "7", valueOf(t, v))
+	require.ErrorIs(t, missing.Err(), keyslot.Nil)
+}
