@@ -61,7 +61,9 @@ type trouble struct {
 	said      string  // the last error reply of any attempt
 	pacers    *[replicasWait + 1]pacer
 	blocking  blocking
-	borrowed  *wire.Conn // the dedicated connection of the attempt under way
+	borrowed  *wire.Conn   // the dedicated connection of the attempt under way
+	keeps     bool         // which stays the caller's when the attempt is answered
+	tx        *transaction // what the call is, if it is one
 }
 
 // newCall returns a call for a single command, lent again and again by the core's pool.
@@ -101,6 +103,15 @@ func (call *call) exec(ctx context.Context) error {
 	}
 	c.run(ctx, until, call.alone[:], nil)
 	return call.err
+}
+
+// decode returns the reply to a command that was answered.
+func (call *call) decode() (Reply, error) {
+	v, err := resp.Decode(call.Frame)
+	if err != nil {
+		return Reply{}, call.fail(Unknown, err)
+	}
+	return command.NewReply(v), nil
 }
 
 // enter lets commands begin, and returns until when they may take where ctx does not say. Unless it fails, they end with
@@ -192,10 +203,13 @@ func (call *call) forget() bool {
 	if call.pinned != nil || call.troubled {
 		call.trip = trip{trouble: &call.core.calm}
 	}
-	if cap(call.wire.Reply) > command.Kept {
-		call.wire.Reply = nil
+	if call.wire.Abandoned { // its reply may be arriving
+		return false
 	}
-	return !call.wire.Abandoned
+	if cap(call.wire.Reply) > command.Kept {
+		call.wire.Reply, call.Frame = nil, nil
+	}
+	return true
 }
 
 // getsIntoTrouble makes the trouble the call's own.
@@ -222,24 +236,42 @@ func (call *call) answered() bool {
 	if call.wire.Err != nil {
 		return false
 	}
-	kind := resp.KindOf(call.wire.Reply)
-	return kind != resp.SimpleError && kind != resp.BulkError
+	if call.tx != nil {
+		return call.tx.read(call.wire.Reply) != txRefused
+	}
+	return !isErrorReply(call.wire.Reply)
+}
+
+func isErrorReply(frame []byte) bool {
+	kind := resp.KindOf(frame)
+	return kind == resp.SimpleError || kind == resp.BulkError
 }
 
 // attempt describes an attempt that came back without a reply, or with an error reply.
 func (call *call) attempt() attempt {
-	a := attempt{slot: call.slot, err: call.wire.Err, sent: call.wire.Sent, repeatable: call.terms.idempotent}
+	a := attempt{slot: call.slot, err: call.wire.Err, sent: call.wire.Sent, repeatable: call.terms.idempotent, script: call.isScript()}
 	if call.cmd != nil {
 		a.repeatable = a.repeatable || call.cmd.Repeatable(&call.Request)
-		a.script = strings.HasPrefix(call.cmd.Name, "EVAL") || strings.HasPrefix(call.cmd.Name, "FCALL")
 	}
-	if a.err == nil {
+	if call.tx != nil {
+		a.repeatable = a.repeatable || call.tx.reads
+	}
+	switch {
+	case a.err != nil:
+	case call.tx != nil:
+		a.refusal = call.tx.last.refusal
+	default:
 		text, _ := resp.Payload(call.wire.Reply)
 		a.refusal = refusalText(text)
 	}
 	call.lost, call.refusal = a.err, a.refusal
 	call.tried, call.said = cmp.Or(call.node, call.tried), cmp.Or(a.refusal, call.said)
 	return a
+}
+
+// isScript reports whether the command runs a script or a function, which may answer anything.
+func (call *call) isScript() bool {
+	return call.cmd != nil && (strings.HasPrefix(call.cmd.Name, "EVAL") || strings.HasPrefix(call.cmd.Name, "FCALL"))
 }
 
 // refusalText returns an error reply without the arguments that servers quote after an unknown command: errors are logged.
