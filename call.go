@@ -96,6 +96,9 @@ func (call *call) exec(ctx context.Context) error {
 	case splits:
 		return call.runSplit(ctx, until)
 	case call.blocks:
+		if err := call.sayLast(ctx, until); err != nil {
+			return err
+		}
 		until = call.startBlocking(until, now)
 	}
 	c.run(ctx, until, call.alone[:], nil)

@@ -237,6 +237,9 @@ func (c *core) sendAlone(ctx context.Context, until time.Time, call *call) {
 	}
 	w.Wait(ctx, call.wires[:])
 	if call.blocks && call.borrowed != nil {
+		if call.isEvicted() {
+			call.borrowed.Drain()
+		}
 		call.node.giveBack(call.borrowed)
 		call.borrowed = nil
 	}
