@@ -229,7 +229,8 @@ func (call *call) answered() bool {
 
 // attempt describes an attempt that came back without a reply, or with an error reply.
 func (call *call) attempt() attempt {
-	a := attempt{slot: call.slot, err: call.wire.Err, sent: call.wire.Sent, repeatable: call.terms.idempotent}
+	// What blocks and writes takes something each time: it is never repeatable.
+	a := attempt{slot: call.slot, err: call.wire.Err, sent: call.wire.Sent, repeatable: call.terms.idempotent && !call.blocks}
 	if call.cmd != nil {
 		a.repeatable = a.repeatable || call.cmd.Repeatable(&call.Request)
 		a.script = strings.HasPrefix(call.cmd.Name, "EVAL") || strings.HasPrefix(call.cmd.Name, "FCALL")
