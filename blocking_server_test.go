@@ -177,3 +177,42 @@ func TestWhatIsPushedIsPoppedOnceThroughReshardFailoverAndReplacement(t *testing
 		t.Logf("in all: %d popped", m.taken(t))
 	})
 }
+
+// blocked starts a command that blocks, and returns what becomes of it once it is blocked.
+func blocked(t *testing.T, client *keyslot.Client, cluster *realcluster.Cluster, node *realcluster.Node, n int, args ...any) <-chan error {
+	done := make(chan error, 1)
+	go func() { // ends with the command
+		_, err := client.Do(t.Context(), args...)
+		done <- err
+	}()
+	require.Eventually(t, func() bool {
+		info, err := cluster.Do(t.Context(), node, "INFO", "clients")
+		return err == nil && strings.Contains(info, fmt.Sprintf("blocked_clients:%d\r\n", n))
+	}, 5*time.Second, time.Millisecond)
+	return done
+}
+
+// Nothing but the blocked commands uses the shard, so that nobody else could notice.
+func TestBlockedCommandsOfAPrimaryThatIsGone(t *testing.T) {
+	for name, goes := range map[string]func(*realcluster.Node) error{
+		"killed": (*realcluster.Node).Kill, "frozen": (*realcluster.Node).Freeze,
+	} {
+		t.Run(name, func(t *testing.T) {
+			onEngines(t, realcluster.Options{}, func(t *testing.T, cluster *realcluster.Cluster) {
+				const list, stream = "{hello}list", "{hello}stream" // slot 866
+				client := connect(t, keyslot.Options{Endpoints: cluster.Addrs()[1:2]})
+				primary, heir := cluster.Node(0), cluster.Node(3)
+				pop := blocked(t, client, cluster, primary, 1, "BLPOP", list, 0)
+				read := blocked(t, client, cluster, primary, 2, "XREAD", "BLOCK", 0, "STREAMS", stream, "$")
+				require.NoError(t, goes(primary))
+				require.NoError(t, cluster.WaitRole(t.Context(), heir, "primary"))
+				promoted := time.Now()
+				require.ErrorIs(t, <-pop, keyslot.ErrUnknownOutcome)
+				_, err := client.Do(t.Context(), "XADD", stream, "*", "k", "v")
+				require.NoError(t, err)
+				require.NoError(t, <-read)
+				t.Logf("%v after the promotion", time.Since(promoted))
+			})
+		})
+	}
+}

@@ -3,6 +3,7 @@ package keyslot_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -177,5 +178,26 @@ func TestConsumersFollowTheirSlots(t *testing.T) {
 		numbers, twice := c.ledger.sums()
 		t.Logf("%d handled, %d more than once", numbers, len(twice))
 		require.Empty(t, twice)
+	})
+}
+
+func TestADeletedEntryIsNotLeftPending(t *testing.T) {
+	onEngines(t, realcluster.Options{}, func(t *testing.T, cluster *realcluster.Cluster) {
+		client := connect(t, keyslot.Options{Endpoints: cluster.Addrs()[:1]})
+		do(t, client, "XGROUP", "CREATE", "s", "g", "0", "MKSTREAM")
+		for i := range 20 {
+			do(t, client, "XADD", "s", fmt.Sprintf("1-%d", i+1), "n", i)
+		}
+		do(t, client, "XREADGROUP", "GROUP", "g", "me", "COUNT", 10, "STREAMS", "s", ">")
+		do(t, client, "XREADGROUP", "GROUP", "g", "dead", "COUNT", 10, "STREAMS", "s", ">")
+		for i := range 10 {
+			do(t, client, "XDEL", "s", fmt.Sprintf("1-%d", 2*i+1))
+		}
+		var handled entries
+		run(t, client, keyslot.ConsumerOptions{Streams: []string{"s"}, MinIdle: 100 * time.Millisecond, Count: 3}, handled.note)
+		for _, e := range handled.become(t, 10) {
+			require.EqualValues(t, 2, e.Deliveries)
+		}
+		noneIsPending(t, client, "s")
 	})
 }
