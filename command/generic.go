@@ -1,84 +1,98 @@
 package command
 
 import (
-	"context"
+	"math"
 	"time"
+
+	"github.com/keyslot-go/keyslot/internal/resp"
 )
 
-// Del removes keys and returns how many there were. Keys may lie in any slots: each node gets one write with one DEL per
-// slot, so the call is atomic only within a slot, and a *PartsError lists the keys whose removal failed. DEL: O(n), plus
-// the size of each aggregate removed.
-func (c Commands) Del(ctx context.Context, keys ...string) (int64, error) {
-	return run(ctx, c.begin().del(keys), integer)
-}
+// NoTTL is what TTL, PTTL, HTTL and HPTTL return for what lives for ever.
+const NoTTL time.Duration = -1
 
-// Del queues DEL.
-func (q *Queued) Del(keys ...string) *Future[int64] { return queue(q, q.begin().del(keys), integer) }
-
-func (c *Call) del(keys []string) *Call {
-	c.Request.Arg("DEL")
-	return c.keys(keys)
-}
-
-// Exists returns how many of keys exist; a key given twice counts twice. Keys may lie in any slots, as for Del.
-// EXISTS: O(n).
-func (c Commands) Exists(ctx context.Context, keys ...string) (int64, error) {
-	return run(ctx, c.begin().exists(keys), integer)
-}
-
-// Exists queues EXISTS.
-func (q *Queued) Exists(keys ...string) *Future[int64] {
-	return queue(q, q.begin().exists(keys), integer)
-}
-
-func (c *Call) exists(keys []string) *Call {
-	c.Request.Arg("EXISTS")
-	return c.keys(keys)
-}
-
-func (c *Call) keys(keys []string) *Call {
-	for _, key := range keys {
-		c.Request.Key(key)
-	}
-	return c
-}
-
-// Expire gives key a time to live in whole seconds and reports whether it did: false when there is no such key or a
-// condition did not hold. A ttl that is not a whole number of seconds fails before anything is sent; zero or less
-// removes the key. EXPIRE: O(1), sent to the primary that owns key's slot.
-func (c Commands) Expire(ctx context.Context, key string, ttl time.Duration, opts ...ExpireOption) (bool, error) {
-	return run(ctx, c.begin().expire(key, ttl, opts), flag)
-}
-
-// Expire queues EXPIRE.
-func (q *Queued) Expire(key string, ttl time.Duration, opts ...ExpireOption) *Future[bool] {
-	return queue(q, q.begin().expire(key, ttl, opts), flag)
-}
-
-func (c *Call) expire(key string, ttl time.Duration, opts []ExpireOption) *Call {
-	c.Request.Arg("EXPIRE")
-	c.Request.Key(key)
-	if ttl%time.Second != 0 {
-		c.refuse("time to live " + ttl.String() + " is not a number of seconds")
-	}
-	c.Request.ArgInt(int64(ttl / time.Second))
-	for _, o := range opts {
-		c.Request.Arg(o.expireOption())
-	}
-	return c
-}
-
-// ExpireOption is an optional argument of Expire: IfNoTTL, IfTTL, IfLater or IfSooner.
-type ExpireOption interface{ expireOption() string }
-
-type expireIf string
-
-func (e expireIf) expireOption() string { return string(e) }
-
-// The conditions under which Expire sets the time to live (Redis 7.0).
+// What the commands that read a time to live answer in its place; any other number is one.
 const (
-	IfNoTTL  expireIf = "NX" // only if the key has no time to live
-	IfTTL    expireIf = "XX" // only if the key has one
-	IfLater  expireIf = "GT" // only if the new one ends later
-	IfSooner expireIf = "LT" // only if the new one ends sooner
+	noSuchThing = -2
+	noTTL       = -1
 )
+
+func leftInSeconds(c *Call, _ *packer) (time.Duration, error) { return leftOf(c, time.Second) }
+
+func leftInMillis(c *Call, _ *packer) (time.Duration, error) { return leftOf(c, time.Millisecond) }
+
+func endInSeconds(c *Call, _ *packer) (time.Time, error) { return endOf(c, secondsSinceEpoch) }
+
+func endInMillis(c *Call, _ *packer) (time.Time, error) { return endOf(c, time.UnixMilli) }
+
+// wholeSeconds reads how long something took, in seconds.
+func wholeSeconds(c *Call, _ *packer) (time.Duration, error) {
+	n, err := integer(c, nil)
+	return times(n, time.Second), err
+}
+
+func leftOf(c *Call, unit time.Duration) (time.Duration, error) {
+	n, err := integer(c, nil)
+	if err == nil && n == noSuchThing {
+		err = Nil
+	}
+	if err != nil {
+		return 0, err
+	}
+	return left(n, unit), nil
+}
+
+func left(n int64, unit time.Duration) time.Duration {
+	if n == noTTL {
+		return NoTTL
+	}
+	return times(n, unit)
+}
+
+func endOf(c *Call, at func(int64) time.Time) (time.Time, error) {
+	n, err := integer(c, nil)
+	if err == nil && n == noSuchThing {
+		err = Nil
+	}
+	if err != nil {
+		return time.Time{}, err
+	}
+	return endAt(n, at), nil
+}
+
+func endAt(n int64, at func(int64) time.Time) time.Time {
+	if n == noTTL {
+		return time.Time{}
+	}
+	return at(n)
+}
+
+func secondsSinceEpoch(n int64) time.Time { return time.Unix(n, 0) }
+
+// times is n units. Servers keep a time to live of millions of years, a Duration holds 292 of them: it stops there.
+func times(n int64, unit time.Duration) time.Duration {
+	if n > math.MaxInt64/int64(unit) {
+		return math.MaxInt64
+	}
+	return time.Duration(n) * unit
+}
+
+// perField reads an array with a number for each field, in which noSuchThing stands for a field that is missing.
+func perField[T any](c *Call, value func(n int64) T) ([]Optional[T], error) {
+	return list(c, nil, "an array of integers", func(frame []byte, _ *packer) (Optional[T], bool) {
+		n, ok := resp.Int(frame)
+		if !ok || n == noSuchThing {
+			return Optional[T]{}, ok
+		}
+		return Optional[T]{Value: value(n), OK: true}, true
+	})
+}
+
+// GetPatterns are patterns for SortGet and SortROGet: a []string.
+type GetPatterns []string
+
+func (l GetPatterns) encode(c *Call) {
+	for _, pattern := range l {
+		c.Request.Arg("GET")
+		c.Request.Arg(pattern)
+	}
+}

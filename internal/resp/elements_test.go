@@ -40,3 +40,38 @@ func TestOnlyListsHaveElements(t *testing.T) {
 		require.False(t, ok, "%q", frame)
 	}
 }
+
+func TestPairsAreWalkedWhetherTheyAreAMapOrAnArray(t *testing.T) {
+	for _, frame := range []string{"%1\r\n+a\r\n:1\r\n", "*2\r\n+a\r\n:1\r\n"} {
+		e, ok := resp.OpenPairs([]byte(frame))
+		require.True(t, ok, frame)
+		require.Equal(t, 2, e.Left(), frame)
+		key, _ := e.Next()
+		require.Equal(t, "+a\r\n", string(key))
+		value, _ := e.Next()
+		require.Equal(t, ":1\r\n", string(value))
+		_, ok = e.Next()
+		require.False(t, ok)
+	}
+	for _, frame := range []string{"*1\r\n+a\r\n", "~2\r\n+a\r\n:1\r\n", "*-1\r\n", "_\r\n", ":1\r\n", "%9\r\n+a\r\n:1\r\n", ""} {
+		_, ok := resp.OpenPairs([]byte(frame))
+		require.False(t, ok, "%q", frame)
+	}
+}
+
+func TestElementsOfAnElementAreWalkedInItsPlace(t *testing.T) {
+	elems, ok := resp.Open([]byte("*2\r\n*2\r\n:1\r\n:2\r\n:3\r\n"))
+	require.True(t, ok)
+	n, ok := elems.Enter()
+	require.True(t, ok)
+	require.Equal(t, 2, n)
+	for left := 3; left > 0; left-- {
+		require.Equal(t, left, elems.Left())
+		_, ok = elems.Enter()
+		require.False(t, ok, "an integer has no elements")
+		_, ok = elems.Next()
+		require.True(t, ok)
+	}
+	_, ok = elems.Enter()
+	require.False(t, ok)
+}
