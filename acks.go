@@ -146,18 +146,14 @@ func (a *acks) flush(ctx context.Context) (err error) {
 	type batch struct {
 		stream string
 		ids    []string
-		done   *Future[Reply]
+		done   *Future[int64]
 	}
 	var batches []batch
 	p := a.client.Pipeline()
 	a.mu.Lock()
 	for stream, ids := range a.byID {
 		for chunk := range slices.Chunk(slices.Collect(maps.Keys(ids)), maxAckArgs) {
-			args := []any{"XACK", stream, a.group}
-			for _, id := range chunk {
-				args = append(args, id)
-			}
-			batches = append(batches, batch{stream, chunk, p.Do(args...)})
+			batches = append(batches, batch{stream, chunk, p.XAck(stream, a.group, chunk...)})
 		}
 	}
 	a.mu.Unlock()

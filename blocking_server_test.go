@@ -137,10 +137,10 @@ func (m *market) close(t *testing.T) {
 	require.Equal(t, m.pushed.Load(), m.taken(t))
 }
 
-// goesOn waits until n more goods have been popped.
-func (m *market) goesOn(t *testing.T, n int64) {
+// goesOn waits until 1000 more goods have been popped.
+func (m *market) goesOn(t *testing.T) {
 	from := m.taken(t)
-	require.Eventually(t, func() bool { return m.taken(t) >= from+n }, 20*time.Second, 10*time.Millisecond)
+	require.Eventually(t, func() bool { return m.taken(t) >= from+1000 }, 20*time.Second, 10*time.Millisecond)
 }
 
 func TestWhatIsPushedIsPoppedOnceThroughReshardFailoverAndReplacement(t *testing.T) {
@@ -158,21 +158,21 @@ func TestWhatIsPushedIsPoppedOnceThroughReshardFailoverAndReplacement(t *testing
 			}},
 		})
 		m := openMarket(t, client)
-		m.goesOn(t, 1000)
+		m.goesOn(t)
 
 		from, to := cluster.Node(0), cluster.Node(1)
 		require.NoError(t, cluster.Reshard(ctx, from, to, movedSlots))
 		require.NoError(t, cluster.Reshard(ctx, to, from, movedSlots))
-		m.goesOn(t, 1000)
+		m.goesOn(t)
 		t.Logf("reshard there and back: %d popped, %d MOVED, %d ASK", m.taken(t), moved.Load(), asked.Load())
 
 		replicas, err := cluster.ReplicasOf(ctx, 0)
 		require.NoError(t, err)
 		require.NoError(t, cluster.Failover(ctx, replicas[0]))
-		m.goesOn(t, 1000)
+		m.goesOn(t)
 		_, err = cluster.Replace(ctx, cluster.Node(2))
 		require.NoError(t, err)
-		m.goesOn(t, 1000)
+		m.goesOn(t)
 		m.close(t)
 		t.Logf("in all: %d popped", m.taken(t))
 	})

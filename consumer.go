@@ -9,6 +9,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/keyslot-go/keyslot/command"
 )
 
 // Consumer reads streams as one member of a consumer group, which shares their entries among its consumers. The streams may
@@ -49,6 +51,16 @@ type ConsumerOptions struct {
 	AckDelay time.Duration
 }
 
+// Entry is one entry of a stream as a Consumer was given it. It owns its memory and may be kept.
+type Entry struct {
+	command.StreamEntry
+	Stream string
+
+	// Deliveries is how often the entry was delivered, this time included, to this consumer or another one: 1 for a new entry.
+	// A handler that sees a high number may put the entry aside and return nil.
+	Deliveries int64
+}
+
 // NewConsumer returns a consumer that reads through client, or an *OptionError. It asks nobody and dials nothing. It costs next to
 // nothing: make one for each name, and several names to handle the entries of one stream at the same time.
 func NewConsumer(client *Client, opts ConsumerOptions) (*Consumer, error) {
@@ -84,6 +96,9 @@ func (o ConsumerOptions) withDefaults() (ConsumerOptions, error) {
 	o.Count = cmp.Or(o.Count, 64)
 	o.Block = cmp.Or(o.Block, 5*time.Second)
 	o.MinIdle = cmp.Or(o.MinIdle, time.Minute)
+	if o.MinIdle > 0 {
+		o.MinIdle = max(o.MinIdle.Truncate(time.Millisecond), time.Millisecond) // what a server counts in
+	}
 	o.AckCount = cmp.Or(o.AckCount, 100)
 	o.AckDelay = cmp.Or(o.AckDelay, 100*time.Millisecond)
 	return o, nil

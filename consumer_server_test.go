@@ -33,7 +33,7 @@ func (l *ledger) note(_ context.Context, e keyslot.Entry) error {
 		l.twice = append(l.twice, id)
 	}
 	l.entries[id] = true
-	l.numbers[e.Stream+" "+e.Get("n")] = true
+	l.numbers[e.Stream+" "+field(e, "n")] = true
 	return nil
 }
 

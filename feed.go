@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"slices"
 	"time"
+
+	"github.com/keyslot-go/keyslot/command"
 )
 
 const (
@@ -57,23 +59,21 @@ func (f *feed) run(ctx context.Context, handle func(ctx context.Context, e Entry
 	for ctx.Err() == nil {
 		f.acks.wait(ctx)
 		err := f.turn(ctx)
-		if err == nil {
+		switch {
+		case err == nil:
 			retry.reset()
 			f.tell(nil)
 			continue
-		}
-		lost := isRefusal(err, "NOGROUP") && f.opts.CreateFrom != ""
-		switch {
 		case ctx.Err() != nil:
-			return nil
-		case lost:
+			continue
+		case isRefusal(err, "NOGROUP") && f.opts.CreateFrom != "":
 			f.missing = true
 		case isLasting(err):
 			return err
 		}
 		f.readOwnNext()
 		f.tell(err)
-		_, _ = f.client.core.sleep(ctx, time.Time{}, time.Now().Add(retry.next()), nil)
+		_, _ = f.client.core.sleep(ctx, time.Time{}, time.Now().Add(retry.next()), nil) // which ctx or a closed client ends
 	}
 	return nil
 }
@@ -107,9 +107,9 @@ func (f *feed) turn(ctx context.Context) error {
 // create makes the group on each of the streams, and the streams where they are missing.
 func (f *feed) create(ctx context.Context) error {
 	p := f.steady.Pipeline()
-	made := make([]*Future[Reply], len(f.streams))
+	made := make([]*Future[struct{}], len(f.streams))
 	for i, stream := range f.streams {
-		made[i] = p.Do("XGROUP", "CREATE", stream, f.opts.Group, f.from, "MKSTREAM")
+		made[i] = p.XGroupCreate(stream, f.opts.Group, f.from, command.MkStream)
 	}
 	_ = p.Exec(ctx) // each future tells
 	for _, m := range made {
@@ -122,26 +122,27 @@ func (f *feed) create(ctx context.Context) error {
 }
 
 // readNew waits for entries that nobody was given yet.
-//
-//	C: XREADGROUP GROUP g n COUNT 64 BLOCK 5000 STREAMS a b > >
-//	S: RESP2: *1  *2 a *2 (entries)        RESP3: %1  a *2 (entries)        nothing new: a null
 func (f *feed) readNew(ctx context.Context) error {
 	block := f.opts.Block
 	if f.opts.MinIdle > 0 {
 		block = min(block, time.Until(f.claims.due))
 	}
-	read, err := f.read(ctx, slices.Repeat([]string{">"}, len(f.streams)), "BLOCK", max(block.Milliseconds(), 1))
-	for _, r := range read {
-		for i := range r.entries {
-			r.entries[i].Deliveries = 1
-		}
-		f.deliver(ctx, r.entries)
+	ids := slices.Repeat([]string{">"}, len(f.streams))
+	read, err := f.read(ctx, ids, command.Block(max(block, time.Millisecond))) // 0 would be for ever
+	if err != nil {
+		return err
 	}
-	return err
+	for _, r := range read {
+		entries := entriesOf(r.Key, r.Entries)
+		for i := range entries {
+			entries[i].Deliveries = 1
+		}
+		f.deliver(ctx, entries)
+	}
+	return nil
 }
 
-// readOwn reads what is pending for this consumer from f.own on. It is over when nothing is left. An entry that was deleted
-// from its stream meanwhile comes without fields and is acknowledged: it would be pending for ever.
+// readOwn reads what is pending for this consumer from f.own on. It is over when nothing is left.
 func (f *feed) readOwn(ctx context.Context) error {
 	handled := f.unacked()
 	read, err := f.read(ctx, f.own)
@@ -150,14 +151,11 @@ func (f *feed) readOwn(ctx context.Context) error {
 	}
 	over := true
 	for _, r := range read {
-		for _, id := range r.deleted {
-			f.acks.add(r.stream, id)
-		}
-		if r.last != "" {
-			f.own[slices.Index(f.streams, r.stream)] = r.last
+		if n := len(r.Entries); n > 0 {
+			f.own[slices.Index(f.streams, r.Key)] = r.Entries[n-1].ID
 			over = false
 		}
-		if err := f.deliverAgain(ctx, r, handled[r.stream]); err != nil {
+		if err := f.deliverAgain(ctx, r.Key, r.Entries, handled[r.Key]); err != nil {
 			return err
 		}
 	}
@@ -168,39 +166,17 @@ func (f *feed) readOwn(ctx context.Context) error {
 }
 
 // claim takes over a page of the entries of one stream that were delivered to any consumer, this one included, MinIdle ago or
-// more and have not been acknowledged. The server drops those that were deleted from the stream. Redis 6.2 says null for such
-// an entry and leaves it pending, now for this consumer.
-//
-//	C: XAUTOCLAIM a g n 60000 0-0 COUNT 64
-//	S: *3 (cursor, 0-0 at the end)  *2 (entries)  *1 (ids dropped, since Redis 7)
+// more and have not been acknowledged. The server drops those that were deleted from the stream; Redis 6.2 leaves them pending,
+// now for this consumer, who finds them when it reads its own.
 func (f *feed) claim(ctx context.Context) error {
 	handled := f.unacked()
 	stream := f.streams[f.claims.stream]
-	reply, err := f.client.Do(ctx, "XAUTOCLAIM", stream, f.opts.Group, f.opts.Name,
-		max(f.opts.MinIdle.Milliseconds(), 1), f.claims.cursor, "COUNT", f.opts.Count)
+	page, err := f.client.XAutoClaim(ctx, stream, f.opts.Group, f.opts.Name, f.opts.MinIdle, f.claims.cursor, command.Count(int64(f.opts.Count)))
 	if err != nil {
-		return err
+		return noNil(err, "XAUTOCLAIM")
 	}
-	parts, err := reply.Slice()
-	if err == nil && len(parts) < 2 {
-		err = errShortReply
-	}
-	if err != nil {
-		return badReply("XAUTOCLAIM", err)
-	}
-	cursor, err := parts[0].Text()
-	if err != nil {
-		return badReply("XAUTOCLAIM", err)
-	}
-	page, err := readEntries(stream, parts[1])
-	if err != nil {
-		return badReply("XAUTOCLAIM", err)
-	}
-	f.claims.next(cursor, len(f.streams), f.opts.MinIdle)
-	if page.nulls {
-		f.readOwnNext()
-	}
-	return f.deliverAgain(ctx, page, handled[stream])
+	f.claims.next(page.Next, len(f.streams), f.opts.MinIdle)
+	return f.deliverAgain(ctx, stream, page.Entries, handled[stream])
 }
 
 // next arranges the next page: soon within a walk, and the next walk after half of minIdle, so that no entry lies idle for
@@ -226,39 +202,47 @@ func (f *feed) unacked() map[string]map[string]bool {
 	return all
 }
 
-// deliverAgain delivers the entries of r, with their number of deliveries, but for those that were handled before it was read,
-// and those that another consumer has claimed or acknowledged meanwhile.
-//
-//	C: XPENDING a g <id> <id> 1
-//	S: *1  *4 (id, consumer, idle, deliveries)  |  *0
-func (f *feed) deliverAgain(ctx context.Context, r streamEntries, handled map[string]bool) error {
-	entries := slices.DeleteFunc(r.entries, func(e Entry) bool { return handled[e.ID] })
-	if len(entries) == 0 {
-		return nil
+// deliverAgain delivers entries of a stream, with their number of deliveries, but for those that were handled before they were
+// read, and those that another consumer has claimed or acknowledged meanwhile. One that was deleted from its stream, and
+// so has no fields, is acknowledged: it would be pending for ever.
+func (f *feed) deliverAgain(ctx context.Context, stream string, read []command.StreamEntry, handled map[string]bool) error {
+	var left []command.StreamEntry
+	for _, e := range read {
+		switch {
+		case e.Fields == nil:
+			f.acks.add(stream, e.ID)
+		case !handled[e.ID]:
+			left = append(left, e)
+		}
 	}
 	p := f.client.Pipeline()
-	counts := make([]*Future[Reply], len(entries))
-	for i, e := range entries {
-		counts[i] = p.Do("XPENDING", e.Stream, f.opts.Group, e.ID, e.ID, 1)
+	pending := make([]*Future[[]command.PendingEntry], len(left))
+	for i, e := range left {
+		pending[i] = p.XPendingRange(stream, f.opts.Group, e.ID, e.ID, 1)
 	}
 	_ = p.Exec(ctx) // each future tells
+	entries := entriesOf(stream, left)
 	mine := entries[:0]
-	for i, c := range counts {
-		reply, err := c.Get()
+	for i, e := range entries {
+		now, err := pending[i].Get()
 		if err != nil {
-			return err
+			return noNil(err, "XPENDING")
 		}
-		owner, n, err := readPending(reply)
-		if err != nil {
-			return badReply("XPENDING", err)
-		}
-		if owner == f.opts.Name {
-			entries[i].Deliveries = n
-			mine = append(mine, entries[i])
+		if len(now) > 0 && now[0].Consumer == f.opts.Name {
+			e.Deliveries = now[0].Deliveries
+			mine = append(mine, e)
 		}
 	}
 	f.deliver(ctx, mine)
 	return nil
+}
+
+func entriesOf(stream string, read []command.StreamEntry) []Entry {
+	out := make([]Entry, len(read))
+	for i, e := range read {
+		out[i] = Entry{StreamEntry: e, Stream: stream}
+	}
+	return out
 }
 
 // deliver has entries handled, one after the other. Those left when ctx ends stay pending.
@@ -274,24 +258,33 @@ func (f *feed) deliver(ctx context.Context, entries []Entry) {
 }
 
 // read sends one XREADGROUP for the feed's streams, from ids on.
-func (f *feed) read(ctx context.Context, ids []string, block ...any) ([]streamEntries, error) {
-	args := append([]any{"XREADGROUP", "GROUP", f.opts.Group, f.opts.Name, "COUNT", f.opts.Count}, block...)
-	args = append(args, "STREAMS")
-	for _, stream := range f.streams {
-		args = append(args, stream)
+func (f *feed) read(ctx context.Context, ids []string, opts ...command.XReadGroupOption) ([]command.StreamEntries, error) {
+	streams := make([]command.Stream, len(ids))
+	for i, id := range ids {
+		streams[i] = command.Stream{Key: f.streams[i], After: id}
 	}
-	for _, id := range ids {
-		args = append(args, id)
+	opts = append(opts, command.Count(int64(f.opts.Count)))
+	read, err := f.client.XReadGroup(ctx, f.opts.Group, f.opts.Name, streams, opts...)
+	if errors.Is(err, Nil) {
+		return nil, nil
 	}
-	reply, err := f.client.Do(ctx, args...)
-	if err != nil {
-		return nil, err
+	for _, r := range read {
+		if !slices.Contains(f.streams, r.Key) {
+			return nil, fmt.Errorf("XREADGROUP: %w", errStrange)
+		}
 	}
-	read, err := readStreams(reply, f.streams)
-	if err != nil {
-		return nil, badReply("XREADGROUP", err)
+	return read, err
+}
+
+// errStrange is a reply that no server gives to the command.
+var errStrange = errors.New("the reply does not fit")
+
+// noNil returns err, or what a null instead of a list is.
+func noNil(err error, name string) error {
+	if errors.Is(err, Nil) {
+		return fmt.Errorf("%s: %w", name, errStrange)
 	}
-	return read, nil
+	return err
 }
 
 // isRefusal reports whether err is an error reply of that code.
@@ -310,18 +303,5 @@ func isLasting(err error) bool {
 	case errors.As(err, new(ServerError)):
 		return true
 	}
-	return errors.As(err, new(*replyError))
+	return errors.Is(err, errStrange) || errors.As(err, new(*command.TypeError))
 }
-
-// replyError is a reply of a shape that the command does not have.
-type replyError struct {
-	command string
-	err     error
-}
-
-func badReply(name string, err error) error { return &replyError{name, err} }
-
-func (e *replyError) Error() string {
-	return fmt.Sprintf("unexpected reply to %s: %v", e.command, e.err)
-}
-func (e *replyError) Unwrap() error { return e.err }
