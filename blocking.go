@@ -132,8 +132,8 @@ func lastID(reply Reply) string {
 const nudgeAfter = 5 * time.Second
 
 // lookAfter is told for every 500 ms that a command waits at n. Silence on its connection proves nothing, so that n is asked
-// over the shared one: a frozen or unreachable node would hold the command for ever. Once n has lost its slots as well, the
-// command is given up: whatever such a node still answers is lost.
+// over the shared one: a frozen or unreachable node would hold the command for ever. Once n has lost its slots as well, or has
+// left the cluster, the command is given up: whatever such a node still answers is lost.
 func (c *core) lookAfter(n *node) {
 	t := &n.lane(0).small
 	conn := t.live()
@@ -143,9 +143,9 @@ func (c *core) lookAfter(n *node) {
 	} else {
 		_, err = t.startDial()
 	}
-	missing := errors.Is(err, errRetired) || n.redial.failing() || n.silent()
+	missing := n.redial.failing() || n.silent()
 	switch {
-	case missing && n.lostSlots.Load():
+	case errors.Is(err, errRetired), missing && n.lostSlots.Load():
 		abandon(n.connections())
 	case missing:
 		c.refresher.urgent("a node where commands block does not answer")
