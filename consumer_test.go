@@ -153,23 +153,41 @@ func TestAConsumerTakesUpWhatOthersLeft(t *testing.T) {
 
 func TestLostRepliesLoseAndRepeatNothing(t *testing.T) {
 	cluster, client := begin(t, keyslottest.Options{}, keyslot.Options{})
-	for _, command := range []string{"XREADGROUP", "XACK", "XAUTOCLAIM", "XPENDING", "XGROUP"} {
-		for _, noRun := range []bool{false, true} {
-			_, err := cluster.Inject(cluster.Owner("s").ID, keyslottest.Fault{Command: command, Reset: true, NoRun: noRun, Times: 3})
-			require.NoError(t, err)
-		}
-	}
+	producer := connect(t, keyslot.Options{Endpoints: []string{cluster.Endpoint()}}) // whose connections are not lost
 	var handled entries
 	run(t, client, keyslot.ConsumerOptions{Streams: []string{"s"}, CreateFrom: "0", Count: 3, AckCount: 5}, handled.note)
-	producer := connect(t, keyslot.Options{Endpoints: []string{cluster.Endpoint()}}) // whose connections are not lost
 	for n := range 100 {
+		if n == 10 {
+			handled.become(t, 10)
+			for _, command := range []string{"XREADGROUP", "XACK", "XAUTOCLAIM", "XPENDING"} {
+				for _, noRun := range []bool{false, true} {
+					_, err := cluster.Inject(cluster.Owner("s").ID, keyslottest.Fault{Command: command, Reset: true, NoRun: noRun, Times: 3})
+					require.NoError(t, err)
+				}
+			}
+		}
 		do(t, producer, "XADD", "s", "*", "n", n)
 	}
 	for n, e := range handled.become(t, 100) {
 		require.Equal(t, fmt.Sprint(n), field(e, "n"))
 	}
-	noneIsPending(t, client, "s")
+	noneIsPending(t, producer, "s")
 	require.Len(t, handled.list(), 100)
+}
+
+// Between the reading of its pending entries and their handling another consumer may have claimed them.
+func TestAnEntryThatAnotherConsumerHasClaimedIsLeftToIt(t *testing.T) {
+	story(t, keyslot.Options{}, func(t *testing.T, s *stage) {
+		s.lower.On("XREADGROUP", batchOf(2), says("_"), stuck())
+		s.lower.On("XPENDING", says("*1\r\n*4\r\n$3\r\n1-1\r\n$5\r\nother\r\n:0\r\n:2"), says("*1\r\n*4\r\n$3\r\n1-2\r\n$2\r\nme\r\n:0\r\n:2"))
+		s.lower.On("XACK", one)
+		var handled entries
+		stop := run(t, s.client, keyslot.ConsumerOptions{Streams: []string{low}, MinIdle: -1}, handled.note)
+		time.Sleep(time.Second)
+		require.NoError(t, stop())
+		require.Len(t, handled.list(), 1)
+		require.Equal(t, "1-2", handled.list()[0].ID)
+	})
 }
 
 func TestAMissingGroupIsTheCallersUnlessHeWantsItCreated(t *testing.T) {
