@@ -42,6 +42,7 @@ type trip struct {
 	node     *node   // of the attempt under way, or where the next one goes; nil: where the map says
 	routes   *routes // that chose the node of the last attempt which was not redirected
 	pinned   *node   // the only node it may go to; nil: any that serves its slot
+	leads    bool    // the pinned node is of no use once it leads no shard
 	attempts int
 	*trouble // the core's calm, which is never written to, until the call gets into some
 }
@@ -212,7 +213,8 @@ func (call *call) renew() { call.node.lane(call.slot).renew(call.wire.Via()) }
 
 // isLostForPinned reports whether the one node that a call may go to is gone, or is a replica by now.
 func (call *call) isLostForPinned() bool {
-	return errors.Is(call.lost, errRetired) || strings.HasPrefix(call.refusal, "READONLY ")
+	return errors.Is(call.lost, errRetired) || strings.HasPrefix(call.refusal, "READONLY ") ||
+		call.leads && call.lost != nil && call.pinned.lostSlots.Load()
 }
 
 // unsent notes that an attempt failed before its connection took it.

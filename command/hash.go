@@ -25,26 +25,6 @@ func FieldsOf(m map[string]string) []Field {
 	return fields
 }
 
-// FieldList is fields for HSetEx: a []Field.
-type FieldList []Field
-
-func (l FieldList) encode(c *Call) {
-	c.Request.ArgInt(int64(len(l)))
-	for _, f := range l {
-		f.encode(c)
-	}
-}
-
-// FieldNames are names of fields, for HExpire and others: a []string.
-type FieldNames []string
-
-func (l FieldNames) encode(c *Call) {
-	c.Request.ArgInt(int64(len(l)))
-	for _, name := range l {
-		c.Request.Arg(name)
-	}
-}
-
 // FieldState is what became of a field whose time to live was to be changed. The numbers are the server's.
 type FieldState int64
 
@@ -65,19 +45,19 @@ func fieldStates(c *Call, p *packer) ([]FieldState, error) {
 }
 
 func fieldsLeftInSeconds(c *Call, _ *packer) ([]Optional[time.Duration], error) {
-	return perField(c, func(n int64) time.Duration { return left(n, time.Second) })
+	return ofFields(c, secondsLeft)
 }
 
 func fieldsLeftInMillis(c *Call, _ *packer) ([]Optional[time.Duration], error) {
-	return perField(c, func(n int64) time.Duration { return left(n, time.Millisecond) })
+	return ofFields(c, millisLeft)
 }
 
 func fieldEndsInSeconds(c *Call, _ *packer) ([]Optional[time.Time], error) {
-	return perField(c, func(n int64) time.Time { return endAt(n, secondsSinceEpoch) })
+	return ofFields(c, endSeconds)
 }
 
 func fieldEndsInMillis(c *Call, _ *packer) ([]Optional[time.Time], error) {
-	return perField(c, func(n int64) time.Time { return endAt(n, time.UnixMilli) })
+	return ofFields(c, endMillis)
 }
 
 // fieldList reads fields with their values: [name, value, name, value] in RESP2, [[name, value], [name, value]] in RESP3.

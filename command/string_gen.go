@@ -411,7 +411,7 @@ func (c *Call) mSetNX(pairs []Pair) *Call {
 }
 
 // MSetEx sets each key to its value with the time to live that the options give, and reports whether it did: false when a
-// condition did not hold. It is atomic, so all keys must lie in one slot: give them a common hash tag. Redis 8.4.
+// condition did not hold. It is atomic, so all keys must lie in one slot: give them a common hash tag. Redis 8.4, Valkey 9.1.
 //
 // MSETEX (since 8.4.0): O(n), to the primary of its keys' slot, or any primary where it has none.
 func (c Commands) MSetEx(ctx context.Context, pairs PairList, opts ...MSetExOption) (bool, error) {

@@ -20,28 +20,28 @@ var Calls = []Call{
 		return c.BitFieldRO(ctx, g.key("key"), some(g, func() command.BitInt { return g.bitInt("ints") })...)
 	}},
 	{"bitmap", "BitOpAnd", "BITOP", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
-		return c.BitOpAnd(ctx, g.key("destination"), some(g, func() string { return g.key("keys") })...)
+		return c.BitOpAnd(ctx, g.key("dst"), some(g, func() string { return g.key("keys") })...)
 	}},
 	{"bitmap", "BitOpAndOr", "BITOP", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
-		return c.BitOpAndOr(ctx, g.key("destination"), some(g, func() string { return g.key("keys") })...)
+		return c.BitOpAndOr(ctx, g.key("dst"), some(g, func() string { return g.key("keys") })...)
 	}},
 	{"bitmap", "BitOpDiff", "BITOP", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
-		return c.BitOpDiff(ctx, g.key("destination"), some(g, func() string { return g.key("keys") })...)
+		return c.BitOpDiff(ctx, g.key("dst"), some(g, func() string { return g.key("keys") })...)
 	}},
 	{"bitmap", "BitOpDiff1", "BITOP", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
-		return c.BitOpDiff1(ctx, g.key("destination"), some(g, func() string { return g.key("keys") })...)
+		return c.BitOpDiff1(ctx, g.key("dst"), some(g, func() string { return g.key("keys") })...)
 	}},
 	{"bitmap", "BitOpNot", "BITOP", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
-		return c.BitOpNot(ctx, g.key("destination"), g.key("key"))
+		return c.BitOpNot(ctx, g.key("dst"), g.key("key"))
 	}},
 	{"bitmap", "BitOpOne", "BITOP", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
-		return c.BitOpOne(ctx, g.key("destination"), some(g, func() string { return g.key("keys") })...)
+		return c.BitOpOne(ctx, g.key("dst"), some(g, func() string { return g.key("keys") })...)
 	}},
 	{"bitmap", "BitOpOr", "BITOP", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
-		return c.BitOpOr(ctx, g.key("destination"), some(g, func() string { return g.key("keys") })...)
+		return c.BitOpOr(ctx, g.key("dst"), some(g, func() string { return g.key("keys") })...)
 	}},
 	{"bitmap", "BitOpXor", "BITOP", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
-		return c.BitOpXor(ctx, g.key("destination"), some(g, func() string { return g.key("keys") })...)
+		return c.BitOpXor(ctx, g.key("dst"), some(g, func() string { return g.key("keys") })...)
 	}},
 	{"bitmap", "BitPos", "BITPOS", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
 		return c.BitPos(ctx, g.key("key"), g.bit("bit"), g.bitPosOptions()...)
@@ -95,7 +95,7 @@ var Calls = []Call{
 		return c.ClientUnblock(ctx, g.integer("id"), g.clientUnblockOptions()...)
 	}},
 	{"generic", "Copy", "COPY", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
-		return c.Copy(ctx, g.key("source"), g.key("destination"), g.copyOptions()...)
+		return c.Copy(ctx, g.key("src"), g.key("dst"), g.copyOptions()...)
 	}},
 	{"generic", "Del", "DEL", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
 		return c.Del(ctx, some(g, func() string { return g.key("keys") })...)
@@ -164,16 +164,16 @@ var Calls = []Call{
 		return c.Sort(ctx, g.key("key"), g.sortOptions()...)
 	}},
 	{"generic", "SortGet", "SORT", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
-		return c.SortGet(ctx, g.key("key"), g.getPatterns("patterns"), g.sortOptions()...)
+		return c.SortGet(ctx, g.key("key"), some(g, func() string { return g.text("patterns") }), g.sortOptions()...)
 	}},
 	{"generic", "SortRO", "SORT_RO", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
 		return c.SortRO(ctx, g.key("key"), g.sortOptions()...)
 	}},
 	{"generic", "SortROGet", "SORT_RO", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
-		return c.SortROGet(ctx, g.key("key"), g.getPatterns("patterns"), g.sortOptions()...)
+		return c.SortROGet(ctx, g.key("key"), some(g, func() string { return g.text("patterns") }), g.sortOptions()...)
 	}},
 	{"generic", "SortStore", "SORT", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
-		return c.SortStore(ctx, g.key("destination"), g.key("key"), g.sortStoreOptions()...)
+		return c.SortStore(ctx, g.key("dst"), g.key("key"), g.sortStoreOptions()...)
 	}},
 	{"generic", "Touch", "TOUCH", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
 		return c.Touch(ctx, some(g, func() string { return g.key("keys") })...)
@@ -218,10 +218,10 @@ var Calls = []Call{
 		return c.HExists(ctx, g.key("key"), g.text("field"))
 	}},
 	{"hash", "HExpire", "HEXPIRE", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
-		return c.HExpire(ctx, g.key("key"), g.seconds("ttl"), g.fieldNames("fields"), g.expireOptions()...)
+		return c.HExpire(ctx, g.key("key"), g.seconds("ttl"), some(g, func() string { return g.text("fields") }), g.expireOptions()...)
 	}},
 	{"hash", "HExpireAt", "HEXPIREAT", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
-		return c.HExpireAt(ctx, g.key("key"), g.unix("at"), g.fieldNames("fields"), g.expireOptions()...)
+		return c.HExpireAt(ctx, g.key("key"), g.unix("at"), some(g, func() string { return g.text("fields") }), g.expireOptions()...)
 	}},
 	{"hash", "HExpireTime", "HEXPIRETIME", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
 		return c.HExpireTime(ctx, g.key("key"), some(g, func() string { return g.text("fields") })...)
@@ -239,7 +239,7 @@ var Calls = []Call{
 		return c.HGetDel(ctx, g.key("key"), some(g, func() string { return g.text("fields") })...)
 	}},
 	{"hash", "HGetEx", "HGETEX", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
-		return c.HGetEx(ctx, g.key("key"), g.fieldNames("fields"), g.getExOptions()...)
+		return c.HGetEx(ctx, g.key("key"), some(g, func() string { return g.text("fields") }), g.getExOptions()...)
 	}},
 	{"hash", "HIncrBy", "HINCRBY", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
 		return c.HIncrBy(ctx, g.key("key"), g.text("field"), g.integer("n"))
@@ -260,10 +260,10 @@ var Calls = []Call{
 		return c.HPersist(ctx, g.key("key"), some(g, func() string { return g.text("fields") })...)
 	}},
 	{"hash", "HPExpire", "HPEXPIRE", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
-		return c.HPExpire(ctx, g.key("key"), g.millis("ttl"), g.fieldNames("fields"), g.expireOptions()...)
+		return c.HPExpire(ctx, g.key("key"), g.millis("ttl"), some(g, func() string { return g.text("fields") }), g.expireOptions()...)
 	}},
 	{"hash", "HPExpireAt", "HPEXPIREAT", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
-		return c.HPExpireAt(ctx, g.key("key"), g.unixMillis("at"), g.fieldNames("fields"), g.expireOptions()...)
+		return c.HPExpireAt(ctx, g.key("key"), g.unixMillis("at"), some(g, func() string { return g.text("fields") }), g.expireOptions()...)
 	}},
 	{"hash", "HPExpireTime", "HPEXPIRETIME", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
 		return c.HPExpireTime(ctx, g.key("key"), some(g, func() string { return g.text("fields") })...)
@@ -287,7 +287,7 @@ var Calls = []Call{
 		return c.HSetBytes(ctx, g.key("key"), g.text("field"), g.bytes("value"))
 	}},
 	{"hash", "HSetEx", "HSETEX", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
-		return c.HSetEx(ctx, g.key("key"), g.fieldList("fields"), g.hSetExOptions()...)
+		return c.HSetEx(ctx, g.key("key"), some(g, func() command.Field { return g.field("fields") }), g.hSetExOptions()...)
 	}},
 	{"hash", "HSetNX", "HSETNX", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
 		return c.HSetNX(ctx, g.key("key"), g.text("field"), g.text("value"))
@@ -308,22 +308,22 @@ var Calls = []Call{
 		return c.PFCount(ctx, some(g, func() string { return g.key("keys") })...)
 	}},
 	{"hyperloglog", "PFMerge", "PFMERGE", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
-		return nil, c.PFMerge(ctx, g.key("destination"), some(g, func() string { return g.key("sources") })...)
+		return nil, c.PFMerge(ctx, g.key("dst"), some(g, func() string { return g.key("sources") })...)
 	}},
 	{"list", "BLMove", "BLMOVE", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
-		return c.BLMove(ctx, g.wait("wait"), g.key("source"), g.key("destination"), g.side("from"), g.side("to"))
+		return c.BLMove(ctx, g.wait("timeout"), g.key("src"), g.key("dst"), g.side("from"), g.side("to"))
 	}},
 	{"list", "BLMoveBytes", "BLMOVE", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
-		return c.BLMoveBytes(ctx, g.wait("wait"), g.key("source"), g.key("destination"), g.side("from"), g.side("to"))
+		return c.BLMoveBytes(ctx, g.wait("timeout"), g.key("src"), g.key("dst"), g.side("from"), g.side("to"))
 	}},
 	{"list", "BLMPop", "BLMPOP", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
-		return c.BLMPop(ctx, g.wait("wait"), g.side("from"), g.integer("count"), some(g, func() string { return g.key("keys") })...)
+		return c.BLMPop(ctx, g.wait("timeout"), g.side("from"), g.integer("count"), some(g, func() string { return g.key("keys") })...)
 	}},
 	{"list", "BLPop", "BLPOP", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
-		return c.BLPop(ctx, g.wait("wait"), some(g, func() string { return g.key("keys") })...)
+		return c.BLPop(ctx, g.wait("timeout"), some(g, func() string { return g.key("keys") })...)
 	}},
 	{"list", "BRPop", "BRPOP", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
-		return c.BRPop(ctx, g.wait("wait"), some(g, func() string { return g.key("keys") })...)
+		return c.BRPop(ctx, g.wait("timeout"), some(g, func() string { return g.key("keys") })...)
 	}},
 	{"list", "LIndex", "LINDEX", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
 		return c.LIndex(ctx, g.key("key"), g.integer("index"))
@@ -341,10 +341,10 @@ var Calls = []Call{
 		return c.LLen(ctx, g.key("key"))
 	}},
 	{"list", "LMove", "LMOVE", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
-		return c.LMove(ctx, g.key("source"), g.key("destination"), g.side("from"), g.side("to"))
+		return c.LMove(ctx, g.key("src"), g.key("dst"), g.side("from"), g.side("to"))
 	}},
 	{"list", "LMoveBytes", "LMOVE", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
-		return c.LMoveBytes(ctx, g.key("source"), g.key("destination"), g.side("from"), g.side("to"))
+		return c.LMoveBytes(ctx, g.key("src"), g.key("dst"), g.side("from"), g.side("to"))
 	}},
 	{"list", "LMPop", "LMPOP", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
 		return c.LMPop(ctx, g.side("from"), g.integer("count"), some(g, func() string { return g.key("keys") })...)
@@ -578,16 +578,19 @@ var Calls = []Call{
 		return c.SDiff(ctx, some(g, func() string { return g.key("keys") })...)
 	}},
 	{"set", "SDiffStore", "SDIFFSTORE", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
-		return c.SDiffStore(ctx, g.key("destination"), some(g, func() string { return g.key("keys") })...)
+		return c.SDiffStore(ctx, g.key("dst"), some(g, func() string { return g.key("keys") })...)
 	}},
 	{"set", "SInter", "SINTER", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
 		return c.SInter(ctx, some(g, func() string { return g.key("keys") })...)
 	}},
 	{"set", "SInterCard", "SINTERCARD", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
-		return c.SInterCard(ctx, g.integer("limit"), some(g, func() string { return g.key("keys") })...)
+		return c.SInterCard(ctx, some(g, func() string { return g.key("keys") })...)
+	}},
+	{"set", "SInterCardLimit", "SINTERCARD", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.SInterCardLimit(ctx, g.integer("limit"), some(g, func() string { return g.key("keys") })...)
 	}},
 	{"set", "SInterStore", "SINTERSTORE", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
-		return c.SInterStore(ctx, g.key("destination"), some(g, func() string { return g.key("keys") })...)
+		return c.SInterStore(ctx, g.key("dst"), some(g, func() string { return g.key("keys") })...)
 	}},
 	{"set", "SIsMember", "SISMEMBER", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
 		return c.SIsMember(ctx, g.key("key"), g.text("member"))
@@ -599,7 +602,7 @@ var Calls = []Call{
 		return c.SMIsMember(ctx, g.key("key"), some(g, func() string { return g.text("members") })...)
 	}},
 	{"set", "SMove", "SMOVE", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
-		return c.SMove(ctx, g.key("source"), g.key("destination"), g.text("member"))
+		return c.SMove(ctx, g.key("src"), g.key("dst"), g.text("member"))
 	}},
 	{"set", "SPop", "SPOP", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
 		return c.SPop(ctx, g.key("key"))
@@ -620,7 +623,7 @@ var Calls = []Call{
 		return c.SUnion(ctx, some(g, func() string { return g.key("keys") })...)
 	}},
 	{"set", "SUnionStore", "SUNIONSTORE", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
-		return c.SUnionStore(ctx, g.key("destination"), some(g, func() string { return g.key("keys") })...)
+		return c.SUnionStore(ctx, g.key("dst"), some(g, func() string { return g.key("keys") })...)
 	}},
 	{"stream", "XAck", "XACK", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
 		return c.XAck(ctx, g.key("key"), g.text("group"), some(g, func() string { return g.text("ids") })...)
@@ -1047,6 +1050,8 @@ func (g *Guess) hSetExOptions() []command.HSetExOption {
 	return pick(g, "HSetExOption", []choice[command.HSetExOption]{
 		{"IfFieldsAbsent", func() command.HSetExOption { return command.IfFieldsAbsent }},
 		{"IfFieldsPresent", func() command.HSetExOption { return command.IfFieldsPresent }},
+		{"IfHashAbsent", func() command.HSetExOption { return command.IfHashAbsent }},
+		{"IfHashPresent", func() command.HSetExOption { return command.IfHashPresent }},
 		{"EX", func() command.HSetExOption { return command.EX(g.ttlSeconds("ttl")) }},
 		{"PX", func() command.HSetExOption { return command.PX(g.ttlMillis("ttl")) }},
 		{"ExAt", func() command.HSetExOption { return command.ExAt(g.unix("at")) }},
@@ -1315,6 +1320,8 @@ var Options = []string{
 	"GeoSearchStoreOption StoreDist",
 	"HSetExOption IfFieldsAbsent",
 	"HSetExOption IfFieldsPresent",
+	"HSetExOption IfHashAbsent",
+	"HSetExOption IfHashPresent",
 	"LPosOption Rank",
 	"LPosOption MaxComparisons",
 	"FunctionListOption LibraryName",

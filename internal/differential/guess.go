@@ -71,6 +71,8 @@ var values = map[string][]string{
 	".name":                  {"default", "nobody"},
 	"CommandGetKeys.command": {"MGET", "GET"},
 	"ConfigGet.patterns":     {"maxmemory-policy", "maxmemory", "nothing-*"},
+	"SortGet.patterns":       {"#", Tag + "*"},
+	"SortROGet.patterns":     {"#", Tag + "*"},
 	"ClientKill.name":        {"pubsub", "replica"},
 	"ClientList.name":        {"pubsub", "replica"},
 	".yesno":                 {"yes"},

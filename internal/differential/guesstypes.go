@@ -20,18 +20,6 @@ func (g *Guess) field(string) command.Field {
 	return command.Field{Name: g.text("field"), Value: g.text("value")}
 }
 
-func (g *Guess) fieldList(string) command.FieldList {
-	return some(g, func() command.Field { return g.field("") })
-}
-
-func (g *Guess) fieldNames(string) command.FieldNames {
-	return some(g, func() string { return g.text("field") })
-}
-
-func (g *Guess) getPatterns(string) command.GetPatterns {
-	return some(g, func() string { return oneOf(g, "#", Tag+"*") })
-}
-
 func (g *Guess) side(string) command.Side { return oneOf(g, command.Left, command.Right) }
 
 func (g *Guess) bit(string) bool { return g.rng.IntN(2) == 0 }
