@@ -99,6 +99,9 @@ func (call *call) exec(ctx context.Context) error {
 	case splits:
 		return call.runSplit(ctx, until)
 	case call.blocks:
+		if err := call.sayLast(ctx, until); err != nil {
+			return err
+		}
 		until = call.startBlocking(until, now)
 	}
 	c.run(ctx, until, call.alone[:], nil)
@@ -249,7 +252,9 @@ func isErrorReply(frame []byte) bool {
 
 // attempt describes an attempt that came back without a reply, or with an error reply.
 func (call *call) attempt() attempt {
-	a := attempt{slot: call.slot, err: call.wire.Err, sent: call.wire.Sent, repeatable: call.terms.idempotent, script: call.isScript()}
+	// What blocks and writes takes something each time: it is never repeatable.
+	again := call.terms.idempotent && !call.blocks
+	a := attempt{slot: call.slot, err: call.wire.Err, sent: call.wire.Sent, repeatable: again, script: call.isScript()}
 	if call.cmd != nil {
 		a.repeatable = a.repeatable || call.cmd.Repeatable(&call.Request)
 	}

@@ -226,6 +226,9 @@ func (c *core) sendAlone(ctx context.Context, until time.Time, call *call) {
 	}
 	w.Wait(ctx, call.wires[:])
 	if call.blocks && call.borrowed != nil && (!call.keeps || !call.answered()) {
+		if call.isEvicted() {
+			call.borrowed.Drain()
+		}
 		call.node.giveBack(call.borrowed)
 		call.borrowed = nil
 	}
