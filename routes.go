@@ -97,6 +97,7 @@ func (c *core) settleOn(views []*view, asked int, unreachable bool) (installed, 
 		}
 	}
 	c.install.Unlock()
+	c.subscriptions.look()
 	abandon(fenced)
 	return true, changed, why
 }
@@ -129,6 +130,7 @@ func (c *core) movedTo(slot uint16, target Node) *node {
 		fenced = demoted.deposed()
 	}
 	c.install.Unlock()
+	c.subscriptions.look()
 	abandon(fenced)
 	return to
 }
