@@ -18,16 +18,22 @@ func (e *resolveError) Unwrap() error { return e.err }
 
 // dialNode opens a connection to a node of the map.
 func (c *core) dialNode(ctx context.Context, n *node, blocking bool) (*wire.Conn, error) {
+	return c.connectTo(ctx, n, wire.Options{Blocking: blocking, OnSilent: func() { c.suspect(n) }})
+}
+
+// connectTo opens a connection to a node of the map, with opts for what depends on its use.
+func (c *core) connectTo(ctx context.Context, n *node, opts wire.Options) (*wire.Conn, error) {
 	info := n.info()
-	addr := info.Addr()
+	opts.Addr = info.Addr()
 	if c.opts.MapAddr != nil {
-		addr = c.opts.MapAddr(info)
+		opts.Addr = c.opts.MapAddr(info)
 	}
-	return c.dial(ctx, info, wire.Options{
-		Addr: addr, Blocking: blocking,
-		OnSilent: func() { c.suspect(n) },
-		OnLarge:  func(conn *wire.Conn, request []byte) { c.foundLarge(n, conn, request) },
-	})
+	opts.OnLarge = func(conn *wire.Conn, request []byte) { c.foundLarge(n, conn, request) }
+	conn, err := c.dial(ctx, info, opts)
+	if err == nil {
+		c.learnZone(ctx, n, conn)
+	}
+	return conn, err
 }
 
 // dial opens a connection to opts.Addr, within DialTimeout. The credentials are asked for anew.

@@ -1,12 +1,14 @@
 package keyslot
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"fmt"
 	"log/slog"
 	"net"
 	"net/netip"
+	"os"
 	"time"
 )
 
@@ -61,6 +63,13 @@ type Options struct {
 	// RefreshAfter is the age at which the slot map is fetched anew, off the path of the command that noticed.
 	// 60 s by default; negative: never by age.
 	RefreshAfter time.Duration
+
+	// ReadFrom says which nodes answer reads; Primary by default. Client.ReadFrom makes views with another policy.
+	ReadFrom ReadPolicy
+	// AZ is the availability zone that this process runs in, for AZAffinity, spelled as the servers spell theirs: "us-east-1a"
+	// on ElastiCache. By default it is what the environment variable KEYSLOT_AZ says. With a zone, each node is asked for its
+	// own once, on its first connection.
+	AZ string
 
 	// Lazy defers everything New does on the network to the first command, which then returns New's errors.
 	Lazy bool
@@ -189,6 +198,10 @@ func (o Options) withDefaults() (Options, error) {
 			return o, &OptionError{"ClientName", "must be printable ASCII without spaces"}
 		}
 	}
+	if o.ReadFrom > Any {
+		return o, &OptionError{"ReadFrom", fmt.Sprintf("%d is no ReadPolicy", o.ReadFrom)}
+	}
+	o.AZ = cmp.Or(o.AZ, os.Getenv(zoneVariable))
 	if o.Username != "" && o.Password == "" && o.Credentials == nil {
 		return o, &OptionError{"Username", "needs Password or Credentials"}
 	}

@@ -17,6 +17,7 @@ type Call struct {
 	// set by the caller before Send
 	Request  []byte    // one encoded command, copied by Send
 	Asking   bool      // send ASKING in front, in the same write
+	Movable  bool      // GiveBack may return it unanswered
 	Deadline time.Time // when to give up on behalf of a caller whose context has no deadline; zero: never
 
 	// the outcome, read by the caller after Wait
