@@ -71,7 +71,9 @@ func (c *Client) Topology() Topology {
 	if r == nil {
 		return Topology{}
 	}
-	return r.topology(time.Now())
+	t := r.topology(time.Now())
+	r.fillZones(&t)
+	return t
 }
 
 // Do runs any command and returns its reply; args[0] is the command's name. The command table finds its keys and so the

@@ -3,6 +3,7 @@ package keyslot
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -80,6 +81,9 @@ func (t *track) send(ctx context.Context, until time.Time, w *wire.Waiter, calls
 		// The connection was dead or draining before anything was sent on it: a new one is as good, once. For a read another
 		// node is better.
 		t.lane.drop(conn)
+		if t.lane.reading && !errors.Is(err, wire.ErrProbeFailed) {
+			err = fmt.Errorf("%w: %w", errEndedIdle, err)
+		}
 		if t.lane.reading {
 			return err
 		}

@@ -183,7 +183,13 @@ func (p *pick) gather(t tier) {
 }
 
 func (p *pick) consider(n *node, via *lane, near bool) {
-	if p.found == maxCandidates || near && n.zone() != p.core.opts.AZ || p.isResting(n) {
+	if p.found == maxCandidates || p.isResting(n) {
+		return
+	}
+	if near && n.zone() != p.core.opts.AZ {
+		if via.reading && n.saidZone.Load() == nil && via.small.conn.Load() == nil {
+			p.dials(via) // its zone may turn out to be this one
+		}
 		return
 	}
 	switch {
@@ -244,20 +250,19 @@ func (p *pick) ails(n *node) bool {
 	if took < sickLatency {
 		return false
 	}
-	if p.shard.primary >= 0 && p.isFaster(p.shard.primary, took) {
-		return true
-	}
 	for _, i := range p.shard.replicas {
-		if p.isFaster(i, took) {
+		other := p.routes.nodes[i]
+		// One that has not been timed yet is worth a try.
+		untried := other.reading.latency.Load() == 0 && other.reading.lane(p.slot).small.conn.Load() != nil
+		if other != n && (untried || p.isFaster(other, took)) {
 			return true
 		}
 	}
-	return false
+	return p.shard.primary >= 0 && p.isFaster(p.routes.nodes[p.shard.primary], took)
 }
 
-// isFaster reports whether a node of the map is known to answer in a fraction of the time.
-func (p *pick) isFaster(i int, took int64) bool {
-	n := p.routes.nodes[i]
+// isFaster reports whether a node is known to answer in a fraction of the time.
+func (p *pick) isFaster(n *node, took int64) bool {
 	theirs := n.reading.latency.Load()
 	return theirs > 0 && took > sickFactor*theirs && !p.isResting(n)
 }

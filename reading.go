@@ -25,6 +25,7 @@ const (
 
 var (
 	errSilentReplica = errors.New("the replica stopped answering")
+	errEndedIdle     = errors.New("the connection had ended before")
 	errSlowReplica   = errors.New("the replica could not be connected to soon enough")
 )
 
@@ -78,7 +79,7 @@ func (d *reading) took(ns int64) {
 	case ns > old:
 		next = old + (min(ns, 8*old)-old)/8
 	default:
-		next = (old + next) / 2
+		next = (old + 3*next) / 4
 	}
 	d.latency.Store(next)
 }
@@ -121,10 +122,16 @@ func (c *core) leaveReplica(call *call, v verdict) pause {
 		if strict {
 			wait = clusterWait
 		}
+	case errors.Is(call.lost, errEndedIdle): // as servers end idle connections, which says nothing of the replica
+		_, _ = n.reading.lane(call.slot).small.startDial()
 	default:
 		n.reading.rest(c.now())
-		if call.lost == nil && v.refresh { // by the time it answers again, it has to show its role anew
-			n.reading.lane(call.slot).renew(call.wire.Via())
+		via := n.reading.lane(call.slot)
+		switch conn := call.wire.Via(); {
+		case call.lost == nil && v.refresh: // by the time it answers again, it has to show its role anew
+			via.renew(conn)
+		case call.wire.Sent && conn.Err() != nil:
+			via.drop(conn)
 		}
 	}
 	if strict && call.attempts > freeResends {

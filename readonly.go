@@ -89,10 +89,12 @@ func (c *core) admit(ctx context.Context, n *node, conn *wire.Conn) error {
 func unfitness(role resp.Value, listed bool) string {
 	e := role.Elems
 	switch {
+	case isError(role) && !isHidden(role.Str):
+		return short(role.Str)
 	case isError(role) && listed:
 		return ""
 	case isError(role):
-		return "it does not tell its role, and has not been listed as a replica twice: " + short(role.Str)
+		return "it does not tell its role, and no two maps have listed it as a replica since: " + short(role.Str)
 	case role.Kind != resp.Array || len(e) < 3:
 		return "its answer to ROLE makes no sense"
 	case e[0].Str == "master":
@@ -103,6 +105,11 @@ func unfitness(role resp.Value, listed bool) string {
 		return fmt.Sprintf("the state of its link to its primary is %q", short(e[3].Str))
 	}
 	return ""
+}
+
+// isHidden reports whether an error reply means that an ACL or a service keeps a command from clients.
+func isHidden(reply string) bool {
+	return strings.HasPrefix(reply, "NOPERM ") || strings.HasPrefix(reply, "ERR unknown command")
 }
 
 // short cuts what a server says for an error message.

@@ -19,7 +19,7 @@ type Node struct {
 	Port int
 	// Hostname and IP are what the node announces beside Host; empty when it announces none (servers older than 7.0).
 	Hostname, IP string
-	// AZ is the availability zone, where the server tells (Valkey 9.1).
+	// AZ is the availability zone, where the topology tells (Valkey 9.1), or else the node did (see Options.AZ).
 	AZ string
 }
 
