@@ -72,7 +72,7 @@ func (c *Client) Topology() Topology {
 		return Topology{}
 	}
 	t := r.topology(time.Now())
-	r.fillZones(&t)
+	r.describe(&t, c.core.now())
 	return t
 }
 
@@ -117,6 +117,7 @@ type core struct {
 	asks      sync.WaitGroup // entries of races
 	larges    *largeRequests
 	asked     askedSlots
+	errands   errands
 
 	routes  atomic.Pointer[routes] // the installed map; nil before the first
 	fresh   atomic.Int64           // until when the map is young enough: nanoseconds since born
@@ -178,6 +179,7 @@ func (c *core) close() {
 		c.refresher.close()
 		c.resolver.close()
 		c.pool.close()
+		c.errands.close()
 		c.asks.Wait()
 		c.pool.waitConns()
 	})

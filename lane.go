@@ -222,7 +222,7 @@ func (l *lane) forget(conn *wire.Conn) bool {
 func (l *lane) drop(conn *wire.Conn) {
 	if l.forget(conn) {
 		if l.reading {
-			l.node.reading.maps.Store(0)
+			l.node.reading.distrust()
 		}
 		l.node.lost(conn)
 	}

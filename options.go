@@ -70,6 +70,10 @@ type Options struct {
 	// on ElastiCache. By default it is what the environment variable KEYSLOT_AZ says. With a zone, each node is asked for its
 	// own once, on its first connection.
 	AZ string
+	// MaxLag, if not 0, is how old what a replica answers may be, at least 100 ms: a replica that is not known to have all
+	// that its primary had so long ago is not read from. Replicas in use and their primaries are asked (INFO) four times within
+	// that time, at most ten times a second each, and only while reads go on. Topology shows what came of it.
+	MaxLag time.Duration
 
 	// Lazy defers everything New does on the network to the first command, which then returns New's errors.
 	Lazy bool
@@ -200,6 +204,9 @@ func (o Options) withDefaults() (Options, error) {
 	}
 	if o.ReadFrom > Any {
 		return o, &OptionError{"ReadFrom", fmt.Sprintf("%d is no ReadPolicy", o.ReadFrom)}
+	}
+	if o.MaxLag != 0 && o.MaxLag < minLagPoll {
+		return o, &OptionError{"MaxLag", fmt.Sprintf("%v is less than %v", o.MaxLag, minLagPoll)}
 	}
 	o.AZ = cmp.Or(o.AZ, os.Getenv(zoneVariable))
 	if o.Username != "" && o.Password == "" && o.Credentials == nil {

@@ -76,6 +76,7 @@ func (c *core) routeRead(r *routes, call *call, f *flight) error {
 		call.node = r.nodes[s.primary]
 		return nil
 	}
+	c.watchLag(r, s)
 	n := f.readerOf(s, policy)
 	if n == nil {
 		p := pick{core: c, routes: r, shard: s, slot: call.slot}
@@ -194,11 +195,12 @@ func (p *pick) consider(n *node, via *lane, near bool) {
 	}
 	switch {
 	case n.reading.inFlight.Load() >= int32(p.core.opts.MaxInFlight):
+	case via.small.conn.Load() != nil && via.reading && !p.isFresh(n):
 	case via.small.conn.Load() != nil:
 		p.fit[p.found] = n
 		p.found++
 	case via.reading && p.dials(via), !via.reading:
-		if p.undialled == nil {
+		if p.undialled == nil && (!via.reading || p.core.opts.MaxLag == 0) {
 			p.undialled = n
 		}
 	}
@@ -272,5 +274,9 @@ func (p *pick) anyReplica() *node {
 	if len(p.shard.replicas) == 0 {
 		return nil
 	}
-	return p.routes.nodes[p.shard.replicas[rand.IntN(len(p.shard.replicas))]]
+	n := p.routes.nodes[p.shard.replicas[rand.IntN(len(p.shard.replicas))]]
+	if !p.isFresh(n) {
+		return nil
+	}
+	return n
 }

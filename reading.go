@@ -40,6 +40,8 @@ type reading struct {
 	ills       atomic.Int32 // rests in a row
 	maps       atomic.Int32 // the newest maps in a row that list it as a replica, since its last connection was lost
 	refused    atomic.Pointer[string]
+	upTo       atomic.Int64 // it has what its primary had at this time (see core.now); 0: not known
+	lag        lagWatch     // of its own replicas
 }
 
 func (d *reading) init(n *node, retired bool) {
@@ -204,7 +206,14 @@ func (d *reading) isConnected() bool {
 	return false
 }
 
+// distrust forgets what was known of the replica's data: it may have lost them.
+func (d *reading) distrust() {
+	d.maps.Store(0)
+	d.upTo.Store(0)
+}
+
 func (d *reading) dismiss() {
+	d.upTo.Store(0)
 	for i := range d.lanes {
 		for _, conn := range d.lanes[i].conns(false) {
 			d.lanes[i].renew(conn)

@@ -64,6 +64,9 @@ type Shard struct {
 	// Primary is the zero Node while no usable address of it is known.
 	Primary  Node
 	Replicas []Node
+	// Lag says of each of Replicas how old what it answers may be; -1 while that is not known. It is measured under
+	// Options.MaxLag, for replicas that are read from.
+	Lag []time.Duration
 	// Slots in ascending order, adjacent ranges joined.
 	Slots []SlotRange
 }

@@ -43,26 +43,6 @@ func (c *core) askZone(ctx context.Context, conn *wire.Conn) (az string, ok bool
 	if err != nil {
 		return "", false
 	}
-	text, _ := textOf(replies[0])
-	for line := range strings.Lines(text) {
-		if name, value, _ := strings.Cut(strings.TrimRight(line, "\r\n"), ":"); name == "availability_zone" {
-			return strings.Clone(value[:min(len(value), maxNameLen)]), true
-		}
-	}
-	return "", true
-}
-
-// fillZones adds to t, made of r, the zones that the map does not tell.
-func (r *routes) fillZones(t *Topology) {
-	zones := make(map[string]string, len(r.nodes))
-	for _, n := range r.nodes {
-		zones[n.addr()] = n.zone()
-	}
-	for i := range t.Shards {
-		s := &t.Shards[i]
-		s.Primary.AZ = zones[s.Primary.Addr()]
-		for j := range s.Replicas {
-			s.Replicas[j].AZ = zones[s.Replicas[j].Addr()]
-		}
-	}
+	az, _ = infoField(replies[0], "availability_zone")
+	return az, true
 }
