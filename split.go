@@ -232,6 +232,7 @@ func (call *call) join() {
 		call.err = call.fail(NotExecuted, errNoOwner)
 		return
 	}
+	call.Reordered = slices.ContainsFunc(s.parts, func(p part) bool { return p.Reordered })
 	if call.err = s.failures(call); call.err != nil {
 		return
 	}

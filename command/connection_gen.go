@@ -4,6 +4,7 @@ package command
 
 import (
 	"context"
+	"time"
 )
 
 // Ping returns nil when a node of the cluster answered PING: one primary, any of them.
@@ -22,3 +23,322 @@ func (c *Call) ping() *Call {
 	c.Request.Arg("PING")
 	return c
 }
+
+// Echo returns message, from one primary, any of them.
+//
+// ECHO (since 1.0.0): O(1), to the primary of its keys' slot, or any primary where it has none.
+func (c Commands) Echo(ctx context.Context, message string) (string, error) {
+	return run(ctx, c.begin().echo(message), text)
+}
+
+// Echo queues ECHO: see Commands.Echo.
+func (q *Queued) Echo(message string) *Future[string] {
+	return queue(q, q.begin().echo(message), text)
+}
+
+func (c *Call) echo(message string) *Call {
+	c.Request.Arg("ECHO")
+	c.Request.Arg(message)
+	return c
+}
+
+// ClientList returns the connections of the node that answers, one a line, as the server describes them. Use a view for one
+// node to say which: client.On(keyslot.ToNode(id)).
+//
+// CLIENT LIST (since 2.4.0): O(n), to the primary of its keys' slot, or any primary where it has none.
+func (c Commands) ClientList(ctx context.Context, opts ...ClientListOption) (string, error) {
+	return run(ctx, c.begin().clientList(opts), text)
+}
+
+// ClientList queues CLIENT LIST: see Commands.ClientList.
+func (q *Queued) ClientList(opts ...ClientListOption) *Future[string] {
+	return queue(q, q.begin().clientList(opts), text)
+}
+
+func (c *Call) clientList(opts []ClientListOption) *Call {
+	c.Request.Arg("CLIENT")
+	c.Request.Arg("LIST")
+	c.clientListOptions(opts)
+	return c
+}
+
+// ClientKill closes the connections of the node that answers which match all filters, and returns how many they were. Use a
+// view to say which nodes. It may close this client's own connections, unless SkipMe says otherwise; by default they are
+// spared only where the command came over them.
+//
+// CLIENT KILL (since 2.4.0): O(n), to the primary of its keys' slot, or any primary where it has none.
+func (c Commands) ClientKill(ctx context.Context, opts ...ClientKillOption) (int64, error) {
+	return run(ctx, c.begin().clientKill(opts), integer)
+}
+
+// ClientKill queues CLIENT KILL: see Commands.ClientKill.
+func (q *Queued) ClientKill(opts ...ClientKillOption) *Future[int64] {
+	return queue(q, q.begin().clientKill(opts), integer)
+}
+
+func (c *Call) clientKill(opts []ClientKillOption) *Call {
+	c.Request.Arg("CLIENT")
+	c.Request.Arg("KILL")
+	c.clientKillOptions(opts)
+	return c
+}
+
+// ClientPause holds all commands of clients back for d, in milliseconds, on the node that answers; with WritesOnly only those
+// that may write. Use a view to say which nodes.
+//
+// CLIENT PAUSE (since 3.0.0): O(1), to the primary of its keys' slot, or any primary where it has none.
+func (c Commands) ClientPause(ctx context.Context, d time.Duration, opts ...ClientPauseOption) error {
+	return only(run(ctx, c.begin().clientPause(d, opts), nothing))
+}
+
+// ClientPause queues CLIENT PAUSE: see Commands.ClientPause.
+func (q *Queued) ClientPause(d time.Duration, opts ...ClientPauseOption) *Future[struct{}] {
+	return queue(q, q.begin().clientPause(d, opts), nothing)
+}
+
+func (c *Call) clientPause(d time.Duration, opts []ClientPauseOption) *Call {
+	c.Request.Arg("CLIENT")
+	c.Request.Arg("PAUSE")
+	c.millis(d)
+	c.clientPauseOptions(opts)
+	return c
+}
+
+// ClientUnpause ends ClientPause on the node that answers. Use a view to say which nodes.
+//
+// CLIENT UNPAUSE (since 6.2.0): O(n) of the paused clients, to the primary of its keys' slot, or any primary where it has none.
+func (c Commands) ClientUnpause(ctx context.Context) error {
+	return only(run(ctx, c.begin().clientUnpause(), nothing))
+}
+
+// ClientUnpause queues CLIENT UNPAUSE: see Commands.ClientUnpause.
+func (q *Queued) ClientUnpause() *Future[struct{}] {
+	return queue(q, q.begin().clientUnpause(), nothing)
+}
+
+func (c *Call) clientUnpause() *Call {
+	c.Request.Arg("CLIENT")
+	c.Request.Arg("UNPAUSE")
+	return c
+}
+
+// ClientUnblock ends the blocking command of the connection with that id, as if its timeout had passed, and reports whether
+// there was one. Ids are a node's own: use a view to say which node.
+//
+// CLIENT UNBLOCK (since 5.0.0): O(log(n)) of the connections, to the primary of its keys' slot, or any primary where it has none.
+func (c Commands) ClientUnblock(ctx context.Context, id int64, opts ...ClientUnblockOption) (bool, error) {
+	return run(ctx, c.begin().clientUnblock(id, opts), flag)
+}
+
+// ClientUnblock queues CLIENT UNBLOCK: see Commands.ClientUnblock.
+func (q *Queued) ClientUnblock(id int64, opts ...ClientUnblockOption) *Future[bool] {
+	return queue(q, q.begin().clientUnblock(id, opts), flag)
+}
+
+func (c *Call) clientUnblock(id int64, opts []ClientUnblockOption) *Call {
+	c.Request.Arg("CLIENT")
+	c.Request.Arg("UNBLOCK")
+	c.Request.ArgInt(id)
+	c.clientUnblockOptions(opts)
+	return c
+}
+
+// ClientListOption is an optional argument of ClientList: OfType or OfIDs.
+type ClientListOption interface{ clientListOption() }
+
+func (c *Call) clientListOptions(opts []ClientListOption) {
+	for _, o := range opts {
+		switch o := o.(type) {
+		case ofTypeOption:
+			o.encode(c)
+		case ofIDsOption:
+			o.encode(c)
+		}
+	}
+}
+
+// ClientKillOption is a filter of ClientKill: OfType, OfAddr, OfLocalAddr, OfUser, OfID, OfMaxAge, SkipMe.
+type ClientKillOption interface{ clientKillOption() }
+
+func (c *Call) clientKillOptions(opts []ClientKillOption) {
+	for _, o := range opts {
+		switch o := o.(type) {
+		case ofTypeOption:
+			o.encode(c)
+		case ofIDOption:
+			o.encode(c)
+		case ofAddrOption:
+			o.encode(c)
+		case ofLocalAddrOption:
+			o.encode(c)
+		case ofUserOption:
+			o.encode(c)
+		case ofMaxAgeOption:
+			o.encode(c)
+		case skipMeOption:
+			o.encode(c)
+		}
+	}
+}
+
+// ClientPauseOption is the optional argument of ClientPause: WritesOnly.
+type ClientPauseOption interface{ clientPauseOption() }
+
+func (c *Call) clientPauseOptions(opts []ClientPauseOption) {
+	for _, o := range opts {
+		switch o := o.(type) {
+		case writesOnlyOption:
+			o.encode(c)
+		}
+	}
+}
+
+// ClientUnblockOption is the optional argument of ClientUnblock: WithError.
+type ClientUnblockOption interface{ clientUnblockOption() }
+
+func (c *Call) clientUnblockOptions(opts []ClientUnblockOption) {
+	for _, o := range opts {
+		switch o := o.(type) {
+		case withErrorOption:
+			o.encode(c)
+		}
+	}
+}
+
+// OfType is for connections of a type: "normal", "replica", "pubsub" or "master" (as servers spell it).
+func OfType(name string) ofTypeOption { return ofTypeOption{name} }
+
+type ofTypeOption struct {
+	name string
+}
+
+func (o ofTypeOption) encode(c *Call) {
+	c.Request.Arg("TYPE")
+	c.Request.Arg(o.name)
+}
+
+func (ofTypeOption) clientListOption() {}
+
+func (ofTypeOption) clientKillOption() {}
+
+// OfIDs is for connections with one of these ids.
+func OfIDs(ids ...int64) ofIDsOption { return ofIDsOption{ids} }
+
+type ofIDsOption struct {
+	ids []int64
+}
+
+func (o ofIDsOption) encode(c *Call) {
+	c.Request.Arg("ID")
+	for _, v := range o.ids {
+		c.Request.ArgInt(v)
+	}
+}
+
+func (ofIDsOption) clientListOption() {}
+
+// OfID is for the connection with this id.
+func OfID(id int64) ofIDOption { return ofIDOption{id} }
+
+type ofIDOption struct {
+	id int64
+}
+
+func (o ofIDOption) encode(c *Call) {
+	c.Request.Arg("ID")
+	c.Request.ArgInt(o.id)
+}
+
+func (ofIDOption) clientKillOption() {}
+
+// OfAddr is for the connection from this address, host:port.
+func OfAddr(addr string) ofAddrOption { return ofAddrOption{addr} }
+
+type ofAddrOption struct {
+	addr string
+}
+
+func (o ofAddrOption) encode(c *Call) {
+	c.Request.Arg("ADDR")
+	c.Request.Arg(o.addr)
+}
+
+func (ofAddrOption) clientKillOption() {}
+
+// OfLocalAddr is for connections to this address of the node, host:port.
+func OfLocalAddr(addr string) ofLocalAddrOption { return ofLocalAddrOption{addr} }
+
+type ofLocalAddrOption struct {
+	addr string
+}
+
+func (o ofLocalAddrOption) encode(c *Call) {
+	c.Request.Arg("LADDR")
+	c.Request.Arg(o.addr)
+}
+
+func (ofLocalAddrOption) clientKillOption() {}
+
+// OfUser is for connections logged in as this user.
+func OfUser(name string) ofUserOption { return ofUserOption{name} }
+
+type ofUserOption struct {
+	name string
+}
+
+func (o ofUserOption) encode(c *Call) {
+	c.Request.Arg("USER")
+	c.Request.Arg(o.name)
+}
+
+func (ofUserOption) clientKillOption() {}
+
+// OfMaxAge is for connections older than age, in whole seconds (Redis 7.4, Valkey 8.0).
+func OfMaxAge(age time.Duration) ofMaxAgeOption { return ofMaxAgeOption{age} }
+
+type ofMaxAgeOption struct {
+	age time.Duration
+}
+
+func (o ofMaxAgeOption) encode(c *Call) {
+	c.Request.Arg("MAXAGE")
+	c.seconds(o.age)
+}
+
+func (ofMaxAgeOption) clientKillOption() {}
+
+// SkipMe spares the connection that the command comes over, with "yes", or not, with "no".
+func SkipMe(yesno string) skipMeOption { return skipMeOption{yesno} }
+
+type skipMeOption struct {
+	yesno string
+}
+
+func (o skipMeOption) encode(c *Call) {
+	c.Request.Arg("SKIPME")
+	c.Request.Arg(o.yesno)
+}
+
+func (skipMeOption) clientKillOption() {}
+
+// WritesOnly lets reads through.
+const WritesOnly writesOnlyOption = "WRITE"
+
+type writesOnlyOption string
+
+func (writesOnlyOption) encode(c *Call) {
+	c.Request.Arg("WRITE")
+}
+
+func (writesOnlyOption) clientPauseOption() {}
+
+// WithError ends the command with an error, -UNBLOCKED, in place of its timeout.
+const WithError withErrorOption = "ERROR"
+
+type withErrorOption string
+
+func (withErrorOption) encode(c *Call) {
+	c.Request.Arg("ERROR")
+}
+
+func (withErrorOption) clientUnblockOption() {}

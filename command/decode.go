@@ -199,10 +199,16 @@ func tree[T any](c *Call, read func(Reply) (T, error)) (value T, err error) {
 	if err != nil {
 		return value, err
 	}
-	if value, err = read(whole); err != nil && !errors.Is(err, Nil) {
-		err = &Error{Command: string(c.Request.At(0)), Slot: NoSlot, Outcome: Answered, Err: err}
+	if whole.IsNil() {
+		return value, Nil
 	}
-	return value, err
+	if value, err = read(whole); err == nil {
+		return value, nil
+	}
+	if errors.Is(err, Nil) { // something inside is missing
+		err = &TypeError{Want: "more than there is", Got: kindName(resp.Null)}
+	}
+	return value, &Error{Command: string(c.Request.At(0)), Slot: NoSlot, Outcome: Answered, Err: err}
 }
 
 func reply(c *Call, _ *packer) (Reply, error) {

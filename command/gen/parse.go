@@ -45,6 +45,7 @@ type method struct {
 type param struct {
 	name, kind string
 	variadic   bool
+	slice      bool
 }
 
 // option is one optional argument.
@@ -194,10 +195,11 @@ func parseParams(list string) ([]param, error) {
 			return nil, fmt.Errorf("parameter %q has no type", field)
 		}
 		kind, variadic := strings.CutPrefix(kind, "...")
+		kind, slice := strings.CutPrefix(kind, "[]")
 		if goTypes[kind] == "" && !token.IsExported(kind) {
 			return nil, fmt.Errorf("unknown type %s", kind)
 		}
-		params = append(params, param{name, kind, variadic})
+		params = append(params, param{name, kind, variadic, slice})
 	}
 	return params, nil
 }

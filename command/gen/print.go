@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"go/format"
 	"slices"
@@ -12,7 +13,7 @@ import (
 
 // goTypes are the Go types of the parameters that are not types of package command.
 var goTypes = map[string]string{
-	"key": "string", "string": "string", "bytes": "[]byte", "int": "int64", "float": "float64",
+	"key": "string", "string": "string", "bytes": "[]byte", "int": "int64", "float": "float64", "bit": "bool",
 	"seconds": "time.Duration", "millis": "time.Duration", "ttlSeconds": "time.Duration", "ttlMillis": "time.Duration",
 	"wait": "time.Duration", "waitMillis": "time.Duration",
 	"unix": "time.Time", "unixMillis": "time.Time",
@@ -21,7 +22,7 @@ var goTypes = map[string]string{
 // encodings append a parameter to the request.
 var encodings = map[string]string{
 	"key": "c.Request.Key(%s)", "string": "c.Request.Arg(%s)", "bytes": "c.Request.ArgBytes(%s)",
-	"int": "c.Request.ArgInt(%s)", "float": "c.Request.ArgFloat(%s)",
+	"int": "c.Request.ArgInt(%s)", "float": "c.Request.ArgFloat(%s)", "bit": "c.bit(%s)",
 	"seconds": "c.seconds(%s)", "millis": "c.millis(%s)", "ttlSeconds": "c.ttlSeconds(%s)", "ttlMillis": "c.ttlMillis(%s)",
 	"wait": "c.wait(%s)", "waitMillis": "c.waitMillis(%s)",
 	"unix": "c.unix(%s)", "unixMillis": "c.unixMillis(%s)",
@@ -95,7 +96,7 @@ func printWire(out *bytes.Buffer, wire []string, params []param, prefix string) 
 			fmt.Fprintf(out, "c.Request.ArgInt(int64(len(%s%s)))\n", prefix, name)
 		case strings.HasSuffix(params[i].kind, "Option"):
 			fmt.Fprintf(out, "c.%ss(%s%s)\n", lowerFirst(params[i].kind), prefix, name)
-		case params[i].variadic:
+		case params[i].variadic || params[i].slice:
 			fmt.Fprintf(out, "for _, v := range %s%s {\n%s\n}\n", prefix, name, params[i].encoding("v"))
 		default:
 			fmt.Fprintf(out, "%s\n", params[i].encoding(prefix+name))
@@ -111,10 +112,11 @@ func (p param) encoding(value string) string {
 }
 
 func (p param) goType() string {
-	if t := goTypes[p.kind]; t != "" {
-		return t
+	t := cmp.Or(goTypes[p.kind], p.kind)
+	if p.slice {
+		return "[]" + t
 	}
-	return p.kind
+	return t
 }
 
 // signature is the parameters behind ctx; those of one type share it.
@@ -229,7 +231,7 @@ func destination(cmd *spec.Command, params []param) string {
 		return "to every primary"
 	case cmd.Request == spec.RequestAllNodes && i < 0:
 		return "to every node"
-	case i >= 0 && params[i].variadic:
+	case i >= 0 && (params[i].variadic || params[i].slice):
 		return "to the primary of the slot that all keys share" + replica
 	case i >= 0:
 		return fmt.Sprintf("to the primary of %s's slot%s", params[i].name, replica)

@@ -22,15 +22,11 @@ func Open(frame []byte) (e Elements, ok bool) {
 func OpenPairs(frame []byte) (e Elements, ok bool) {
 	d := newDecoder(frame)
 	h, err := d.valueHead(0)
-	switch {
-	case err != nil || h.n < 0:
+	pairs := err == nil && (h.kind == Map || h.kind == Array)
+	if !pairs || h.n < 0 || h.n > d.room || h.n%2 != 0 {
 		return Elements{}, false
-	case h.kind == Map && h.n <= d.room/2:
-		return Elements{rest: frame[d.pos:], left: 2 * h.n}, true
-	case h.kind == Array && h.n%2 == 0 && h.n <= d.room:
-		return Elements{rest: frame[d.pos:], left: h.n}, true
 	}
-	return Elements{}, false
+	return Elements{rest: frame[d.pos:], left: h.n}, true
 }
 
 // Left returns how many elements are still to come; it is never more than the frame has room for.
