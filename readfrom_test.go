@@ -288,3 +288,17 @@ func TestABlackHoleInPlaceOfAReplicaHoldsUpNobody(t *testing.T) {
 		require.LessOrEqual(t, time.Since(f.began), 500*time.Millisecond)
 	})
 }
+
+func TestAReplicaThatRefusesRestsLongerEachTime(t *testing.T) {
+	readStory(t, keyslot.Options{ReadFrom: keyslot.PreferReplica}, three[:2], nil, func(t *testing.T, f *flock) {
+		f.warm(t)
+		f.node[replica1].On("GET", fakenode.Reaction{Send: "-BUSY Redis is busy running a script.\r\n"})
+		for range 1000 {
+			require.Equal(t, primary, f.get(t))
+			time.Sleep(10 * time.Millisecond)
+		}
+		refused := len(sent(f.node[replica1], "GET"))
+		require.Greater(t, refused, 4)
+		require.Less(t, refused, 15)
+	})
+}
