@@ -117,6 +117,7 @@ type core struct {
 	asks      sync.WaitGroup // entries of races
 	larges    *largeRequests
 	asked     askedSlots
+	spreads   atomic.Bool // somebody reads by another policy than Primary
 	errands   errands
 
 	routes  atomic.Pointer[routes] // the installed map; nil before the first
@@ -140,6 +141,7 @@ func newCore(opts Options) (*core, error) {
 	c := &core{opts: opts, endpoints: endpoints, born: time.Now(), done: make(chan struct{})}
 	c.terms = terms{core: c, timeout: opts.CommandTimeout, reads: opts.ReadFrom}
 	c.larges = newLargeRequests()
+	c.spreads.Store(opts.ReadFrom != Primary)
 	c.running.empty = make(chan struct{})
 	c.idle.New = func() any { return newCall(c) }
 	c.flights.New = func() any { return newFlight(c) }
@@ -394,7 +396,9 @@ func (c *core) redirect(call *call, v verdict) (to *node, asking bool) {
 	from := call.node.info()
 	target := v.target.node(from)
 	if v.ask {
-		c.asked.note(v.target.slot, c.now())
+		if c.spreads.Load() {
+			c.asked.note(v.target.slot, c.now())
+		}
 		to = c.nodeAt(target)
 	} else {
 		to = c.movedTo(v.target.slot, target)

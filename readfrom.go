@@ -33,13 +33,16 @@ const (
 )
 
 // ReadFrom returns a view of the client whose reads go where policy says; an unknown policy is Primary. Reads of one slot keep
-// no order with each other, nor with the writes of the same pipeline. It shares everything with the client, costs one small
-// allocation, and is made to be kept. It does not block.
+// no order with each other, nor with the writes of the same pipeline; an ordered pipeline reads from primaries. The view
+// shares everything with the client, costs one small allocation, and is made to be kept. ReadFrom does not block.
 func (c *Client) ReadFrom(policy ReadPolicy) *Client {
 	t := *c.terms
 	t.reads = policy
 	if policy > Any {
 		t.reads = Primary
+	}
+	if t.reads != Primary {
+		c.core.spreads.Store(true)
 	}
 	return c.on(t)
 }

@@ -302,3 +302,18 @@ func TestAReplicaThatRefusesRestsLongerEachTime(t *testing.T) {
 		require.Less(t, refused, 15)
 	})
 }
+
+func TestAnOrderedPipelineReadsFromPrimaries(t *testing.T) {
+	readStory(t, keyslot.Options{ReadFrom: keyslot.PreferReplica}, three[:2], nil, func(t *testing.T, f *flock) {
+		f.warm(t)
+		f.node[primary].On("SET", fakenode.Reaction{Send: "+OK\r\n"})
+		p := f.client.Pipeline()
+		p.Set("key", "v")
+		read := p.Get("key")
+		p.Ordered()
+		require.NoError(t, p.Exec(t.Context()))
+		who, err := read.Get()
+		require.NoError(t, err)
+		require.Equal(t, primary, who, "it has to see what the pipeline wrote")
+	})
+}

@@ -110,8 +110,8 @@ func (call *call) ends() {
 	}
 }
 
-// leaveReplica lets a read go elsewhere that a replica left unanswered, and the replica rest. What v made of it is the
-// replica's word, which may be old, so it changes no map: the primary knows better.
+// leaveReplica lets a read go elsewhere that a replica left unanswered, and the replica rest. A replica's word may be old, so
+// its MOVED changes no map: the primary knows better.
 func (c *core) leaveReplica(call *call, v verdict) pause {
 	strict := call.terms.reads == Replica
 	call.spurned = !strict
@@ -170,6 +170,9 @@ func (c *core) silentReplica(n *node) {
 // reviewReplicas follows the change from one map to the next: who is no replica any more, or one of another shard, is read from
 // no longer until it has shown its role anew. install is held.
 func (c *core) reviewReplicas(old, next *routes) {
+	if old != nil && len(old.shards) == len(next.shards) && len(old.shards) > 0 && &old.shards[0] == &next.shards[0] {
+		return // a slot has moved, and no node has another role
+	}
 	for _, n := range next.nodes {
 		if !n.reading.isConnected() {
 			continue
