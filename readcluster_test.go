@@ -135,7 +135,7 @@ func readsOf(t *testing.T, cluster *realcluster.Cluster, n *realcluster.Node) (t
 func TestReadsFromReplicasOutlastWhatHappensToClusters(t *testing.T) {
 	onEngines(t, realcluster.Options{}, func(t *testing.T, cluster *realcluster.Cluster) {
 		ctx := t.Context()
-		client := connect(t, keyslot.Options{Endpoints: cluster.Addrs()[:1]})
+		client := connect(t, keyslot.Options{Endpoints: cluster.Addrs()[:1], CommandTimeout: 15 * time.Second})
 		r := startReaders(t, cluster, client)
 		r.goOn(t, 5000, "at rest")
 		require.Zero(t, r.missing.Load())
@@ -168,6 +168,10 @@ func TestReadsFromReplicasOutlastWhatHappensToClusters(t *testing.T) {
 		r.goOn(t, 3000, "a killed replica")
 		require.NoError(t, cluster.Node(5).Restart(ctx))
 		r.goOn(t, 3000, "a restarted replica")
+		require.NoError(t, cluster.WaitHealthy(ctx))
+		require.NoError(t, cluster.Node(2).Kill())
+		require.NoError(t, cluster.WaitRole(ctx, cluster.Node(5), "primary"))
+		r.goOn(t, 3000, "a killed primary")
 		require.Equal(t, missing, r.missing.Load())
 	})
 }
