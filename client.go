@@ -317,6 +317,9 @@ func (c *core) judge(call *call) (goesOn bool) {
 		call.ends()
 	}
 	if call.answered() {
+		if call.readonly && c.doubts(call) {
+			return true
+		}
 		call.Frame = call.wire.Reply
 		if call.large {
 			c.larges.answered(call.wire.Request, call.Frame)
@@ -395,6 +398,7 @@ const (
 func (c *core) redirect(call *call, v verdict) (to *node, asking bool) {
 	from := call.node.info()
 	target := v.target.node(from)
+	c.asked.redirected(c.now())
 	if v.ask {
 		if c.spreads.Load() {
 			c.asked.note(v.target.slot, c.now())

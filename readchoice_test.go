@@ -213,3 +213,27 @@ func TestAReplicaThatChangesItsRoleIsConnectedAnew(t *testing.T) {
 		require.Len(t, sent(f.node[replica1], "ROLE"), 2)
 	})
 }
+
+// A client that only reads from Redis 7 replicas never sees an ASK; but a redirect says that slots are moving.
+func TestAnEmptyAnswerIsDoubtedWhileSlotsMove(t *testing.T) {
+	for _, empty := range []string{"_\r\n", "$-1\r\n"} {
+		readStory(t, keyslot.Options{ReadFrom: keyslot.PreferReplica}, three[:2], nil, func(t *testing.T, f *flock) {
+			f.warm(t)
+			f.node[replica1].On("GET", fakenode.Reaction{Send: empty})
+			_, err := f.client.Get(t.Context(), "key")
+			require.ErrorIs(t, err, keyslot.Nil, "nothing moves")
+
+			f.node[replica1].On("GET", fakenode.Reaction{Send: "-MOVED 12539 10.9.9.9:6379\r\n"}, fakenode.Reaction{Send: empty})
+			require.Equal(t, primary, f.get(t))
+			require.Equal(t, primary, f.get(t))
+			f.node[primary].On("GET", fakenode.Reaction{Send: empty})
+			_, err = f.client.Get(t.Context(), "key")
+			require.ErrorIs(t, err, keyslot.Nil, "it does not exist indeed")
+
+			f.node[primary].On("GET", own(primary))
+			time.Sleep(31 * time.Second)
+			_, err = f.client.Get(t.Context(), "key")
+			require.ErrorIs(t, err, keyslot.Nil)
+		})
+	}
+}

@@ -13,8 +13,10 @@ import (
 // once it has said that it is connected to its primary. What it leaves unanswered, because it is gone, loading, cut off from
 // its primary, or silent for 500 ms, goes to the primary in the same call, and the replica rests for 0.1 to 5 s.
 //
-// While a slot is being migrated, its reads go to primaries under every policy, from the first ASK on: before Valkey 8, a
-// replica answers that a key does not exist which has moved already. Until that ASK a read from such a replica may do so.
+// Before Valkey 8, a replica answers that a key does not exist which a migration has moved already. So reads of a slot go to
+// primaries under every policy for 30 s after an ASK for it; and for 30 s after any redirect, what a replica answers as if a key
+// did not exist is asked of the primary again, except under Replica. Keys that move before the first redirect is seen, such as
+// those of the first slot of several, may still seem not to exist.
 type ReadPolicy uint8
 
 const (

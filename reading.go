@@ -121,6 +121,7 @@ func (c *core) leaveReplica(call *call, v verdict) pause {
 	switch {
 	case v.pause == tryAgainWait: // a key is on its way, not the replica's fault
 	case v.moved && !call.routes.isOwner(v.target, n.info()): // the slot has gone elsewhere
+		c.asked.redirected(c.now())
 		if strict {
 			wait = clusterWait
 		}
