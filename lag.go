@@ -182,8 +182,12 @@ func (r *routes) describe(t *Topology, now int64) {
 		}
 		s.Lag = make([]time.Duration, len(s.Replicas))
 		for j := range s.Replicas {
+			s.Lag[j] = -1
 			n := byAddr[s.Replicas[j].Addr()]
-			s.Replicas[j].AZ, s.Lag[j] = n.zone(), -1
+			if n == nil {
+				continue
+			}
+			s.Replicas[j].AZ = n.zone()
 			if upTo := n.reading.upTo.Load(); upTo > 0 {
 				s.Lag[j] = time.Duration(now - upTo)
 			}

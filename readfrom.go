@@ -28,7 +28,8 @@ const (
 	Replica
 	// AZAffinity reads from the replicas in the client's own availability zone (Options.AZ), else from the primary if that is
 	// there, else from other replicas, and at last from the primary. A zone's replica that takes more than 5 ms and eight
-	// times as long as another node is passed over until it has recovered. Without a known zone it is PreferReplica.
+	// times as long as another node is passed over until it has recovered. One read in 256 goes to any replica, to know how
+	// the others are. Without a known zone it is PreferReplica.
 	AZAffinity
 	// Any reads from primaries and replicas alike.
 	Any
@@ -53,7 +54,6 @@ func (c *Client) ReadFrom(policy ReadPolicy) *Client {
 type tier struct{ replicas, primary, near bool }
 
 var tiers = [...][]tier{
-	Primary:       {{primary: true}},
 	PreferReplica: {{replicas: true}, {primary: true}},
 	Replica:       {{replicas: true}},
 	AZAffinity:    {{replicas: true, near: true}, {primary: true, near: true}, {replicas: true}, {primary: true}},
@@ -148,7 +148,7 @@ type pick struct {
 // choose returns the node to read from; nil if there is none. It dials replicas without waiting for them: meanwhile another
 // node serves, if it is connected.
 func (p *pick) choose(policy ReadPolicy) *node {
-	if rand.Uint32()%exploreEach == 0 && policy != Primary {
+	if rand.Uint32()%exploreEach == 0 {
 		if p.gather(tier{replicas: true}); p.found > 0 {
 			return p.fit[rand.IntN(p.found)]
 		}
@@ -188,6 +188,8 @@ func (p *pick) gather(t tier) {
 	}
 }
 
+// consider adds a node to those that can be sent a read at once, by the lane that leads there. A replica without a connection
+// is dialled.
 func (p *pick) consider(n *node, via *lane, near bool) {
 	if p.found == maxCandidates || p.isResting(n) {
 		return
