@@ -39,12 +39,16 @@ type trip struct {
 	asking   bool
 	large    bool    // the attempt under way goes where large values go
 	troubled bool    // trouble is the call's own
+	readonly bool    // the attempt under way goes to a replica, over a READONLY connection
+	counted  bool    // it is in the count of its node's reads
+	spurned  bool    // a replica left the last attempt unanswered
 	node     *node   // of the attempt under way, or where the next one goes; nil: where the map says
 	routes   *routes // that chose the node of the last attempt which was not redirected
 	pinned   *node   // the only node it may go to; nil: any that serves its slot
 	leads    bool    // the pinned node is of no use once it leads no shard
 	attempts int
-	*trouble // the core's calm, which is never written to, until the call gets into some
+	begun    int64 // when the attempt under way began, where it is timed; else 0
+	*trouble       // the core's calm, which is never written to, until the call gets into some
 }
 
 // trouble is what becomes of a call that is not answered at once. Most are, and share an empty one.
@@ -202,7 +206,7 @@ func (call *call) forget() bool {
 	call.Forget()
 	call.terms = &call.core.terms
 	call.cmd, call.slot, call.blocks, call.err = nil, command.NoSlot, false, nil
-	call.node, call.routes, call.attempts, call.asking = nil, nil, 0, false
+	call.node, call.routes, call.attempts, call.asking, call.readonly, call.spurned = nil, nil, 0, false, false, false
 	if call.pinned != nil || call.troubled {
 		call.trip = trip{trouble: &call.core.calm}
 	}
@@ -223,7 +227,15 @@ func (call *call) getsIntoTrouble() {
 }
 
 // renew lets the connection of the last attempt take no more calls.
-func (call *call) renew() { call.node.lane(call.slot).renew(call.wire.Via()) }
+func (call *call) renew() { call.lane().renew(call.wire.Via()) }
+
+// lane returns what the attempt under way goes through.
+func (call *call) lane() *lane {
+	if call.readonly {
+		return call.node.reading.lane(call.slot)
+	}
+	return call.node.lane(call.slot)
+}
 
 // isLostForPinned reports whether the one node that a call may go to is gone, or is a replica by now.
 func (call *call) isLostForPinned() bool {

@@ -68,13 +68,13 @@ func phaseOf(err error, sent bool) string {
 		wait    *waitError
 	)
 	switch {
-	case errors.Is(err, errNoOwner), errors.Is(err, errRetired), errors.Is(err, errResigned):
+	case errors.Is(err, errNoOwner), errors.Is(err, errNoReplica), errors.Is(err, errRetired), errors.Is(err, errResigned):
 		return ""
 	case errors.As(err, &resolve):
 		return "resolve"
 	case errors.As(err, &dial):
 		return string(dial.Phase)
-	case errors.As(err, &wait):
+	case errors.As(err, &wait), errors.Is(err, errSlowReplica):
 		return string(wire.PhaseDial)
 	case sent:
 		return "read"

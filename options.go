@@ -1,12 +1,14 @@
 package keyslot
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"fmt"
 	"log/slog"
 	"net"
 	"net/netip"
+	"os"
 	"strings"
 	"time"
 )
@@ -65,6 +67,17 @@ type Options struct {
 	// RefreshAfter is the age at which the slot map is fetched anew, off the path of the command that noticed.
 	// 60 s by default; negative: never by age.
 	RefreshAfter time.Duration
+
+	// ReadFrom says which nodes answer reads; Primary by default. Client.ReadFrom makes views with another policy.
+	ReadFrom ReadPolicy
+	// AZ is the availability zone that this process runs in, for AZAffinity, spelled as the servers spell theirs: "us-east-1a"
+	// on ElastiCache. By default it is what the environment variable KEYSLOT_AZ says. With a zone, each node is asked for its
+	// own once, on its first connection.
+	AZ string
+	// MaxLag, if not 0, is how old what a replica answers may be, at least 100 ms: a replica that is not known to have all
+	// that its primary had so long ago is not read from. Replicas in use and their primaries are asked (INFO) four times within
+	// that time, at most ten times a second each, and only while reads go on. Topology shows what came of it.
+	MaxLag time.Duration
 
 	// Lazy defers everything New does on the network to the first command, which then returns New's errors.
 	Lazy bool
@@ -198,6 +211,13 @@ func (o Options) withDefaults() (Options, error) {
 			return o, &OptionError{"ClientName", "must be printable ASCII without spaces"}
 		}
 	}
+	if o.ReadFrom > Any {
+		return o, &OptionError{"ReadFrom", fmt.Sprintf("%d is no ReadPolicy", o.ReadFrom)}
+	}
+	if o.MaxLag != 0 && o.MaxLag < minLagPoll {
+		return o, &OptionError{"MaxLag", fmt.Sprintf("%v is less than %v", o.MaxLag, minLagPoll)}
+	}
+	o.AZ = cmp.Or(o.AZ, os.Getenv(zoneVariable))
 	if o.Username != "" && o.Password == "" && o.Credentials == nil {
 		return o, &OptionError{"Username", "needs Password or Credentials"}
 	}

@@ -35,9 +35,12 @@ func (c *Client) Pipeline() *Pipeline {
 
 // Ordered makes the pipeline, for good, keep the order of its commands for each key at the cost of some that do not run: one that
 // was refused for the moment, while a later one with a key of it ran, is not sent again but fails as not executed. It returns the
-// pipeline.
+// pipeline. Its reads go to primaries, whatever the client's ReadPolicy: they have to see what it wrote.
 func (p *Pipeline) Ordered() *Pipeline {
 	p.ordered = true
+	t := *p.batch.terms
+	t.reads = Primary
+	p.batch.terms = &t
 	return p
 }
 
@@ -100,6 +103,7 @@ func (f *flight) exec(ctx context.Context, t *terms) {
 	defer f.core.running.leave()
 	for i := range f.queued {
 		call := f.at(i)
+		call.terms = t // a pipeline may become an ordered one after it was queued
 		call.err = f.add(call)
 	}
 	if len(f.calls) > 0 {

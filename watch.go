@@ -247,7 +247,7 @@ func (s *session) attempt(ctx context.Context, call *call) error {
 	call.slot, call.node, call.asking = s.slot, s.node, s.asking
 	until := s.terms.patience(ctx, time.Now())
 	w.Expect(1)
-	err := c.aim(call, until)
+	err := c.aim(call, until, nil)
 	if err == nil {
 		err = s.conn.Send(ctx, w, call.wires[:])
 	}

@@ -18,6 +18,7 @@ type Call struct {
 	Request  []byte    // one encoded command, or several that nothing may come between; copied by Send
 	Replies  int32     // how many replies a request of several commands gets; 0 where it is one
 	Asking   bool      // send ASKING in front, in the same write
+	Movable  bool      // GiveBack may return it unanswered
 	Deadline time.Time // when to give up on behalf of a caller whose context has no deadline; zero: never
 
 	// the outcome, read by the caller after Wait

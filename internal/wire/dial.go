@@ -41,6 +41,7 @@ type Server struct {
 	Proto   int    // RESP version in use: 3, or 2 where HELLO was refused
 	Mode    string // "cluster", "standalone" ..., empty under RESP2
 	Version string
+	AZ      string // its availability zone, where it tells (Valkey 9)
 }
 
 // Phase is the step at which a dial failed.
@@ -318,6 +319,8 @@ func serverOf(v resp.Value) Server {
 			s.Mode = value.Str
 		case "version":
 			s.Version = value.Str
+		case "availability_zone":
+			s.AZ = value.Str
 		}
 	}
 	return s
