@@ -39,9 +39,11 @@ type trip struct {
 	asking   bool
 	large    bool    // the attempt under way goes where large values go
 	troubled bool    // trouble is the call's own
+	seeking  bool    // a null says nothing of what the other primaries have: RANDOMKEY
 	node     *node   // of the attempt under way, or where the next one goes; nil: where the map says
 	routes   *routes // that chose the node of the last attempt which was not redirected
 	pinned   *node   // the only node it may go to; nil: any that serves its slot
+	of       *split  // of a part for a primary: what it is a part of; another node may take pinned's place
 	attempts int
 	*trouble // the core's calm, which is never written to, until the call gets into some
 }
@@ -60,7 +62,9 @@ type trouble struct {
 	said      string  // the last error reply of any attempt
 	pacers    *[replicasWait + 1]pacer
 	blocking  blocking
-	borrowed  *wire.Conn // the dedicated connection of the attempt under way
+	borrowed  *wire.Conn   // the dedicated connection of the attempt under way
+	empty     []*node      // that have said null to a seeking call
+	each      *[]NodeReply // where DoEach wants the replies, which are not joined
 }
 
 // newCall returns a call for a single command, lent again and again by the core's pool.
@@ -188,7 +192,7 @@ func (call *call) forget() bool {
 	call.terms = &call.core.terms
 	call.cmd, call.slot, call.blocks, call.err = nil, command.NoSlot, false, nil
 	call.node, call.routes, call.attempts, call.asking = nil, nil, 0, false
-	if call.pinned != nil || call.troubled {
+	if call.pinned != nil || call.troubled || call.seeking {
 		call.trip = trip{trouble: &call.core.calm}
 	}
 	if cap(call.wire.Reply) > command.Kept {
@@ -207,9 +211,26 @@ func (call *call) getsIntoTrouble() {
 // renew lets the connection of the last attempt take no more calls.
 func (call *call) renew() { call.node.lane(call.slot).renew(call.wire.Via()) }
 
-// isLostForPinned reports whether the one node that a call may go to is gone, or is a replica by now.
-func (call *call) isLostForPinned() bool {
+// isStranded reports whether the one node that a call may go to is gone, or is a replica by now.
+func (call *call) isStranded() bool {
+	switch {
+	case call.of != nil:
+		return errors.Is(call.lost, errScattered)
+	case call.pinned == nil:
+		return false
+	}
 	return errors.Is(call.lost, errRetired) || strings.HasPrefix(call.refusal, "READONLY ")
+}
+
+// seekOn sends a call elsewhere that one primary answered with null, unless all have, and reports whether it did.
+func (call *call) seekOn() bool {
+	if resp.KindOf(call.wire.Reply) != resp.Null {
+		return false
+	}
+	call.getsIntoTrouble()
+	call.empty = append(call.empty, call.node)
+	call.node, call.due = nil, time.Time{}
+	return call.core.routes.Load().anyPrimary(call.empty...) != nil
 }
 
 // unsent notes that an attempt failed before its connection took it.
@@ -226,7 +247,9 @@ func (call *call) answered() bool {
 
 // attempt describes an attempt that came back without a reply, or with an error reply.
 func (call *call) attempt() attempt {
-	a := attempt{slot: call.slot, err: call.wire.Err, sent: call.wire.Sent, repeatable: call.terms.idempotent}
+	a := attempt{
+		slot: call.slot, pinned: call.pinned != nil, err: call.wire.Err, sent: call.wire.Sent, repeatable: call.terms.idempotent,
+	}
 	if call.cmd != nil {
 		a.repeatable = a.repeatable || call.cmd.Repeatable(&call.Request)
 		a.script = strings.HasPrefix(call.cmd.Name, "EVAL") || strings.HasPrefix(call.cmd.Name, "FCALL")

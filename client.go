@@ -3,6 +3,7 @@ package keyslot
 import (
 	"cmp"
 	"context"
+	"errors"
 	"sort"
 	"sync"
 	"sync/atomic"
@@ -276,10 +277,14 @@ func (c *core) route(call *call) error {
 	r := c.routes.Load()
 	call.routes = r
 	switch {
+	case call.of != nil:
+		var err error
+		call.node, err = call.of.primaryFor(call, r)
+		return err
 	case call.pinned != nil:
 		call.node = call.pinned
 	case call.slot == command.NoSlot:
-		call.node = r.anyPrimary()
+		call.node = cmp.Or(r.anyPrimary(call.empty...), r.anyPrimary())
 	default:
 		call.node = r.primary(uint16(call.slot))
 	}
@@ -292,10 +297,17 @@ func (c *core) route(call *call) error {
 // judge settles a call that is done and prepares one that goes on for its next attempt.
 func (c *core) judge(call *call) (goesOn bool) {
 	if call.answered() {
+		if call.seeking && call.seekOn() {
+			return true
+		}
 		call.Frame = call.wire.Reply
 		if call.large {
 			c.larges.answered(call.wire.Request, call.Frame)
 		}
+		return false
+	}
+	if errors.Is(call.wire.Err, errCovered) {
+		call.err = errCovered
 		return false
 	}
 	call.getsIntoTrouble()
@@ -303,7 +315,7 @@ func (c *core) judge(call *call) (goesOn bool) {
 	if v.refresh {
 		c.askRefresh(call, v)
 	}
-	if v.action == finish || c.isClosed() || call.pinned != nil && call.isLostForPinned() {
+	if v.action == finish || c.isClosed() || call.isStranded() {
 		call.settle(v, c.isClosed())
 		return false
 	}

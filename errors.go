@@ -42,6 +42,9 @@ var (
 	ErrNotExecuted    = command.ErrNotExecuted
 	ErrUnknownOutcome = command.ErrUnknownOutcome
 	ErrClosed         = command.ErrClosed
+	// ErrUnknownNode is the cause of an error on a view whose ToNode names no node of the topology. Nothing was sent. The
+	// topology is asked for anew meanwhile, in case the node has just joined.
+	ErrUnknownNode = errors.New("keyslot: no such node in the topology")
 )
 
 var (
@@ -50,6 +53,8 @@ var (
 	errRetired    = errors.New("the node has left the cluster")
 	errGivenUp    = errors.New("given up by its caller")
 	errFenced     = errors.New("the node stopped answering and has lost its slots")
+	errCovered    = errors.New("other parts cover the slots of this one")
+	errScattered  = errors.New("the node has lost its slots to several new ones: run the command again")
 	errNilContext = errors.New("the context is nil")
 )
 

@@ -12,6 +12,7 @@ type terms struct {
 	core       *core
 	timeout    time.Duration // as Options.CommandTimeout
 	idempotent bool          // commands may be sent again though they may have run
+	to         Route         // where commands go; nil: where their keys and the command table say
 }
 
 // Begin lends a call to a typed command.
