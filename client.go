@@ -201,9 +201,11 @@ func (c *core) isClosed() bool {
 // the caller's patience ends.
 func (c *core) run(ctx context.Context, until time.Time, calls []*call, f *flight) {
 	for due := len(calls); len(calls) > 0; {
-		switch due {
-		case 0: // a new map has come, but what goes with it has to wait
-		case 1:
+		switch {
+		case due == 0: // a new map has come, but what goes with it has to wait
+		case f != nil && f.wait != nil:
+			f.sendAndWait(ctx, until, calls[:due])
+		case due == 1:
 			c.sendAlone(ctx, until, calls[0])
 		default:
 			f.send(ctx, until, calls[:due])

@@ -18,9 +18,10 @@ type flight struct {
 	calls    []*call // what is sent: commands that run as one, and the parts of the others
 	splits   []*call // commands that run as several
 	requests resp.Requests
-	slabs    []*slab // where the calls are
-	lent     int     // how many of them are in use
-	queued   int     // how many of those, the first ones, are the commands of a pipeline
+	slabs    []*slab  // where the calls are
+	lent     int      // how many of them are in use
+	queued   int      // how many of those, the first ones, are the commands of a pipeline
+	wait     *waiting // for replicas, behind the calls; nil: not at all
 
 	// of the attempt under way
 	groups []group
@@ -95,7 +96,7 @@ func (f *flight) release() {
 		}
 		f.lent -= slabSize
 	}
-	f.lent, f.queued = 0, 0
+	f.lent, f.queued, f.wait = 0, 0, nil
 	f.requests.Reset(keepRequests)
 	f.calls, f.slabs, f.groups = emptied(f.calls), emptied(f.slabs), emptied(f.groups)
 	f.of, f.wires, f.splits = emptied(f.of), emptied(f.wires), emptied(f.splits)

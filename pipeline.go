@@ -55,7 +55,10 @@ func (p *Pipeline) Exec(ctx context.Context) error {
 	p.batch.flight = nil
 	defer f.release()
 	f.exec(ctx, p.batch.terms)
-	return f.settle(&p.queued)
+	if failed := f.settle(&p.queued); failed != nil {
+		return command.NewPipelineError(f.queued, failed)
+	}
+	return nil
 }
 
 // batch lends calls to the typed commands of a pipeline, and keeps them in their order.
@@ -120,16 +123,12 @@ func (f *flight) add(call *call) error {
 }
 
 // settle gives the futures their outcomes, and returns the failures among them.
-func (f *flight) settle(q *queued) error {
-	var failed []command.Part
+func (f *flight) settle(q *queued) (failed []command.Part) {
 	for i := range f.queued {
 		call := f.at(i)
 		if err := command.Settle(q, &call.Call, call.err); err != nil {
 			failed = append(failed, command.Part{Index: i, Node: nodeOf(err), Err: err})
 		}
 	}
-	if failed == nil {
-		return nil
-	}
-	return command.NewPipelineError(f.queued, failed)
+	return failed
 }
