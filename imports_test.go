@@ -20,6 +20,7 @@ const module = "github.com/keyslot-go/keyslot"
 var mayImport = map[string][]string{
 	".":                          {"command", "internal/resp", "internal/spec", "internal/wire"},
 	"command":                    {"internal/resp"},
+	"command/gen":                {"internal/spec"},
 	"keyslottest":                {"internal/resp", "internal/spec"}, // users import it beside any client
 	"internal/resp":              {},
 	"internal/wire":              {"internal/resp"},

@@ -37,6 +37,7 @@ type Call struct {
 	Frame   []byte // the reply, one complete RESP frame and never an error; valid until end, or longer: see Kept
 
 	future settler // of a queued call
+	pack   packer  // for the strings of a reply that is no pipeline's
 	err    error   // what is wrong with an argument; nothing is sent then
 	run    func(ctx context.Context) error
 	end    func()
@@ -77,7 +78,12 @@ func (c *Call) exec(ctx context.Context) error {
 func (c *Call) finish() { c.end() }
 
 // Forget makes the call empty again but for its request and reply, for the next caller.
-func (c *Call) Forget() { c.err, c.future = nil, nil }
+func (c *Call) Forget() {
+	c.err, c.future = nil, nil
+	if c.pack.next > 0 {
+		c.pack = packer{}
+	}
+}
 
 // run runs an encoded call, decodes its reply, and ends it.
 func run[T any](ctx context.Context, c *Call, decode decoder[T]) (value T, err error) {

@@ -1,7 +1,9 @@
 package command
 
 import (
+	"errors"
 	"slices"
+	"strconv"
 	"strings"
 	"unsafe"
 
@@ -61,31 +63,152 @@ func flag(c *Call, _ *packer) (bool, error) {
 	return n == 1, err
 }
 
-func optionals(c *Call, p *packer) ([]Optional[string], error) {
-	elems, ok := resp.Open(c.Frame)
+// done is for commands that answer OK where they did something, and null where not.
+func done(c *Call, _ *packer) (bool, error) { return resp.KindOf(c.Frame) != resp.Null, nil }
+
+// number reads a floating point number, which RESP2 sends as a string.
+func number(c *Call, _ *packer) (float64, error) {
+	f, ok := floatOf(c.Frame)
 	if !ok {
-		return nil, c.mismatch("an array of strings")
+		return 0, c.mismatch("a number")
 	}
-	if p == nil {
-		p = &packer{next: len(c.Frame)}
+	return f, nil
+}
+
+func texts(c *Call, p *packer) ([]string, error) { return list(c, p, "an array of strings", textOf) }
+
+func optionals(c *Call, p *packer) ([]Optional[string], error) {
+	return list(c, p, "an array of strings", optional(textOf))
+}
+
+func integers(c *Call, p *packer) ([]int64, error) {
+	return list(c, p, "an array of integers", func(frame []byte, _ *packer) (int64, bool) { return resp.Int(frame) })
+}
+
+// flags is for arrays of 1 and 0.
+func flags(c *Call, p *packer) ([]bool, error) {
+	return list(c, p, "an array of integers", func(frame []byte, _ *packer) (bool, bool) {
+		n, ok := resp.Int(frame)
+		return n == 1, ok
+	})
+}
+
+// textMap reads a map of strings, which RESP2 sends as an array.
+func textMap(c *Call, p *packer) (map[string]string, error) {
+	const want = "a map of strings"
+	elems, ok := resp.OpenPairs(c.Frame)
+	if !ok {
+		return nil, c.mismatch(want)
 	}
-	out := make([]Optional[string], 0, elems.Left())
+	p = c.packer(p)
+	m := make(map[string]string, elems.Left()/2)
 	for elems.Left() > 0 {
-		elem, ok := elems.Next()
-		if !ok {
-			return nil, c.mismatch("an array of strings")
+		key, keyOK := next(&elems, p, textOf)
+		value, valueOK := next(&elems, p, textOf)
+		if !keyOK || !valueOK {
+			return nil, c.mismatch(want)
 		}
-		switch resp.KindOf(elem) {
-		case resp.Null:
-			out = append(out, Optional[string]{})
-		case resp.BulkString, resp.SimpleString, resp.Verbatim:
-			b, _ := resp.Payload(elem)
-			out = append(out, Optional[string]{Value: p.text(b), OK: true})
-		default:
-			return nil, c.mismatch("an array of strings")
+		m[key] = value
+	}
+	return m, nil
+}
+
+// packer returns p, or the call's own if there is none.
+func (c *Call) packer(p *packer) *packer {
+	if p == nil {
+		c.pack.next = len(c.Frame)
+		return &c.pack
+	}
+	return p
+}
+
+// element reads one element of a reply, from its frame.
+type element[T any] func(frame []byte, p *packer) (T, bool)
+
+func textOf(frame []byte, p *packer) (string, bool) {
+	switch resp.KindOf(frame) {
+	case resp.BulkString, resp.SimpleString, resp.Verbatim:
+		b, ok := resp.Payload(frame)
+		return p.text(b), ok
+	}
+	return "", false
+}
+
+func floatOf(frame []byte) (float64, bool) {
+	switch resp.KindOf(frame) {
+	case resp.Double, resp.Integer, resp.BulkString:
+		b, _ := resp.Payload(frame)
+		f, err := strconv.ParseFloat(string(b), 64)
+		return f, err == nil
+	}
+	return 0, false
+}
+
+// optional is for elements that may be null.
+func optional[T any](of element[T]) element[Optional[T]] {
+	return func(frame []byte, p *packer) (Optional[T], bool) {
+		if resp.KindOf(frame) == resp.Null {
+			return Optional[T]{}, true
 		}
+		v, ok := of(frame, p)
+		return Optional[T]{Value: v, OK: ok}, ok
+	}
+}
+
+// next reads the next one of elems.
+func next[T any](elems *resp.Elements, p *packer, of element[T]) (value T, ok bool) {
+	frame, ok := elems.Next()
+	if !ok {
+		return value, false
+	}
+	return of(frame, p)
+}
+
+// list reads an array or a set whose elements are alike.
+func list[T any](c *Call, p *packer, want string, of element[T]) ([]T, error) {
+	out, ok := listOf(of)(c.Frame, c.packer(p))
+	if !ok {
+		return nil, c.mismatch(want)
 	}
 	return out, nil
+}
+
+// listOf is list for an element that is a list.
+func listOf[T any](of element[T]) element[[]T] {
+	return func(frame []byte, p *packer) ([]T, bool) {
+		elems, ok := resp.Open(frame)
+		if !ok {
+			return nil, false
+		}
+		out := make([]T, 0, elems.Left())
+		for elems.Left() > 0 {
+			v, ok := next(&elems, p, of)
+			if !ok {
+				return nil, false
+			}
+			out = append(out, v)
+		}
+		return out, true
+	}
+}
+
+// tree reads a reply of many shapes, or one that is read rarely, by the accessors of Reply. Their errors come back as they
+// are but for a *TypeError, which is told as that of the command.
+func tree[T any](c *Call, read func(Reply) (T, error)) (value T, err error) {
+	whole, err := reply(c, nil)
+	if err != nil {
+		return value, err
+	}
+	if whole.IsNil() {
+		return value, Nil
+	}
+	if value, err = read(whole); err == nil {
+		return value, nil
+	}
+	if errors.Is(err, Nil) { // something inside is missing
+		err = &TypeError{Want: "more than there is", Got: kindName(resp.Null)}
+	}
+	return value, &Error{Command: string(c.Request.At(0)), Slot: NoSlot, Outcome: Answered, Err: err}
 }
 
 func reply(c *Call, _ *packer) (Reply, error) {

@@ -17,6 +17,18 @@ func Open(frame []byte) (e Elements, ok bool) {
 	return Elements{rest: frame[d.pos:], left: h.n}, true
 }
 
+// OpenPairs returns keys and values in turn, of a map or of an array of even length, as which RESP2 sends a map. ok is false
+// for anything else.
+func OpenPairs(frame []byte) (e Elements, ok bool) {
+	d := newDecoder(frame)
+	h, err := d.valueHead(0)
+	pairs := err == nil && (h.kind == Map || h.kind == Array)
+	if !pairs || h.n < 0 || h.n > d.room || h.n%2 != 0 {
+		return Elements{}, false
+	}
+	return Elements{rest: frame[d.pos:], left: h.n}, true
+}
+
 // Left returns how many elements are still to come; it is never more than the frame has room for.
 func (e *Elements) Left() int { return e.left }
 

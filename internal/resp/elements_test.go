@@ -40,3 +40,21 @@ func TestOnlyListsHaveElements(t *testing.T) {
 		require.False(t, ok, "%q", frame)
 	}
 }
+
+func TestPairsAreWalkedWhetherTheyAreAMapOrAnArray(t *testing.T) {
+	for _, frame := range []string{"%1\r\n+a\r\n:1\r\n", "*2\r\n+a\r\n:1\r\n"} {
+		e, ok := resp.OpenPairs([]byte(frame))
+		require.True(t, ok, frame)
+		require.Equal(t, 2, e.Left(), frame)
+		key, _ := e.Next()
+		require.Equal(t, "+a\r\n", string(key))
+		value, _ := e.Next()
+		require.Equal(t, ":1\r\n", string(value))
+		_, ok = e.Next()
+		require.False(t, ok)
+	}
+	for _, frame := range []string{"*1\r\n+a\r\n", "~2\r\n+a\r\n:1\r\n", "*-1\r\n", "_\r\n", ":1\r\n", "%9\r\n+a\r\n:1\r\n", ""} {
+		_, ok := resp.OpenPairs([]byte(frame))
+		require.False(t, ok, "%q", frame)
+	}
+}

@@ -1,0 +1,60 @@
+package command
+
+import (
+	"strconv"
+	"time"
+)
+
+// What the generated encoders append to a request besides strings and numbers.
+
+func (c *Call) seconds(d time.Duration) { c.count(d, time.Second, "seconds") }
+
+func (c *Call) millis(d time.Duration) { c.count(d, time.Millisecond, "milliseconds") }
+
+func (c *Call) ttlSeconds(d time.Duration) { c.positive(d, time.Second, "seconds") }
+
+func (c *Call) ttlMillis(d time.Duration) { c.positive(d, time.Millisecond, "milliseconds") }
+
+func (c *Call) positive(d, unit time.Duration, name string) {
+	if d <= 0 || d%unit != 0 {
+		c.refuse("time to live " + d.String() + " is not a positive number of " + name)
+	}
+	c.count(d, unit, name)
+}
+
+func (c *Call) count(d, unit time.Duration, name string) {
+	if d%unit != 0 {
+		c.refuse(d.String() + " is not a whole number of " + name)
+	}
+	c.Request.ArgInt(int64(d / unit))
+}
+
+// wait is how long a command may block, in seconds. Servers take zero for ever, so what is shorter than a millisecond must
+// not become zero.
+func (c *Call) wait(d time.Duration) {
+	c.checkWait(d)
+	c.Request.Arg(strconv.FormatFloat(roundedUp(d).Seconds(), 'f', -1, 64))
+}
+
+// waitMillis is wait in milliseconds.
+func (c *Call) waitMillis(d time.Duration) {
+	c.checkWait(d)
+	c.Request.ArgInt(roundedUp(d).Milliseconds())
+}
+
+func (c *Call) checkWait(d time.Duration) {
+	if d < 0 {
+		c.refuse("a command cannot wait for " + d.String() + "; zero is for ever")
+	}
+}
+
+func roundedUp(d time.Duration) time.Duration {
+	if rest := d % time.Millisecond; rest > 0 {
+		return d - rest + time.Millisecond
+	}
+	return d
+}
+
+func (c *Call) unix(t time.Time) { c.Request.ArgInt(t.Unix()) }
+
+func (c *Call) unixMillis(t time.Time) { c.Request.ArgInt(t.UnixMilli()) }

@@ -1,0 +1,49 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestWhatIsCommittedIsWhatTheTablesSay(t *testing.T) {
+	files, err := Generate("..")
+	require.NoError(t, err)
+	committed, err := filepath.Glob("../*_gen.go")
+	require.NoError(t, err)
+	require.Len(t, committed, len(files))
+	for name, source := range files {
+		text, err := os.ReadFile(filepath.Join("..", name))
+		require.NoError(t, err)
+		require.Equal(t, string(source), string(text), "run go generate ./command")
+	}
+}
+
+func TestATableThatIsWrongIsRefusedWithItsLine(t *testing.T) {
+	for text, want := range map[string]string{
+		"Get(key key) text\n\tGET key; O(1)\n":                      "t.txt:1: the comment above does not begin",
+		"// Get x.\nGet(key key) words\n\tGET key; O(1)\n":          "t.txt:2: no decoder words",
+		"// Get x.\nGet(key name) text\n\tGET key; O(1)\n":          "t.txt:2: unknown type name",
+		"// Get x.\nGet(key key) text\n\tGET; O(1)\n":               "t.txt:3: key is not sent",
+		"// Get x.\nGet(key key) text\n\tGET key field; O(1)\n":     "t.txt:3: field is no parameter",
+		"// Get x.\nGet(key key) text\n\tGET key\n":                 "t.txt:3: not what is sent",
+		"\tGET key; O(1)\n":                                         "t.txt:1: there is no method above",
+		"// EX x.\noption EX(ttl seconds) = EX for SetOption\n":     "t.txt:2: ttl is not sent",
+		"// PX x.\noption EX(ttl seconds) = EX ttl for SetOption\n": "t.txt:2: the comment above does not begin",
+	} {
+		path := filepath.Join(t.TempDir(), "t.txt")
+		require.NoError(t, os.WriteFile(path, []byte(text), 0o600))
+		s := &tableSet{decoders: map[string]string{"text": "string"}, options: map[string][]string{}}
+		require.ErrorContains(t, s.parse(path), want)
+	}
+}
+
+func TestNamesOfUnexportedThings(t *testing.T) {
+	for name, want := range map[string]string{
+		"Get": "get", "ZAdd": "zAdd", "LCSIdx": "lcsIdx", "EX": "ex", "MSetEx": "mSetEx", "Type": "typeCommand", "Keys": "keysCommand",
+	} {
+		require.Equal(t, want, encoderName(name))
+	}
+}
