@@ -21,6 +21,7 @@ var mayImport = map[string][]string{
 	".":                          {"command", "internal/resp", "internal/spec", "internal/wire"},
 	"command":                    {"internal/resp"},
 	"command/gen":                {"internal/spec"},
+	"internal/differential":      {"command", "internal/resp"},
 	"keyslottest":                {"internal/resp", "internal/spec"}, // users import it beside any client
 	"internal/resp":              {},
 	"internal/wire":              {"internal/resp"},

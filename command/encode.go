@@ -55,6 +55,14 @@ func roundedUp(d time.Duration) time.Duration {
 	return d
 }
 
+func (c *Call) bit(b bool) {
+	if b {
+		c.Request.Arg("1")
+	} else {
+		c.Request.Arg("0")
+	}
+}
+
 func (c *Call) unix(t time.Time) { c.Request.ArgInt(t.Unix()) }
 
 func (c *Call) unixMillis(t time.Time) { c.Request.ArgInt(t.UnixMilli()) }

@@ -7,6 +7,27 @@ import (
 	"time"
 )
 
+// Copy copies the value of source, with its time to live, to destination, and reports whether it did: false when there is no
+// source, or there is a destination and Replace is not given. Both keys must lie in one slot.
+//
+// COPY (since 6.2.0): O(n) of the value's size, to the primary of source's slot.
+func (c Commands) Copy(ctx context.Context, source, destination string, opts ...CopyOption) (bool, error) {
+	return run(ctx, c.begin().copy(source, destination, opts), flag)
+}
+
+// Copy queues COPY: see Commands.Copy.
+func (q *Queued) Copy(source, destination string, opts ...CopyOption) *Future[bool] {
+	return queue(q, q.begin().copy(source, destination, opts), flag)
+}
+
+func (c *Call) copy(source, destination string, opts []CopyOption) *Call {
+	c.Request.Arg("COPY")
+	c.Request.Key(source)
+	c.Request.Key(destination)
+	c.copyOptions(opts)
+	return c
+}
+
 // Del removes keys and returns how many there were. Keys may lie in any slots: each node gets one write with one DEL per
 // slot, so the call is atomic only within a slot, and a *PartsError lists the keys whose removal failed.
 //
@@ -25,6 +46,25 @@ func (c *Call) del(keys []string) *Call {
 	for _, v := range keys {
 		c.Request.Key(v)
 	}
+	return c
+}
+
+// Dump returns the value of key in the server's own format, for Restore, or Nil when there is none. A server of another version
+// may refuse it.
+//
+// DUMP (since 2.6.0): O(n) of the value's size, to the primary of key's slot, or a replica where ReadFrom says so.
+func (c Commands) Dump(ctx context.Context, key string) ([]byte, error) {
+	return run(ctx, c.begin().dump(key), ownBytes)
+}
+
+// Dump queues DUMP: see Commands.Dump.
+func (q *Queued) Dump(key string) *Future[[]byte] {
+	return queue(q, q.begin().dump(key), ownBytes)
+}
+
+func (c *Call) dump(key string) *Call {
+	c.Request.Arg("DUMP")
+	c.Request.Key(key)
 	return c
 }
 
@@ -70,6 +110,533 @@ func (c *Call) expire(key string, ttl time.Duration, opts []ExpireOption) *Call 
 	return c
 }
 
+// ExpireAt ends key's life at a time, in whole seconds, what is below being cut off, and reports whether it did, as Expire
+// does. A time in the past removes the key.
+//
+// EXPIREAT (since 1.2.0): O(1), to the primary of key's slot.
+func (c Commands) ExpireAt(ctx context.Context, key string, at time.Time, opts ...ExpireOption) (bool, error) {
+	return run(ctx, c.begin().expireAt(key, at, opts), flag)
+}
+
+// ExpireAt queues EXPIREAT: see Commands.ExpireAt.
+func (q *Queued) ExpireAt(key string, at time.Time, opts ...ExpireOption) *Future[bool] {
+	return queue(q, q.begin().expireAt(key, at, opts), flag)
+}
+
+func (c *Call) expireAt(key string, at time.Time, opts []ExpireOption) *Call {
+	c.Request.Arg("EXPIREAT")
+	c.Request.Key(key)
+	c.unix(at)
+	c.expireOptions(opts)
+	return c
+}
+
+// ExpireTime returns when key's life ends, to the second: the zero time if it has no time to live, Nil if there is no such key.
+//
+// EXPIRETIME (since 7.0.0): O(1), to the primary of key's slot, or a replica where ReadFrom says so.
+func (c Commands) ExpireTime(ctx context.Context, key string) (time.Time, error) {
+	return run(ctx, c.begin().expireTime(key), endInSeconds)
+}
+
+// ExpireTime queues EXPIRETIME: see Commands.ExpireTime.
+func (q *Queued) ExpireTime(key string) *Future[time.Time] {
+	return queue(q, q.begin().expireTime(key), endInSeconds)
+}
+
+func (c *Call) expireTime(key string) *Call {
+	c.Request.Arg("EXPIRETIME")
+	c.Request.Key(key)
+	return c
+}
+
+// Keys returns the keys that match pattern, of the whole cluster and in no order. Each node is busy with nothing else while it
+// looks at all its keys: Scan does it in small steps. In a pattern * stands for any characters, ? for one, [a-c] for one of a
+// set, and \ takes the meaning from the next.
+//
+// KEYS (since 1.0.0): O(n) of all keys, to every primary.
+func (c Commands) Keys(ctx context.Context, pattern string) ([]string, error) {
+	return run(ctx, c.begin().keysCommand(pattern), texts)
+}
+
+// Keys queues KEYS: see Commands.Keys.
+func (q *Queued) Keys(pattern string) *Future[[]string] {
+	return queue(q, q.begin().keysCommand(pattern), texts)
+}
+
+func (c *Call) keysCommand(pattern string) *Call {
+	c.Request.Arg("KEYS")
+	c.Request.Arg(pattern)
+	return c
+}
+
+// ObjectEncoding returns how the server stores the value of key, such as "listpack" or "skiplist", or Nil when there is none.
+//
+// OBJECT ENCODING (since 2.2.3): O(1), to the primary of key's slot, or a replica where ReadFrom says so.
+func (c Commands) ObjectEncoding(ctx context.Context, key string) (string, error) {
+	return run(ctx, c.begin().objectEncoding(key), text)
+}
+
+// ObjectEncoding queues OBJECT ENCODING: see Commands.ObjectEncoding.
+func (q *Queued) ObjectEncoding(key string) *Future[string] {
+	return queue(q, q.begin().objectEncoding(key), text)
+}
+
+func (c *Call) objectEncoding(key string) *Call {
+	c.Request.Arg("OBJECT")
+	c.Request.Arg("ENCODING")
+	c.Request.Key(key)
+	return c
+}
+
+// ObjectFreq returns how often key was used, on a logarithmic scale up to 255 that decays, or Nil when there is no such key.
+// It fails unless the server's maxmemory-policy is one of the LFU ones.
+//
+// OBJECT FREQ (since 4.0.0): O(1), to the primary of key's slot, or a replica where ReadFrom says so.
+func (c Commands) ObjectFreq(ctx context.Context, key string) (int64, error) {
+	return run(ctx, c.begin().objectFreq(key), integer)
+}
+
+// ObjectFreq queues OBJECT FREQ: see Commands.ObjectFreq.
+func (q *Queued) ObjectFreq(key string) *Future[int64] {
+	return queue(q, q.begin().objectFreq(key), integer)
+}
+
+func (c *Call) objectFreq(key string) *Call {
+	c.Request.Arg("OBJECT")
+	c.Request.Arg("FREQ")
+	c.Request.Key(key)
+	return c
+}
+
+// ObjectIdleTime returns how long ago key was last used, in whole seconds, or Nil when there is no such key. It fails where the
+// server's maxmemory-policy is one of the LFU ones.
+//
+// OBJECT IDLETIME (since 2.2.3): O(1), to the primary of key's slot, or a replica where ReadFrom says so.
+func (c Commands) ObjectIdleTime(ctx context.Context, key string) (time.Duration, error) {
+	return run(ctx, c.begin().objectIdleTime(key), wholeSeconds)
+}
+
+// ObjectIdleTime queues OBJECT IDLETIME: see Commands.ObjectIdleTime.
+func (q *Queued) ObjectIdleTime(key string) *Future[time.Duration] {
+	return queue(q, q.begin().objectIdleTime(key), wholeSeconds)
+}
+
+func (c *Call) objectIdleTime(key string) *Call {
+	c.Request.Arg("OBJECT")
+	c.Request.Arg("IDLETIME")
+	c.Request.Key(key)
+	return c
+}
+
+// ObjectRefCount returns how often the server refers to the value of key, or Nil when there is none. Small integers share one
+// value, with a count that says no more than that.
+//
+// OBJECT REFCOUNT (since 2.2.3): O(1), to the primary of key's slot, or a replica where ReadFrom says so.
+func (c Commands) ObjectRefCount(ctx context.Context, key string) (int64, error) {
+	return run(ctx, c.begin().objectRefCount(key), integer)
+}
+
+// ObjectRefCount queues OBJECT REFCOUNT: see Commands.ObjectRefCount.
+func (q *Queued) ObjectRefCount(key string) *Future[int64] {
+	return queue(q, q.begin().objectRefCount(key), integer)
+}
+
+func (c *Call) objectRefCount(key string) *Call {
+	c.Request.Arg("OBJECT")
+	c.Request.Arg("REFCOUNT")
+	c.Request.Key(key)
+	return c
+}
+
+// Persist takes key's time to live away, and reports whether it did: false when there was none, or no such key.
+//
+// PERSIST (since 2.2.0): O(1), to the primary of key's slot.
+func (c Commands) Persist(ctx context.Context, key string) (bool, error) {
+	return run(ctx, c.begin().persist(key), flag)
+}
+
+// Persist queues PERSIST: see Commands.Persist.
+func (q *Queued) Persist(key string) *Future[bool] {
+	return queue(q, q.begin().persist(key), flag)
+}
+
+func (c *Call) persist(key string) *Call {
+	c.Request.Arg("PERSIST")
+	c.Request.Key(key)
+	return c
+}
+
+// PExpire is Expire in whole milliseconds.
+//
+// PEXPIRE (since 2.6.0): O(1), to the primary of key's slot.
+func (c Commands) PExpire(ctx context.Context, key string, ttl time.Duration, opts ...ExpireOption) (bool, error) {
+	return run(ctx, c.begin().pExpire(key, ttl, opts), flag)
+}
+
+// PExpire queues PEXPIRE: see Commands.PExpire.
+func (q *Queued) PExpire(key string, ttl time.Duration, opts ...ExpireOption) *Future[bool] {
+	return queue(q, q.begin().pExpire(key, ttl, opts), flag)
+}
+
+func (c *Call) pExpire(key string, ttl time.Duration, opts []ExpireOption) *Call {
+	c.Request.Arg("PEXPIRE")
+	c.Request.Key(key)
+	c.millis(ttl)
+	c.expireOptions(opts)
+	return c
+}
+
+// PExpireAt is ExpireAt in whole milliseconds.
+//
+// PEXPIREAT (since 2.6.0): O(1), to the primary of key's slot.
+func (c Commands) PExpireAt(ctx context.Context, key string, at time.Time, opts ...ExpireOption) (bool, error) {
+	return run(ctx, c.begin().pExpireAt(key, at, opts), flag)
+}
+
+// PExpireAt queues PEXPIREAT: see Commands.PExpireAt.
+func (q *Queued) PExpireAt(key string, at time.Time, opts ...ExpireOption) *Future[bool] {
+	return queue(q, q.begin().pExpireAt(key, at, opts), flag)
+}
+
+func (c *Call) pExpireAt(key string, at time.Time, opts []ExpireOption) *Call {
+	c.Request.Arg("PEXPIREAT")
+	c.Request.Key(key)
+	c.unixMillis(at)
+	c.expireOptions(opts)
+	return c
+}
+
+// PExpireTime is ExpireTime to the millisecond.
+//
+// PEXPIRETIME (since 7.0.0): O(1), to the primary of key's slot, or a replica where ReadFrom says so.
+func (c Commands) PExpireTime(ctx context.Context, key string) (time.Time, error) {
+	return run(ctx, c.begin().pExpireTime(key), endInMillis)
+}
+
+// PExpireTime queues PEXPIRETIME: see Commands.PExpireTime.
+func (q *Queued) PExpireTime(key string) *Future[time.Time] {
+	return queue(q, q.begin().pExpireTime(key), endInMillis)
+}
+
+func (c *Call) pExpireTime(key string) *Call {
+	c.Request.Arg("PEXPIRETIME")
+	c.Request.Key(key)
+	return c
+}
+
+// PTTL is TTL to the millisecond.
+//
+// PTTL (since 2.6.0): O(1), to the primary of key's slot, or a replica where ReadFrom says so.
+func (c Commands) PTTL(ctx context.Context, key string) (time.Duration, error) {
+	return run(ctx, c.begin().pttl(key), leftInMillis)
+}
+
+// PTTL queues PTTL: see Commands.PTTL.
+func (q *Queued) PTTL(key string) *Future[time.Duration] {
+	return queue(q, q.begin().pttl(key), leftInMillis)
+}
+
+func (c *Call) pttl(key string) *Call {
+	c.Request.Arg("PTTL")
+	c.Request.Key(key)
+	return c
+}
+
+// RandomKey returns one key of the cluster by chance, or Nil when there is none. Nodes count alike, however many keys they have.
+//
+// RANDOMKEY (since 1.0.0): O(1), to every primary.
+func (c Commands) RandomKey(ctx context.Context) (string, error) {
+	return run(ctx, c.begin().randomKey(), text)
+}
+
+// RandomKey queues RANDOMKEY: see Commands.RandomKey.
+func (q *Queued) RandomKey() *Future[string] {
+	return queue(q, q.begin().randomKey(), text)
+}
+
+func (c *Call) randomKey() *Call {
+	c.Request.Arg("RANDOMKEY")
+	return c
+}
+
+// Rename gives the value of key, with its time to live, to newKey, whatever that held. It fails when there is no such key. Both
+// keys must lie in one slot.
+//
+// RENAME (since 1.0.0): O(1), plus the size of an aggregate that newKey held, to the primary of key's slot.
+func (c Commands) Rename(ctx context.Context, key, newKey string) error {
+	return only(run(ctx, c.begin().rename(key, newKey), nothing))
+}
+
+// Rename queues RENAME: see Commands.Rename.
+func (q *Queued) Rename(key, newKey string) *Future[struct{}] {
+	return queue(q, q.begin().rename(key, newKey), nothing)
+}
+
+func (c *Call) rename(key, newKey string) *Call {
+	c.Request.Arg("RENAME")
+	c.Request.Key(key)
+	c.Request.Key(newKey)
+	return c
+}
+
+// RenameNX is Rename where there is no newKey yet, and reports whether it did.
+//
+// RENAMENX (since 1.0.0): O(1), to the primary of key's slot.
+func (c Commands) RenameNX(ctx context.Context, key, newKey string) (bool, error) {
+	return run(ctx, c.begin().renameNX(key, newKey), flag)
+}
+
+// RenameNX queues RENAMENX: see Commands.RenameNX.
+func (q *Queued) RenameNX(key, newKey string) *Future[bool] {
+	return queue(q, q.begin().renameNX(key, newKey), flag)
+}
+
+func (c *Call) renameNX(key, newKey string) *Call {
+	c.Request.Arg("RENAMENX")
+	c.Request.Key(key)
+	c.Request.Key(newKey)
+	return c
+}
+
+// Restore sets key to a value that Dump returned, with a time to live in whole milliseconds, zero for none. It fails when there
+// is such a key, unless Replace is given.
+//
+// RESTORE (since 2.6.0): O(n) of the value's size, O(n*log n) for a sorted set, to the primary of key's slot.
+func (c Commands) Restore(ctx context.Context, key string, ttl time.Duration, value []byte, opts ...RestoreOption) error {
+	return only(run(ctx, c.begin().restore(key, ttl, value, opts), nothing))
+}
+
+// Restore queues RESTORE: see Commands.Restore.
+func (q *Queued) Restore(key string, ttl time.Duration, value []byte, opts ...RestoreOption) *Future[struct{}] {
+	return queue(q, q.begin().restore(key, ttl, value, opts), nothing)
+}
+
+func (c *Call) restore(key string, ttl time.Duration, value []byte, opts []RestoreOption) *Call {
+	c.Request.Arg("RESTORE")
+	c.Request.Key(key)
+	c.millis(ttl)
+	c.Request.ArgBytes(value)
+	c.restoreOptions(opts)
+	return c
+}
+
+// RestoreAt is Restore with a time at which the key's life ends, in whole milliseconds, what is below being cut off.
+//
+// RESTORE (since 2.6.0): O(n) of the value's size, O(n*log n) for a sorted set, to the primary of key's slot.
+func (c Commands) RestoreAt(ctx context.Context, key string, at time.Time, value []byte, opts ...RestoreOption) error {
+	return only(run(ctx, c.begin().restoreAt(key, at, value, opts), nothing))
+}
+
+// RestoreAt queues RESTORE: see Commands.RestoreAt.
+func (q *Queued) RestoreAt(key string, at time.Time, value []byte, opts ...RestoreOption) *Future[struct{}] {
+	return queue(q, q.begin().restoreAt(key, at, value, opts), nothing)
+}
+
+func (c *Call) restoreAt(key string, at time.Time, value []byte, opts []RestoreOption) *Call {
+	c.Request.Arg("RESTORE")
+	c.Request.Key(key)
+	c.unixMillis(at)
+	c.Request.ArgBytes(value)
+	c.Request.Arg("ABSTTL")
+	c.restoreOptions(opts)
+	return c
+}
+
+// Sort returns the elements of the list, set or sorted set at key in the order of their numbers, or as the options say. A
+// missing key is empty. It is sent as a write: SortRO may go to a replica.
+//
+// SORT (since 1.0.0): O(n+m*log m) of n elements, m of them returned, to the primary of key's slot.
+func (c Commands) Sort(ctx context.Context, key string, opts ...SortOption) ([]string, error) {
+	return run(ctx, c.begin().sort(key, opts), texts)
+}
+
+// Sort queues SORT: see Commands.Sort.
+func (q *Queued) Sort(key string, opts ...SortOption) *Future[[]string] {
+	return queue(q, q.begin().sort(key, opts), texts)
+}
+
+func (c *Call) sort(key string, opts []SortOption) *Call {
+	c.Request.Arg("SORT")
+	c.Request.Key(key)
+	c.sortOptions(opts)
+	return c
+}
+
+// SortGet is Sort that returns, for each element in turn, what each of patterns leads to: the first * in a pattern stands for
+// the element, "weight_*" is a key, "object_*->name" a field of a hash, and "#" the element itself. What is missing has OK
+// false. A pattern must lead to keys of key's slot and show it by its hash tag; Redis before 7.4 and Valkey before 8.0 refuse
+// it in a cluster altogether.
+//
+// SORT (since 1.0.0): O(n+m*log m) of n elements, m of them returned, to the primary of key's slot.
+func (c Commands) SortGet(ctx context.Context, key string, patterns GetPatterns, opts ...SortOption) ([]Optional[string], error) {
+	return run(ctx, c.begin().sortGet(key, patterns, opts), optionals)
+}
+
+// SortGet queues SORT: see Commands.SortGet.
+func (q *Queued) SortGet(key string, patterns GetPatterns, opts ...SortOption) *Future[[]Optional[string]] {
+	return queue(q, q.begin().sortGet(key, patterns, opts), optionals)
+}
+
+func (c *Call) sortGet(key string, patterns GetPatterns, opts []SortOption) *Call {
+	c.Request.Arg("SORT")
+	c.Request.Key(key)
+	c.sortOptions(opts)
+	patterns.encode(c)
+	return c
+}
+
+// SortRO is Sort as a read.
+//
+// SORT_RO (since 7.0.0): O(n+m*log m) of n elements, m of them returned, to the primary of key's slot, or a replica where ReadFrom says so.
+func (c Commands) SortRO(ctx context.Context, key string, opts ...SortOption) ([]string, error) {
+	return run(ctx, c.begin().sortRO(key, opts), texts)
+}
+
+// SortRO queues SORT_RO: see Commands.SortRO.
+func (q *Queued) SortRO(key string, opts ...SortOption) *Future[[]string] {
+	return queue(q, q.begin().sortRO(key, opts), texts)
+}
+
+func (c *Call) sortRO(key string, opts []SortOption) *Call {
+	c.Request.Arg("SORT_RO")
+	c.Request.Key(key)
+	c.sortOptions(opts)
+	return c
+}
+
+// SortROGet is SortGet as a read.
+//
+// SORT_RO (since 7.0.0): O(n+m*log m) of n elements, m of them returned, to the primary of key's slot, or a replica where ReadFrom says so.
+func (c Commands) SortROGet(ctx context.Context, key string, patterns GetPatterns, opts ...SortOption) ([]Optional[string], error) {
+	return run(ctx, c.begin().sortROGet(key, patterns, opts), optionals)
+}
+
+// SortROGet queues SORT_RO: see Commands.SortROGet.
+func (q *Queued) SortROGet(key string, patterns GetPatterns, opts ...SortOption) *Future[[]Optional[string]] {
+	return queue(q, q.begin().sortROGet(key, patterns, opts), optionals)
+}
+
+func (c *Call) sortROGet(key string, patterns GetPatterns, opts []SortOption) *Call {
+	c.Request.Arg("SORT_RO")
+	c.Request.Key(key)
+	c.sortOptions(opts)
+	patterns.encode(c)
+	return c
+}
+
+// SortStore stores what Sort returns as a list at destination, in place of what that held, and returns its length; an empty
+// result removes destination. With GetPattern it is what SortGet returns, "" for what is missing. Both keys must lie in one
+// slot.
+//
+// SORT (since 1.0.0): O(n+m*log m) of n elements, m of them stored, to the primary of destination's slot.
+func (c Commands) SortStore(ctx context.Context, destination, key string, opts ...SortStoreOption) (int64, error) {
+	return run(ctx, c.begin().sortStore(destination, key, opts), integer)
+}
+
+// SortStore queues SORT: see Commands.SortStore.
+func (q *Queued) SortStore(destination, key string, opts ...SortStoreOption) *Future[int64] {
+	return queue(q, q.begin().sortStore(destination, key, opts), integer)
+}
+
+func (c *Call) sortStore(destination, key string, opts []SortStoreOption) *Call {
+	c.Request.Arg("SORT")
+	c.Request.Key(key)
+	c.sortStoreOptions(opts)
+	c.Request.Arg("STORE")
+	c.Request.Key(destination)
+	return c
+}
+
+// Touch makes keys count as used now, and returns how many there were; a key given twice counts twice. Keys may lie in any
+// slots, as for Del.
+//
+// TOUCH (since 3.2.1): O(n), split over the slots of the keys, or a replica where ReadFrom says so.
+func (c Commands) Touch(ctx context.Context, keys ...string) (int64, error) {
+	return run(ctx, c.begin().touch(keys), integer)
+}
+
+// Touch queues TOUCH: see Commands.Touch.
+func (q *Queued) Touch(keys ...string) *Future[int64] {
+	return queue(q, q.begin().touch(keys), integer)
+}
+
+func (c *Call) touch(keys []string) *Call {
+	c.Request.Arg("TOUCH")
+	for _, v := range keys {
+		c.Request.Key(v)
+	}
+	return c
+}
+
+// TTL returns how long key has left to live, to the second: NoTTL if it lives for ever, Nil if there is no such key.
+//
+// TTL (since 1.0.0): O(1), to the primary of key's slot, or a replica where ReadFrom says so.
+func (c Commands) TTL(ctx context.Context, key string) (time.Duration, error) {
+	return run(ctx, c.begin().ttl(key), leftInSeconds)
+}
+
+// TTL queues TTL: see Commands.TTL.
+func (q *Queued) TTL(key string) *Future[time.Duration] {
+	return queue(q, q.begin().ttl(key), leftInSeconds)
+}
+
+func (c *Call) ttl(key string) *Call {
+	c.Request.Arg("TTL")
+	c.Request.Key(key)
+	return c
+}
+
+// Type returns the type of the value at key: "string", "list", "set", "zset", "hash", "stream", that of a module, or "none" when
+// there is no such key.
+//
+// TYPE (since 1.0.0): O(1), to the primary of key's slot, or a replica where ReadFrom says so.
+func (c Commands) Type(ctx context.Context, key string) (string, error) {
+	return run(ctx, c.begin().typeCommand(key), text)
+}
+
+// Type queues TYPE: see Commands.Type.
+func (q *Queued) Type(key string) *Future[string] {
+	return queue(q, q.begin().typeCommand(key), text)
+}
+
+func (c *Call) typeCommand(key string) *Call {
+	c.Request.Arg("TYPE")
+	c.Request.Key(key)
+	return c
+}
+
+// Unlink is Del that leaves it to another thread of the server to free the memory. Keys may lie in any slots, as for Del.
+//
+// UNLINK (since 4.0.0): O(n), and the size of each aggregate in another thread, split over the slots of the keys.
+func (c Commands) Unlink(ctx context.Context, keys ...string) (int64, error) {
+	return run(ctx, c.begin().unlink(keys), integer)
+}
+
+// Unlink queues UNLINK: see Commands.Unlink.
+func (q *Queued) Unlink(keys ...string) *Future[int64] {
+	return queue(q, q.begin().unlink(keys), integer)
+}
+
+func (c *Call) unlink(keys []string) *Call {
+	c.Request.Arg("UNLINK")
+	for _, v := range keys {
+		c.Request.Key(v)
+	}
+	return c
+}
+
+// CopyOption is the optional argument of Copy: Replace.
+type CopyOption interface{ copyOption() }
+
+func (c *Call) copyOptions(opts []CopyOption) {
+	for _, o := range opts {
+		switch o := o.(type) {
+		case replaceOption:
+			o.encode(c)
+		}
+	}
+}
+
 // ExpireOption is an optional argument of Expire and its variants: IfNoTTL, IfTTL, IfLater or IfSooner (Redis 7.0).
 type ExpireOption interface{ expireOption() }
 
@@ -88,7 +655,61 @@ func (c *Call) expireOptions(opts []ExpireOption) {
 	}
 }
 
-// IfNoTTL sets the time to live only if the key has none.
+// RestoreOption is an optional argument of Restore and RestoreAt: Replace, and IdleTime or Freq.
+type RestoreOption interface{ restoreOption() }
+
+func (c *Call) restoreOptions(opts []RestoreOption) {
+	for _, o := range opts {
+		switch o := o.(type) {
+		case replaceOption:
+			o.encode(c)
+		case idleTimeOption:
+			o.encode(c)
+		case freqOption:
+			o.encode(c)
+		}
+	}
+}
+
+// SortOption is an optional argument of Sort and its variants: ByPattern, Limit, Desc, Alpha.
+type SortOption interface{ sortOption() }
+
+func (c *Call) sortOptions(opts []SortOption) {
+	for _, o := range opts {
+		switch o := o.(type) {
+		case byPatternOption:
+			o.encode(c)
+		case alphaOption:
+			o.encode(c)
+		case descOption:
+			o.encode(c)
+		case limitOption:
+			o.encode(c)
+		}
+	}
+}
+
+// SortStoreOption is an optional argument of SortStore: those of Sort, and GetPattern.
+type SortStoreOption interface{ sortStoreOption() }
+
+func (c *Call) sortStoreOptions(opts []SortStoreOption) {
+	for _, o := range opts {
+		switch o := o.(type) {
+		case byPatternOption:
+			o.encode(c)
+		case getPatternOption:
+			o.encode(c)
+		case alphaOption:
+			o.encode(c)
+		case descOption:
+			o.encode(c)
+		case limitOption:
+			o.encode(c)
+		}
+	}
+}
+
+// IfNoTTL sets the time to live only if there is none.
 const IfNoTTL ifNoTTLOption = "NX"
 
 type ifNoTTLOption string
@@ -99,7 +720,7 @@ func (ifNoTTLOption) encode(c *Call) {
 
 func (ifNoTTLOption) expireOption() {}
 
-// IfTTL sets the time to live only if the key has one.
+// IfTTL sets the time to live only if there is one.
 const IfTTL ifTTLOption = "XX"
 
 type ifTTLOption string
@@ -110,7 +731,7 @@ func (ifTTLOption) encode(c *Call) {
 
 func (ifTTLOption) expireOption() {}
 
-// IfLater sets the time to live only if the new one ends later.
+// IfLater sets the time to live only if the new one ends later; having none counts as ending last.
 const IfLater ifLaterOption = "GT"
 
 type ifLaterOption string
@@ -121,7 +742,7 @@ func (ifLaterOption) encode(c *Call) {
 
 func (ifLaterOption) expireOption() {}
 
-// IfSooner sets the time to live only if the new one ends sooner.
+// IfSooner sets the time to live only if the new one ends sooner; having none counts as ending last.
 const IfSooner ifSoonerOption = "LT"
 
 type ifSoonerOption string
@@ -131,3 +752,118 @@ func (ifSoonerOption) encode(c *Call) {
 }
 
 func (ifSoonerOption) expireOption() {}
+
+// Replace takes away what is there already.
+const Replace replaceOption = "REPLACE"
+
+type replaceOption string
+
+func (replaceOption) encode(c *Call) {
+	c.Request.Arg("REPLACE")
+}
+
+func (replaceOption) copyOption() {}
+
+func (replaceOption) restoreOption() {}
+
+// IdleTime says how long the key counts as not used, in whole seconds.
+func IdleTime(idle time.Duration) idleTimeOption { return idleTimeOption{idle} }
+
+type idleTimeOption struct {
+	idle time.Duration
+}
+
+func (o idleTimeOption) encode(c *Call) {
+	c.Request.Arg("IDLETIME")
+	c.seconds(o.idle)
+}
+
+func (idleTimeOption) restoreOption() {}
+
+// Freq says how often the key counts as used, from 0 to 255: see ObjectFreq.
+func Freq(n int64) freqOption { return freqOption{n} }
+
+type freqOption struct {
+	n int64
+}
+
+func (o freqOption) encode(c *Call) {
+	c.Request.Arg("FREQ")
+	c.Request.ArgInt(o.n)
+}
+
+func (freqOption) restoreOption() {}
+
+// ByPattern sorts by what pattern leads to for each element: see SortGet for patterns. One without * leaves elements as they are.
+func ByPattern(pattern string) byPatternOption { return byPatternOption{pattern} }
+
+type byPatternOption struct {
+	pattern string
+}
+
+func (o byPatternOption) encode(c *Call) {
+	c.Request.Arg("BY")
+	c.Request.Arg(o.pattern)
+}
+
+func (byPatternOption) sortOption() {}
+
+func (byPatternOption) sortStoreOption() {}
+
+// GetPattern stores what pattern leads to for each element: see SortGet. It may be given several times.
+func GetPattern(pattern string) getPatternOption { return getPatternOption{pattern} }
+
+type getPatternOption struct {
+	pattern string
+}
+
+func (o getPatternOption) encode(c *Call) {
+	c.Request.Arg("GET")
+	c.Request.Arg(o.pattern)
+}
+
+func (getPatternOption) sortStoreOption() {}
+
+// Alpha sorts by text in place of numbers, in the order of the server's locale.
+const Alpha alphaOption = "ALPHA"
+
+type alphaOption string
+
+func (alphaOption) encode(c *Call) {
+	c.Request.Arg("ALPHA")
+}
+
+func (alphaOption) sortOption() {}
+
+func (alphaOption) sortStoreOption() {}
+
+// Desc sorts from the largest to the smallest.
+const Desc descOption = "DESC"
+
+type descOption string
+
+func (descOption) encode(c *Call) {
+	c.Request.Arg("DESC")
+}
+
+func (descOption) sortOption() {}
+
+func (descOption) sortStoreOption() {}
+
+// Limit returns no more than count of the elements, after the first offset ones.
+func Limit(offset, count int64) limitOption { return limitOption{offset, count} }
+
+type limitOption struct {
+	offset int64
+	count  int64
+}
+
+func (o limitOption) encode(c *Call) {
+	c.Request.Arg("LIMIT")
+	c.Request.ArgInt(o.offset)
+	c.Request.ArgInt(o.count)
+}
+
+func (limitOption) sortOption() {}
+
+func (limitOption) sortStoreOption() {}

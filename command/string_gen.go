@@ -716,6 +716,8 @@ func (exOption) getExOption() {}
 
 func (exOption) mSetExOption() {}
 
+func (exOption) hSetExOption() {}
+
 // PX gives a key a time to live in whole milliseconds; any other duration fails before anything is sent.
 func PX(ttl time.Duration) pxOption { return pxOption{ttl} }
 
@@ -735,6 +737,8 @@ func (pxOption) setGetOption() {}
 func (pxOption) getExOption() {}
 
 func (pxOption) mSetExOption() {}
+
+func (pxOption) hSetExOption() {}
 
 // ExAt ends a key's life at a time, in whole seconds: what is below is cut off.
 func ExAt(at time.Time) exAtOption { return exAtOption{at} }
@@ -756,6 +760,8 @@ func (exAtOption) getExOption() {}
 
 func (exAtOption) mSetExOption() {}
 
+func (exAtOption) hSetExOption() {}
+
 // PxAt ends a key's life at a time, in whole milliseconds: what is below is cut off.
 func PxAt(at time.Time) pxAtOption { return pxAtOption{at} }
 
@@ -776,6 +782,8 @@ func (pxAtOption) getExOption() {}
 
 func (pxAtOption) mSetExOption() {}
 
+func (pxAtOption) hSetExOption() {}
+
 // KeepTTL leaves the key's time to live as it is.
 const KeepTTL keepTTLOption = "KEEPTTL"
 
@@ -790,6 +798,8 @@ func (keepTTLOption) setOption() {}
 func (keepTTLOption) setGetOption() {}
 
 func (keepTTLOption) mSetExOption() {}
+
+func (keepTTLOption) hSetExOption() {}
 
 // Persist takes the key's time to live away.
 const Persist persistOption = "PERSIST"

@@ -13,7 +13,7 @@ func TestWhatIsCommittedIsWhatTheTablesSay(t *testing.T) {
 	require.NoError(t, err)
 	committed, err := filepath.Glob("../*_gen.go")
 	require.NoError(t, err)
-	require.Len(t, committed, len(files))
+	require.Len(t, committed, len(files)-1, "besides the list for the differential test")
 	for name, source := range files {
 		text, err := os.ReadFile(filepath.Join("..", name))
 		require.NoError(t, err)

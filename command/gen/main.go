@@ -13,6 +13,7 @@
 //	key                  string, marked as a key
 //	string bytes         string, []byte
 //	int float            int64, float64
+//	bit                  bool, sent as 1 or 0
 //	seconds millis       time.Duration; a whole number of them, or the call fails before anything is sent
 //	ttlSeconds ttlMillis the same, which must also be positive
 //	wait waitMillis      time.Duration, how long a command may block; zero is for ever
@@ -86,5 +87,7 @@ func Generate(dir string) (map[string][]byte, error) {
 		}
 		files[t.name+"_gen.go"] = source
 	}
-	return files, nil
+	calls, err := all.calls()
+	files["../internal/differential/calls_gen.go"] = calls
+	return files, err
 }

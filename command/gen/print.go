@@ -13,7 +13,7 @@ import (
 
 // goTypes are the Go types of the parameters that are not types of package command.
 var goTypes = map[string]string{
-	"key": "string", "string": "string", "bytes": "[]byte", "int": "int64", "float": "float64",
+	"key": "string", "string": "string", "bytes": "[]byte", "int": "int64", "float": "float64", "bit": "bool",
 	"seconds": "time.Duration", "millis": "time.Duration", "ttlSeconds": "time.Duration", "ttlMillis": "time.Duration",
 	"wait": "time.Duration", "waitMillis": "time.Duration",
 	"unix": "time.Time", "unixMillis": "time.Time",
@@ -22,7 +22,7 @@ var goTypes = map[string]string{
 // encodings append a parameter to the request.
 var encodings = map[string]string{
 	"key": "c.Request.Key(%s)", "string": "c.Request.Arg(%s)", "bytes": "c.Request.ArgBytes(%s)",
-	"int": "c.Request.ArgInt(%s)", "float": "c.Request.ArgFloat(%s)",
+	"int": "c.Request.ArgInt(%s)", "float": "c.Request.ArgFloat(%s)", "bit": "c.bit(%s)",
 	"seconds": "c.seconds(%s)", "millis": "c.millis(%s)", "ttlSeconds": "c.ttlSeconds(%s)", "ttlMillis": "c.ttlMillis(%s)",
 	"wait": "c.wait(%s)", "waitMillis": "c.waitMillis(%s)",
 	"unix": "c.unix(%s)", "unixMillis": "c.unixMillis(%s)",
