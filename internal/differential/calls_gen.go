@@ -10,6 +10,48 @@ import (
 
 // Calls are all typed methods.
 var Calls = []Call{
+	{"bitmap", "BitCount", "BITCOUNT", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.BitCount(ctx, g.key("key"), g.bitCountOptions()...)
+	}},
+	{"bitmap", "BitField", "BITFIELD", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.BitField(ctx, g.key("key"), some(g, func() command.BitOp { return g.bitOp("ops") })...)
+	}},
+	{"bitmap", "BitFieldRO", "BITFIELD_RO", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.BitFieldRO(ctx, g.key("key"), some(g, func() command.BitInt { return g.bitInt("ints") })...)
+	}},
+	{"bitmap", "BitOpAnd", "BITOP", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.BitOpAnd(ctx, g.key("destination"), some(g, func() string { return g.key("keys") })...)
+	}},
+	{"bitmap", "BitOpAndOr", "BITOP", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.BitOpAndOr(ctx, g.key("destination"), some(g, func() string { return g.key("keys") })...)
+	}},
+	{"bitmap", "BitOpDiff", "BITOP", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.BitOpDiff(ctx, g.key("destination"), some(g, func() string { return g.key("keys") })...)
+	}},
+	{"bitmap", "BitOpDiff1", "BITOP", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.BitOpDiff1(ctx, g.key("destination"), some(g, func() string { return g.key("keys") })...)
+	}},
+	{"bitmap", "BitOpNot", "BITOP", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.BitOpNot(ctx, g.key("destination"), g.key("key"))
+	}},
+	{"bitmap", "BitOpOne", "BITOP", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.BitOpOne(ctx, g.key("destination"), some(g, func() string { return g.key("keys") })...)
+	}},
+	{"bitmap", "BitOpOr", "BITOP", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.BitOpOr(ctx, g.key("destination"), some(g, func() string { return g.key("keys") })...)
+	}},
+	{"bitmap", "BitOpXor", "BITOP", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.BitOpXor(ctx, g.key("destination"), some(g, func() string { return g.key("keys") })...)
+	}},
+	{"bitmap", "BitPos", "BITPOS", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.BitPos(ctx, g.key("key"), g.bit("bit"), g.bitPosOptions()...)
+	}},
+	{"bitmap", "GetBit", "GETBIT", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.GetBit(ctx, g.key("key"), g.integer("offset"))
+	}},
+	{"bitmap", "SetBit", "SETBIT", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.SetBit(ctx, g.key("key"), g.integer("offset"), g.bit("bit"))
+	}},
 	{"cluster", "ClusterCountKeysInSlot", "CLUSTER COUNTKEYSINSLOT", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
 		return c.ClusterCountKeysInSlot(ctx, g.integer("slot"))
 	}},
@@ -52,14 +94,290 @@ var Calls = []Call{
 	{"connection", "ClientUnblock", "CLIENT UNBLOCK", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
 		return c.ClientUnblock(ctx, g.integer("id"), g.clientUnblockOptions()...)
 	}},
+	{"generic", "Copy", "COPY", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.Copy(ctx, g.key("source"), g.key("destination"), g.copyOptions()...)
+	}},
 	{"generic", "Del", "DEL", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
 		return c.Del(ctx, some(g, func() string { return g.key("keys") })...)
+	}},
+	{"generic", "Dump", "DUMP", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.Dump(ctx, g.key("key"))
 	}},
 	{"generic", "Exists", "EXISTS", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
 		return c.Exists(ctx, some(g, func() string { return g.key("keys") })...)
 	}},
 	{"generic", "Expire", "EXPIRE", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
 		return c.Expire(ctx, g.key("key"), g.seconds("ttl"), g.expireOptions()...)
+	}},
+	{"generic", "ExpireAt", "EXPIREAT", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.ExpireAt(ctx, g.key("key"), g.unix("at"), g.expireOptions()...)
+	}},
+	{"generic", "ExpireTime", "EXPIRETIME", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.ExpireTime(ctx, g.key("key"))
+	}},
+	{"generic", "Keys", "KEYS", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.Keys(ctx, g.text("pattern"))
+	}},
+	{"generic", "ObjectEncoding", "OBJECT ENCODING", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.ObjectEncoding(ctx, g.key("key"))
+	}},
+	{"generic", "ObjectFreq", "OBJECT FREQ", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.ObjectFreq(ctx, g.key("key"))
+	}},
+	{"generic", "ObjectIdleTime", "OBJECT IDLETIME", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.ObjectIdleTime(ctx, g.key("key"))
+	}},
+	{"generic", "ObjectRefCount", "OBJECT REFCOUNT", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.ObjectRefCount(ctx, g.key("key"))
+	}},
+	{"generic", "Persist", "PERSIST", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.Persist(ctx, g.key("key"))
+	}},
+	{"generic", "PExpire", "PEXPIRE", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.PExpire(ctx, g.key("key"), g.millis("ttl"), g.expireOptions()...)
+	}},
+	{"generic", "PExpireAt", "PEXPIREAT", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.PExpireAt(ctx, g.key("key"), g.unixMillis("at"), g.expireOptions()...)
+	}},
+	{"generic", "PExpireTime", "PEXPIRETIME", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.PExpireTime(ctx, g.key("key"))
+	}},
+	{"generic", "PTTL", "PTTL", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.PTTL(ctx, g.key("key"))
+	}},
+	{"generic", "RandomKey", "RANDOMKEY", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.RandomKey(ctx)
+	}},
+	{"generic", "Rename", "RENAME", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return nil, c.Rename(ctx, g.key("key"), g.key("newKey"))
+	}},
+	{"generic", "RenameNX", "RENAMENX", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.RenameNX(ctx, g.key("key"), g.key("newKey"))
+	}},
+	{"generic", "Restore", "RESTORE", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return nil, c.Restore(ctx, g.key("key"), g.millis("ttl"), g.bytes("value"), g.restoreOptions()...)
+	}},
+	{"generic", "RestoreAt", "RESTORE", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return nil, c.RestoreAt(ctx, g.key("key"), g.unixMillis("at"), g.bytes("value"), g.restoreOptions()...)
+	}},
+	{"generic", "Sort", "SORT", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.Sort(ctx, g.key("key"), g.sortOptions()...)
+	}},
+	{"generic", "SortGet", "SORT", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.SortGet(ctx, g.key("key"), g.getPatterns("patterns"), g.sortOptions()...)
+	}},
+	{"generic", "SortRO", "SORT_RO", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.SortRO(ctx, g.key("key"), g.sortOptions()...)
+	}},
+	{"generic", "SortROGet", "SORT_RO", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.SortROGet(ctx, g.key("key"), g.getPatterns("patterns"), g.sortOptions()...)
+	}},
+	{"generic", "SortStore", "SORT", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.SortStore(ctx, g.key("destination"), g.key("key"), g.sortStoreOptions()...)
+	}},
+	{"generic", "Touch", "TOUCH", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.Touch(ctx, some(g, func() string { return g.key("keys") })...)
+	}},
+	{"generic", "TTL", "TTL", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.TTL(ctx, g.key("key"))
+	}},
+	{"generic", "Type", "TYPE", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.Type(ctx, g.key("key"))
+	}},
+	{"generic", "Unlink", "UNLINK", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.Unlink(ctx, some(g, func() string { return g.key("keys") })...)
+	}},
+	{"hash", "HDel", "HDEL", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.HDel(ctx, g.key("key"), some(g, func() string { return g.text("fields") })...)
+	}},
+	{"hash", "HExists", "HEXISTS", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.HExists(ctx, g.key("key"), g.text("field"))
+	}},
+	{"hash", "HExpire", "HEXPIRE", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.HExpire(ctx, g.key("key"), g.seconds("ttl"), g.fieldNames("fields"), g.expireOptions()...)
+	}},
+	{"hash", "HExpireAt", "HEXPIREAT", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.HExpireAt(ctx, g.key("key"), g.unix("at"), g.fieldNames("fields"), g.expireOptions()...)
+	}},
+	{"hash", "HExpireTime", "HEXPIRETIME", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.HExpireTime(ctx, g.key("key"), some(g, func() string { return g.text("fields") })...)
+	}},
+	{"hash", "HGet", "HGET", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.HGet(ctx, g.key("key"), g.text("field"))
+	}},
+	{"hash", "HGetBytes", "HGET", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.HGetBytes(ctx, g.key("key"), g.text("field"))
+	}},
+	{"hash", "HGetAll", "HGETALL", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.HGetAll(ctx, g.key("key"))
+	}},
+	{"hash", "HGetDel", "HGETDEL", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.HGetDel(ctx, g.key("key"), some(g, func() string { return g.text("fields") })...)
+	}},
+	{"hash", "HGetEx", "HGETEX", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.HGetEx(ctx, g.key("key"), g.fieldNames("fields"), g.getExOptions()...)
+	}},
+	{"hash", "HIncrBy", "HINCRBY", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.HIncrBy(ctx, g.key("key"), g.text("field"), g.integer("n"))
+	}},
+	{"hash", "HIncrByFloat", "HINCRBYFLOAT", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.HIncrByFloat(ctx, g.key("key"), g.text("field"), g.number("f"))
+	}},
+	{"hash", "HKeys", "HKEYS", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.HKeys(ctx, g.key("key"))
+	}},
+	{"hash", "HLen", "HLEN", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.HLen(ctx, g.key("key"))
+	}},
+	{"hash", "HMGet", "HMGET", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.HMGet(ctx, g.key("key"), some(g, func() string { return g.text("fields") })...)
+	}},
+	{"hash", "HPersist", "HPERSIST", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.HPersist(ctx, g.key("key"), some(g, func() string { return g.text("fields") })...)
+	}},
+	{"hash", "HPExpire", "HPEXPIRE", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.HPExpire(ctx, g.key("key"), g.millis("ttl"), g.fieldNames("fields"), g.expireOptions()...)
+	}},
+	{"hash", "HPExpireAt", "HPEXPIREAT", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.HPExpireAt(ctx, g.key("key"), g.unixMillis("at"), g.fieldNames("fields"), g.expireOptions()...)
+	}},
+	{"hash", "HPExpireTime", "HPEXPIRETIME", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.HPExpireTime(ctx, g.key("key"), some(g, func() string { return g.text("fields") })...)
+	}},
+	{"hash", "HPTTL", "HPTTL", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.HPTTL(ctx, g.key("key"), some(g, func() string { return g.text("fields") })...)
+	}},
+	{"hash", "HRandField", "HRANDFIELD", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.HRandField(ctx, g.key("key"))
+	}},
+	{"hash", "HRandFieldCount", "HRANDFIELD", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.HRandFieldCount(ctx, g.key("key"), g.integer("count"))
+	}},
+	{"hash", "HRandFieldWithValues", "HRANDFIELD", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.HRandFieldWithValues(ctx, g.key("key"), g.integer("count"))
+	}},
+	{"hash", "HSet", "HSET", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.HSet(ctx, g.key("key"), some(g, func() command.Field { return g.field("fields") })...)
+	}},
+	{"hash", "HSetBytes", "HSET", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.HSetBytes(ctx, g.key("key"), g.text("field"), g.bytes("value"))
+	}},
+	{"hash", "HSetEx", "HSETEX", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.HSetEx(ctx, g.key("key"), g.fieldList("fields"), g.hSetExOptions()...)
+	}},
+	{"hash", "HSetNX", "HSETNX", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.HSetNX(ctx, g.key("key"), g.text("field"), g.text("value"))
+	}},
+	{"hash", "HStrLen", "HSTRLEN", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.HStrLen(ctx, g.key("key"), g.text("field"))
+	}},
+	{"hash", "HTTL", "HTTL", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.HTTL(ctx, g.key("key"), some(g, func() string { return g.text("fields") })...)
+	}},
+	{"hash", "HVals", "HVALS", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.HVals(ctx, g.key("key"))
+	}},
+	{"hyperloglog", "PFAdd", "PFADD", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.PFAdd(ctx, g.key("key"), some(g, func() string { return g.text("elements") })...)
+	}},
+	{"hyperloglog", "PFCount", "PFCOUNT", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.PFCount(ctx, some(g, func() string { return g.key("keys") })...)
+	}},
+	{"hyperloglog", "PFMerge", "PFMERGE", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return nil, c.PFMerge(ctx, g.key("destination"), some(g, func() string { return g.key("sources") })...)
+	}},
+	{"list", "BLMove", "BLMOVE", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.BLMove(ctx, g.wait("wait"), g.key("source"), g.key("destination"), g.side("from"), g.side("to"))
+	}},
+	{"list", "BLMoveBytes", "BLMOVE", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.BLMoveBytes(ctx, g.wait("wait"), g.key("source"), g.key("destination"), g.side("from"), g.side("to"))
+	}},
+	{"list", "BLMPop", "BLMPOP", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.BLMPop(ctx, g.wait("wait"), g.side("from"), g.integer("count"), some(g, func() string { return g.key("keys") })...)
+	}},
+	{"list", "BLPop", "BLPOP", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.BLPop(ctx, g.wait("wait"), some(g, func() string { return g.key("keys") })...)
+	}},
+	{"list", "BRPop", "BRPOP", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.BRPop(ctx, g.wait("wait"), some(g, func() string { return g.key("keys") })...)
+	}},
+	{"list", "LIndex", "LINDEX", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.LIndex(ctx, g.key("key"), g.integer("index"))
+	}},
+	{"list", "LIndexBytes", "LINDEX", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.LIndexBytes(ctx, g.key("key"), g.integer("index"))
+	}},
+	{"list", "LInsertAfter", "LINSERT", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.LInsertAfter(ctx, g.key("key"), g.text("pivot"), g.text("element"))
+	}},
+	{"list", "LInsertBefore", "LINSERT", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.LInsertBefore(ctx, g.key("key"), g.text("pivot"), g.text("element"))
+	}},
+	{"list", "LLen", "LLEN", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.LLen(ctx, g.key("key"))
+	}},
+	{"list", "LMove", "LMOVE", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.LMove(ctx, g.key("source"), g.key("destination"), g.side("from"), g.side("to"))
+	}},
+	{"list", "LMoveBytes", "LMOVE", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.LMoveBytes(ctx, g.key("source"), g.key("destination"), g.side("from"), g.side("to"))
+	}},
+	{"list", "LMPop", "LMPOP", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.LMPop(ctx, g.side("from"), g.integer("count"), some(g, func() string { return g.key("keys") })...)
+	}},
+	{"list", "LPop", "LPOP", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.LPop(ctx, g.key("key"))
+	}},
+	{"list", "LPopBytes", "LPOP", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.LPopBytes(ctx, g.key("key"))
+	}},
+	{"list", "LPopCount", "LPOP", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.LPopCount(ctx, g.key("key"), g.integer("count"))
+	}},
+	{"list", "LPos", "LPOS", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.LPos(ctx, g.key("key"), g.text("element"), g.lPosOptions()...)
+	}},
+	{"list", "LPosCount", "LPOS", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.LPosCount(ctx, g.key("key"), g.text("element"), g.integer("count"), g.lPosOptions()...)
+	}},
+	{"list", "LPush", "LPUSH", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.LPush(ctx, g.key("key"), some(g, func() string { return g.text("elements") })...)
+	}},
+	{"list", "LPushBytes", "LPUSH", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.LPushBytes(ctx, g.key("key"), some(g, func() []byte { return g.bytes("elements") })...)
+	}},
+	{"list", "LPushX", "LPUSHX", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.LPushX(ctx, g.key("key"), some(g, func() string { return g.text("elements") })...)
+	}},
+	{"list", "LRange", "LRANGE", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.LRange(ctx, g.key("key"), g.integer("start"), g.integer("end"))
+	}},
+	{"list", "LRem", "LREM", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.LRem(ctx, g.key("key"), g.integer("count"), g.text("element"))
+	}},
+	{"list", "LSet", "LSET", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return nil, c.LSet(ctx, g.key("key"), g.integer("index"), g.text("element"))
+	}},
+	{"list", "LTrim", "LTRIM", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return nil, c.LTrim(ctx, g.key("key"), g.integer("start"), g.integer("end"))
+	}},
+	{"list", "RPop", "RPOP", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.RPop(ctx, g.key("key"))
+	}},
+	{"list", "RPopBytes", "RPOP", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.RPopBytes(ctx, g.key("key"))
+	}},
+	{"list", "RPopCount", "RPOP", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.RPopCount(ctx, g.key("key"), g.integer("count"))
+	}},
+	{"list", "RPush", "RPUSH", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.RPush(ctx, g.key("key"), some(g, func() string { return g.text("elements") })...)
+	}},
+	{"list", "RPushBytes", "RPUSH", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.RPushBytes(ctx, g.key("key"), some(g, func() []byte { return g.bytes("elements") })...)
+	}},
+	{"list", "RPushX", "RPUSHX", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.RPushX(ctx, g.key("key"), some(g, func() string { return g.text("elements") })...)
 	}},
 	{"pubsub", "Publish", "PUBLISH", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
 		return c.Publish(ctx, g.text("channel"), g.text("message"))
@@ -226,6 +544,60 @@ var Calls = []Call{
 	{"server", "Time", "TIME", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
 		return c.Time(ctx)
 	}},
+	{"set", "SAdd", "SADD", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.SAdd(ctx, g.key("key"), some(g, func() string { return g.text("members") })...)
+	}},
+	{"set", "SCard", "SCARD", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.SCard(ctx, g.key("key"))
+	}},
+	{"set", "SDiff", "SDIFF", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.SDiff(ctx, some(g, func() string { return g.key("keys") })...)
+	}},
+	{"set", "SDiffStore", "SDIFFSTORE", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.SDiffStore(ctx, g.key("destination"), some(g, func() string { return g.key("keys") })...)
+	}},
+	{"set", "SInter", "SINTER", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.SInter(ctx, some(g, func() string { return g.key("keys") })...)
+	}},
+	{"set", "SInterCard", "SINTERCARD", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.SInterCard(ctx, g.integer("limit"), some(g, func() string { return g.key("keys") })...)
+	}},
+	{"set", "SInterStore", "SINTERSTORE", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.SInterStore(ctx, g.key("destination"), some(g, func() string { return g.key("keys") })...)
+	}},
+	{"set", "SIsMember", "SISMEMBER", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.SIsMember(ctx, g.key("key"), g.text("member"))
+	}},
+	{"set", "SMembers", "SMEMBERS", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.SMembers(ctx, g.key("key"))
+	}},
+	{"set", "SMIsMember", "SMISMEMBER", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.SMIsMember(ctx, g.key("key"), some(g, func() string { return g.text("members") })...)
+	}},
+	{"set", "SMove", "SMOVE", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.SMove(ctx, g.key("source"), g.key("destination"), g.text("member"))
+	}},
+	{"set", "SPop", "SPOP", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.SPop(ctx, g.key("key"))
+	}},
+	{"set", "SPopCount", "SPOP", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.SPopCount(ctx, g.key("key"), g.integer("count"))
+	}},
+	{"set", "SRandMember", "SRANDMEMBER", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.SRandMember(ctx, g.key("key"))
+	}},
+	{"set", "SRandMemberCount", "SRANDMEMBER", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.SRandMemberCount(ctx, g.key("key"), g.integer("count"))
+	}},
+	{"set", "SRem", "SREM", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.SRem(ctx, g.key("key"), some(g, func() string { return g.text("members") })...)
+	}},
+	{"set", "SUnion", "SUNION", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.SUnion(ctx, some(g, func() string { return g.key("keys") })...)
+	}},
+	{"set", "SUnionStore", "SUNIONSTORE", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.SUnionStore(ctx, g.key("destination"), some(g, func() string { return g.key("keys") })...)
+	}},
 	{"string", "Append", "APPEND", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
 		return c.Append(ctx, g.key("key"), g.text("value"))
 	}},
@@ -321,6 +693,21 @@ var Calls = []Call{
 	}},
 }
 
+func (g *Guess) bitCountOptions() []command.BitCountOption {
+	return pick(g, "BitCountOption", []choice[command.BitCountOption]{
+		{"BitRange", func() command.BitCountOption { return command.BitRange(g.integer("start"), g.integer("end")) }},
+		{"ByteRange", func() command.BitCountOption { return command.ByteRange(g.integer("start"), g.integer("end")) }},
+	})
+}
+
+func (g *Guess) bitPosOptions() []command.BitPosOption {
+	return pick(g, "BitPosOption", []choice[command.BitPosOption]{
+		{"BitRange", func() command.BitPosOption { return command.BitRange(g.integer("start"), g.integer("end")) }},
+		{"ByteRange", func() command.BitPosOption { return command.ByteRange(g.integer("start"), g.integer("end")) }},
+		{"FromByte", func() command.BitPosOption { return command.FromByte(g.integer("start")) }},
+	})
+}
+
 func (g *Guess) clientListOptions() []command.ClientListOption {
 	return pick(g, "ClientListOption", []choice[command.ClientListOption]{
 		{"OfType", func() command.ClientListOption { return command.OfType(g.text("name")) }},
@@ -354,12 +741,64 @@ func (g *Guess) clientUnblockOptions() []command.ClientUnblockOption {
 	})
 }
 
+func (g *Guess) copyOptions() []command.CopyOption {
+	return pick(g, "CopyOption", []choice[command.CopyOption]{
+		{"Replace", func() command.CopyOption { return command.Replace }},
+	})
+}
+
 func (g *Guess) expireOptions() []command.ExpireOption {
 	return pick(g, "ExpireOption", []choice[command.ExpireOption]{
 		{"IfNoTTL", func() command.ExpireOption { return command.IfNoTTL }},
 		{"IfTTL", func() command.ExpireOption { return command.IfTTL }},
 		{"IfLater", func() command.ExpireOption { return command.IfLater }},
 		{"IfSooner", func() command.ExpireOption { return command.IfSooner }},
+	})
+}
+
+func (g *Guess) restoreOptions() []command.RestoreOption {
+	return pick(g, "RestoreOption", []choice[command.RestoreOption]{
+		{"Replace", func() command.RestoreOption { return command.Replace }},
+		{"IdleTime", func() command.RestoreOption { return command.IdleTime(g.seconds("idle")) }},
+		{"Freq", func() command.RestoreOption { return command.Freq(g.integer("n")) }},
+	})
+}
+
+func (g *Guess) sortOptions() []command.SortOption {
+	return pick(g, "SortOption", []choice[command.SortOption]{
+		{"ByPattern", func() command.SortOption { return command.ByPattern(g.text("pattern")) }},
+		{"Alpha", func() command.SortOption { return command.Alpha }},
+		{"Desc", func() command.SortOption { return command.Desc }},
+		{"Limit", func() command.SortOption { return command.Limit(g.integer("offset"), g.integer("count")) }},
+	})
+}
+
+func (g *Guess) sortStoreOptions() []command.SortStoreOption {
+	return pick(g, "SortStoreOption", []choice[command.SortStoreOption]{
+		{"ByPattern", func() command.SortStoreOption { return command.ByPattern(g.text("pattern")) }},
+		{"GetPattern", func() command.SortStoreOption { return command.GetPattern(g.text("pattern")) }},
+		{"Alpha", func() command.SortStoreOption { return command.Alpha }},
+		{"Desc", func() command.SortStoreOption { return command.Desc }},
+		{"Limit", func() command.SortStoreOption { return command.Limit(g.integer("offset"), g.integer("count")) }},
+	})
+}
+
+func (g *Guess) hSetExOptions() []command.HSetExOption {
+	return pick(g, "HSetExOption", []choice[command.HSetExOption]{
+		{"IfFieldsAbsent", func() command.HSetExOption { return command.IfFieldsAbsent }},
+		{"IfFieldsPresent", func() command.HSetExOption { return command.IfFieldsPresent }},
+		{"EX", func() command.HSetExOption { return command.EX(g.ttlSeconds("ttl")) }},
+		{"PX", func() command.HSetExOption { return command.PX(g.ttlMillis("ttl")) }},
+		{"ExAt", func() command.HSetExOption { return command.ExAt(g.unix("at")) }},
+		{"PxAt", func() command.HSetExOption { return command.PxAt(g.unixMillis("at")) }},
+		{"KeepTTL", func() command.HSetExOption { return command.KeepTTL }},
+	})
+}
+
+func (g *Guess) lPosOptions() []command.LPosOption {
+	return pick(g, "LPosOption", []choice[command.LPosOption]{
+		{"Rank", func() command.LPosOption { return command.Rank(g.integer("n")) }},
+		{"MaxComparisons", func() command.LPosOption { return command.MaxComparisons(g.integer("n")) }},
 	})
 }
 
@@ -450,6 +889,11 @@ func (g *Guess) lcsIdxOptions() []command.LCSIdxOption {
 
 // Options are all options, behind the interface by which they are given.
 var Options = []string{
+	"BitCountOption BitRange",
+	"BitPosOption BitRange",
+	"BitCountOption ByteRange",
+	"BitPosOption ByteRange",
+	"BitPosOption FromByte",
 	"ClientListOption OfType",
 	"ClientKillOption OfType",
 	"ClientListOption OfIDs",
@@ -465,6 +909,23 @@ var Options = []string{
 	"ExpireOption IfTTL",
 	"ExpireOption IfLater",
 	"ExpireOption IfSooner",
+	"CopyOption Replace",
+	"RestoreOption Replace",
+	"RestoreOption IdleTime",
+	"RestoreOption Freq",
+	"SortOption ByPattern",
+	"SortStoreOption ByPattern",
+	"SortStoreOption GetPattern",
+	"SortOption Alpha",
+	"SortStoreOption Alpha",
+	"SortOption Desc",
+	"SortStoreOption Desc",
+	"SortOption Limit",
+	"SortStoreOption Limit",
+	"HSetExOption IfFieldsAbsent",
+	"HSetExOption IfFieldsPresent",
+	"LPosOption Rank",
+	"LPosOption MaxComparisons",
 	"FunctionListOption LibraryName",
 	"FunctionListOption WithCode",
 	"FunctionRestoreOption RestoreAppend",
@@ -479,21 +940,26 @@ var Options = []string{
 	"SetGetOption EX",
 	"GetExOption EX",
 	"MSetExOption EX",
+	"HSetExOption EX",
 	"SetOption PX",
 	"SetGetOption PX",
 	"GetExOption PX",
 	"MSetExOption PX",
+	"HSetExOption PX",
 	"SetOption ExAt",
 	"SetGetOption ExAt",
 	"GetExOption ExAt",
 	"MSetExOption ExAt",
+	"HSetExOption ExAt",
 	"SetOption PxAt",
 	"SetGetOption PxAt",
 	"GetExOption PxAt",
 	"MSetExOption PxAt",
+	"HSetExOption PxAt",
 	"SetOption KeepTTL",
 	"SetGetOption KeepTTL",
 	"MSetExOption KeepTTL",
+	"HSetExOption KeepTTL",
 	"GetExOption Persist",
 	"SetGetOption IfAbsent",
 	"MSetExOption IfAbsent",

@@ -3,8 +3,6 @@ package differential
 import (
 	"math/rand/v2"
 	"time"
-
-	"github.com/keyslot-go/keyslot/command"
 )
 
 // Guess makes arguments, most of which a server takes. Two guesses of the same seed make the same.
@@ -86,10 +84,10 @@ type choice[T any] struct {
 	make func() T
 }
 
-// pick gives none, one, or two of the options.
+// pick gives up to three of the options.
 func pick[T any](g *Guess, of string, choices []choice[T]) []T {
 	var out []T
-	for range min(len(choices), g.rng.IntN(3)) {
+	for range min(len(choices), g.rng.IntN(4)) {
 		c := choices[g.rng.IntN(len(choices))]
 		g.Options[of+" "+c.name]++
 		out = append(out, c.make())
@@ -130,7 +128,7 @@ func (g *Guess) bytes(param string) []byte {
 	switch {
 	case param == "dump" && g.Call.Group == "scripting":
 		return []byte(g.Functions)
-	case param == "dump":
+	case g.Call.Command == "RESTORE":
 		return []byte(g.Dump)
 	}
 	return []byte(g.text(param))
@@ -171,11 +169,3 @@ func (g *Guess) unix(string) time.Time {
 }
 
 func (g *Guess) unixMillis(string) time.Time { return g.unix("") }
-
-func (g *Guess) pair(string) command.Pair {
-	return command.Pair{Key: g.key("key"), Value: g.text("value")}
-}
-
-func (g *Guess) pairList(string) command.PairList {
-	return some(g, func() command.Pair { return g.pair("") })
-}
