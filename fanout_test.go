@@ -44,7 +44,12 @@ func TestDoEachTellsWhatEachNodeSaid(t *testing.T) {
 			require.NoError(t, err)
 			require.Len(t, replies, 1, name)
 			require.Equal(t, lower, replies[0].Node.Addr())
+			text, err := s.client.On(route).Info(t.Context())
+			require.NoError(t, err)
+			require.Equal(t, "lower", text)
 		}
+		_, err = s.client.Info(t.Context())
+		require.Contains(t, refused(t, err, 0), "Client.On(ToNode(...))")
 	})
 }
 
@@ -97,6 +102,8 @@ func TestRandomKeyIsNullOnlyWhereEveryPrimaryIsEmpty(t *testing.T) {
 		require.NoError(t, err)
 		require.True(t, r.IsNil())
 		require.Equal(t, asked+2, len(sent(s.upper, "RANDOMKEY"))+len(sent(s.lower, "RANDOMKEY")), "each is asked once")
+		_, err = s.client.RandomKey(t.Context())
+		require.Equal(t, keyslot.Nil, err)
 
 		s.upper.Close()
 		_, err = s.client.Do(within(t, time.Second), "RANDOMKEY")

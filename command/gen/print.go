@@ -227,6 +227,10 @@ func destination(cmd *spec.Command, params []param) string {
 	switch {
 	case cmd.Request == spec.RequestMultiShard:
 		return "split over the slots of the keys" + replica
+	case cmd.Name == "RANDOMKEY":
+		return "to one primary after another until one has a key"
+	case cmd.Response == spec.ResponseSpecial && i < 0:
+		return "to the one node of a view (Client.On), and refused without"
 	case cmd.Request == spec.RequestAllShards && i < 0:
 		return "to every primary"
 	case cmd.Request == spec.RequestAllNodes && i < 0:
