@@ -1,6 +1,8 @@
 package keyslot_test
 
 import (
+	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -191,5 +193,31 @@ func TestWhatCannotRunOnSeveralNodesIsRefused(t *testing.T) {
 			}
 		}
 		require.Empty(t, s.upper.Tape())
+	})
+}
+
+// A map can list a failed node at the address of its successor: one process answers there, and once.
+func TestTwoNodesListedAtOneAddressAreOne(t *testing.T) {
+	story(t, keyslot.Options{}, func(t *testing.T, s *stage) {
+		const failed = "ffffffffffffffffffffffffffffffffffffffff"
+		slots := func(r fakenode.Request) (fakenode.Reaction, bool) {
+			entry := func(addr, id string) string {
+				return fmt.Sprintf("*4\r\n$8\r\n%s\r\n:6379\r\n$40\r\n%s\r\n*0\r\n", addr[:8], id)
+			}
+			return says("*2\r\n*3\r\n:0\r\n:8191\r\n%s*4\r\n:8192\r\n:16383\r\n%s%s", entry(lower, idOf(t, s.client, lower)),
+				entry(upper, idOf(t, s.client, upper)), strings.TrimSuffix(entry(lower, failed), "\r\n")), r.Name() == "CLUSTER SLOTS"
+		}
+		s.net.Topology(2)
+		for _, node := range []*fakenode.Node{s.lower, s.upper} {
+			node.Handle(slots)
+			node.On("DBSIZE", one)
+		}
+		s.refresh(t)
+		require.Len(t, s.client.Topology().Shards[1].Replicas, 1)
+		reply, err := s.client.On(keyslot.ToNodes).Do(t.Context(), "DBSIZE")
+		require.NoError(t, err)
+		require.Equal(t, "2", reply.String())
+		require.NoError(t, s.client.On(keyslot.ToNode(lower)).Ping(t.Context()))
+		require.ErrorIs(t, s.client.On(keyslot.ToNode(failed)).Ping(t.Context()), keyslot.ErrUnknownNode)
 	})
 }
