@@ -65,6 +65,7 @@ func TestAViewOfASlotFollowsTheSlot(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, "5", r.String(), "of this node alone")
 
+		s.net.Topology(2, fakenode.Shard{First: 0, Last: 865, Nodes: []string{lower}}, fakenode.Shard{First: 866, Last: 16383, Nodes: []string{upper}})
 		s.lower.On("MODULE.SET", says("-ASK 866 %s", upper), says("-MOVED 866 %s", upper))
 		s.upper.On("MODULE.SET", ok)
 		s.upper.On("DBSIZE", says(":7"))
@@ -116,8 +117,12 @@ func TestANodeThatIsNotThereIsNotReplaced(t *testing.T) {
 			require.ErrorIs(t, err, keyslot.ErrUnknownNode, name)
 			require.ErrorIs(t, err, keyslot.ErrNotExecuted)
 		}
-		require.Empty(t, s.upper.Tape())
+		require.Empty(t, commands(s.upper))
+	})
+}
 
+func TestACommandForANodeEndsWhenTheNodeHasLeft(t *testing.T) {
+	story(t, keyslot.Options{}, func(t *testing.T, s *stage) {
 		view := s.client.On(keyslot.ToNode(upper))
 		s.upper.Close()
 		time.AfterFunc(time.Second, func() {
