@@ -81,6 +81,11 @@ func (c *Client) Topology() Topology {
 // else, nil and time.Duration included, is an *ArgumentError. A command of a module that the table does not know counts
 // as a write whose first argument is its key.
 //
+// A command without a key goes to any primary, or where the servers' own table wants that to every primary or node, the
+// replies joined as it says: DBSIZE is a sum. Where some nodes failed, a *PartsError lists them; a primary that is replaced
+// meanwhile is no failure. RANDOMKEY is null only if every primary is empty. What has an answer of its own on each node,
+// such as INFO, is refused with the methods that ask one or all: On and DoEach.
+//
 // A null reply is a Reply with IsNil, not an error. Errors are those of the typed commands; a command that cannot run on
 // a shared connection, such as SUBSCRIBE or MULTI, is refused before anything is sent.
 func (c *Client) Do(ctx context.Context, args ...any) (Reply, error) {

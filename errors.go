@@ -72,7 +72,7 @@ func phaseOf(err error, sent bool) string {
 		wait    *waitError
 	)
 	switch {
-	case errors.Is(err, errNoOwner), errors.Is(err, errRetired), errors.Is(err, errResigned):
+	case errors.Is(err, errNoOwner), errors.Is(err, errRetired), errors.Is(err, errResigned), errors.Is(err, errScattered):
 		return ""
 	case errors.As(err, &resolve):
 		return "resolve"

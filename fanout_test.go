@@ -14,9 +14,9 @@ import (
 
 const heir = "10.0.0.3:6379"
 
-// halves is the topology of two primaries.
-func (s *stage) halves(epoch int, first, second string) {
-	s.net.Topology(epoch, fakenode.Shard{First: 0, Last: 8191, Nodes: []string{first}}, fakenode.Shard{First: 8192, Last: 16383, Nodes: []string{second}})
+// succeed makes a node the primary of the upper shard.
+func (s *stage) succeed(epoch int, node string) {
+	s.net.Topology(epoch, fakenode.Shard{First: 0, Last: 8191, Nodes: []string{lower}}, fakenode.Shard{First: 8192, Last: 16383, Nodes: []string{node}})
 }
 
 func TestDoEachTellsWhatEachNodeSaid(t *testing.T) {
@@ -117,7 +117,7 @@ func TestAPartForAPrimaryThatWasDemotedGoesToItsSuccessor(t *testing.T) {
 		third.On("FLUSHALL", ok)
 		s.lower.On("FLUSHALL", ok)
 		s.upper.On("FLUSHALL", says("-READONLY You can't write against a read only replica."))
-		s.halves(2, lower, heir)
+		s.succeed(2, heir)
 		_, err := s.client.Do(t.Context(), "FLUSHALL")
 		require.NoError(t, err)
 		require.Len(t, sent(third, "FLUSHALL"), 1)
@@ -130,7 +130,7 @@ func TestAPartForAPrimaryThatDiedGoesToItsSuccessor(t *testing.T) {
 		s.net.Node(heir).On("DBSIZE", says(":20"))
 		s.lower.On("DBSIZE", says(":3"))
 		s.upper.Close()
-		time.AfterFunc(2*time.Second, func() { s.halves(2, lower, heir) })
+		time.AfterFunc(2*time.Second, func() { s.succeed(2, heir) })
 		replies, err := s.client.DoEach(t.Context(), "DBSIZE")
 		require.NoError(t, err)
 		require.Len(t, replies, 2)
@@ -178,12 +178,12 @@ func TestAShardWithoutAKnownPrimaryIsWaitedFor(t *testing.T) {
 	story(t, keyslot.Options{}, func(t *testing.T, s *stage) {
 		s.lower.On("DBSIZE", says(":3"))
 		s.upper.On("DBSIZE", says(":4"))
-		s.halves(2, lower, "?:0")
+		s.succeed(2, "?:0")
 		s.refresh(t)
 		_, err := s.client.Do(within(t, time.Second), "DBSIZE")
 		require.ErrorIs(t, err, context.DeadlineExceeded)
 		require.ErrorContains(t, err, "no node is known")
-		time.AfterFunc(time.Second, func() { s.halves(3, lower, upper) })
+		time.AfterFunc(time.Second, func() { s.succeed(3, upper) })
 		r, err := s.client.Do(t.Context(), "DBSIZE")
 		require.NoError(t, err)
 		require.Equal(t, "7", r.String())
