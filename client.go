@@ -215,13 +215,7 @@ func (c *core) run(ctx context.Context, until time.Time, calls []*call, f *fligh
 		default:
 			f.send(ctx, until, calls[:due])
 		}
-		waiting := calls[:0]
-		for i, call := range calls {
-			if i >= due || c.judge(call) {
-				waiting = append(waiting, call)
-			}
-		}
-		calls = waiting
+		calls = c.judgeAll(calls, due, f)
 		if len(calls) == 0 {
 			return
 		}
@@ -299,6 +293,25 @@ func (c *core) route(call *call) error {
 		return errNoOwner
 	}
 	return nil
+}
+
+// judgeAll judges the first due of calls, which have come back, and returns those that go on, with the rest.
+func (c *core) judgeAll(calls []*call, due int, f *flight) []*call {
+	var order overtaking
+	waiting := calls[:0]
+	for i, call := range calls {
+		goesOn := i >= due || c.judge(call)
+		if goesOn {
+			waiting = append(waiting, call)
+		}
+		if i < due && len(calls) > 1 {
+			order.judged(call, goesOn)
+		}
+	}
+	if order.found && f.ordered {
+		return endOvertaken(waiting)
+	}
+	return waiting
 }
 
 // judge settles a call that is done and prepares one that goes on for its next attempt.

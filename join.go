@@ -19,6 +19,7 @@ func (call *call) join() {
 		call.err = call.fail(NotExecuted, errNoOwner)
 		return
 	}
+	call.Reordered = slices.ContainsFunc(s.parts, func(p part) bool { return p.Reordered })
 	if call.each != nil {
 		*call.each = s.replies()
 		call.err = s.failures(call, 0)

@@ -18,16 +18,26 @@ type queued = command.Queued
 //
 // The commands are not atomic together, and others may come between them. Those of one slot run in the order in which they
 // were queued, unless one of them is refused for the moment, by a node that is loading for instance, and is sent again
-// behind the others.
+// behind the others. Where one of those has a key of it, and either writes, the future of the refused one says Reordered; an
+// Ordered pipeline does not send it again. A transaction is the tool for order without exceptions: see Client.Tx.
 type Pipeline struct {
 	queued
-	batch batch
+	batch   batch
+	ordered bool
 }
 
 // Pipeline returns an empty pipeline. It costs next to nothing: make one for each batch, or use one again after Exec.
 func (c *Client) Pipeline() *Pipeline {
 	p := &Pipeline{batch: batch{terms: c.terms}}
 	p.queued = command.NewQueued(&p.batch)
+	return p
+}
+
+// Ordered makes the pipeline, for good, keep the order of its commands for each key at the cost of some that do not run: one that
+// was refused for the moment, while a later one with a key of it ran, is not sent again but fails as not executed. It returns the
+// pipeline.
+func (p *Pipeline) Ordered() *Pipeline {
+	p.ordered = true
 	return p
 }
 
@@ -53,6 +63,7 @@ func (p *Pipeline) Exec(ctx context.Context) error {
 		return nil
 	}
 	p.batch.flight = nil
+	f.ordered = p.ordered
 	defer f.release()
 	f.exec(ctx, p.batch.terms)
 	if failed := f.settle(&p.queued); failed != nil {

@@ -47,7 +47,7 @@ func (c *Client) WriteAndWait(ctx context.Context, replicas int, timeout time.Du
 	if err != nil {
 		return 0, err
 	}
-	f.wait = &waiting{replicas: replicas, timeout: timeout, acked: -1}
+	f.ordered, f.wait = p.ordered, &waiting{replicas: replicas, timeout: timeout, acked: -1}
 	f.execAndWait(ctx, *c.terms)
 	total, failed := f.queued, f.settle(&p.queued)
 	if f.wait.err != nil {

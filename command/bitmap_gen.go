@@ -69,24 +69,24 @@ func (c *Call) bitFieldRO(key string, ints []BitInt) *Call {
 	return c
 }
 
-// BitOpAnd stores the bits that are 1 in all strings at destination, in place of what that held, and returns how many bytes that
+// BitOpAnd stores the bits that are 1 in all strings at dst, in place of what that held, and returns how many bytes that
 // are, as many as the longest string has: shorter ones, and missing keys, count as followed by zero bytes. An empty result
-// removes destination. All keys must lie in one slot.
+// removes dst. All keys must lie in one slot.
 //
-// BITOP (since 2.6.0): O(n) of the bytes of all strings, to the primary of destination's slot.
-func (c Commands) BitOpAnd(ctx context.Context, destination string, keys ...string) (int64, error) {
-	return run(ctx, c.begin().bitOpAnd(destination, keys), integer)
+// BITOP (since 2.6.0): O(n) of the bytes of all strings, to the primary of the slot that all keys share.
+func (c Commands) BitOpAnd(ctx context.Context, dst string, keys ...string) (int64, error) {
+	return run(ctx, c.begin().bitOpAnd(dst, keys), integer)
 }
 
 // BitOpAnd queues BITOP: see Commands.BitOpAnd.
-func (q *Queued) BitOpAnd(destination string, keys ...string) *Future[int64] {
-	return queue(q, q.begin().bitOpAnd(destination, keys), integer)
+func (q *Queued) BitOpAnd(dst string, keys ...string) *Future[int64] {
+	return queue(q, q.begin().bitOpAnd(dst, keys), integer)
 }
 
-func (c *Call) bitOpAnd(destination string, keys []string) *Call {
+func (c *Call) bitOpAnd(dst string, keys []string) *Call {
 	c.Request.Arg("BITOP")
 	c.Request.Arg("AND")
-	c.Request.Key(destination)
+	c.Request.Key(dst)
 	for _, v := range keys {
 		c.Request.Key(v)
 	}
@@ -95,20 +95,20 @@ func (c *Call) bitOpAnd(destination string, keys []string) *Call {
 
 // BitOpAndOr is BitOpAnd for the bits that are 1 in the first string and in any of the others. Redis 8.2.
 //
-// BITOP (since 2.6.0): O(n) of the bytes of all strings, to the primary of destination's slot.
-func (c Commands) BitOpAndOr(ctx context.Context, destination string, keys ...string) (int64, error) {
-	return run(ctx, c.begin().bitOpAndOr(destination, keys), integer)
+// BITOP (since 2.6.0): O(n) of the bytes of all strings, to the primary of the slot that all keys share.
+func (c Commands) BitOpAndOr(ctx context.Context, dst string, keys ...string) (int64, error) {
+	return run(ctx, c.begin().bitOpAndOr(dst, keys), integer)
 }
 
 // BitOpAndOr queues BITOP: see Commands.BitOpAndOr.
-func (q *Queued) BitOpAndOr(destination string, keys ...string) *Future[int64] {
-	return queue(q, q.begin().bitOpAndOr(destination, keys), integer)
+func (q *Queued) BitOpAndOr(dst string, keys ...string) *Future[int64] {
+	return queue(q, q.begin().bitOpAndOr(dst, keys), integer)
 }
 
-func (c *Call) bitOpAndOr(destination string, keys []string) *Call {
+func (c *Call) bitOpAndOr(dst string, keys []string) *Call {
 	c.Request.Arg("BITOP")
 	c.Request.Arg("ANDOR")
-	c.Request.Key(destination)
+	c.Request.Key(dst)
 	for _, v := range keys {
 		c.Request.Key(v)
 	}
@@ -117,20 +117,20 @@ func (c *Call) bitOpAndOr(destination string, keys []string) *Call {
 
 // BitOpDiff is BitOpAnd for the bits that are 1 in the first string and in none of the others. Redis 8.2.
 //
-// BITOP (since 2.6.0): O(n) of the bytes of all strings, to the primary of destination's slot.
-func (c Commands) BitOpDiff(ctx context.Context, destination string, keys ...string) (int64, error) {
-	return run(ctx, c.begin().bitOpDiff(destination, keys), integer)
+// BITOP (since 2.6.0): O(n) of the bytes of all strings, to the primary of the slot that all keys share.
+func (c Commands) BitOpDiff(ctx context.Context, dst string, keys ...string) (int64, error) {
+	return run(ctx, c.begin().bitOpDiff(dst, keys), integer)
 }
 
 // BitOpDiff queues BITOP: see Commands.BitOpDiff.
-func (q *Queued) BitOpDiff(destination string, keys ...string) *Future[int64] {
-	return queue(q, q.begin().bitOpDiff(destination, keys), integer)
+func (q *Queued) BitOpDiff(dst string, keys ...string) *Future[int64] {
+	return queue(q, q.begin().bitOpDiff(dst, keys), integer)
 }
 
-func (c *Call) bitOpDiff(destination string, keys []string) *Call {
+func (c *Call) bitOpDiff(dst string, keys []string) *Call {
 	c.Request.Arg("BITOP")
 	c.Request.Arg("DIFF")
-	c.Request.Key(destination)
+	c.Request.Key(dst)
 	for _, v := range keys {
 		c.Request.Key(v)
 	}
@@ -139,20 +139,20 @@ func (c *Call) bitOpDiff(destination string, keys []string) *Call {
 
 // BitOpDiff1 is BitOpAnd for the bits that are 0 in the first string and 1 in any of the others. Redis 8.2.
 //
-// BITOP (since 2.6.0): O(n) of the bytes of all strings, to the primary of destination's slot.
-func (c Commands) BitOpDiff1(ctx context.Context, destination string, keys ...string) (int64, error) {
-	return run(ctx, c.begin().bitOpDiff1(destination, keys), integer)
+// BITOP (since 2.6.0): O(n) of the bytes of all strings, to the primary of the slot that all keys share.
+func (c Commands) BitOpDiff1(ctx context.Context, dst string, keys ...string) (int64, error) {
+	return run(ctx, c.begin().bitOpDiff1(dst, keys), integer)
 }
 
 // BitOpDiff1 queues BITOP: see Commands.BitOpDiff1.
-func (q *Queued) BitOpDiff1(destination string, keys ...string) *Future[int64] {
-	return queue(q, q.begin().bitOpDiff1(destination, keys), integer)
+func (q *Queued) BitOpDiff1(dst string, keys ...string) *Future[int64] {
+	return queue(q, q.begin().bitOpDiff1(dst, keys), integer)
 }
 
-func (c *Call) bitOpDiff1(destination string, keys []string) *Call {
+func (c *Call) bitOpDiff1(dst string, keys []string) *Call {
 	c.Request.Arg("BITOP")
 	c.Request.Arg("DIFF1")
-	c.Request.Key(destination)
+	c.Request.Key(dst)
 	for _, v := range keys {
 		c.Request.Key(v)
 	}
@@ -161,40 +161,40 @@ func (c *Call) bitOpDiff1(destination string, keys []string) *Call {
 
 // BitOpNot is BitOpAnd for the bits that are 0 in the string at key, up to its length.
 //
-// BITOP (since 2.6.0): O(n) of the string's bytes, to the primary of destination's slot.
-func (c Commands) BitOpNot(ctx context.Context, destination, key string) (int64, error) {
-	return run(ctx, c.begin().bitOpNot(destination, key), integer)
+// BITOP (since 2.6.0): O(n) of the string's bytes, to the primary of the slot that all keys share.
+func (c Commands) BitOpNot(ctx context.Context, dst, key string) (int64, error) {
+	return run(ctx, c.begin().bitOpNot(dst, key), integer)
 }
 
 // BitOpNot queues BITOP: see Commands.BitOpNot.
-func (q *Queued) BitOpNot(destination, key string) *Future[int64] {
-	return queue(q, q.begin().bitOpNot(destination, key), integer)
+func (q *Queued) BitOpNot(dst, key string) *Future[int64] {
+	return queue(q, q.begin().bitOpNot(dst, key), integer)
 }
 
-func (c *Call) bitOpNot(destination, key string) *Call {
+func (c *Call) bitOpNot(dst, key string) *Call {
 	c.Request.Arg("BITOP")
 	c.Request.Arg("NOT")
-	c.Request.Key(destination)
+	c.Request.Key(dst)
 	c.Request.Key(key)
 	return c
 }
 
 // BitOpOne is BitOpAnd for the bits that are 1 in exactly one of the strings. Redis 8.2.
 //
-// BITOP (since 2.6.0): O(n) of the bytes of all strings, to the primary of destination's slot.
-func (c Commands) BitOpOne(ctx context.Context, destination string, keys ...string) (int64, error) {
-	return run(ctx, c.begin().bitOpOne(destination, keys), integer)
+// BITOP (since 2.6.0): O(n) of the bytes of all strings, to the primary of the slot that all keys share.
+func (c Commands) BitOpOne(ctx context.Context, dst string, keys ...string) (int64, error) {
+	return run(ctx, c.begin().bitOpOne(dst, keys), integer)
 }
 
 // BitOpOne queues BITOP: see Commands.BitOpOne.
-func (q *Queued) BitOpOne(destination string, keys ...string) *Future[int64] {
-	return queue(q, q.begin().bitOpOne(destination, keys), integer)
+func (q *Queued) BitOpOne(dst string, keys ...string) *Future[int64] {
+	return queue(q, q.begin().bitOpOne(dst, keys), integer)
 }
 
-func (c *Call) bitOpOne(destination string, keys []string) *Call {
+func (c *Call) bitOpOne(dst string, keys []string) *Call {
 	c.Request.Arg("BITOP")
 	c.Request.Arg("ONE")
-	c.Request.Key(destination)
+	c.Request.Key(dst)
 	for _, v := range keys {
 		c.Request.Key(v)
 	}
@@ -203,20 +203,20 @@ func (c *Call) bitOpOne(destination string, keys []string) *Call {
 
 // BitOpOr is BitOpAnd for the bits that are 1 in any of the strings.
 //
-// BITOP (since 2.6.0): O(n) of the bytes of all strings, to the primary of destination's slot.
-func (c Commands) BitOpOr(ctx context.Context, destination string, keys ...string) (int64, error) {
-	return run(ctx, c.begin().bitOpOr(destination, keys), integer)
+// BITOP (since 2.6.0): O(n) of the bytes of all strings, to the primary of the slot that all keys share.
+func (c Commands) BitOpOr(ctx context.Context, dst string, keys ...string) (int64, error) {
+	return run(ctx, c.begin().bitOpOr(dst, keys), integer)
 }
 
 // BitOpOr queues BITOP: see Commands.BitOpOr.
-func (q *Queued) BitOpOr(destination string, keys ...string) *Future[int64] {
-	return queue(q, q.begin().bitOpOr(destination, keys), integer)
+func (q *Queued) BitOpOr(dst string, keys ...string) *Future[int64] {
+	return queue(q, q.begin().bitOpOr(dst, keys), integer)
 }
 
-func (c *Call) bitOpOr(destination string, keys []string) *Call {
+func (c *Call) bitOpOr(dst string, keys []string) *Call {
 	c.Request.Arg("BITOP")
 	c.Request.Arg("OR")
-	c.Request.Key(destination)
+	c.Request.Key(dst)
 	for _, v := range keys {
 		c.Request.Key(v)
 	}
@@ -225,20 +225,20 @@ func (c *Call) bitOpOr(destination string, keys []string) *Call {
 
 // BitOpXor is BitOpAnd for the bits that are 1 in an odd number of the strings.
 //
-// BITOP (since 2.6.0): O(n) of the bytes of all strings, to the primary of destination's slot.
-func (c Commands) BitOpXor(ctx context.Context, destination string, keys ...string) (int64, error) {
-	return run(ctx, c.begin().bitOpXor(destination, keys), integer)
+// BITOP (since 2.6.0): O(n) of the bytes of all strings, to the primary of the slot that all keys share.
+func (c Commands) BitOpXor(ctx context.Context, dst string, keys ...string) (int64, error) {
+	return run(ctx, c.begin().bitOpXor(dst, keys), integer)
 }
 
 // BitOpXor queues BITOP: see Commands.BitOpXor.
-func (q *Queued) BitOpXor(destination string, keys ...string) *Future[int64] {
-	return queue(q, q.begin().bitOpXor(destination, keys), integer)
+func (q *Queued) BitOpXor(dst string, keys ...string) *Future[int64] {
+	return queue(q, q.begin().bitOpXor(dst, keys), integer)
 }
 
-func (c *Call) bitOpXor(destination string, keys []string) *Call {
+func (c *Call) bitOpXor(dst string, keys []string) *Call {
 	c.Request.Arg("BITOP")
 	c.Request.Arg("XOR")
-	c.Request.Key(destination)
+	c.Request.Key(dst)
 	for _, v := range keys {
 		c.Request.Key(v)
 	}

@@ -36,6 +36,9 @@ type Call struct {
 	Request resp.Request
 	Frame   []byte // the reply, one complete RESP frame and never an error; valid until end, or longer: see Kept
 
+	// Reordered says that the command, refused at first, ran behind a later one of its pipeline that has a key of it.
+	Reordered bool
+
 	future settler // of a queued call
 	pack   packer  // for the strings of a reply that is no pipeline's
 	err    error   // what is wrong with an argument; nothing is sent then
@@ -79,7 +82,7 @@ func (c *Call) finish() { c.end() }
 
 // Forget makes the call empty again but for its request and reply, for the next caller.
 func (c *Call) Forget() {
-	c.err, c.future = nil, nil
+	c.err, c.future, c.Reordered = nil, nil, false
 	if c.pack.next > 0 {
 		c.pack = packer{}
 	}

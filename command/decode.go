@@ -82,7 +82,7 @@ func optionals(c *Call, p *packer) ([]Optional[string], error) {
 }
 
 func integers(c *Call, p *packer) ([]int64, error) {
-	return list(c, p, "an array of integers", func(frame []byte, _ *packer) (int64, bool) { return resp.Int(frame) })
+	return list(c, p, "an array of integers", integerOf)
 }
 
 // flags is for arrays of 1 and 0.
@@ -143,6 +143,10 @@ func floatOf(frame []byte) (float64, bool) {
 	}
 	return 0, false
 }
+
+func integerOf(frame []byte, _ *packer) (int64, bool) { return resp.Int(frame) }
+
+func numberOf(frame []byte, _ *packer) (float64, bool) { return floatOf(frame) }
 
 // optional is for elements that may be null.
 func optional[T any](of element[T]) element[Optional[T]] {

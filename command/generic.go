@@ -87,12 +87,19 @@ func perField[T any](c *Call, value func(n int64) T) ([]Optional[T], error) {
 	})
 }
 
-// GetPatterns are patterns for SortGet and SortROGet: a []string.
-type GetPatterns []string
+func (c *Call) sortGet(key string, patterns []string, opts []SortOption) *Call {
+	return c.sort(key, opts).patterns(patterns)
+}
 
-func (l GetPatterns) encode(c *Call) {
-	for _, pattern := range l {
+func (c *Call) sortROGet(key string, patterns []string, opts []SortOption) *Call {
+	return c.sortRO(key, opts).patterns(patterns)
+}
+
+// patterns adds what SORT is to get. Without any it would return the elements.
+func (c *Call) patterns(patterns []string) *Call {
+	for _, pattern := range patterns {
 		c.Request.Arg("GET")
 		c.Request.Arg(pattern)
 	}
+	return c
 }

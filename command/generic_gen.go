@@ -7,23 +7,23 @@ import (
 	"time"
 )
 
-// Copy copies the value of source, with its time to live, to destination, and reports whether it did: false when there is no
-// source, or there is a destination and Replace is not given. Both keys must lie in one slot.
+// Copy copies the value of src, with its time to live, to dst, and reports whether it did: false when there is no
+// src, or there is a dst and Replace is not given. Both keys must lie in one slot.
 //
-// COPY (since 6.2.0): O(n) of the value's size, to the primary of source's slot.
-func (c Commands) Copy(ctx context.Context, source, destination string, opts ...CopyOption) (bool, error) {
-	return run(ctx, c.begin().copy(source, destination, opts), flag)
+// COPY (since 6.2.0): O(n) of the value's size, to the primary of the slot that all keys share.
+func (c Commands) Copy(ctx context.Context, src, dst string, opts ...CopyOption) (bool, error) {
+	return run(ctx, c.begin().copy(src, dst, opts), flag)
 }
 
 // Copy queues COPY: see Commands.Copy.
-func (q *Queued) Copy(source, destination string, opts ...CopyOption) *Future[bool] {
-	return queue(q, q.begin().copy(source, destination, opts), flag)
+func (q *Queued) Copy(src, dst string, opts ...CopyOption) *Future[bool] {
+	return queue(q, q.begin().copy(src, dst, opts), flag)
 }
 
-func (c *Call) copy(source, destination string, opts []CopyOption) *Call {
+func (c *Call) copy(src, dst string, opts []CopyOption) *Call {
 	c.Request.Arg("COPY")
-	c.Request.Key(source)
-	c.Request.Key(destination)
+	c.Request.Key(src)
+	c.Request.Key(dst)
 	c.copyOptions(opts)
 	return c
 }
@@ -342,9 +342,9 @@ func (c *Call) pttl(key string) *Call {
 	return c
 }
 
-// RandomKey returns one key of the cluster by chance, or Nil when there is none. Nodes count alike, however many keys they have.
+// RandomKey returns one key of the cluster by chance, or Nil when there is none. Shards count alike, however many keys they have.
 //
-// RANDOMKEY (since 1.0.0): O(1), to one primary after another until one has a key.
+// RANDOMKEY (since 1.0.0): O(1), to one primary after the other, by chance, until one has a key.
 func (c Commands) RandomKey(ctx context.Context) (string, error) {
 	return run(ctx, c.begin().randomKey(), text)
 }
@@ -362,7 +362,7 @@ func (c *Call) randomKey() *Call {
 // Rename gives the value of key, with its time to live, to newKey, whatever that held. It fails when there is no such key. Both
 // keys must lie in one slot.
 //
-// RENAME (since 1.0.0): O(1), plus the size of an aggregate that newKey held, to the primary of key's slot.
+// RENAME (since 1.0.0): O(1), plus the size of an aggregate that newKey held, to the primary of the slot that all keys share.
 func (c Commands) Rename(ctx context.Context, key, newKey string) error {
 	return only(run(ctx, c.begin().rename(key, newKey), nothing))
 }
@@ -381,7 +381,7 @@ func (c *Call) rename(key, newKey string) *Call {
 
 // RenameNX is Rename where there is no newKey yet, and reports whether it did.
 //
-// RENAMENX (since 1.0.0): O(1), to the primary of key's slot.
+// RENAMENX (since 1.0.0): O(1), to the primary of the slot that all keys share.
 func (c Commands) RenameNX(ctx context.Context, key, newKey string) (bool, error) {
 	return run(ctx, c.begin().renameNX(key, newKey), flag)
 }
@@ -463,26 +463,18 @@ func (c *Call) sort(key string, opts []SortOption) *Call {
 }
 
 // SortGet is Sort that returns, for each element in turn, what each of patterns leads to: the first * in a pattern stands for
-// the element, "weight_*" is a key, "object_*->name" a field of a hash, and "#" the element itself. What is missing has OK
-// false. A pattern must lead to keys of key's slot and show it by its hash tag; Redis before 7.4 and Valkey before 8.0 refuse
-// it in a cluster altogether.
+// the element, "{k}w_*" is a key, "{k}o_*->name" a field of a hash, and "#" the element itself. What is missing has OK false.
+// A pattern must show by its hash tag that it leads to keys of key's slot. Servers before Redis 7.4 and Valkey 8.0 refuse all
+// patterns in a cluster, and some later ones refuse "#".
 //
 // SORT (since 1.0.0): O(n+m*log m) of n elements, m of them returned, to the primary of key's slot.
-func (c Commands) SortGet(ctx context.Context, key string, patterns GetPatterns, opts ...SortOption) ([]Optional[string], error) {
+func (c Commands) SortGet(ctx context.Context, key string, patterns []string, opts ...SortOption) ([]Optional[string], error) {
 	return run(ctx, c.begin().sortGet(key, patterns, opts), optionals)
 }
 
 // SortGet queues SORT: see Commands.SortGet.
-func (q *Queued) SortGet(key string, patterns GetPatterns, opts ...SortOption) *Future[[]Optional[string]] {
+func (q *Queued) SortGet(key string, patterns []string, opts ...SortOption) *Future[[]Optional[string]] {
 	return queue(q, q.begin().sortGet(key, patterns, opts), optionals)
-}
-
-func (c *Call) sortGet(key string, patterns GetPatterns, opts []SortOption) *Call {
-	c.Request.Arg("SORT")
-	c.Request.Key(key)
-	c.sortOptions(opts)
-	patterns.encode(c)
-	return c
 }
 
 // SortRO is Sort as a read.
@@ -507,43 +499,35 @@ func (c *Call) sortRO(key string, opts []SortOption) *Call {
 // SortROGet is SortGet as a read.
 //
 // SORT_RO (since 7.0.0): O(n+m*log m) of n elements, m of them returned, to the primary of key's slot, or a replica where ReadFrom says so.
-func (c Commands) SortROGet(ctx context.Context, key string, patterns GetPatterns, opts ...SortOption) ([]Optional[string], error) {
+func (c Commands) SortROGet(ctx context.Context, key string, patterns []string, opts ...SortOption) ([]Optional[string], error) {
 	return run(ctx, c.begin().sortROGet(key, patterns, opts), optionals)
 }
 
 // SortROGet queues SORT_RO: see Commands.SortROGet.
-func (q *Queued) SortROGet(key string, patterns GetPatterns, opts ...SortOption) *Future[[]Optional[string]] {
+func (q *Queued) SortROGet(key string, patterns []string, opts ...SortOption) *Future[[]Optional[string]] {
 	return queue(q, q.begin().sortROGet(key, patterns, opts), optionals)
 }
 
-func (c *Call) sortROGet(key string, patterns GetPatterns, opts []SortOption) *Call {
-	c.Request.Arg("SORT_RO")
-	c.Request.Key(key)
-	c.sortOptions(opts)
-	patterns.encode(c)
-	return c
-}
-
-// SortStore stores what Sort returns as a list at destination, in place of what that held, and returns its length; an empty
-// result removes destination. With GetPattern it is what SortGet returns, "" for what is missing. Both keys must lie in one
+// SortStore stores what Sort returns as a list at dst, in place of what that held, and returns its length; an empty
+// result removes dst. With GetPattern it is what SortGet returns, "" for what is missing. Both keys must lie in one
 // slot.
 //
-// SORT (since 1.0.0): O(n+m*log m) of n elements, m of them stored, to the primary of destination's slot.
-func (c Commands) SortStore(ctx context.Context, destination, key string, opts ...SortStoreOption) (int64, error) {
-	return run(ctx, c.begin().sortStore(destination, key, opts), integer)
+// SORT (since 1.0.0): O(n+m*log m) of n elements, m of them stored, to the primary of the slot that all keys share.
+func (c Commands) SortStore(ctx context.Context, dst, key string, opts ...SortStoreOption) (int64, error) {
+	return run(ctx, c.begin().sortStore(dst, key, opts), integer)
 }
 
 // SortStore queues SORT: see Commands.SortStore.
-func (q *Queued) SortStore(destination, key string, opts ...SortStoreOption) *Future[int64] {
-	return queue(q, q.begin().sortStore(destination, key, opts), integer)
+func (q *Queued) SortStore(dst, key string, opts ...SortStoreOption) *Future[int64] {
+	return queue(q, q.begin().sortStore(dst, key, opts), integer)
 }
 
-func (c *Call) sortStore(destination, key string, opts []SortStoreOption) *Call {
+func (c *Call) sortStore(dst, key string, opts []SortStoreOption) *Call {
 	c.Request.Arg("SORT")
 	c.Request.Key(key)
 	c.sortStoreOptions(opts)
 	c.Request.Arg("STORE")
-	c.Request.Key(destination)
+	c.Request.Key(dst)
 	return c
 }
 
@@ -794,7 +778,8 @@ func (o freqOption) encode(c *Call) {
 
 func (freqOption) restoreOption() {}
 
-// ByPattern sorts by what pattern leads to for each element: see SortGet for patterns. One without * leaves elements as they are.
+// ByPattern sorts by what pattern leads to for each element: see SortGet for patterns. One without *, which every server takes,
+// leaves the elements in the order in which they are stored.
 func ByPattern(pattern string) byPatternOption { return byPatternOption{pattern} }
 
 type byPatternOption struct {
@@ -837,7 +822,7 @@ func (alphaOption) sortOption() {}
 
 func (alphaOption) sortStoreOption() {}
 
-// Desc sorts from the largest to the smallest.
+// Desc returns the largest, or farthest, first.
 const Desc descOption = "DESC"
 
 type descOption string
@@ -850,7 +835,12 @@ func (descOption) sortOption() {}
 
 func (descOption) sortStoreOption() {}
 
-// Limit returns no more than count of the elements, after the first offset ones.
+func (descOption) geoSearchOption() {}
+
+func (descOption) geoSearchStoreOption() {}
+
+// Limit returns no more than count of the elements, after the first offset ones; all of those with a negative count. A ByIndex takes
+// none: it fails before anything is sent.
 func Limit(offset, count int64) limitOption { return limitOption{offset, count} }
 
 type limitOption struct {
@@ -867,3 +857,5 @@ func (o limitOption) encode(c *Call) {
 func (limitOption) sortOption() {}
 
 func (limitOption) sortStoreOption() {}
+
+func (limitOption) rangeOption() {}

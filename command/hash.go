@@ -8,7 +8,7 @@ import (
 	"github.com/keyslot-go/keyslot/internal/resp"
 )
 
-// Field is a field of a hash and its value, for HSet.
+// Field is a field and its value, of a hash or of an entry of a stream.
 type Field struct{ Name, Value string }
 
 func (f Field) encode(c *Call) {
@@ -23,26 +23,6 @@ func FieldsOf(m map[string]string) []Field {
 		fields = append(fields, Field{name, m[name]})
 	}
 	return fields
-}
-
-// FieldList is fields for HSetEx: a []Field.
-type FieldList []Field
-
-func (l FieldList) encode(c *Call) {
-	c.Request.ArgInt(int64(len(l)))
-	for _, f := range l {
-		f.encode(c)
-	}
-}
-
-// FieldNames are names of fields, for HExpire and others: a []string.
-type FieldNames []string
-
-func (l FieldNames) encode(c *Call) {
-	c.Request.ArgInt(int64(len(l)))
-	for _, name := range l {
-		c.Request.Arg(name)
-	}
 }
 
 // FieldState is what became of a field whose time to live was to be changed. The numbers are the server's.

@@ -52,22 +52,25 @@ func (c *Call) hExists(key, field string) *Call {
 // its time to live away. Redis 7.4, Valkey 9.0.
 //
 // HEXPIRE (since 7.4.0): O(n), to the primary of key's slot.
-func (c Commands) HExpire(ctx context.Context, key string, ttl time.Duration, fields FieldNames, opts ...ExpireOption) ([]FieldState, error) {
+func (c Commands) HExpire(ctx context.Context, key string, ttl time.Duration, fields []string, opts ...ExpireOption) ([]FieldState, error) {
 	return run(ctx, c.begin().hExpire(key, ttl, fields, opts), fieldStates)
 }
 
 // HExpire queues HEXPIRE: see Commands.HExpire.
-func (q *Queued) HExpire(key string, ttl time.Duration, fields FieldNames, opts ...ExpireOption) *Future[[]FieldState] {
+func (q *Queued) HExpire(key string, ttl time.Duration, fields []string, opts ...ExpireOption) *Future[[]FieldState] {
 	return queue(q, q.begin().hExpire(key, ttl, fields, opts), fieldStates)
 }
 
-func (c *Call) hExpire(key string, ttl time.Duration, fields FieldNames, opts []ExpireOption) *Call {
+func (c *Call) hExpire(key string, ttl time.Duration, fields []string, opts []ExpireOption) *Call {
 	c.Request.Arg("HEXPIRE")
 	c.Request.Key(key)
 	c.seconds(ttl)
 	c.expireOptions(opts)
 	c.Request.Arg("FIELDS")
-	fields.encode(c)
+	c.Request.ArgInt(int64(len(fields)))
+	for _, v := range fields {
+		c.Request.Arg(v)
+	}
 	return c
 }
 
@@ -75,22 +78,25 @@ func (c *Call) hExpire(key string, ttl time.Duration, fields FieldNames, opts []
 // past removes them. Redis 7.4, Valkey 9.0.
 //
 // HEXPIREAT (since 7.4.0): O(n), to the primary of key's slot.
-func (c Commands) HExpireAt(ctx context.Context, key string, at time.Time, fields FieldNames, opts ...ExpireOption) ([]FieldState, error) {
+func (c Commands) HExpireAt(ctx context.Context, key string, at time.Time, fields []string, opts ...ExpireOption) ([]FieldState, error) {
 	return run(ctx, c.begin().hExpireAt(key, at, fields, opts), fieldStates)
 }
 
 // HExpireAt queues HEXPIREAT: see Commands.HExpireAt.
-func (q *Queued) HExpireAt(key string, at time.Time, fields FieldNames, opts ...ExpireOption) *Future[[]FieldState] {
+func (q *Queued) HExpireAt(key string, at time.Time, fields []string, opts ...ExpireOption) *Future[[]FieldState] {
 	return queue(q, q.begin().hExpireAt(key, at, fields, opts), fieldStates)
 }
 
-func (c *Call) hExpireAt(key string, at time.Time, fields FieldNames, opts []ExpireOption) *Call {
+func (c *Call) hExpireAt(key string, at time.Time, fields []string, opts []ExpireOption) *Call {
 	c.Request.Arg("HEXPIREAT")
 	c.Request.Key(key)
 	c.unix(at)
 	c.expireOptions(opts)
 	c.Request.Arg("FIELDS")
-	fields.encode(c)
+	c.Request.ArgInt(int64(len(fields)))
+	for _, v := range fields {
+		c.Request.Arg(v)
+	}
 	return c
 }
 
@@ -192,21 +198,24 @@ func (c *Call) hGetDel(key string, fields []string) *Call {
 // one it is HMGet, sent as a write. Redis 8.0, Valkey 9.0.
 //
 // HGETEX (since 8.0.0): O(n), to the primary of key's slot.
-func (c Commands) HGetEx(ctx context.Context, key string, fields FieldNames, opts ...GetExOption) ([]Optional[string], error) {
+func (c Commands) HGetEx(ctx context.Context, key string, fields []string, opts ...GetExOption) ([]Optional[string], error) {
 	return run(ctx, c.begin().hGetEx(key, fields, opts), optionals)
 }
 
 // HGetEx queues HGETEX: see Commands.HGetEx.
-func (q *Queued) HGetEx(key string, fields FieldNames, opts ...GetExOption) *Future[[]Optional[string]] {
+func (q *Queued) HGetEx(key string, fields []string, opts ...GetExOption) *Future[[]Optional[string]] {
 	return queue(q, q.begin().hGetEx(key, fields, opts), optionals)
 }
 
-func (c *Call) hGetEx(key string, fields FieldNames, opts []GetExOption) *Call {
+func (c *Call) hGetEx(key string, fields []string, opts []GetExOption) *Call {
 	c.Request.Arg("HGETEX")
 	c.Request.Key(key)
 	c.getExOptions(opts)
 	c.Request.Arg("FIELDS")
-	fields.encode(c)
+	c.Request.ArgInt(int64(len(fields)))
+	for _, v := range fields {
+		c.Request.Arg(v)
+	}
 	return c
 }
 
@@ -334,44 +343,50 @@ func (c *Call) hPersist(key string, fields []string) *Call {
 // HPExpire is HExpire in whole milliseconds. Redis 7.4, Valkey 9.0.
 //
 // HPEXPIRE (since 7.4.0): O(n), to the primary of key's slot.
-func (c Commands) HPExpire(ctx context.Context, key string, ttl time.Duration, fields FieldNames, opts ...ExpireOption) ([]FieldState, error) {
+func (c Commands) HPExpire(ctx context.Context, key string, ttl time.Duration, fields []string, opts ...ExpireOption) ([]FieldState, error) {
 	return run(ctx, c.begin().hpExpire(key, ttl, fields, opts), fieldStates)
 }
 
 // HPExpire queues HPEXPIRE: see Commands.HPExpire.
-func (q *Queued) HPExpire(key string, ttl time.Duration, fields FieldNames, opts ...ExpireOption) *Future[[]FieldState] {
+func (q *Queued) HPExpire(key string, ttl time.Duration, fields []string, opts ...ExpireOption) *Future[[]FieldState] {
 	return queue(q, q.begin().hpExpire(key, ttl, fields, opts), fieldStates)
 }
 
-func (c *Call) hpExpire(key string, ttl time.Duration, fields FieldNames, opts []ExpireOption) *Call {
+func (c *Call) hpExpire(key string, ttl time.Duration, fields []string, opts []ExpireOption) *Call {
 	c.Request.Arg("HPEXPIRE")
 	c.Request.Key(key)
 	c.millis(ttl)
 	c.expireOptions(opts)
 	c.Request.Arg("FIELDS")
-	fields.encode(c)
+	c.Request.ArgInt(int64(len(fields)))
+	for _, v := range fields {
+		c.Request.Arg(v)
+	}
 	return c
 }
 
 // HPExpireAt is HExpireAt in whole milliseconds. Redis 7.4, Valkey 9.0.
 //
 // HPEXPIREAT (since 7.4.0): O(n), to the primary of key's slot.
-func (c Commands) HPExpireAt(ctx context.Context, key string, at time.Time, fields FieldNames, opts ...ExpireOption) ([]FieldState, error) {
+func (c Commands) HPExpireAt(ctx context.Context, key string, at time.Time, fields []string, opts ...ExpireOption) ([]FieldState, error) {
 	return run(ctx, c.begin().hpExpireAt(key, at, fields, opts), fieldStates)
 }
 
 // HPExpireAt queues HPEXPIREAT: see Commands.HPExpireAt.
-func (q *Queued) HPExpireAt(key string, at time.Time, fields FieldNames, opts ...ExpireOption) *Future[[]FieldState] {
+func (q *Queued) HPExpireAt(key string, at time.Time, fields []string, opts ...ExpireOption) *Future[[]FieldState] {
 	return queue(q, q.begin().hpExpireAt(key, at, fields, opts), fieldStates)
 }
 
-func (c *Call) hpExpireAt(key string, at time.Time, fields FieldNames, opts []ExpireOption) *Call {
+func (c *Call) hpExpireAt(key string, at time.Time, fields []string, opts []ExpireOption) *Call {
 	c.Request.Arg("HPEXPIREAT")
 	c.Request.Key(key)
 	c.unixMillis(at)
 	c.expireOptions(opts)
 	c.Request.Arg("FIELDS")
-	fields.encode(c)
+	c.Request.ArgInt(int64(len(fields)))
+	for _, v := range fields {
+		c.Request.Arg(v)
+	}
 	return c
 }
 
@@ -525,21 +540,24 @@ func (c *Call) hSetBytes(key, field string, value []byte) *Call {
 // false when a condition did not hold. Redis 8.0, Valkey 9.0.
 //
 // HSETEX (since 8.0.0): O(n), to the primary of key's slot.
-func (c Commands) HSetEx(ctx context.Context, key string, fields FieldList, opts ...HSetExOption) (bool, error) {
+func (c Commands) HSetEx(ctx context.Context, key string, fields []Field, opts ...HSetExOption) (bool, error) {
 	return run(ctx, c.begin().hSetEx(key, fields, opts), flag)
 }
 
 // HSetEx queues HSETEX: see Commands.HSetEx.
-func (q *Queued) HSetEx(key string, fields FieldList, opts ...HSetExOption) *Future[bool] {
+func (q *Queued) HSetEx(key string, fields []Field, opts ...HSetExOption) *Future[bool] {
 	return queue(q, q.begin().hSetEx(key, fields, opts), flag)
 }
 
-func (c *Call) hSetEx(key string, fields FieldList, opts []HSetExOption) *Call {
+func (c *Call) hSetEx(key string, fields []Field, opts []HSetExOption) *Call {
 	c.Request.Arg("HSETEX")
 	c.Request.Key(key)
 	c.hSetExOptions(opts)
 	c.Request.Arg("FIELDS")
-	fields.encode(c)
+	c.Request.ArgInt(int64(len(fields)))
+	for _, v := range fields {
+		v.encode(c)
+	}
 	return c
 }
 
@@ -625,7 +643,7 @@ func (c *Call) hVals(key string) *Call {
 }
 
 // HSetExOption is an optional argument of HSetEx: a time to live (EX, PX, ExAt, PxAt) or KeepTTL; IfFieldsAbsent or
-// IfFieldsPresent.
+// IfFieldsPresent; IfHashAbsent or IfHashPresent.
 type HSetExOption interface{ hSetExOption() }
 
 func (c *Call) hSetExOptions(opts []HSetExOption) {
@@ -634,6 +652,10 @@ func (c *Call) hSetExOptions(opts []HSetExOption) {
 		case ifFieldsAbsentOption:
 			o.encode(c)
 		case ifFieldsPresentOption:
+			o.encode(c)
+		case ifHashAbsentOption:
+			o.encode(c)
+		case ifHashPresentOption:
 			o.encode(c)
 		case exOption:
 			o.encode(c)
@@ -670,3 +692,25 @@ func (ifFieldsPresentOption) encode(c *Call) {
 }
 
 func (ifFieldsPresentOption) hSetExOption() {}
+
+// IfHashAbsent sets the fields only if there is no such hash. Valkey 9.1.
+const IfHashAbsent ifHashAbsentOption = "NX"
+
+type ifHashAbsentOption string
+
+func (ifHashAbsentOption) encode(c *Call) {
+	c.Request.Arg("NX")
+}
+
+func (ifHashAbsentOption) hSetExOption() {}
+
+// IfHashPresent sets the fields only if there is such a hash. Valkey 9.1.
+const IfHashPresent ifHashPresentOption = "XX"
+
+type ifHashPresentOption string
+
+func (ifHashPresentOption) encode(c *Call) {
+	c.Request.Arg("XX")
+}
+
+func (ifHashPresentOption) hSetExOption() {}

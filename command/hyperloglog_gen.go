@@ -49,22 +49,22 @@ func (c *Call) pfCount(keys []string) *Call {
 	return c
 }
 
-// PFMerge adds all that the HyperLogLogs at sources hold to the one at destination, which may be missing. All keys must lie in
+// PFMerge adds all that the HyperLogLogs at sources hold to the one at dst, which may be missing. All keys must lie in
 // one slot.
 //
-// PFMERGE (since 2.8.9): O(n), with a large constant, to the primary of destination's slot.
-func (c Commands) PFMerge(ctx context.Context, destination string, sources ...string) error {
-	return only(run(ctx, c.begin().pfMerge(destination, sources), nothing))
+// PFMERGE (since 2.8.9): O(n), with a large constant, to the primary of the slot that all keys share.
+func (c Commands) PFMerge(ctx context.Context, dst string, sources ...string) error {
+	return only(run(ctx, c.begin().pfMerge(dst, sources), nothing))
 }
 
 // PFMerge queues PFMERGE: see Commands.PFMerge.
-func (q *Queued) PFMerge(destination string, sources ...string) *Future[struct{}] {
-	return queue(q, q.begin().pfMerge(destination, sources), nothing)
+func (q *Queued) PFMerge(dst string, sources ...string) *Future[struct{}] {
+	return queue(q, q.begin().pfMerge(dst, sources), nothing)
 }
 
-func (c *Call) pfMerge(destination string, sources []string) *Call {
+func (c *Call) pfMerge(dst string, sources []string) *Call {
 	c.Request.Arg("PFMERGE")
-	c.Request.Key(destination)
+	c.Request.Key(dst)
 	for _, v := range sources {
 		c.Request.Key(v)
 	}

@@ -7,55 +7,55 @@ import (
 	"time"
 )
 
-// BLMove is LMove that waits for source to get an element: so long at most, then it returns Nil; zero waits for ever. Both keys
+// BLMove is LMove that waits for src to get an element: so long at most, then it returns Nil; zero waits for ever. Both keys
 // must lie in one slot.
 //
-// BLMOVE (since 6.2.0): O(1), to the primary of source's slot.
-func (c Commands) BLMove(ctx context.Context, wait time.Duration, source, destination string, from, to Side) (string, error) {
-	return run(ctx, c.begin().blMove(wait, source, destination, from, to), text)
+// BLMOVE (since 6.2.0): O(1), to the primary of the slot that all keys share.
+func (c Commands) BLMove(ctx context.Context, timeout time.Duration, src, dst string, from, to Side) (string, error) {
+	return run(ctx, c.begin().blMove(timeout, src, dst, from, to), text)
 }
 
 // BLMove queues BLMOVE: see Commands.BLMove.
-func (q *Queued) BLMove(wait time.Duration, source, destination string, from, to Side) *Future[string] {
-	return queue(q, q.begin().blMove(wait, source, destination, from, to), text)
+func (q *Queued) BLMove(timeout time.Duration, src, dst string, from, to Side) *Future[string] {
+	return queue(q, q.begin().blMove(timeout, src, dst, from, to), text)
 }
 
-func (c *Call) blMove(wait time.Duration, source, destination string, from, to Side) *Call {
+func (c *Call) blMove(timeout time.Duration, src, dst string, from, to Side) *Call {
 	c.Request.Arg("BLMOVE")
-	c.Request.Key(source)
-	c.Request.Key(destination)
+	c.Request.Key(src)
+	c.Request.Key(dst)
 	from.encode(c)
 	to.encode(c)
-	c.wait(wait)
+	c.wait(timeout)
 	return c
 }
 
 // BLMoveBytes is BLMove for an element that the caller wants as bytes of its own.
-func (c Commands) BLMoveBytes(ctx context.Context, wait time.Duration, source, destination string, from, to Side) ([]byte, error) {
-	return run(ctx, c.begin().blMove(wait, source, destination, from, to), ownBytes)
+func (c Commands) BLMoveBytes(ctx context.Context, timeout time.Duration, src, dst string, from, to Side) ([]byte, error) {
+	return run(ctx, c.begin().blMove(timeout, src, dst, from, to), ownBytes)
 }
 
 // BLMoveBytes queues BLMOVE: see Commands.BLMoveBytes.
-func (q *Queued) BLMoveBytes(wait time.Duration, source, destination string, from, to Side) *Future[[]byte] {
-	return queue(q, q.begin().blMove(wait, source, destination, from, to), ownBytes)
+func (q *Queued) BLMoveBytes(timeout time.Duration, src, dst string, from, to Side) *Future[[]byte] {
+	return queue(q, q.begin().blMove(timeout, src, dst, from, to), ownBytes)
 }
 
 // BLMPop is LMPop that waits until one of keys has an element: so long at most, then it returns Nil; zero waits for ever. All
 // keys must lie in one slot.
 //
 // BLMPOP (since 7.0.0): O(n+m) of n keys, m elements returned, to the primary of the slot that all keys share.
-func (c Commands) BLMPop(ctx context.Context, wait time.Duration, from Side, count int64, keys ...string) (PoppedList, error) {
-	return run(ctx, c.begin().blmPop(wait, from, count, keys), poppedList)
+func (c Commands) BLMPop(ctx context.Context, timeout time.Duration, from Side, count int64, keys ...string) (PoppedList, error) {
+	return run(ctx, c.begin().blmPop(timeout, from, count, keys), poppedList)
 }
 
 // BLMPop queues BLMPOP: see Commands.BLMPop.
-func (q *Queued) BLMPop(wait time.Duration, from Side, count int64, keys ...string) *Future[PoppedList] {
-	return queue(q, q.begin().blmPop(wait, from, count, keys), poppedList)
+func (q *Queued) BLMPop(timeout time.Duration, from Side, count int64, keys ...string) *Future[PoppedList] {
+	return queue(q, q.begin().blmPop(timeout, from, count, keys), poppedList)
 }
 
-func (c *Call) blmPop(wait time.Duration, from Side, count int64, keys []string) *Call {
+func (c *Call) blmPop(timeout time.Duration, from Side, count int64, keys []string) *Call {
 	c.Request.Arg("BLMPOP")
-	c.wait(wait)
+	c.wait(timeout)
 	c.Request.ArgInt(int64(len(keys)))
 	for _, v := range keys {
 		c.Request.Key(v)
@@ -70,42 +70,42 @@ func (c *Call) blmPop(wait time.Duration, from Side, count int64, keys []string)
 // most, then it returns Nil; zero waits for ever. Who came first is served first. All keys must lie in one slot.
 //
 // BLPOP (since 2.0.0): O(n) of the keys, to the primary of the slot that all keys share.
-func (c Commands) BLPop(ctx context.Context, wait time.Duration, keys ...string) (Popped, error) {
-	return run(ctx, c.begin().blPop(wait, keys), popped)
+func (c Commands) BLPop(ctx context.Context, timeout time.Duration, keys ...string) (Popped, error) {
+	return run(ctx, c.begin().blPop(timeout, keys), popped)
 }
 
 // BLPop queues BLPOP: see Commands.BLPop.
-func (q *Queued) BLPop(wait time.Duration, keys ...string) *Future[Popped] {
-	return queue(q, q.begin().blPop(wait, keys), popped)
+func (q *Queued) BLPop(timeout time.Duration, keys ...string) *Future[Popped] {
+	return queue(q, q.begin().blPop(timeout, keys), popped)
 }
 
-func (c *Call) blPop(wait time.Duration, keys []string) *Call {
+func (c *Call) blPop(timeout time.Duration, keys []string) *Call {
 	c.Request.Arg("BLPOP")
 	for _, v := range keys {
 		c.Request.Key(v)
 	}
-	c.wait(wait)
+	c.wait(timeout)
 	return c
 }
 
 // BRPop is BLPop for the last element.
 //
 // BRPOP (since 2.0.0): O(n) of the keys, to the primary of the slot that all keys share.
-func (c Commands) BRPop(ctx context.Context, wait time.Duration, keys ...string) (Popped, error) {
-	return run(ctx, c.begin().brPop(wait, keys), popped)
+func (c Commands) BRPop(ctx context.Context, timeout time.Duration, keys ...string) (Popped, error) {
+	return run(ctx, c.begin().brPop(timeout, keys), popped)
 }
 
 // BRPop queues BRPOP: see Commands.BRPop.
-func (q *Queued) BRPop(wait time.Duration, keys ...string) *Future[Popped] {
-	return queue(q, q.begin().brPop(wait, keys), popped)
+func (q *Queued) BRPop(timeout time.Duration, keys ...string) *Future[Popped] {
+	return queue(q, q.begin().brPop(timeout, keys), popped)
 }
 
-func (c *Call) brPop(wait time.Duration, keys []string) *Call {
+func (c *Call) brPop(timeout time.Duration, keys []string) *Call {
 	c.Request.Arg("BRPOP")
 	for _, v := range keys {
 		c.Request.Key(v)
 	}
-	c.wait(wait)
+	c.wait(timeout)
 	return c
 }
 
@@ -199,36 +199,36 @@ func (c *Call) lLen(key string) *Call {
 	return c
 }
 
-// LMove removes an element from one side of the list at source, adds it to one side of the list at destination, and returns it,
-// or Nil when there is no source. The two may be one list. Both keys must lie in one slot.
+// LMove removes an element from one side of the list at src, adds it to one side of the list at dst, and returns it,
+// or Nil when there is no src. The two may be one list. Both keys must lie in one slot.
 //
-// LMOVE (since 6.2.0): O(1), to the primary of source's slot.
-func (c Commands) LMove(ctx context.Context, source, destination string, from, to Side) (string, error) {
-	return run(ctx, c.begin().lMove(source, destination, from, to), text)
+// LMOVE (since 6.2.0): O(1), to the primary of the slot that all keys share.
+func (c Commands) LMove(ctx context.Context, src, dst string, from, to Side) (string, error) {
+	return run(ctx, c.begin().lMove(src, dst, from, to), text)
 }
 
 // LMove queues LMOVE: see Commands.LMove.
-func (q *Queued) LMove(source, destination string, from, to Side) *Future[string] {
-	return queue(q, q.begin().lMove(source, destination, from, to), text)
+func (q *Queued) LMove(src, dst string, from, to Side) *Future[string] {
+	return queue(q, q.begin().lMove(src, dst, from, to), text)
 }
 
-func (c *Call) lMove(source, destination string, from, to Side) *Call {
+func (c *Call) lMove(src, dst string, from, to Side) *Call {
 	c.Request.Arg("LMOVE")
-	c.Request.Key(source)
-	c.Request.Key(destination)
+	c.Request.Key(src)
+	c.Request.Key(dst)
 	from.encode(c)
 	to.encode(c)
 	return c
 }
 
 // LMoveBytes is LMove for an element that the caller wants as bytes of its own.
-func (c Commands) LMoveBytes(ctx context.Context, source, destination string, from, to Side) ([]byte, error) {
-	return run(ctx, c.begin().lMove(source, destination, from, to), ownBytes)
+func (c Commands) LMoveBytes(ctx context.Context, src, dst string, from, to Side) ([]byte, error) {
+	return run(ctx, c.begin().lMove(src, dst, from, to), ownBytes)
 }
 
 // LMoveBytes queues LMOVE: see Commands.LMoveBytes.
-func (q *Queued) LMoveBytes(source, destination string, from, to Side) *Future[[]byte] {
-	return queue(q, q.begin().lMove(source, destination, from, to), ownBytes)
+func (q *Queued) LMoveBytes(src, dst string, from, to Side) *Future[[]byte] {
+	return queue(q, q.begin().lMove(src, dst, from, to), ownBytes)
 }
 
 // LMPop removes and returns up to count elements from one side of the first of keys that has any, or Nil when none has. All keys

@@ -24,6 +24,8 @@ type Future[T any] struct {
 	value  T
 	err    error
 	decode decoder[T] // nil once there is an outcome
+
+	reordered bool
 }
 
 var errNotYet = errors.New("keyslot: the pipeline of this future has not been executed: call Exec first")
@@ -43,11 +45,15 @@ func (f *Future[T]) Err() error {
 	return err
 }
 
+// Reordered reports whether the command, refused for the moment, ran behind a later one of its pipeline with the same key, where
+// either writes. It is false before the pipeline was executed.
+func (f *Future[T]) Reordered() bool { return f.reordered }
+
 func (f *Future[T]) settle(c *Call, p *packer, err error) error {
 	if err == nil {
 		f.value, err = f.decode(c, p)
 	}
-	f.err, f.decode = err, nil
+	f.err, f.decode, f.reordered = err, nil, c.Reordered
 	return err
 }
 

@@ -66,22 +66,22 @@ func (c *Call) sDiff(keys []string) *Call {
 	return c
 }
 
-// SDiffStore stores what SDiff returns at destination, in place of what that held, and returns how many members that are; an
-// empty result removes destination. All keys must lie in one slot.
+// SDiffStore stores what SDiff returns at dst, in place of what that held, and returns how many members that are; an
+// empty result removes dst. All keys must lie in one slot.
 //
-// SDIFFSTORE (since 1.0.0): O(n) of the members of all sets, to the primary of destination's slot.
-func (c Commands) SDiffStore(ctx context.Context, destination string, keys ...string) (int64, error) {
-	return run(ctx, c.begin().sDiffStore(destination, keys), integer)
+// SDIFFSTORE (since 1.0.0): O(n) of the members of all sets, to the primary of the slot that all keys share.
+func (c Commands) SDiffStore(ctx context.Context, dst string, keys ...string) (int64, error) {
+	return run(ctx, c.begin().sDiffStore(dst, keys), integer)
 }
 
 // SDiffStore queues SDIFFSTORE: see Commands.SDiffStore.
-func (q *Queued) SDiffStore(destination string, keys ...string) *Future[int64] {
-	return queue(q, q.begin().sDiffStore(destination, keys), integer)
+func (q *Queued) SDiffStore(dst string, keys ...string) *Future[int64] {
+	return queue(q, q.begin().sDiffStore(dst, keys), integer)
 }
 
-func (c *Call) sDiffStore(destination string, keys []string) *Call {
+func (c *Call) sDiffStore(dst string, keys []string) *Call {
 	c.Request.Arg("SDIFFSTORE")
-	c.Request.Key(destination)
+	c.Request.Key(dst)
 	for _, v := range keys {
 		c.Request.Key(v)
 	}
@@ -108,20 +108,40 @@ func (c *Call) sInter(keys []string) *Call {
 	return c
 }
 
-// SInterCard returns how many members all sets have in common; it stops counting at limit, unless that is 0. All keys must lie
-// in one slot.
+// SInterCard returns how many members all sets have in common. All keys must lie in one slot.
 //
 // SINTERCARD (since 7.0.0): O(n*m) of the smallest set's n members, m sets, to the primary of the slot that all keys share, or a replica where ReadFrom says so.
-func (c Commands) SInterCard(ctx context.Context, limit int64, keys ...string) (int64, error) {
-	return run(ctx, c.begin().sInterCard(limit, keys), integer)
+func (c Commands) SInterCard(ctx context.Context, keys ...string) (int64, error) {
+	return run(ctx, c.begin().sInterCard(keys), integer)
 }
 
 // SInterCard queues SINTERCARD: see Commands.SInterCard.
-func (q *Queued) SInterCard(limit int64, keys ...string) *Future[int64] {
-	return queue(q, q.begin().sInterCard(limit, keys), integer)
+func (q *Queued) SInterCard(keys ...string) *Future[int64] {
+	return queue(q, q.begin().sInterCard(keys), integer)
 }
 
-func (c *Call) sInterCard(limit int64, keys []string) *Call {
+func (c *Call) sInterCard(keys []string) *Call {
+	c.Request.Arg("SINTERCARD")
+	c.Request.ArgInt(int64(len(keys)))
+	for _, v := range keys {
+		c.Request.Key(v)
+	}
+	return c
+}
+
+// SInterCardLimit is SInterCard, but stops at limit, which it then returns; 0 is no limit.
+//
+// SINTERCARD (since 7.0.0): O(n*m) of the smallest set's n members, m sets, to the primary of the slot that all keys share, or a replica where ReadFrom says so.
+func (c Commands) SInterCardLimit(ctx context.Context, limit int64, keys ...string) (int64, error) {
+	return run(ctx, c.begin().sInterCardLimit(limit, keys), integer)
+}
+
+// SInterCardLimit queues SINTERCARD: see Commands.SInterCardLimit.
+func (q *Queued) SInterCardLimit(limit int64, keys ...string) *Future[int64] {
+	return queue(q, q.begin().sInterCardLimit(limit, keys), integer)
+}
+
+func (c *Call) sInterCardLimit(limit int64, keys []string) *Call {
 	c.Request.Arg("SINTERCARD")
 	c.Request.ArgInt(int64(len(keys)))
 	for _, v := range keys {
@@ -132,22 +152,22 @@ func (c *Call) sInterCard(limit int64, keys []string) *Call {
 	return c
 }
 
-// SInterStore stores what SInter returns at destination, in place of what that held, and returns how many members that are; an
-// empty result removes destination. All keys must lie in one slot.
+// SInterStore stores what SInter returns at dst, in place of what that held, and returns how many members that are; an
+// empty result removes dst. All keys must lie in one slot.
 //
-// SINTERSTORE (since 1.0.0): O(n*m) of the smallest set's n members, m sets, to the primary of destination's slot.
-func (c Commands) SInterStore(ctx context.Context, destination string, keys ...string) (int64, error) {
-	return run(ctx, c.begin().sInterStore(destination, keys), integer)
+// SINTERSTORE (since 1.0.0): O(n*m) of the smallest set's n members, m sets, to the primary of the slot that all keys share.
+func (c Commands) SInterStore(ctx context.Context, dst string, keys ...string) (int64, error) {
+	return run(ctx, c.begin().sInterStore(dst, keys), integer)
 }
 
 // SInterStore queues SINTERSTORE: see Commands.SInterStore.
-func (q *Queued) SInterStore(destination string, keys ...string) *Future[int64] {
-	return queue(q, q.begin().sInterStore(destination, keys), integer)
+func (q *Queued) SInterStore(dst string, keys ...string) *Future[int64] {
+	return queue(q, q.begin().sInterStore(dst, keys), integer)
 }
 
-func (c *Call) sInterStore(destination string, keys []string) *Call {
+func (c *Call) sInterStore(dst string, keys []string) *Call {
 	c.Request.Arg("SINTERSTORE")
-	c.Request.Key(destination)
+	c.Request.Key(dst)
 	for _, v := range keys {
 		c.Request.Key(v)
 	}
@@ -212,23 +232,23 @@ func (c *Call) smIsMember(key string, members []string) *Call {
 	return c
 }
 
-// SMove moves member from the set at source to the set at destination, and reports whether it did: false when it is not in
-// source. Both keys must lie in one slot.
+// SMove moves member from the set at src to the set at dst, and reports whether it did: false when it is not in
+// src. Both keys must lie in one slot.
 //
-// SMOVE (since 1.0.0): O(1), to the primary of source's slot.
-func (c Commands) SMove(ctx context.Context, source, destination, member string) (bool, error) {
-	return run(ctx, c.begin().sMove(source, destination, member), flag)
+// SMOVE (since 1.0.0): O(1), to the primary of the slot that all keys share.
+func (c Commands) SMove(ctx context.Context, src, dst, member string) (bool, error) {
+	return run(ctx, c.begin().sMove(src, dst, member), flag)
 }
 
 // SMove queues SMOVE: see Commands.SMove.
-func (q *Queued) SMove(source, destination, member string) *Future[bool] {
-	return queue(q, q.begin().sMove(source, destination, member), flag)
+func (q *Queued) SMove(src, dst, member string) *Future[bool] {
+	return queue(q, q.begin().sMove(src, dst, member), flag)
 }
 
-func (c *Call) sMove(source, destination, member string) *Call {
+func (c *Call) sMove(src, dst, member string) *Call {
 	c.Request.Arg("SMOVE")
-	c.Request.Key(source)
-	c.Request.Key(destination)
+	c.Request.Key(src)
+	c.Request.Key(dst)
 	c.Request.Arg(member)
 	return c
 }
@@ -349,22 +369,22 @@ func (c *Call) sUnion(keys []string) *Call {
 	return c
 }
 
-// SUnionStore stores what SUnion returns at destination, in place of what that held, and returns how many members that are; an
-// empty result removes destination. All keys must lie in one slot.
+// SUnionStore stores what SUnion returns at dst, in place of what that held, and returns how many members that are; an
+// empty result removes dst. All keys must lie in one slot.
 //
-// SUNIONSTORE (since 1.0.0): O(n) of the members of all sets, to the primary of destination's slot.
-func (c Commands) SUnionStore(ctx context.Context, destination string, keys ...string) (int64, error) {
-	return run(ctx, c.begin().sUnionStore(destination, keys), integer)
+// SUNIONSTORE (since 1.0.0): O(n) of the members of all sets, to the primary of the slot that all keys share.
+func (c Commands) SUnionStore(ctx context.Context, dst string, keys ...string) (int64, error) {
+	return run(ctx, c.begin().sUnionStore(dst, keys), integer)
 }
 
 // SUnionStore queues SUNIONSTORE: see Commands.SUnionStore.
-func (q *Queued) SUnionStore(destination string, keys ...string) *Future[int64] {
-	return queue(q, q.begin().sUnionStore(destination, keys), integer)
+func (q *Queued) SUnionStore(dst string, keys ...string) *Future[int64] {
+	return queue(q, q.begin().sUnionStore(dst, keys), integer)
 }
 
-func (c *Call) sUnionStore(destination string, keys []string) *Call {
+func (c *Call) sUnionStore(dst string, keys []string) *Call {
 	c.Request.Arg("SUNIONSTORE")
-	c.Request.Key(destination)
+	c.Request.Key(dst)
 	for _, v := range keys {
 		c.Request.Key(v)
 	}

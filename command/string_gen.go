@@ -285,7 +285,7 @@ func (c *Call) incrByFloat(key string, f float64) *Call {
 
 // LCS returns the longest common subsequence of two strings; a missing key counts as "".
 //
-// LCS (since 7.0.0): O(n*m) of the two lengths, to the primary of key1's slot, or a replica where ReadFrom says so.
+// LCS (since 7.0.0): O(n*m) of the two lengths, to the primary of the slot that all keys share, or a replica where ReadFrom says so.
 func (c Commands) LCS(ctx context.Context, key1, key2 string) (string, error) {
 	return run(ctx, c.begin().lcs(key1, key2), text)
 }
@@ -304,7 +304,7 @@ func (c *Call) lcs(key1, key2 string) *Call {
 
 // LCSLen returns the length in bytes of the longest common subsequence of two strings.
 //
-// LCS (since 7.0.0): O(n*m) of the two lengths, to the primary of key1's slot, or a replica where ReadFrom says so.
+// LCS (since 7.0.0): O(n*m) of the two lengths, to the primary of the slot that all keys share, or a replica where ReadFrom says so.
 func (c Commands) LCSLen(ctx context.Context, key1, key2 string) (int64, error) {
 	return run(ctx, c.begin().lcsLen(key1, key2), integer)
 }
@@ -324,7 +324,7 @@ func (c *Call) lcsLen(key1, key2 string) *Call {
 
 // LCSIdx returns where the longest common subsequence of two strings stands in them, the last match first.
 //
-// LCS (since 7.0.0): O(n*m) of the two lengths, to the primary of key1's slot, or a replica where ReadFrom says so.
+// LCS (since 7.0.0): O(n*m) of the two lengths, to the primary of the slot that all keys share, or a replica where ReadFrom says so.
 func (c Commands) LCSIdx(ctx context.Context, key1, key2 string, opts ...LCSIdxOption) (CommonRanges, error) {
 	return run(ctx, c.begin().lcsIdx(key1, key2, opts), commonRanges)
 }
@@ -411,7 +411,7 @@ func (c *Call) mSetNX(pairs []Pair) *Call {
 }
 
 // MSetEx sets each key to its value with the time to live that the options give, and reports whether it did: false when a
-// condition did not hold. It is atomic, so all keys must lie in one slot: give them a common hash tag. Redis 8.4.
+// condition did not hold. It is atomic, so all keys must lie in one slot: give them a common hash tag. Redis 8.4, Valkey 9.1.
 //
 // MSETEX (since 8.4.0): O(n), to the primary of its keys' slot, or any primary where it has none.
 func (c Commands) MSetEx(ctx context.Context, pairs PairList, opts ...MSetExOption) (bool, error) {
@@ -825,6 +825,10 @@ func (ifAbsentOption) setGetOption() {}
 
 func (ifAbsentOption) mSetExOption() {}
 
+func (ifAbsentOption) zAddOption() {}
+
+func (ifAbsentOption) geoAddOption() {}
+
 // IfPresent sets, or updates, only what is there already (XX).
 const IfPresent ifPresentOption = "XX"
 
@@ -837,6 +841,10 @@ func (ifPresentOption) encode(c *Call) {
 func (ifPresentOption) setGetOption() {}
 
 func (ifPresentOption) mSetExOption() {}
+
+func (ifPresentOption) zAddOption() {}
+
+func (ifPresentOption) geoAddOption() {}
 
 // MinMatchLen leaves out matches of fewer than n bytes.
 func MinMatchLen(n int64) minMatchLenOption { return minMatchLenOption{n} }

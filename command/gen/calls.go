@@ -54,7 +54,7 @@ func (s *tableSet) optionChoices(out *bytes.Buffer, i *iface) {
 			value := "command." + o.name
 			switch {
 			case o.byHand:
-				value = fmt.Sprintf("g.%s()", lowerFirst(o.name))
+				value = fmt.Sprintf("g.%s(%q)", lowerFirst(o.name), "")
 			case o.params != nil:
 				value += "(" + strings.TrimPrefix(guesses(o.params), ", ") + ")"
 			}

@@ -215,11 +215,15 @@ func (m *method) command() *spec.Command {
 	return cmd
 }
 
+// holdsKeys reports whether p is a key, or a type of package command with keys in it.
+func (p param) holdsKeys() bool {
+	return p.kind == "key" || p.kind == "Stream" || (p.variadic || p.slice) && strings.HasPrefix(p.kind, "Key")
+}
+
 // destination says where a command goes.
 func destination(cmd *spec.Command, params []param) string {
-	i := slices.IndexFunc(params, func(p param) bool {
-		return p.kind == "key" || p.variadic && strings.HasPrefix(p.kind, "Key")
-	})
+	i := slices.IndexFunc(params, param.holdsKeys)
+	many := i >= 0 && (params[i].kind != "key" || params[i].variadic || params[i].slice || slices.ContainsFunc(params[i+1:], param.holdsKeys))
 	replica := ""
 	if cmd.ReplicaSafe() {
 		replica = ", or a replica where ReadFrom says so"
@@ -227,15 +231,15 @@ func destination(cmd *spec.Command, params []param) string {
 	switch {
 	case cmd.Request == spec.RequestMultiShard:
 		return "split over the slots of the keys" + replica
-	case cmd.Name == "RANDOMKEY":
-		return "to one primary after another until one has a key"
+	case cmd.Name == "RANDOMKEY": // the one whose reply stands for all only if it is not null
+		return "to one primary after the other, by chance, until one has a key"
 	case cmd.Response == spec.ResponseSpecial && i < 0:
 		return "to the one node of a view (Client.On), and refused without"
 	case cmd.Request == spec.RequestAllShards && i < 0:
 		return "to every primary"
 	case cmd.Request == spec.RequestAllNodes && i < 0:
 		return "to every node"
-	case i >= 0 && (params[i].variadic || params[i].slice):
+	case many:
 		return "to the primary of the slot that all keys share" + replica
 	case i >= 0:
 		return fmt.Sprintf("to the primary of %s's slot%s", params[i].name, replica)

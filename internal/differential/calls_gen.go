@@ -20,28 +20,28 @@ var Calls = []Call{
 		return c.BitFieldRO(ctx, g.key("key"), some(g, func() command.BitInt { return g.bitInt("ints") })...)
 	}},
 	{"bitmap", "BitOpAnd", "BITOP", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
-		return c.BitOpAnd(ctx, g.key("destination"), some(g, func() string { return g.key("keys") })...)
+		return c.BitOpAnd(ctx, g.key("dst"), some(g, func() string { return g.key("keys") })...)
 	}},
 	{"bitmap", "BitOpAndOr", "BITOP", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
-		return c.BitOpAndOr(ctx, g.key("destination"), some(g, func() string { return g.key("keys") })...)
+		return c.BitOpAndOr(ctx, g.key("dst"), some(g, func() string { return g.key("keys") })...)
 	}},
 	{"bitmap", "BitOpDiff", "BITOP", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
-		return c.BitOpDiff(ctx, g.key("destination"), some(g, func() string { return g.key("keys") })...)
+		return c.BitOpDiff(ctx, g.key("dst"), some(g, func() string { return g.key("keys") })...)
 	}},
 	{"bitmap", "BitOpDiff1", "BITOP", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
-		return c.BitOpDiff1(ctx, g.key("destination"), some(g, func() string { return g.key("keys") })...)
+		return c.BitOpDiff1(ctx, g.key("dst"), some(g, func() string { return g.key("keys") })...)
 	}},
 	{"bitmap", "BitOpNot", "BITOP", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
-		return c.BitOpNot(ctx, g.key("destination"), g.key("key"))
+		return c.BitOpNot(ctx, g.key("dst"), g.key("key"))
 	}},
 	{"bitmap", "BitOpOne", "BITOP", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
-		return c.BitOpOne(ctx, g.key("destination"), some(g, func() string { return g.key("keys") })...)
+		return c.BitOpOne(ctx, g.key("dst"), some(g, func() string { return g.key("keys") })...)
 	}},
 	{"bitmap", "BitOpOr", "BITOP", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
-		return c.BitOpOr(ctx, g.key("destination"), some(g, func() string { return g.key("keys") })...)
+		return c.BitOpOr(ctx, g.key("dst"), some(g, func() string { return g.key("keys") })...)
 	}},
 	{"bitmap", "BitOpXor", "BITOP", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
-		return c.BitOpXor(ctx, g.key("destination"), some(g, func() string { return g.key("keys") })...)
+		return c.BitOpXor(ctx, g.key("dst"), some(g, func() string { return g.key("keys") })...)
 	}},
 	{"bitmap", "BitPos", "BITPOS", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
 		return c.BitPos(ctx, g.key("key"), g.bit("bit"), g.bitPosOptions()...)
@@ -95,7 +95,7 @@ var Calls = []Call{
 		return c.ClientUnblock(ctx, g.integer("id"), g.clientUnblockOptions()...)
 	}},
 	{"generic", "Copy", "COPY", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
-		return c.Copy(ctx, g.key("source"), g.key("destination"), g.copyOptions()...)
+		return c.Copy(ctx, g.key("src"), g.key("dst"), g.copyOptions()...)
 	}},
 	{"generic", "Del", "DEL", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
 		return c.Del(ctx, some(g, func() string { return g.key("keys") })...)
@@ -164,16 +164,16 @@ var Calls = []Call{
 		return c.Sort(ctx, g.key("key"), g.sortOptions()...)
 	}},
 	{"generic", "SortGet", "SORT", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
-		return c.SortGet(ctx, g.key("key"), g.getPatterns("patterns"), g.sortOptions()...)
+		return c.SortGet(ctx, g.key("key"), some(g, func() string { return g.text("patterns") }), g.sortOptions()...)
 	}},
 	{"generic", "SortRO", "SORT_RO", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
 		return c.SortRO(ctx, g.key("key"), g.sortOptions()...)
 	}},
 	{"generic", "SortROGet", "SORT_RO", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
-		return c.SortROGet(ctx, g.key("key"), g.getPatterns("patterns"), g.sortOptions()...)
+		return c.SortROGet(ctx, g.key("key"), some(g, func() string { return g.text("patterns") }), g.sortOptions()...)
 	}},
 	{"generic", "SortStore", "SORT", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
-		return c.SortStore(ctx, g.key("destination"), g.key("key"), g.sortStoreOptions()...)
+		return c.SortStore(ctx, g.key("dst"), g.key("key"), g.sortStoreOptions()...)
 	}},
 	{"generic", "Touch", "TOUCH", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
 		return c.Touch(ctx, some(g, func() string { return g.key("keys") })...)
@@ -187,6 +187,30 @@ var Calls = []Call{
 	{"generic", "Unlink", "UNLINK", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
 		return c.Unlink(ctx, some(g, func() string { return g.key("keys") })...)
 	}},
+	{"geo", "GeoAdd", "GEOADD", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.GeoAdd(ctx, g.key("key"), some(g, func() command.GeoLocation { return g.geoLocation("locations") }), g.geoAddOptions()...)
+	}},
+	{"geo", "GeoAddCh", "GEOADD", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.GeoAddCh(ctx, g.key("key"), some(g, func() command.GeoLocation { return g.geoLocation("locations") }), g.geoAddOptions()...)
+	}},
+	{"geo", "GeoDist", "GEODIST", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.GeoDist(ctx, g.key("key"), g.text("member1"), g.text("member2"), g.geoUnit("unit"))
+	}},
+	{"geo", "GeoHash", "GEOHASH", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.GeoHash(ctx, g.key("key"), some(g, func() string { return g.text("members") })...)
+	}},
+	{"geo", "GeoPos", "GEOPOS", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.GeoPos(ctx, g.key("key"), some(g, func() string { return g.text("members") })...)
+	}},
+	{"geo", "GeoSearch", "GEOSEARCH", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.GeoSearch(ctx, g.key("key"), g.geoFrom("from"), g.geoArea("by"), g.geoSearchOptions()...)
+	}},
+	{"geo", "GeoSearchWith", "GEOSEARCH", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.GeoSearchWith(ctx, g.key("key"), g.geoFrom("from"), g.geoArea("by"), g.geoSearchOptions()...)
+	}},
+	{"geo", "GeoSearchStore", "GEOSEARCHSTORE", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.GeoSearchStore(ctx, g.key("dst"), g.key("src"), g.geoFrom("from"), g.geoArea("by"), g.geoSearchStoreOptions()...)
+	}},
 	{"hash", "HDel", "HDEL", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
 		return c.HDel(ctx, g.key("key"), some(g, func() string { return g.text("fields") })...)
 	}},
@@ -194,10 +218,10 @@ var Calls = []Call{
 		return c.HExists(ctx, g.key("key"), g.text("field"))
 	}},
 	{"hash", "HExpire", "HEXPIRE", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
-		return c.HExpire(ctx, g.key("key"), g.seconds("ttl"), g.fieldNames("fields"), g.expireOptions()...)
+		return c.HExpire(ctx, g.key("key"), g.seconds("ttl"), some(g, func() string { return g.text("fields") }), g.expireOptions()...)
 	}},
 	{"hash", "HExpireAt", "HEXPIREAT", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
-		return c.HExpireAt(ctx, g.key("key"), g.unix("at"), g.fieldNames("fields"), g.expireOptions()...)
+		return c.HExpireAt(ctx, g.key("key"), g.unix("at"), some(g, func() string { return g.text("fields") }), g.expireOptions()...)
 	}},
 	{"hash", "HExpireTime", "HEXPIRETIME", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
 		return c.HExpireTime(ctx, g.key("key"), some(g, func() string { return g.text("fields") })...)
@@ -215,7 +239,7 @@ var Calls = []Call{
 		return c.HGetDel(ctx, g.key("key"), some(g, func() string { return g.text("fields") })...)
 	}},
 	{"hash", "HGetEx", "HGETEX", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
-		return c.HGetEx(ctx, g.key("key"), g.fieldNames("fields"), g.getExOptions()...)
+		return c.HGetEx(ctx, g.key("key"), some(g, func() string { return g.text("fields") }), g.getExOptions()...)
 	}},
 	{"hash", "HIncrBy", "HINCRBY", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
 		return c.HIncrBy(ctx, g.key("key"), g.text("field"), g.integer("n"))
@@ -236,10 +260,10 @@ var Calls = []Call{
 		return c.HPersist(ctx, g.key("key"), some(g, func() string { return g.text("fields") })...)
 	}},
 	{"hash", "HPExpire", "HPEXPIRE", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
-		return c.HPExpire(ctx, g.key("key"), g.millis("ttl"), g.fieldNames("fields"), g.expireOptions()...)
+		return c.HPExpire(ctx, g.key("key"), g.millis("ttl"), some(g, func() string { return g.text("fields") }), g.expireOptions()...)
 	}},
 	{"hash", "HPExpireAt", "HPEXPIREAT", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
-		return c.HPExpireAt(ctx, g.key("key"), g.unixMillis("at"), g.fieldNames("fields"), g.expireOptions()...)
+		return c.HPExpireAt(ctx, g.key("key"), g.unixMillis("at"), some(g, func() string { return g.text("fields") }), g.expireOptions()...)
 	}},
 	{"hash", "HPExpireTime", "HPEXPIRETIME", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
 		return c.HPExpireTime(ctx, g.key("key"), some(g, func() string { return g.text("fields") })...)
@@ -263,7 +287,7 @@ var Calls = []Call{
 		return c.HSetBytes(ctx, g.key("key"), g.text("field"), g.bytes("value"))
 	}},
 	{"hash", "HSetEx", "HSETEX", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
-		return c.HSetEx(ctx, g.key("key"), g.fieldList("fields"), g.hSetExOptions()...)
+		return c.HSetEx(ctx, g.key("key"), some(g, func() command.Field { return g.field("fields") }), g.hSetExOptions()...)
 	}},
 	{"hash", "HSetNX", "HSETNX", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
 		return c.HSetNX(ctx, g.key("key"), g.text("field"), g.text("value"))
@@ -284,22 +308,22 @@ var Calls = []Call{
 		return c.PFCount(ctx, some(g, func() string { return g.key("keys") })...)
 	}},
 	{"hyperloglog", "PFMerge", "PFMERGE", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
-		return nil, c.PFMerge(ctx, g.key("destination"), some(g, func() string { return g.key("sources") })...)
+		return nil, c.PFMerge(ctx, g.key("dst"), some(g, func() string { return g.key("sources") })...)
 	}},
 	{"list", "BLMove", "BLMOVE", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
-		return c.BLMove(ctx, g.wait("wait"), g.key("source"), g.key("destination"), g.side("from"), g.side("to"))
+		return c.BLMove(ctx, g.wait("timeout"), g.key("src"), g.key("dst"), g.side("from"), g.side("to"))
 	}},
 	{"list", "BLMoveBytes", "BLMOVE", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
-		return c.BLMoveBytes(ctx, g.wait("wait"), g.key("source"), g.key("destination"), g.side("from"), g.side("to"))
+		return c.BLMoveBytes(ctx, g.wait("timeout"), g.key("src"), g.key("dst"), g.side("from"), g.side("to"))
 	}},
 	{"list", "BLMPop", "BLMPOP", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
-		return c.BLMPop(ctx, g.wait("wait"), g.side("from"), g.integer("count"), some(g, func() string { return g.key("keys") })...)
+		return c.BLMPop(ctx, g.wait("timeout"), g.side("from"), g.integer("count"), some(g, func() string { return g.key("keys") })...)
 	}},
 	{"list", "BLPop", "BLPOP", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
-		return c.BLPop(ctx, g.wait("wait"), some(g, func() string { return g.key("keys") })...)
+		return c.BLPop(ctx, g.wait("timeout"), some(g, func() string { return g.key("keys") })...)
 	}},
 	{"list", "BRPop", "BRPOP", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
-		return c.BRPop(ctx, g.wait("wait"), some(g, func() string { return g.key("keys") })...)
+		return c.BRPop(ctx, g.wait("timeout"), some(g, func() string { return g.key("keys") })...)
 	}},
 	{"list", "LIndex", "LINDEX", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
 		return c.LIndex(ctx, g.key("key"), g.integer("index"))
@@ -317,10 +341,10 @@ var Calls = []Call{
 		return c.LLen(ctx, g.key("key"))
 	}},
 	{"list", "LMove", "LMOVE", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
-		return c.LMove(ctx, g.key("source"), g.key("destination"), g.side("from"), g.side("to"))
+		return c.LMove(ctx, g.key("src"), g.key("dst"), g.side("from"), g.side("to"))
 	}},
 	{"list", "LMoveBytes", "LMOVE", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
-		return c.LMoveBytes(ctx, g.key("source"), g.key("destination"), g.side("from"), g.side("to"))
+		return c.LMoveBytes(ctx, g.key("src"), g.key("dst"), g.side("from"), g.side("to"))
 	}},
 	{"list", "LMPop", "LMPOP", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
 		return c.LMPop(ctx, g.side("from"), g.integer("count"), some(g, func() string { return g.key("keys") })...)
@@ -554,16 +578,19 @@ var Calls = []Call{
 		return c.SDiff(ctx, some(g, func() string { return g.key("keys") })...)
 	}},
 	{"set", "SDiffStore", "SDIFFSTORE", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
-		return c.SDiffStore(ctx, g.key("destination"), some(g, func() string { return g.key("keys") })...)
+		return c.SDiffStore(ctx, g.key("dst"), some(g, func() string { return g.key("keys") })...)
 	}},
 	{"set", "SInter", "SINTER", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
 		return c.SInter(ctx, some(g, func() string { return g.key("keys") })...)
 	}},
 	{"set", "SInterCard", "SINTERCARD", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
-		return c.SInterCard(ctx, g.integer("limit"), some(g, func() string { return g.key("keys") })...)
+		return c.SInterCard(ctx, some(g, func() string { return g.key("keys") })...)
+	}},
+	{"set", "SInterCardLimit", "SINTERCARD", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.SInterCardLimit(ctx, g.integer("limit"), some(g, func() string { return g.key("keys") })...)
 	}},
 	{"set", "SInterStore", "SINTERSTORE", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
-		return c.SInterStore(ctx, g.key("destination"), some(g, func() string { return g.key("keys") })...)
+		return c.SInterStore(ctx, g.key("dst"), some(g, func() string { return g.key("keys") })...)
 	}},
 	{"set", "SIsMember", "SISMEMBER", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
 		return c.SIsMember(ctx, g.key("key"), g.text("member"))
@@ -575,7 +602,7 @@ var Calls = []Call{
 		return c.SMIsMember(ctx, g.key("key"), some(g, func() string { return g.text("members") })...)
 	}},
 	{"set", "SMove", "SMOVE", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
-		return c.SMove(ctx, g.key("source"), g.key("destination"), g.text("member"))
+		return c.SMove(ctx, g.key("src"), g.key("dst"), g.text("member"))
 	}},
 	{"set", "SPop", "SPOP", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
 		return c.SPop(ctx, g.key("key"))
@@ -596,7 +623,88 @@ var Calls = []Call{
 		return c.SUnion(ctx, some(g, func() string { return g.key("keys") })...)
 	}},
 	{"set", "SUnionStore", "SUNIONSTORE", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
-		return c.SUnionStore(ctx, g.key("destination"), some(g, func() string { return g.key("keys") })...)
+		return c.SUnionStore(ctx, g.key("dst"), some(g, func() string { return g.key("keys") })...)
+	}},
+	{"stream", "XAck", "XACK", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.XAck(ctx, g.key("key"), g.text("group"), some(g, func() string { return g.text("ids") })...)
+	}},
+	{"stream", "XAckDel", "XACKDEL", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.XAckDel(ctx, g.key("key"), g.text("group"), some(g, func() string { return g.text("ids") }), g.xRefOptions()...)
+	}},
+	{"stream", "XAdd", "XADD", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.XAdd(ctx, g.key("key"), some(g, func() command.Field { return g.field("fields") }), g.xAddOptions()...)
+	}},
+	{"stream", "XAutoClaim", "XAUTOCLAIM", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.XAutoClaim(ctx, g.key("key"), g.text("group"), g.text("consumer"), g.millis("minIdle"), g.text("start"), g.xAutoClaimOptions()...)
+	}},
+	{"stream", "XAutoClaimJustID", "XAUTOCLAIM", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.XAutoClaimJustID(ctx, g.key("key"), g.text("group"), g.text("consumer"), g.millis("minIdle"), g.text("start"), g.xAutoClaimOptions()...)
+	}},
+	{"stream", "XClaim", "XCLAIM", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.XClaim(ctx, g.key("key"), g.text("group"), g.text("consumer"), g.millis("minIdle"), some(g, func() string { return g.text("ids") }), g.xClaimOptions()...)
+	}},
+	{"stream", "XClaimJustID", "XCLAIM", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.XClaimJustID(ctx, g.key("key"), g.text("group"), g.text("consumer"), g.millis("minIdle"), some(g, func() string { return g.text("ids") }), g.xClaimOptions()...)
+	}},
+	{"stream", "XDel", "XDEL", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.XDel(ctx, g.key("key"), some(g, func() string { return g.text("ids") })...)
+	}},
+	{"stream", "XDelEx", "XDELEX", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.XDelEx(ctx, g.key("key"), some(g, func() string { return g.text("ids") }), g.xRefOptions()...)
+	}},
+	{"stream", "XGroupCreate", "XGROUP CREATE", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return nil, c.XGroupCreate(ctx, g.key("key"), g.text("group"), g.text("id"), g.xGroupCreateOptions()...)
+	}},
+	{"stream", "XGroupCreateConsumer", "XGROUP CREATECONSUMER", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.XGroupCreateConsumer(ctx, g.key("key"), g.text("group"), g.text("consumer"))
+	}},
+	{"stream", "XGroupDelConsumer", "XGROUP DELCONSUMER", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.XGroupDelConsumer(ctx, g.key("key"), g.text("group"), g.text("consumer"))
+	}},
+	{"stream", "XGroupDestroy", "XGROUP DESTROY", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.XGroupDestroy(ctx, g.key("key"), g.text("group"))
+	}},
+	{"stream", "XGroupSetID", "XGROUP SETID", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return nil, c.XGroupSetID(ctx, g.key("key"), g.text("group"), g.text("id"), g.xGroupSetIDOptions()...)
+	}},
+	{"stream", "XInfoConsumers", "XINFO CONSUMERS", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.XInfoConsumers(ctx, g.key("key"), g.text("group"))
+	}},
+	{"stream", "XInfoGroups", "XINFO GROUPS", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.XInfoGroups(ctx, g.key("key"))
+	}},
+	{"stream", "XInfoStream", "XINFO STREAM", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.XInfoStream(ctx, g.key("key"))
+	}},
+	{"stream", "XInfoStreamFull", "XINFO STREAM", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.XInfoStreamFull(ctx, g.key("key"), g.xInfoStreamFullOptions()...)
+	}},
+	{"stream", "XLen", "XLEN", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.XLen(ctx, g.key("key"))
+	}},
+	{"stream", "XPending", "XPENDING", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.XPending(ctx, g.key("key"), g.text("group"))
+	}},
+	{"stream", "XPendingRange", "XPENDING", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.XPendingRange(ctx, g.key("key"), g.text("group"), g.text("start"), g.text("end"), g.integer("count"), g.xPendingRangeOptions()...)
+	}},
+	{"stream", "XRange", "XRANGE", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.XRange(ctx, g.key("key"), g.text("start"), g.text("end"), g.xRangeOptions()...)
+	}},
+	{"stream", "XRevRange", "XREVRANGE", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.XRevRange(ctx, g.key("key"), g.text("end"), g.text("start"), g.xRangeOptions()...)
+	}},
+	{"stream", "XRead", "XREAD", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.XRead(ctx, some(g, func() command.Stream { return g.stream("streams") }), g.xReadOptions()...)
+	}},
+	{"stream", "XReadGroup", "XREADGROUP", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.XReadGroup(ctx, g.text("group"), g.text("consumer"), some(g, func() command.Stream { return g.stream("streams") }), g.xReadGroupOptions()...)
+	}},
+	{"stream", "XSetID", "XSETID", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return nil, c.XSetID(ctx, g.key("key"), g.text("id"), g.xSetIDOptions()...)
+	}},
+	{"stream", "XTrim", "XTRIM", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.XTrim(ctx, g.key("key"), g.trim("trim"), g.xRefOptions()...)
 	}},
 	{"string", "Append", "APPEND", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
 		return c.Append(ctx, g.key("key"), g.text("value"))
@@ -691,6 +799,135 @@ var Calls = []Call{
 	{"string", "StrLen", "STRLEN", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
 		return c.StrLen(ctx, g.key("key"))
 	}},
+	{"zset", "BZPopMin", "BZPOPMIN", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.BZPopMin(ctx, g.wait("wait"), some(g, func() string { return g.key("keys") })...)
+	}},
+	{"zset", "BZPopMax", "BZPOPMAX", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.BZPopMax(ctx, g.wait("wait"), some(g, func() string { return g.key("keys") })...)
+	}},
+	{"zset", "BZMPopMin", "BZMPOP", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.BZMPopMin(ctx, g.wait("wait"), g.integer("count"), some(g, func() string { return g.key("keys") })...)
+	}},
+	{"zset", "BZMPopMax", "BZMPOP", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.BZMPopMax(ctx, g.wait("wait"), g.integer("count"), some(g, func() string { return g.key("keys") })...)
+	}},
+	{"zset", "ZAdd", "ZADD", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.ZAdd(ctx, g.key("key"), some(g, func() command.Scored { return g.scored("members") }), g.zAddOptions()...)
+	}},
+	{"zset", "ZAddCh", "ZADD", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.ZAddCh(ctx, g.key("key"), some(g, func() command.Scored { return g.scored("members") }), g.zAddOptions()...)
+	}},
+	{"zset", "ZAddIncr", "ZADD", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.ZAddIncr(ctx, g.key("key"), g.number("n"), g.text("member"), g.zAddOptions()...)
+	}},
+	{"zset", "ZCard", "ZCARD", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.ZCard(ctx, g.key("key"))
+	}},
+	{"zset", "ZCount", "ZCOUNT", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.ZCount(ctx, g.key("key"), g.scoreRange("scores"))
+	}},
+	{"zset", "ZDiff", "ZDIFF", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.ZDiff(ctx, some(g, func() string { return g.key("keys") })...)
+	}},
+	{"zset", "ZDiffWithScores", "ZDIFF", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.ZDiffWithScores(ctx, some(g, func() string { return g.key("keys") })...)
+	}},
+	{"zset", "ZDiffStore", "ZDIFFSTORE", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.ZDiffStore(ctx, g.key("dst"), some(g, func() string { return g.key("keys") })...)
+	}},
+	{"zset", "ZIncrBy", "ZINCRBY", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.ZIncrBy(ctx, g.key("key"), g.number("n"), g.text("member"))
+	}},
+	{"zset", "ZInter", "ZINTER", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.ZInter(ctx, some(g, func() string { return g.key("keys") }), g.combineOptions()...)
+	}},
+	{"zset", "ZInterWithScores", "ZINTER", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.ZInterWithScores(ctx, some(g, func() string { return g.key("keys") }), g.combineOptions()...)
+	}},
+	{"zset", "ZInterStore", "ZINTERSTORE", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.ZInterStore(ctx, g.key("dst"), some(g, func() string { return g.key("keys") }), g.combineOptions()...)
+	}},
+	{"zset", "ZInterCard", "ZINTERCARD", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.ZInterCard(ctx, g.integer("limit"), some(g, func() string { return g.key("keys") })...)
+	}},
+	{"zset", "ZLexCount", "ZLEXCOUNT", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.ZLexCount(ctx, g.key("key"), g.lexRange("members"))
+	}},
+	{"zset", "ZMPopMin", "ZMPOP", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.ZMPopMin(ctx, g.integer("count"), some(g, func() string { return g.key("keys") })...)
+	}},
+	{"zset", "ZMPopMax", "ZMPOP", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.ZMPopMax(ctx, g.integer("count"), some(g, func() string { return g.key("keys") })...)
+	}},
+	{"zset", "ZMScore", "ZMSCORE", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.ZMScore(ctx, g.key("key"), some(g, func() string { return g.text("members") })...)
+	}},
+	{"zset", "ZPopMin", "ZPOPMIN", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.ZPopMin(ctx, g.key("key"))
+	}},
+	{"zset", "ZPopMax", "ZPOPMAX", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.ZPopMax(ctx, g.key("key"))
+	}},
+	{"zset", "ZPopMinCount", "ZPOPMIN", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.ZPopMinCount(ctx, g.key("key"), g.integer("count"))
+	}},
+	{"zset", "ZPopMaxCount", "ZPOPMAX", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.ZPopMaxCount(ctx, g.key("key"), g.integer("count"))
+	}},
+	{"zset", "ZRandMember", "ZRANDMEMBER", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.ZRandMember(ctx, g.key("key"))
+	}},
+	{"zset", "ZRandMemberCount", "ZRANDMEMBER", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.ZRandMemberCount(ctx, g.key("key"), g.integer("count"))
+	}},
+	{"zset", "ZRandMemberWithScores", "ZRANDMEMBER", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.ZRandMemberWithScores(ctx, g.key("key"), g.integer("count"))
+	}},
+	{"zset", "ZRange", "ZRANGE", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.ZRange(ctx, g.key("key"), g.rangeBy("by"), g.rangeOptions()...)
+	}},
+	{"zset", "ZRangeWithScores", "ZRANGE", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.ZRangeWithScores(ctx, g.key("key"), g.scoredRangeBy("by"), g.rangeOptions()...)
+	}},
+	{"zset", "ZRangeStore", "ZRANGESTORE", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.ZRangeStore(ctx, g.key("dst"), g.key("src"), g.rangeBy("by"), g.rangeOptions()...)
+	}},
+	{"zset", "ZRank", "ZRANK", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.ZRank(ctx, g.key("key"), g.text("member"))
+	}},
+	{"zset", "ZRankWithScore", "ZRANK", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.ZRankWithScore(ctx, g.key("key"), g.text("member"))
+	}},
+	{"zset", "ZRem", "ZREM", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.ZRem(ctx, g.key("key"), some(g, func() string { return g.text("members") })...)
+	}},
+	{"zset", "ZRemRangeByLex", "ZREMRANGEBYLEX", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.ZRemRangeByLex(ctx, g.key("key"), g.lexRange("members"))
+	}},
+	{"zset", "ZRemRangeByRank", "ZREMRANGEBYRANK", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.ZRemRangeByRank(ctx, g.key("key"), g.integer("start"), g.integer("stop"))
+	}},
+	{"zset", "ZRemRangeByScore", "ZREMRANGEBYSCORE", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.ZRemRangeByScore(ctx, g.key("key"), g.scoreRange("scores"))
+	}},
+	{"zset", "ZRevRank", "ZREVRANK", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.ZRevRank(ctx, g.key("key"), g.text("member"))
+	}},
+	{"zset", "ZRevRankWithScore", "ZREVRANK", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.ZRevRankWithScore(ctx, g.key("key"), g.text("member"))
+	}},
+	{"zset", "ZScore", "ZSCORE", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.ZScore(ctx, g.key("key"), g.text("member"))
+	}},
+	{"zset", "ZUnion", "ZUNION", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.ZUnion(ctx, some(g, func() string { return g.key("keys") }), g.combineOptions()...)
+	}},
+	{"zset", "ZUnionWithScores", "ZUNION", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.ZUnionWithScores(ctx, some(g, func() string { return g.key("keys") }), g.combineOptions()...)
+	}},
+	{"zset", "ZUnionStore", "ZUNIONSTORE", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.ZUnionStore(ctx, g.key("dst"), some(g, func() string { return g.key("keys") }), g.combineOptions()...)
+	}},
 }
 
 func (g *Guess) bitCountOptions() []command.BitCountOption {
@@ -783,10 +1020,38 @@ func (g *Guess) sortStoreOptions() []command.SortStoreOption {
 	})
 }
 
+func (g *Guess) geoAddOptions() []command.GeoAddOption {
+	return pick(g, "GeoAddOption", []choice[command.GeoAddOption]{
+		{"IfAbsent", func() command.GeoAddOption { return command.IfAbsent }},
+		{"IfPresent", func() command.GeoAddOption { return command.IfPresent }},
+	})
+}
+
+func (g *Guess) geoSearchOptions() []command.GeoSearchOption {
+	return pick(g, "GeoSearchOption", []choice[command.GeoSearchOption]{
+		{"Desc", func() command.GeoSearchOption { return command.Desc }},
+		{"Asc", func() command.GeoSearchOption { return command.Asc }},
+		{"Count", func() command.GeoSearchOption { return command.Count(g.integer("n")) }},
+		{"CountAny", func() command.GeoSearchOption { return command.CountAny(g.integer("n")) }},
+	})
+}
+
+func (g *Guess) geoSearchStoreOptions() []command.GeoSearchStoreOption {
+	return pick(g, "GeoSearchStoreOption", []choice[command.GeoSearchStoreOption]{
+		{"Desc", func() command.GeoSearchStoreOption { return command.Desc }},
+		{"Asc", func() command.GeoSearchStoreOption { return command.Asc }},
+		{"Count", func() command.GeoSearchStoreOption { return command.Count(g.integer("n")) }},
+		{"CountAny", func() command.GeoSearchStoreOption { return command.CountAny(g.integer("n")) }},
+		{"StoreDist", func() command.GeoSearchStoreOption { return command.StoreDist }},
+	})
+}
+
 func (g *Guess) hSetExOptions() []command.HSetExOption {
 	return pick(g, "HSetExOption", []choice[command.HSetExOption]{
 		{"IfFieldsAbsent", func() command.HSetExOption { return command.IfFieldsAbsent }},
 		{"IfFieldsPresent", func() command.HSetExOption { return command.IfFieldsPresent }},
+		{"IfHashAbsent", func() command.HSetExOption { return command.IfHashAbsent }},
+		{"IfHashPresent", func() command.HSetExOption { return command.IfHashPresent }},
 		{"EX", func() command.HSetExOption { return command.EX(g.ttlSeconds("ttl")) }},
 		{"PX", func() command.HSetExOption { return command.PX(g.ttlMillis("ttl")) }},
 		{"ExAt", func() command.HSetExOption { return command.ExAt(g.unix("at")) }},
@@ -834,6 +1099,95 @@ func (g *Guess) flushOptions() []command.FlushOption {
 func (g *Guess) memoryUsageOptions() []command.MemoryUsageOption {
 	return pick(g, "MemoryUsageOption", []choice[command.MemoryUsageOption]{
 		{"Samples", func() command.MemoryUsageOption { return command.Samples(g.integer("n")) }},
+	})
+}
+
+func (g *Guess) xAddOptions() []command.XAddOption {
+	return pick(g, "XAddOption", []choice[command.XAddOption]{
+		{"Trim", func() command.XAddOption { return g.trim("") }},
+		{"ID", func() command.XAddOption { return command.ID(g.text("id")) }},
+		{"NoMkStream", func() command.XAddOption { return command.NoMkStream }},
+		{"KeepRef", func() command.XAddOption { return command.KeepRef }},
+		{"DelRef", func() command.XAddOption { return command.DelRef }},
+		{"Acked", func() command.XAddOption { return command.Acked }},
+	})
+}
+
+func (g *Guess) xRefOptions() []command.XRefOption {
+	return pick(g, "XRefOption", []choice[command.XRefOption]{
+		{"KeepRef", func() command.XRefOption { return command.KeepRef }},
+		{"DelRef", func() command.XRefOption { return command.DelRef }},
+		{"Acked", func() command.XRefOption { return command.Acked }},
+	})
+}
+
+func (g *Guess) xAutoClaimOptions() []command.XAutoClaimOption {
+	return pick(g, "XAutoClaimOption", []choice[command.XAutoClaimOption]{
+		{"Count", func() command.XAutoClaimOption { return command.Count(g.integer("n")) }},
+	})
+}
+
+func (g *Guess) xClaimOptions() []command.XClaimOption {
+	return pick(g, "XClaimOption", []choice[command.XClaimOption]{
+		{"IdleFor", func() command.XClaimOption { return command.IdleFor(g.millis("d")) }},
+		{"DeliveredAt", func() command.XClaimOption { return command.DeliveredAt(g.unixMillis("at")) }},
+		{"Deliveries", func() command.XClaimOption { return command.Deliveries(g.integer("n")) }},
+		{"Force", func() command.XClaimOption { return command.Force }},
+		{"LastID", func() command.XClaimOption { return command.LastID(g.text("id")) }},
+	})
+}
+
+func (g *Guess) xGroupCreateOptions() []command.XGroupCreateOption {
+	return pick(g, "XGroupCreateOption", []choice[command.XGroupCreateOption]{
+		{"MkStream", func() command.XGroupCreateOption { return command.MkStream }},
+		{"EntriesRead", func() command.XGroupCreateOption { return command.EntriesRead(g.integer("n")) }},
+	})
+}
+
+func (g *Guess) xGroupSetIDOptions() []command.XGroupSetIDOption {
+	return pick(g, "XGroupSetIDOption", []choice[command.XGroupSetIDOption]{
+		{"EntriesRead", func() command.XGroupSetIDOption { return command.EntriesRead(g.integer("n")) }},
+	})
+}
+
+func (g *Guess) xInfoStreamFullOptions() []command.XInfoStreamFullOption {
+	return pick(g, "XInfoStreamFullOption", []choice[command.XInfoStreamFullOption]{
+		{"Count", func() command.XInfoStreamFullOption { return command.Count(g.integer("n")) }},
+	})
+}
+
+func (g *Guess) xPendingRangeOptions() []command.XPendingRangeOption {
+	return pick(g, "XPendingRangeOption", []choice[command.XPendingRangeOption]{
+		{"MinIdle", func() command.XPendingRangeOption { return command.MinIdle(g.millis("d")) }},
+		{"OfConsumer", func() command.XPendingRangeOption { return command.OfConsumer(g.text("name")) }},
+	})
+}
+
+func (g *Guess) xRangeOptions() []command.XRangeOption {
+	return pick(g, "XRangeOption", []choice[command.XRangeOption]{
+		{"Count", func() command.XRangeOption { return command.Count(g.integer("n")) }},
+	})
+}
+
+func (g *Guess) xReadOptions() []command.XReadOption {
+	return pick(g, "XReadOption", []choice[command.XReadOption]{
+		{"Count", func() command.XReadOption { return command.Count(g.integer("n")) }},
+		{"Block", func() command.XReadOption { return command.Block(g.waitMillis("d")) }},
+	})
+}
+
+func (g *Guess) xReadGroupOptions() []command.XReadGroupOption {
+	return pick(g, "XReadGroupOption", []choice[command.XReadGroupOption]{
+		{"Count", func() command.XReadGroupOption { return command.Count(g.integer("n")) }},
+		{"Block", func() command.XReadGroupOption { return command.Block(g.waitMillis("d")) }},
+		{"NoAck", func() command.XReadGroupOption { return command.NoAck }},
+	})
+}
+
+func (g *Guess) xSetIDOptions() []command.XSetIDOption {
+	return pick(g, "XSetIDOption", []choice[command.XSetIDOption]{
+		{"EntriesAdded", func() command.XSetIDOption { return command.EntriesAdded(g.integer("n")) }},
+		{"MaxDeletedID", func() command.XSetIDOption { return command.MaxDeletedID(g.text("id")) }},
 	})
 }
 
@@ -887,6 +1241,33 @@ func (g *Guess) lcsIdxOptions() []command.LCSIdxOption {
 	})
 }
 
+func (g *Guess) zAddOptions() []command.ZAddOption {
+	return pick(g, "ZAddOption", []choice[command.ZAddOption]{
+		{"IfAbsent", func() command.ZAddOption { return command.IfAbsent }},
+		{"IfPresent", func() command.ZAddOption { return command.IfPresent }},
+		{"IfGreater", func() command.ZAddOption { return command.IfGreater }},
+		{"IfLess", func() command.ZAddOption { return command.IfLess }},
+	})
+}
+
+func (g *Guess) rangeOptions() []command.RangeOption {
+	return pick(g, "RangeOption", []choice[command.RangeOption]{
+		{"Limit", func() command.RangeOption { return command.Limit(g.integer("offset"), g.integer("count")) }},
+		{"Rev", func() command.RangeOption { return command.Rev }},
+	})
+}
+
+func (g *Guess) combineOptions() []command.CombineOption {
+	return pick(g, "CombineOption", []choice[command.CombineOption]{
+		{"Weights", func() command.CombineOption {
+			return command.Weights(some(g, func() float64 { return g.number("weights") })...)
+		}},
+		{"AggregateSum", func() command.CombineOption { return command.AggregateSum }},
+		{"AggregateMin", func() command.CombineOption { return command.AggregateMin }},
+		{"AggregateMax", func() command.CombineOption { return command.AggregateMax }},
+	})
+}
+
 // Options are all options, behind the interface by which they are given.
 var Options = []string{
 	"BitCountOption BitRange",
@@ -920,10 +1301,27 @@ var Options = []string{
 	"SortStoreOption Alpha",
 	"SortOption Desc",
 	"SortStoreOption Desc",
+	"GeoSearchOption Desc",
+	"GeoSearchStoreOption Desc",
 	"SortOption Limit",
 	"SortStoreOption Limit",
+	"RangeOption Limit",
+	"GeoSearchOption Asc",
+	"GeoSearchStoreOption Asc",
+	"GeoSearchOption Count",
+	"GeoSearchStoreOption Count",
+	"XAutoClaimOption Count",
+	"XInfoStreamFullOption Count",
+	"XRangeOption Count",
+	"XReadOption Count",
+	"XReadGroupOption Count",
+	"GeoSearchOption CountAny",
+	"GeoSearchStoreOption CountAny",
+	"GeoSearchStoreOption StoreDist",
 	"HSetExOption IfFieldsAbsent",
 	"HSetExOption IfFieldsPresent",
+	"HSetExOption IfHashAbsent",
+	"HSetExOption IfHashPresent",
 	"LPosOption Rank",
 	"LPosOption MaxComparisons",
 	"FunctionListOption LibraryName",
@@ -936,6 +1334,30 @@ var Options = []string{
 	"FlushOption Sync",
 	"ScriptFlushOption Sync",
 	"MemoryUsageOption Samples",
+	"XAddOption Trim",
+	"XAddOption ID",
+	"XAddOption NoMkStream",
+	"XAddOption KeepRef",
+	"XRefOption KeepRef",
+	"XAddOption DelRef",
+	"XRefOption DelRef",
+	"XAddOption Acked",
+	"XRefOption Acked",
+	"XReadOption Block",
+	"XReadGroupOption Block",
+	"XReadGroupOption NoAck",
+	"XClaimOption IdleFor",
+	"XClaimOption DeliveredAt",
+	"XClaimOption Deliveries",
+	"XClaimOption Force",
+	"XClaimOption LastID",
+	"XGroupCreateOption MkStream",
+	"XGroupCreateOption EntriesRead",
+	"XGroupSetIDOption EntriesRead",
+	"XPendingRangeOption MinIdle",
+	"XPendingRangeOption OfConsumer",
+	"XSetIDOption EntriesAdded",
+	"XSetIDOption MaxDeletedID",
 	"SetOption EX",
 	"SetGetOption EX",
 	"GetExOption EX",
@@ -963,7 +1385,18 @@ var Options = []string{
 	"GetExOption Persist",
 	"SetGetOption IfAbsent",
 	"MSetExOption IfAbsent",
+	"ZAddOption IfAbsent",
+	"GeoAddOption IfAbsent",
 	"SetGetOption IfPresent",
 	"MSetExOption IfPresent",
+	"ZAddOption IfPresent",
+	"GeoAddOption IfPresent",
 	"LCSIdxOption MinMatchLen",
+	"ZAddOption IfGreater",
+	"ZAddOption IfLess",
+	"RangeOption Rev",
+	"CombineOption Weights",
+	"CombineOption AggregateSum",
+	"CombineOption AggregateMin",
+	"CombineOption AggregateMax",
 }

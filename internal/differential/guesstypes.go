@@ -1,6 +1,10 @@
 package differential
 
-import "github.com/keyslot-go/keyslot/command"
+import (
+	"math"
+
+	"github.com/keyslot-go/keyslot/command"
+)
 
 // Guesses of the types of package command.
 
@@ -14,18 +18,6 @@ func (g *Guess) pairList(string) command.PairList {
 
 func (g *Guess) field(string) command.Field {
 	return command.Field{Name: g.text("field"), Value: g.text("value")}
-}
-
-func (g *Guess) fieldList(string) command.FieldList {
-	return some(g, func() command.Field { return g.field("") })
-}
-
-func (g *Guess) fieldNames(string) command.FieldNames {
-	return some(g, func() string { return g.text("field") })
-}
-
-func (g *Guess) getPatterns(string) command.GetPatterns {
-	return some(g, func() string { return oneOf(g, "#", Tag+"*") })
 }
 
 func (g *Guess) side(string) command.Side { return oneOf(g, command.Left, command.Right) }
@@ -44,4 +36,68 @@ func (g *Guess) bitOp(string) command.BitOp {
 	i := g.bitInt("")
 	n := oneOf[int64](g, 0, 1, -1, 100, 1<<40)
 	return oneOf(g, i.Get(), i.Set(n), i.IncrBy(n), command.Overflow(command.Saturate), command.Overflow(command.Fail), command.Overflow(command.Wrap))
+}
+
+func (g *Guess) scored(string) command.Scored {
+	return command.Scored{Member: g.text("member"), Score: oneOf(g, 0, 1, 2.5, -3, 1e10, 0.1, math.Inf(1), math.Inf(-1))}
+}
+
+func (g *Guess) scoreRange(string) command.ScoreRange {
+	return oneOf(g,
+		command.ByScore(0, 3), command.ByScore(command.Exclusive(1), 2.5), command.ByScore(int64(1), command.Exclusive(2.5)),
+		command.ByScore(math.Inf(-1), math.Inf(1)), command.ByScore(command.Exclusive(int64(0)), math.Inf(1)), command.ByScore(3, 0),
+	)
+}
+
+func (g *Guess) lexRange(string) command.LexRange {
+	return oneOf(g,
+		command.ByLex("a", "c"), command.ByLex(command.Exclusive("a"), command.LexMax), command.ByLex(command.LexMin, command.LexMax),
+		command.ByLex(command.LexMin, command.Exclusive("c")), command.ByLex("c", "a"), command.ByLex("", "b"),
+	)
+}
+
+func (g *Guess) rangeBy(string) command.RangeBy {
+	if g.rng.IntN(3) == 0 {
+		return g.lexRange("")
+	}
+	return g.scoredRangeBy("")
+}
+
+func (g *Guess) scoredRangeBy(string) command.ScoredRangeBy {
+	if g.rng.IntN(2) == 0 {
+		return command.ByIndex(g.integer(""), g.integer(""))
+	}
+	return g.scoreRange("")
+}
+
+func (g *Guess) geoLocation(string) command.GeoLocation {
+	return command.GeoLocation{
+		Member: g.text("member"), Longitude: oneOf(g, 0, 13.5, -180, 15.087269), Latitude: oneOf(g, 0, 38, -85, 86, 37.502669),
+	}
+}
+
+func (g *Guess) geoUnit(string) command.GeoUnit {
+	return oneOf(g, "", command.Meters, command.Kilometers, command.Feet, command.Miles)
+}
+
+func (g *Guess) geoFrom(string) command.GeoFrom {
+	return oneOf(g, command.FromMember("a"), command.FromMember("nothing"), command.FromLonLat(15, 37), command.FromLonLat(2, 48.5))
+}
+
+func (g *Guess) geoArea(string) command.GeoArea {
+	return oneOf(g,
+		command.ByRadius(200, command.Kilometers), command.ByRadius(1e7, command.Feet), command.ByRadius(5, ""),
+		command.ByBox(400, 300, command.Miles), command.ByBox(1e7, 1e7, command.Meters), command.ByRadius(-1, command.Miles),
+	)
+}
+
+func (g *Guess) stream(string) command.Stream {
+	return command.Stream{Key: g.key("key"), After: oneOf(g, "0", "1-1", "1-2", "$", ">", ">")}
+}
+
+func (g *Guess) trim(string) command.Trim {
+	return oneOf(g,
+		command.MaxLen(2), command.MaxLen(100), command.MaxLen(1).Approx(), command.MaxLen(0).ApproxLimit(10),
+		command.MinID("1-2"), command.MinID("2").Approx(), command.MinID("1-2").ApproxLimit(0), command.MaxLen(-1), command.Trim{},
+	)
 }

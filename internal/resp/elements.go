@@ -29,6 +29,21 @@ func OpenPairs(frame []byte) (e Elements, ok bool) {
 	return Elements{rest: frame[d.pos:], left: h.n}, true
 }
 
+// Enter puts the n elements of the next element, an array, a set or a push, in its place. Unlike Next it does not look for the
+// element's end, which takes an allocation: see BenchmarkMembersWithScores of package command.
+func (e *Elements) Enter() (n int, ok bool) {
+	if e.left == 0 {
+		return 0, false
+	}
+	inner, ok := Open(e.rest)
+	if !ok {
+		return 0, false
+	}
+	n = inner.left
+	e.rest, e.left = inner.rest, e.left-1+n
+	return n, true
+}
+
 // Left returns how many elements are still to come; it is never more than the frame has room for.
 func (e *Elements) Left() int { return e.left }
 

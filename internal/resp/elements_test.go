@@ -58,3 +58,20 @@ func TestPairsAreWalkedWhetherTheyAreAMapOrAnArray(t *testing.T) {
 		require.False(t, ok, "%q", frame)
 	}
 }
+
+func TestElementsOfAnElementAreWalkedInItsPlace(t *testing.T) {
+	elems, ok := resp.Open([]byte("*2\r\n*2\r\n:1\r\n:2\r\n:3\r\n"))
+	require.True(t, ok)
+	n, ok := elems.Enter()
+	require.True(t, ok)
+	require.Equal(t, 2, n)
+	for left := 3; left > 0; left-- {
+		require.Equal(t, left, elems.Left())
+		_, ok = elems.Enter()
+		require.False(t, ok, "an integer has no elements")
+		_, ok = elems.Next()
+		require.True(t, ok)
+	}
+	_, ok = elems.Enter()
+	require.False(t, ok)
+}
