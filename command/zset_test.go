@@ -1,7 +1,6 @@
 package command_test
 
 import (
-	"context"
 	"math"
 	"testing"
 	"time"
@@ -10,8 +9,6 @@ import (
 
 	"github.com/keyslot-go/keyslot/command"
 )
-
-var ctx = context.Background()
 
 // The replies are those of redis-server 7.0.15 and valkey-server 8.0.1.
 const (
