@@ -134,6 +134,25 @@ func TestWriteAndWaitOfASlotOnItsWay(t *testing.T) {
 	})
 }
 
+func TestWriteAndWaitKeepsTheOrderWhereItIsAskedTo(t *testing.T) {
+	story(t, keyslot.Options{}, func(t *testing.T, s *stage) {
+		s.lower.On("INCR", says("-TRYAGAIN Multiple keys request during rehashing of slot"), one)
+		s.lower.On("SET", ok)
+		s.lower.On("WAIT", one)
+		var n *keyslot.Future[int64]
+		acked, err := s.client.WriteAndWait(t.Context(), 1, time.Second, func(p *keyslot.Pipeline) error {
+			p.Ordered()
+			n = p.Incr(low)
+			p.Set(low, "v")
+			return nil
+		})
+		require.EqualValues(t, 1, acked)
+		require.Error(t, err)
+		require.ErrorIs(t, n.Err(), keyslot.ErrNotExecuted)
+		require.Len(t, sent(s.lower, "INCR"), 1)
+	})
+}
+
 func TestWriteAndWaitTellsWhatItKnows(t *testing.T) {
 	for name, test := range map[string]struct {
 		incr, set, wait fakenode.Reaction
