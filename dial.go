@@ -23,9 +23,13 @@ func (c *core) dialNode(ctx context.Context, n *node, blocking bool) (*wire.Conn
 	if c.opts.MapAddr != nil {
 		addr = c.opts.MapAddr(info)
 	}
+	onSilent := c.suspect
+	if blocking {
+		onSilent = c.lookAfter
+	}
 	return c.dial(ctx, info, wire.Options{
 		Addr: addr, Blocking: blocking,
-		OnSilent: func() { c.suspect(n) },
+		OnSilent: func() { onSilent(n) },
 		OnLarge:  func(conn *wire.Conn, request []byte) { c.foundLarge(n, conn, request) },
 	})
 }

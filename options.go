@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
+	"strings"
 	"time"
 )
 
@@ -111,13 +112,16 @@ const (
 	defaultRefreshAfter   = 60 * time.Second
 )
 
-// OptionError says which option of New cannot be used, and why. Nothing was resolved or dialled.
+// OptionError says which option of New or NewConsumer cannot be used, and why. Nothing was resolved or dialled.
 type OptionError struct {
-	Option string // name of the field
+	Option string // name of the field of Options; of another struct behind its name and a dot
 	Reason string
 }
 
 func (e *OptionError) Error() string {
+	if strings.Contains(e.Option, ".") {
+		return fmt.Sprintf("keyslot: %s: %s", e.Option, e.Reason)
+	}
 	return fmt.Sprintf("keyslot: Options.%s: %s", e.Option, e.Reason)
 }
 

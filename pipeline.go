@@ -42,13 +42,7 @@ func (p *Pipeline) Ordered() *Pipeline {
 }
 
 // Do queues any command, as Client.Do runs it. An argument that cannot be sent is the future's error.
-func (p *Pipeline) Do(args ...any) *Future[Reply] {
-	call := p.batch.Begin()
-	if index, reason := encode(&call.Request, args); reason != "" {
-		call.Refuse(index, reason)
-	}
-	return command.QueueReply(&p.queued, call)
-}
+func (p *Pipeline) Do(args ...any) *Future[Reply] { return p.batch.do(&p.queued, args) }
 
 // Exec runs the commands queued since the last Exec and returns when each has its outcome, or soon after ctx is done; a
 // ctx without a deadline is bounded by Options.CommandTimeout. It returns nil unless a command failed, else a
@@ -66,10 +60,7 @@ func (p *Pipeline) Exec(ctx context.Context) error {
 	f.ordered = p.ordered
 	defer f.release()
 	f.exec(ctx, p.batch.terms)
-	if failed := f.settle(&p.queued); failed != nil {
-		return command.NewPipelineError(f.queued, failed)
-	}
-	return nil
+	return f.settle(&p.queued)
 }
 
 // batch lends calls to the typed commands of a pipeline, and keeps them in their order.
@@ -86,6 +77,14 @@ func (b *batch) Begin() *command.Call {
 	call := b.flight.queue()
 	call.terms = b.terms
 	return &call.Call
+}
+
+func (b *batch) do(q *queued, args []any) *Future[Reply] {
+	call := b.Begin()
+	if index, reason := encode(&call.Request, args); reason != "" {
+		call.Refuse(index, reason)
+	}
+	return command.QueueReply(q, call)
 }
 
 // exec brings every command queued to its outcome.
@@ -133,8 +132,16 @@ func (f *flight) add(call *call) error {
 	return nil
 }
 
-// settle gives the futures their outcomes, and returns the failures among them.
-func (f *flight) settle(q *queued) (failed []command.Part) {
+// settle gives the futures their outcomes, and returns the failures among them as one error.
+func (f *flight) settle(q *queued) error {
+	if failed := f.settleEach(q); failed != nil {
+		return command.NewPipelineError(f.queued, failed)
+	}
+	return nil
+}
+
+// settleEach gives the futures their outcomes, and returns the failures among them.
+func (f *flight) settleEach(q *queued) (failed []command.Part) {
 	for i := range f.queued {
 		call := f.at(i)
 		if err := command.Settle(q, &call.Call, call.err); err != nil {

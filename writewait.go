@@ -49,7 +49,7 @@ func (c *Client) WriteAndWait(ctx context.Context, replicas int, timeout time.Du
 	}
 	f.ordered, f.wait = p.ordered, &waiting{replicas: replicas, timeout: timeout, acked: -1}
 	f.execAndWait(ctx, *c.terms)
-	total, failed := f.queued, f.settle(&p.queued)
+	total, failed := f.queued, f.settleEach(&p.queued)
 	if f.wait.err != nil {
 		failed = append(failed, command.Part{Index: total, Node: nodeOf(f.wait.err), Err: f.wait.err})
 		total++
