@@ -42,9 +42,11 @@ type trip struct {
 	readonly bool    // the attempt under way goes to a replica, over a READONLY connection
 	counted  bool    // it is in the count of its node's reads
 	spurned  bool    // a replica left the last attempt unanswered
+	seeking  bool    // a null says nothing of what the other primaries have: RANDOMKEY
 	node     *node   // of the attempt under way, or where the next one goes; nil: where the map says
 	routes   *routes // that chose the node of the last attempt which was not redirected
 	pinned   *node   // the only node it may go to; nil: any that serves its slot
+	of       *split  // of a part for a primary: what it is a part of; another node may take pinned's place
 	leads    bool    // the pinned node is of no use once it leads no shard
 	attempts int
 	begun    int64 // when the attempt under way began, where it is timed; else 0
@@ -66,6 +68,8 @@ type trouble struct {
 	pacers    *[replicasWait + 1]pacer
 	blocking  blocking
 	borrowed  *wire.Conn   // the dedicated connection of the attempt under way
+	empty     []*node      // that have said null to a seeking call
+	each      *[]NodeReply // where DoEach wants the replies, which are not joined
 	keeps     bool         // which stays the caller's when the attempt is answered
 	tx        *transaction // what the call is, if it is one
 }
@@ -207,7 +211,7 @@ func (call *call) forget() bool {
 	call.terms = &call.core.terms
 	call.cmd, call.slot, call.blocks, call.err = nil, command.NoSlot, false, nil
 	call.node, call.routes, call.attempts, call.asking, call.readonly, call.spurned = nil, nil, 0, false, false, false
-	if call.pinned != nil || call.troubled {
+	if call.pinned != nil || call.troubled || call.seeking {
 		call.trip = trip{trouble: &call.core.calm}
 	}
 	if call.wire.Abandoned { // its reply may be arriving
@@ -237,10 +241,27 @@ func (call *call) lane() *lane {
 	return call.node.lane(call.slot)
 }
 
-// isLostForPinned reports whether the one node that a call may go to is gone, or is a replica by now.
-func (call *call) isLostForPinned() bool {
+// isStranded reports whether the one node that a call may go to is gone, or is of no use by now.
+func (call *call) isStranded() bool {
+	switch {
+	case call.of != nil:
+		return errors.Is(call.lost, errScattered)
+	case call.pinned == nil:
+		return false
+	}
 	return errors.Is(call.lost, errRetired) || strings.HasPrefix(call.refusal, "READONLY ") ||
 		call.leads && call.lost != nil && call.pinned.lostSlots.Load()
+}
+
+// seekOn sends a call elsewhere that one primary answered with null, unless all have, and reports whether it did.
+func (call *call) seekOn() bool {
+	if resp.KindOf(call.wire.Reply) != resp.Null {
+		return false
+	}
+	call.getsIntoTrouble()
+	call.empty = append(call.empty, call.node)
+	call.node, call.due = nil, time.Time{}
+	return call.core.routes.Load().anyPrimary(call.empty...) != nil
 }
 
 // unsent notes that an attempt failed before its connection took it.
@@ -266,7 +287,9 @@ func isErrorReply(frame []byte) bool {
 func (call *call) attempt() attempt {
 	// What blocks and writes takes something each time: it is never repeatable.
 	again := call.terms.idempotent && !call.blocks
-	a := attempt{slot: call.slot, err: call.wire.Err, sent: call.wire.Sent, repeatable: again, script: call.isScript()}
+	a := attempt{
+		slot: call.slot, pinned: call.pinned != nil, err: call.wire.Err, sent: call.wire.Sent, repeatable: again, script: call.isScript(),
+	}
 	if call.cmd != nil {
 		a.repeatable = a.repeatable || call.cmd.Repeatable(&call.Request)
 	}

@@ -1,7 +1,9 @@
 package keyslot
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"sort"
 	"sync"
 	"sync/atomic"
@@ -79,6 +81,11 @@ func (c *Client) Topology() Topology {
 // node. Arguments are strings, []byte, integers, floats, bools (sent as 1 and 0) and encoding.BinaryMarshalers; anything
 // else, nil and time.Duration included, is an *ArgumentError. A command of a module that the table does not know counts
 // as a write whose first argument is its key.
+//
+// A command without a key goes to any primary, or where the servers' own table wants that to every primary or node, the
+// replies joined as it says: DBSIZE is a sum. Where some nodes failed, a *PartsError lists them; a primary that is replaced
+// meanwhile is no failure. RANDOMKEY is null only if every primary is empty. What has an answer of its own on each node,
+// such as INFO, is refused with the methods that ask one or all: On and DoEach.
 //
 // A null reply is a Reply with IsNil, not an error. Errors are those of the typed commands; a command that cannot run on
 // a shared connection, such as SUBSCRIBE or MULTI, is refused before anything is sent.
@@ -206,9 +213,11 @@ func (c *core) isClosed() bool {
 // the caller's patience ends.
 func (c *core) run(ctx context.Context, until time.Time, calls []*call, f *flight) {
 	for due := len(calls); len(calls) > 0; {
-		switch due {
-		case 0: // a new map has come, but what goes with it has to wait
-		case 1:
+		switch {
+		case due == 0: // a new map has come, but what goes with it has to wait
+		case f != nil && f.wait != nil:
+			f.sendAndWait(ctx, until, calls[:due])
+		case due == 1:
 			c.sendAlone(ctx, until, calls[0])
 		default:
 			f.send(ctx, until, calls[:due])
@@ -282,10 +291,14 @@ func (c *core) route(call *call, f *flight) error {
 	r := c.routes.Load()
 	call.routes = r
 	switch {
+	case call.of != nil:
+		var err error
+		call.node, err = call.of.primaryFor(call, r)
+		return err
 	case call.pinned != nil:
 		call.node = call.pinned
 	case call.slot == command.NoSlot:
-		call.node = r.anyPrimary()
+		call.node = cmp.Or(r.anyPrimary(call.empty...), r.anyPrimary())
 	case call.spreads():
 		return c.routeRead(r, call, f)
 	default:
@@ -322,13 +335,17 @@ func (c *core) judge(call *call) (goesOn bool) {
 		call.ends()
 	}
 	if call.answered() {
-		if call.readonly && c.doubts(call) {
+		if call.readonly && c.doubts(call) || call.seeking && call.seekOn() {
 			return true
 		}
 		call.Frame = call.wire.Reply
 		if call.large {
 			c.larges.answered(call.wire.Request, call.Frame)
 		}
+		return false
+	}
+	if errors.Is(call.wire.Err, errCovered) {
+		call.err = errCovered
 		return false
 	}
 	call.getsIntoTrouble()
@@ -339,7 +356,7 @@ func (c *core) judge(call *call) (goesOn bool) {
 	if v.refresh {
 		c.askRefresh(call, v)
 	}
-	if v.action == finish || c.isClosed() || call.pinned != nil && call.isLostForPinned() {
+	if v.action == finish || c.isClosed() || call.isStranded() {
 		call.settle(v, c.isClosed())
 		return false
 	}

@@ -29,6 +29,8 @@
 // The map is fetched anew in the background, from nodes and endpoint alike, after a MOVED, a lost connection, and when it has
 // aged. [Client.Topology] shows it; [Options.Trace] tells of redirects and refreshes.
 //
+// [Client.On] overrides the route for all commands of a view, and [Client.DoEach] asks several nodes and tells them apart.
+//
 // # Three outcomes
 //
 // A call ends in a reply, which may be the server's refusal (a [ServerError]), or in one of two errors that say what became of

@@ -43,6 +43,9 @@ var (
 	ErrUnknownOutcome = command.ErrUnknownOutcome
 	ErrTxAborted      = command.ErrTxAborted
 	ErrClosed         = command.ErrClosed
+	// ErrUnknownNode is the cause of an error on a view whose ToNode names no node of the topology. Nothing was sent. The
+	// topology is asked for anew meanwhile, in case the node has just joined.
+	ErrUnknownNode = errors.New("keyslot: no such node in the topology")
 )
 
 var (
@@ -51,6 +54,8 @@ var (
 	errRetired    = errors.New("the node has left the cluster")
 	errGivenUp    = errors.New("given up by its caller")
 	errFenced     = errors.New("the node stopped answering and has lost its slots")
+	errCovered    = errors.New("other parts cover the slots of this one")
+	errScattered  = errors.New("the node has lost its slots to several new ones: run the command again")
 	errNilContext = errors.New("the context is nil")
 )
 
@@ -68,7 +73,7 @@ func phaseOf(err error, sent bool) string {
 		wait    *waitError
 	)
 	switch {
-	case errors.Is(err, errNoOwner), errors.Is(err, errNoReplica), errors.Is(err, errRetired), errors.Is(err, errResigned):
+	case errors.Is(err, errNoOwner), errors.Is(err, errNoReplica), errors.Is(err, errRetired), errors.Is(err, errResigned), errors.Is(err, errScattered):
 		return ""
 	case errors.As(err, &resolve):
 		return "resolve"

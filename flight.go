@@ -18,10 +18,11 @@ type flight struct {
 	calls    []*call // what is sent: commands that run as one, and the parts of the others
 	splits   []*call // commands that run as several
 	requests resp.Requests
-	slabs    []*slab // where the calls are
-	lent     int     // how many of them are in use
-	queued   int     // how many of those, the first ones, are the commands of a pipeline
-	ordered  bool    // a call that was overtaken is not sent again
+	slabs    []*slab  // where the calls are
+	lent     int      // how many of them are in use
+	queued   int      // how many of those, the first ones, are the commands of a pipeline
+	ordered  bool     // a call that was overtaken is not sent again
+	wait     *waiting // for replicas, behind the calls; nil: not at all
 
 	// of the attempt under way
 	groups  []group
@@ -97,7 +98,7 @@ func (f *flight) release() {
 		}
 		f.lent -= slabSize
 	}
-	f.lent, f.queued, f.ordered = 0, 0, false
+	f.lent, f.queued, f.ordered, f.wait = 0, 0, false, nil
 	f.requests.Reset(keepRequests)
 	f.calls, f.slabs, f.groups = emptied(f.calls), emptied(f.slabs), emptied(f.groups)
 	f.of, f.wires, f.splits = emptied(f.of), emptied(f.wires), emptied(f.splits)

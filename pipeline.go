@@ -136,17 +136,21 @@ func (f *flight) add(call *call) error {
 	return nil
 }
 
-// settle gives the futures their outcomes, and returns the failures among them.
+// settle gives the futures their outcomes, and returns the failures among them as one error.
 func (f *flight) settle(q *queued) error {
-	var failed []command.Part
+	if failed := f.settleEach(q); failed != nil {
+		return command.NewPipelineError(f.queued, failed)
+	}
+	return nil
+}
+
+// settleEach gives the futures their outcomes, and returns the failures among them.
+func (f *flight) settleEach(q *queued) (failed []command.Part) {
 	for i := range f.queued {
 		call := f.at(i)
 		if err := command.Settle(q, &call.Call, call.err); err != nil {
 			failed = append(failed, command.Part{Index: i, Node: nodeOf(err), Err: err})
 		}
 	}
-	if failed == nil {
-		return nil
-	}
-	return command.NewPipelineError(f.queued, failed)
+	return failed
 }

@@ -12,6 +12,7 @@ import (
 // attempt is how one send of one command failed, and what has to be known of the command to judge it.
 type attempt struct {
 	slot       int    // the slot we routed by, or -1
+	pinned     bool   // it may go to one node only
 	repeatable bool   // running it twice is as good as once
 	script     bool   // EVAL, FCALL ...: an error reply may be the script's own text, and may follow partial effects
 	refusal    string // the server's error reply
@@ -128,7 +129,7 @@ func classifyRedirect(a attempt, code, text string) verdict {
 	switch {
 	case !ok, int(to.slot) != a.slot && a.script:
 		return tellUnknown
-	case int(to.slot) != a.slot:
+	case int(to.slot) != a.slot, a.pinned:
 		return tellCaller
 	case to.host == "?": // the server does not know the name its peer wants to be called by
 		return waitForCluster

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/keyslot-go/keyslot/command"
 	"github.com/keyslot-go/keyslot/internal/wire"
 )
 
@@ -37,15 +38,26 @@ func (r *routes) primaries() []*node {
 	return out
 }
 
-// anyPrimary returns some primary; nil if none is known.
-func (r *routes) anyPrimary() *node {
+// anyPrimary returns some primary that is none of those; nil if none is known.
+func (r *routes) anyPrimary(but ...*node) *node {
 	first := rand.IntN(max(1, len(r.shards)))
 	for i := range r.shards {
-		if s := r.shards[(first+i)%len(r.shards)]; s.primary >= 0 {
+		s := r.shards[(first+i)%len(r.shards)]
+		if s.primary >= 0 && !slices.Contains(but, r.nodes[s.primary]) {
 			return r.nodes[s.primary]
 		}
 	}
 	return nil
+}
+
+// firstSlot returns the first slot that a shard owns, or NoSlot.
+func (r *routes) firstSlot(shard int) int {
+	for slot, owner := range r.owner.all {
+		if int(owner) == shard {
+			return int(slot)
+		}
+	}
+	return command.NoSlot
 }
 
 // outdated reports whether routes with other owners have been installed.

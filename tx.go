@@ -92,6 +92,9 @@ func (t *Tx) run(ctx context.Context, call *call) error {
 		return call.fail(NotExecuted, err)
 	}
 	defer c.running.leave()
+	if err := call.pinByView(); err != nil {
+		return err
+	}
 	c.run(ctx, until, call.alone[:], nil)
 	call.blame(call.err)
 	return call.err

@@ -545,3 +545,21 @@ func TestTransactionsWhileARealClusterMovesSlotsAndFailsOver(t *testing.T) {
 		t.Logf("%d transactions, %d watched, %d MOVED, %d ASK", l.total(), n, moved.Load(), asked.Load())
 	})
 }
+
+// The view's node does not own the slot, and nobody follows what it says.
+func TestATransactionOfAViewForOneNodeGoesNowhereElse(t *testing.T) {
+	story(t, keyslot.Options{Lazy: true}, func(t *testing.T, s *stage) {
+		s.upper.On("MULTI", ok)
+		s.upper.On("INCR", says("-MOVED 866 %s", lower))
+		s.upper.On("EXEC", says("-EXECABORT Transaction discarded because of previous errors."))
+		tx := s.client.On(keyslot.ToNode(upper)).Tx()
+		tx.Incr(low)
+		err := tx.Exec(t.Context())
+		require.ErrorIs(t, err, keyslot.ErrNotExecuted)
+		require.ErrorContains(t, err, "MOVED 866")
+		require.Empty(t, sent(s.lower, "MULTI"))
+
+		err = s.client.On(keyslot.ToNode("10.0.0.9:1")).Watch(t.Context(), []string{low}, func(*keyslot.Watched) error { return nil })
+		require.ErrorIs(t, err, keyslot.ErrUnknownNode)
+	})
+}

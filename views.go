@@ -13,6 +13,7 @@ type terms struct {
 	timeout    time.Duration // as Options.CommandTimeout
 	idempotent bool          // commands may be sent again though they may have run
 	reads      ReadPolicy    // which nodes answer reads
+	to         Route         // where commands go; nil: where their keys and the command table say
 }
 
 // Begin lends a call to a typed command.

@@ -33,7 +33,7 @@ type Watched struct {
 func (c *Client) Watch(ctx context.Context, keys []string, fn func(w *Watched) error) error {
 	s := &session{keys: slices.Clone(keys)}
 	t := *c.terms
-	t.idempotent = false // who checks before a write has a reason
+	t.idempotent, t.reads = false, Primary // who checks before a write has a reason; only there the keys are watched
 	s.terms = &t
 	if err := s.begin(ctx); err != nil {
 		return err
@@ -111,6 +111,10 @@ func (s *session) begin(ctx context.Context) error {
 	_, until, err := t.enter(ctx)
 	if err != nil {
 		return call.fail(NotExecuted, err)
+	}
+	if err := call.pinByView(); err != nil {
+		c.running.leave()
+		return err
 	}
 	call.getsIntoTrouble()
 	call.blocks, call.keeps = true, true

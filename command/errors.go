@@ -132,8 +132,9 @@ type Part struct {
 	Err   error
 }
 
-// PartsError is how a command fails that was split over slots or nodes: MGET, MSET, DEL, EXISTS, UNLINK and TOUCH over
-// keys of several slots are not atomic, and the parts that are not listed have succeeded.
+// PartsError is how a command fails that was split over slots or ran on several nodes: MGET, MSET, DEL, EXISTS, UNLINK and
+// TOUCH over keys of several slots, DBSIZE, FLUSHALL and their like. They are not atomic, and the parts that are not listed
+// have succeeded.
 //
 // It is ErrNotExecuted only if no part ran, and ErrUnknownOutcome if the outcome of any part is unknown.
 type PartsError struct {
