@@ -1,7 +1,6 @@
 package keyslot
 
 import (
-	"cmp"
 	"context"
 	"sort"
 	"sync"
@@ -9,7 +8,6 @@ import (
 	"time"
 
 	"github.com/keyslot-go/keyslot/command"
-	"github.com/keyslot-go/keyslot/internal/resp"
 	"github.com/keyslot-go/keyslot/internal/wire"
 )
 
@@ -72,7 +70,9 @@ func (c *Client) Topology() Topology {
 	if r == nil {
 		return Topology{}
 	}
-	return r.topology(time.Now())
+	t := r.topology(time.Now())
+	r.describe(&t, c.core.now())
+	return t
 }
 
 // Do runs any command and returns its reply; args[0] is the command's name. The command table finds its keys and so the
@@ -91,11 +91,7 @@ func (c *Client) Do(ctx context.Context, args ...any) (Reply, error) {
 	if err := call.exec(ctx); err != nil {
 		return Reply{}, err
 	}
-	v, err := resp.Decode(call.Frame)
-	if err != nil {
-		return Reply{}, call.fail(Unknown, err)
-	}
-	return command.NewReply(v), nil
+	return call.decode()
 }
 
 // core is what a client and its views share.
@@ -115,14 +111,18 @@ type core struct {
 	born      time.Time
 	asks      sync.WaitGroup // entries of races
 	larges    *largeRequests
+	asked     askedSlots
+	spreads   atomic.Bool // somebody reads by another policy than Primary
+	errands   errands
 
 	routes  atomic.Pointer[routes] // the installed map; nil before the first
 	fresh   atomic.Int64           // until when the map is young enough: nanoseconds since born
 	install sync.Mutex             // held while routes is replaced
 
-	running gate
-	closing sync.Once
-	done    chan struct{} // closed by close
+	running       gate
+	subscriptions subscriptions
+	closing       sync.Once
+	done          chan struct{} // closed by close
 }
 
 func newCore(opts Options) (*core, error) {
@@ -135,15 +135,18 @@ func newCore(opts Options) (*core, error) {
 		return nil, err
 	}
 	c := &core{opts: opts, endpoints: endpoints, born: time.Now(), done: make(chan struct{})}
-	c.terms = terms{core: c, timeout: opts.CommandTimeout}
+	c.terms = terms{core: c, timeout: opts.CommandTimeout, reads: opts.ReadFrom}
 	c.larges = newLargeRequests()
+	c.spreads.Store(opts.ReadFrom != Primary)
 	c.running.empty = make(chan struct{})
+	c.subscriptions.all = make(map[*Subscription]bool)
 	c.idle.New = func() any { return newCall(c) }
 	c.flights.New = func() any { return newFlight(c) }
 	c.splits.New = func() any { return new(split) }
 	c.slabs.New = func() any { return newSlab(c) }
 	c.resolver = newResolver(opts.Resolver, opts.DialTimeout)
 	c.pool = newPool(opts.ConnsPerNode, c.dialNode)
+	c.pool.dialReader = c.dialReader
 	c.refresher = newRefresher(c.refresh, c.size, opts.Logger)
 	return c, nil
 }
@@ -171,10 +174,13 @@ func (c *core) close() {
 		c.install.Lock()
 		close(c.done)
 		c.install.Unlock()
-		// The order is that of who starts whom: refreshes start races, races and commands start dials, dials open connections.
+		// The order is that of who starts whom: subscriptions ask for refreshes, those start races, races and commands start
+		// dials, dials open connections.
+		c.subscriptions.close()
 		c.refresher.close()
 		c.resolver.close()
 		c.pool.close()
+		c.errands.close()
 		c.asks.Wait()
 		c.pool.waitConns()
 	})
@@ -230,7 +236,7 @@ func (c *core) sendAlone(ctx context.Context, until time.Time, call *call) {
 		w.Withdraw(1)
 	}
 	w.Wait(ctx, call.wires[:])
-	if call.blocks && call.borrowed != nil {
+	if call.blocks && call.borrowed != nil && (!call.keeps || !call.answered()) {
 		if call.isEvicted() {
 			call.borrowed.Drain()
 		}
@@ -240,7 +246,7 @@ func (c *core) sendAlone(ctx context.Context, until time.Time, call *call) {
 }
 
 func (c *core) sendOne(ctx context.Context, until time.Time, w *wire.Waiter, call *call) error {
-	if err := c.aim(call, until); err != nil {
+	if err := c.aim(call, until, nil); err != nil {
 		return err
 	}
 	if call.blocks {
@@ -248,25 +254,28 @@ func (c *core) sendOne(ctx context.Context, until time.Time, w *wire.Waiter, cal
 		call.borrowed = conn
 		return err
 	}
-	return call.node.track(call.slot, call.large).send(ctx, until, w, call.wires[:])
+	return call.lane().track(call.large).send(ctx, until, w, call.wires[:])
 }
 
-// aim makes a call ready for its next attempt: where it goes, and what goes there.
-func (c *core) aim(call *call, until time.Time) error {
-	if err := c.route(call); err != nil {
+// aim makes a call, of the flight f if not nil, ready for its next attempt: where it goes, and what goes there.
+func (c *core) aim(call *call, until time.Time, f *flight) error {
+	if err := c.route(call, f); err != nil {
 		return err
 	}
 	call.attempts++
 	if call.blocks && call.attempts > 1 {
 		call.shorten(time.Now())
 	}
-	call.wire.Request, call.wire.Asking, call.wire.Deadline = call.Request.Frame(), call.asking, until
+	if call.tx == nil { // a transaction's is there already
+		call.wire.Request = call.Request.Frame()
+	}
+	call.wire.Asking, call.wire.Deadline = call.asking, until
 	call.large = c.larges.isLarge(call.wire.Request)
 	return nil
 }
 
 // route finds the node for a call's next attempt: where a redirect pointed, or where the map says.
-func (c *core) route(call *call) error {
+func (c *core) route(call *call, f *flight) error {
 	if call.node != nil {
 		return nil
 	}
@@ -277,6 +286,8 @@ func (c *core) route(call *call) error {
 		call.node = call.pinned
 	case call.slot == command.NoSlot:
 		call.node = r.anyPrimary()
+	case call.spreads():
+		return c.routeRead(r, call, f)
 	default:
 		call.node = r.primary(uint16(call.slot))
 	}
@@ -307,7 +318,13 @@ func (c *core) judgeAll(calls []*call, due int, f *flight) []*call {
 
 // judge settles a call that is done and prepares one that goes on for its next attempt.
 func (c *core) judge(call *call) (goesOn bool) {
+	if call.counted {
+		call.ends()
+	}
 	if call.answered() {
+		if call.readonly && c.doubts(call) {
+			return true
+		}
 		call.Frame = call.wire.Reply
 		if call.large {
 			c.larges.answered(call.wire.Request, call.Frame)
@@ -316,6 +333,9 @@ func (c *core) judge(call *call) (goesOn bool) {
 	}
 	call.getsIntoTrouble()
 	v := classify(call.attempt())
+	if call.readonly {
+		v = v.ofReplica()
+	}
 	if v.refresh {
 		c.askRefresh(call, v)
 	}
@@ -336,7 +356,7 @@ func (c *core) prepare(call *call, v verdict) {
 	switch v.action {
 	case follow:
 		call.redirects++
-		call.node, call.asking = c.redirect(call, v)
+		call.node, call.asking = c.redirect(call.node.info(), v)
 		if call.node == last {
 			// The server behind this address calls itself by the same name but is not the owner: it was replaced.
 			call.renew()
@@ -350,6 +370,8 @@ func (c *core) prepare(call *call, v verdict) {
 		if wait == noPause && call.attempts > freeResends {
 			wait = clusterWait
 		}
+	case elsewhere:
+		wait = c.leaveReplica(call, v)
 	case redial:
 		call.renew()
 		if call.redialled {
@@ -357,6 +379,7 @@ func (c *core) prepare(call *call, v verdict) {
 		}
 		call.redialled = true
 	}
+	call.readonly = false
 	call.due, call.forMap = time.Time{}, false
 	if wait == noPause {
 		return
@@ -377,10 +400,13 @@ const (
 )
 
 // redirect returns the node that a MOVED or ASK points to. MOVED changes the map, ASK does not.
-func (c *core) redirect(call *call, v verdict) (to *node, asking bool) {
-	from := call.node.info()
-	target := Node{Host: cmp.Or(v.target.host, from.Host), Port: cmp.Or(v.target.port, from.Port)}
+func (c *core) redirect(from Node, v verdict) (to *node, asking bool) {
+	target := v.target.node(from)
+	c.asked.redirected(c.now())
 	if v.ask {
+		if c.spreads.Load() {
+			c.asked.note(v.target.slot, c.now())
+		}
 		to = c.nodeAt(target)
 	} else {
 		to = c.movedTo(v.target.slot, target)

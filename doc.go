@@ -13,7 +13,8 @@
 //
 // One [Client] serves a whole program: it is safe for concurrent use, and commands of many goroutines share a connection to
 // each node. Its typed commands are those of [command.Commands]; [Client.Do] sends any other. A [Pipeline] runs many
-// commands at once, for any slots, with one write for each node.
+// commands at once, for any slots, with one write for each node. A [Tx] runs commands for one slot as one, all or none, and
+// [Client.Watch] lets it depend on what was read before.
 //
 // # How a command travels
 //

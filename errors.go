@@ -12,14 +12,14 @@ import (
 type (
 	Reply           = command.Reply
 	Optional[T any] = command.Optional[T]
-	// Future is the reply to come of a command in a Pipeline.
+	// Future is the reply to come of a command in a Pipeline or a Tx.
 	Future[T any] = command.Future[T]
 
 	// Error is how a command fails: outcome, cause and trail.
 	Error = command.Error
 	// PartsError is how a command fails that was split over slots or nodes.
 	PartsError = command.PartsError
-	// PipelineError is how Exec of a Pipeline fails.
+	// PipelineError is how Exec of a Pipeline or a Tx fails.
 	PipelineError = command.PipelineError
 	// ServerError is an error reply in the server's own words.
 	ServerError = command.ServerError
@@ -41,6 +41,7 @@ var (
 	Nil               = command.Nil
 	ErrNotExecuted    = command.ErrNotExecuted
 	ErrUnknownOutcome = command.ErrUnknownOutcome
+	ErrTxAborted      = command.ErrTxAborted
 	ErrClosed         = command.ErrClosed
 )
 
@@ -67,13 +68,13 @@ func phaseOf(err error, sent bool) string {
 		wait    *waitError
 	)
 	switch {
-	case errors.Is(err, errNoOwner), errors.Is(err, errRetired), errors.Is(err, errResigned):
+	case errors.Is(err, errNoOwner), errors.Is(err, errNoReplica), errors.Is(err, errRetired), errors.Is(err, errResigned):
 		return ""
 	case errors.As(err, &resolve):
 		return "resolve"
 	case errors.As(err, &dial):
 		return string(dial.Phase)
-	case errors.As(err, &wait):
+	case errors.As(err, &wait), errors.Is(err, errSlowReplica):
 		return string(wire.PhaseDial)
 	case sent:
 		return "read"

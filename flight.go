@@ -24,11 +24,12 @@ type flight struct {
 	ordered  bool    // a call that was overtaken is not sent again
 
 	// of the attempt under way
-	groups []group
-	byLane map[*lane]int // index into groups
-	of     []int         // by call: index into groups, -1 where it cannot be sent
-	wires  []*wire.Call  // by group, in their order within it
-	waiter wire.Waiter
+	groups  []group
+	byLane  map[*lane]int         // index into groups
+	readers map[shardReader]*node // chosen for the reads that a policy spreads
+	of      []int                 // by call: index into groups, -1 where it cannot be sent
+	wires   []*wire.Call          // by group, in their order within it
+	waiter  wire.Waiter
 }
 
 // slab is memory for the calls of flights and the replies to them. They are next to each other, and one object to
@@ -101,6 +102,7 @@ func (f *flight) release() {
 	f.calls, f.slabs, f.groups = emptied(f.calls), emptied(f.slabs), emptied(f.groups)
 	f.of, f.wires, f.splits = emptied(f.of), emptied(f.wires), emptied(f.splits)
 	clear(f.byLane)
+	clear(f.readers)
 	f.core.flights.Put(f)
 }
 
@@ -141,14 +143,15 @@ func (f *flight) send(ctx context.Context, until time.Time, calls []*call) {
 func (f *flight) arrange(until time.Time, calls []*call) (refused int) {
 	f.groups, f.of = f.groups[:0], f.of[:0]
 	clear(f.byLane)
+	clear(f.readers)
 	for _, call := range calls {
-		if err := f.core.aim(call, until); err != nil {
+		if err := f.core.aim(call, until, f); err != nil {
 			unsent(&call.wire, err)
 			refused++
 			f.of = append(f.of, -1)
 			continue
 		}
-		g := f.group(call.node.lane(call.slot))
+		g := f.group(call.lane())
 		f.groups[g].to++
 		if call.large { // and all that go with it, to keep their order
 			f.groups[g].track = &f.groups[g].track.lane.large

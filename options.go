@@ -1,12 +1,14 @@
 package keyslot
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"fmt"
 	"log/slog"
 	"net"
 	"net/netip"
+	"os"
 	"strings"
 	"time"
 )
@@ -41,6 +43,9 @@ type Options struct {
 	// MaxInFlight bounds the commands waiting for a reply on one shared connection; more of them wait their turn.
 	// 4096 by default.
 	MaxInFlight int
+	// MessageBuffer is how many messages a Subscription keeps for a slow reader, 64 MiB of them at most. 1024 by default. Of
+	// more than that the oldest are dropped, which a Gap tells: nobody else waits for a slow reader.
+	MessageBuffer int
 	// NoPoll makes connections always wait for the runtime to wake them. By default one that waited 4 ms or more for a
 	// reply lets other goroutines run from then on and looks into its socket by itself, at most every 20 us, until nothing
 	// else wants to run or nothing is found: where a process has more to run than processors, the runtime notices a reply
@@ -62,6 +67,17 @@ type Options struct {
 	// RefreshAfter is the age at which the slot map is fetched anew, off the path of the command that noticed.
 	// 60 s by default; negative: never by age.
 	RefreshAfter time.Duration
+
+	// ReadFrom says which nodes answer reads; Primary by default. Client.ReadFrom makes views with another policy.
+	ReadFrom ReadPolicy
+	// AZ is the availability zone that this process runs in, for AZAffinity, spelled as the servers spell theirs: "us-east-1a"
+	// on ElastiCache. By default it is what the environment variable KEYSLOT_AZ says. With a zone, each node is asked for its
+	// own once, on its first connection.
+	AZ string
+	// MaxLag, if not 0, is how old what a replica answers may be, at least 100 ms: a replica that is not known to have all
+	// that its primary had so long ago is not read from. Replicas in use and their primaries are asked (INFO) four times within
+	// that time, at most ten times a second each, and only while reads go on. Topology shows what came of it.
+	MaxLag time.Duration
 
 	// Lazy defers everything New does on the network to the first command, which then returns New's errors.
 	Lazy bool
@@ -105,6 +121,7 @@ type RefreshEvent struct {
 
 const (
 	defaultMaxInFlight    = 4096
+	defaultMessageBuffer  = 1024
 	defaultDialTimeout    = 2 * time.Second
 	defaultCommandTimeout = 5 * time.Second
 	defaultPeerTimeout    = 10 * time.Second
@@ -161,6 +178,7 @@ func (o Options) withDefaults() (Options, error) {
 	}{
 		{"ConnsPerNode", &o.ConnsPerNode, 1, 64},
 		{"MaxInFlight", &o.MaxInFlight, defaultMaxInFlight, 1 << 20},
+		{"MessageBuffer", &o.MessageBuffer, defaultMessageBuffer, 1 << 20},
 	} {
 		if *n.field < 0 || *n.field > n.limit {
 			return o, &OptionError{n.name, fmt.Sprintf("%d is not between 1 and %d", *n.field, n.limit)}
@@ -193,6 +211,13 @@ func (o Options) withDefaults() (Options, error) {
 			return o, &OptionError{"ClientName", "must be printable ASCII without spaces"}
 		}
 	}
+	if o.ReadFrom > Any {
+		return o, &OptionError{"ReadFrom", fmt.Sprintf("%d is no ReadPolicy", o.ReadFrom)}
+	}
+	if o.MaxLag != 0 && o.MaxLag < minLagPoll {
+		return o, &OptionError{"MaxLag", fmt.Sprintf("%v is less than %v", o.MaxLag, minLagPoll)}
+	}
+	o.AZ = cmp.Or(o.AZ, os.Getenv(zoneVariable))
 	if o.Username != "" && o.Password == "" && o.Credentials == nil {
 		return o, &OptionError{"Username", "needs Password or Credentials"}
 	}

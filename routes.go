@@ -85,6 +85,8 @@ func (c *core) settleOn(views []*view, asked int, unreachable bool) (installed, 
 	for _, n := range r.primaries() {
 		n.lostSlots.Store(false)
 	}
+	r.countMaps()
+	c.reviewReplicas(old, r)
 	c.routes.Store(r)
 	c.fresh.Store(int64(time.Since(c.born) + c.opts.RefreshAfter))
 	var fenced []*wire.Conn
@@ -97,6 +99,7 @@ func (c *core) settleOn(views []*view, asked int, unreachable bool) (installed, 
 		}
 	}
 	c.install.Unlock()
+	c.subscriptions.look()
 	abandon(fenced)
 	return true, changed, why
 }
@@ -122,6 +125,7 @@ func (c *core) movedTo(slot uint16, target Node) *node {
 	}
 	to := r.primary(slot)
 	to.lostSlots.Store(false)
+	c.reviewReplicas(old, r)
 	c.routes.Store(r)
 	var fenced []*wire.Conn
 	if failover { // whoever is woken finds the new map
@@ -129,6 +133,7 @@ func (c *core) movedTo(slot uint16, target Node) *node {
 		fenced = demoted.deposed()
 	}
 	c.install.Unlock()
+	c.subscriptions.look()
 	abandon(fenced)
 	return to
 }

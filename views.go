@@ -12,6 +12,7 @@ type terms struct {
 	core       *core
 	timeout    time.Duration // as Options.CommandTimeout
 	idempotent bool          // commands may be sent again though they may have run
+	reads      ReadPolicy    // which nodes answer reads
 }
 
 // Begin lends a call to a typed command.
