@@ -155,19 +155,23 @@ func TestLostRepliesLoseAndRepeatNothing(t *testing.T) {
 	cluster, client := begin(t, keyslottest.Options{}, keyslot.Options{})
 	producer := connect(t, keyslot.Options{Endpoints: []string{cluster.Endpoint()}}) // whose connections are not lost
 	var handled entries
-	run(t, client, keyslot.ConsumerOptions{Streams: []string{"s"}, CreateFrom: "0", Count: 3, AckCount: 5}, handled.note)
-	for n := range 100 {
-		if n == 10 {
-			handled.become(t, 10)
-			for _, command := range []string{"XREADGROUP", "XACK", "XAUTOCLAIM", "XPENDING"} {
-				for _, noRun := range []bool{false, true} {
-					_, err := cluster.Inject(cluster.Owner("s").ID, keyslottest.Fault{Command: command, Reset: true, NoRun: noRun, Times: 3})
-					require.NoError(t, err)
-				}
-			}
-		}
-		do(t, producer, "XADD", "s", "*", "n", n)
+	entered, ready := make(chan struct{}, 200), make(chan struct{})
+	run(t, client, keyslot.ConsumerOptions{Streams: []string{"s"}, CreateFrom: "0", Count: 3, AckCount: 5},
+		func(ctx context.Context, e keyslot.Entry) error {
+			entered <- struct{}{}
+			<-ready
+			return handled.note(ctx, e)
+		})
+	do(t, producer, "XADD", "s", "*", "n", 0)
+	<-entered
+	for n := range 99 {
+		do(t, producer, "XADD", "s", "*", "n", n+1)
 	}
+	for _, command := range []string{"XREADGROUP", "XACK", "XAUTOCLAIM", "XPENDING"} {
+		_, err := cluster.Inject(cluster.Owner("s").ID, keyslottest.Fault{Command: command, Reset: true, Times: 3})
+		require.NoError(t, err)
+	}
+	close(ready) // every read finds entries at once, and its reply is lost with them
 	for n, e := range handled.become(t, 100) {
 		require.Equal(t, fmt.Sprint(n), field(e, "n"))
 	}
