@@ -285,8 +285,8 @@ func isErrorReply(frame []byte) bool {
 
 // attempt describes an attempt that came back without a reply, or with an error reply.
 func (call *call) attempt() attempt {
-	// What blocks and writes takes something each time: it is never repeatable.
-	again := call.terms.idempotent && !call.blocks
+	// What blocks and writes takes something each time, so it is never repeatable; WATCH takes nothing.
+	again := call.terms.idempotent && (!call.blocks || call.keeps)
 	a := attempt{
 		slot: call.slot, pinned: call.pinned != nil, err: call.wire.Err, sent: call.wire.Sent, repeatable: again, script: call.isScript(),
 	}
