@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/keyslot-go/keyslot/command"
-	"github.com/keyslot-go/keyslot/internal/resp"
 	"github.com/keyslot-go/keyslot/internal/wire"
 )
 
@@ -92,11 +91,7 @@ func (c *Client) Do(ctx context.Context, args ...any) (Reply, error) {
 	if err := call.exec(ctx); err != nil {
 		return Reply{}, err
 	}
-	v, err := resp.Decode(call.Frame)
-	if err != nil {
-		return Reply{}, call.fail(Unknown, err)
-	}
-	return command.NewReply(v), nil
+	return call.decode()
 }
 
 // core is what a client and its views share.
@@ -237,7 +232,10 @@ func (c *core) sendAlone(ctx context.Context, until time.Time, call *call) {
 		w.Withdraw(1)
 	}
 	w.Wait(ctx, call.wires[:])
-	if call.blocks && call.borrowed != nil {
+	if call.blocks && call.borrowed != nil && (!call.keeps || !call.answered()) {
+		if call.isEvicted() {
+			call.borrowed.Drain()
+		}
 		call.node.giveBack(call.borrowed)
 		call.borrowed = nil
 	}
@@ -264,7 +262,10 @@ func (c *core) aim(call *call, until time.Time, f *flight) error {
 	if call.blocks && call.attempts > 1 {
 		call.shorten(time.Now())
 	}
-	call.wire.Request, call.wire.Asking, call.wire.Deadline = call.Request.Frame(), call.asking, until
+	if call.tx == nil { // a transaction's is there already
+		call.wire.Request = call.Request.Frame()
+	}
+	call.wire.Asking, call.wire.Deadline = call.asking, until
 	call.large = c.larges.isLarge(call.wire.Request)
 	return nil
 }

@@ -18,7 +18,11 @@ func (e *resolveError) Unwrap() error { return e.err }
 
 // dialNode opens a connection to a node of the map.
 func (c *core) dialNode(ctx context.Context, n *node, blocking bool) (*wire.Conn, error) {
-	return c.connectTo(ctx, n, wire.Options{Blocking: blocking, OnSilent: func() { c.suspect(n) }})
+	onSilent := c.suspect
+	if blocking {
+		onSilent = c.lookAfter
+	}
+	return c.connectTo(ctx, n, wire.Options{Blocking: blocking, OnSilent: func() { onSilent(n) }})
 }
 
 // connectTo opens a connection to a node of the map, with opts for what depends on its use.

@@ -12,14 +12,14 @@ import (
 type (
 	Reply           = command.Reply
 	Optional[T any] = command.Optional[T]
-	// Future is the reply to come of a command in a Pipeline.
+	// Future is the reply to come of a command in a Pipeline or a Tx.
 	Future[T any] = command.Future[T]
 
 	// Error is how a command fails: outcome, cause and trail.
 	Error = command.Error
 	// PartsError is how a command fails that was split over slots or nodes.
 	PartsError = command.PartsError
-	// PipelineError is how Exec of a Pipeline fails.
+	// PipelineError is how Exec of a Pipeline or a Tx fails.
 	PipelineError = command.PipelineError
 	// ServerError is an error reply in the server's own words.
 	ServerError = command.ServerError
@@ -41,6 +41,7 @@ var (
 	Nil               = command.Nil
 	ErrNotExecuted    = command.ErrNotExecuted
 	ErrUnknownOutcome = command.ErrUnknownOutcome
+	ErrTxAborted      = command.ErrTxAborted
 	ErrClosed         = command.ErrClosed
 )
 

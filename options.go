@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"strings"
 	"time"
 )
 
@@ -124,13 +125,16 @@ const (
 	defaultRefreshAfter   = 60 * time.Second
 )
 
-// OptionError says which option of New cannot be used, and why. Nothing was resolved or dialled.
+// OptionError says which option of New or NewConsumer cannot be used, and why. Nothing was resolved or dialled.
 type OptionError struct {
-	Option string // name of the field
+	Option string // name of the field of Options; of another struct behind its name and a dot
 	Reason string
 }
 
 func (e *OptionError) Error() string {
+	if strings.Contains(e.Option, ".") {
+		return fmt.Sprintf("keyslot: %s: %s", e.Option, e.Reason)
+	}
 	return fmt.Sprintf("keyslot: Options.%s: %s", e.Option, e.Reason)
 }
 

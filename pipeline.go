@@ -45,13 +45,7 @@ func (p *Pipeline) Ordered() *Pipeline {
 }
 
 // Do queues any command, as Client.Do runs it. An argument that cannot be sent is the future's error.
-func (p *Pipeline) Do(args ...any) *Future[Reply] {
-	call := p.batch.Begin()
-	if index, reason := encode(&call.Request, args); reason != "" {
-		call.Refuse(index, reason)
-	}
-	return command.QueueReply(&p.queued, call)
-}
+func (p *Pipeline) Do(args ...any) *Future[Reply] { return p.batch.do(&p.queued, args) }
 
 // Exec runs the commands queued since the last Exec and returns when each has its outcome, or soon after ctx is done; a
 // ctx without a deadline is bounded by Options.CommandTimeout. It returns nil unless a command failed, else a
@@ -86,6 +80,14 @@ func (b *batch) Begin() *command.Call {
 	call := b.flight.queue()
 	call.terms = b.terms
 	return &call.Call
+}
+
+func (b *batch) do(q *queued, args []any) *Future[Reply] {
+	call := b.Begin()
+	if index, reason := encode(&call.Request, args); reason != "" {
+		call.Refuse(index, reason)
+	}
+	return command.QueueReply(q, call)
 }
 
 // exec brings every command queued to its outcome.

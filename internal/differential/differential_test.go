@@ -32,6 +32,9 @@ const rounds = 40
 // fewest is how often each option must have been given in all.
 const fewest = 3
 
+// often makes a server look every 2 ms, in place of every 100, whether a blocking command's timeout has passed.
+const often = "hz 500"
+
 // unexercised says why a method is not run.
 var unexercised = map[string]string{
 	"ACLDelUser": "alters ACLs", "ACLSetUser": "alters ACLs",
@@ -76,7 +79,7 @@ func words(list string) map[string]bool {
 // What a client of a cluster returns, typed or by Do, by RESP2 or RESP3, is what the typed method makes of one server's reply.
 func TestEveryCommandSaysWhatOneServerSays(t *testing.T) {
 	realcluster.ForEach(t, func(t *testing.T, engine realcluster.Engine) {
-		cluster := realcluster.Start(t, realcluster.Options{Engine: engine.Name, Primaries: 3})
+		cluster := realcluster.Start(t, realcluster.Options{Engine: engine.Name, Primaries: 3, Config: []string{often}})
 		server := startPlain(t, engine)
 		d := &duel{cluster: cluster, given: map[string]int{}, run: map[string]int{}, differed: map[string]bool{},
 			answered: map[string]int{}, said: map[string]string{}, byRESP3: map[uint64]any{}}
@@ -335,7 +338,7 @@ func anys(args []string) []any {
 func startPlain(t *testing.T, engine realcluster.Engine) string {
 	dir := t.TempDir()
 	socket := filepath.Join(dir, "s")
-	server := engine.Command(t.Context(), engine.Server, "--port", "0", "--unixsocket", socket, "--save", "", "--dir", dir)
+	server := engine.Command(t.Context(), engine.Server, "--port", "0", "--unixsocket", socket, "--save", "", "--dir", dir, "--hz", "500")
 	require.NoError(t, server.Start())
 	t.Cleanup(func() {
 		_ = server.Process.Kill()

@@ -28,7 +28,7 @@ type Options struct {
 	PeerTimeout time.Duration // silence, while replies are due, after which the peer is dead; 0: never
 	IdleProbe   time.Duration // idle time after which PING goes ahead of the next command; 0: never
 	NoPoll      bool          // readers wait for the system to wake them, and never look for themselves
-	Blocking    bool          // for blocking commands: silence proves nothing
+	Blocking    bool          // for blocking commands: silence is no reason to give the peer up
 	OnSilent    func()        // called for every 500 ms that the peer owes replies in silence; must not block
 	OnEnd       func()        // called once when the connection's last goroutine is about to end; must not block
 
