@@ -119,9 +119,10 @@ type core struct {
 	fresh   atomic.Int64           // until when the map is young enough: nanoseconds since born
 	install sync.Mutex             // held while routes is replaced
 
-	running gate
-	closing sync.Once
-	done    chan struct{} // closed by close
+	running       gate
+	subscriptions subscriptions
+	closing       sync.Once
+	done          chan struct{} // closed by close
 }
 
 func newCore(opts Options) (*core, error) {
@@ -138,6 +139,7 @@ func newCore(opts Options) (*core, error) {
 	c.larges = newLargeRequests()
 	c.spreads.Store(opts.ReadFrom != Primary)
 	c.running.empty = make(chan struct{})
+	c.subscriptions.all = make(map[*Subscription]bool)
 	c.idle.New = func() any { return newCall(c) }
 	c.flights.New = func() any { return newFlight(c) }
 	c.splits.New = func() any { return new(split) }
@@ -172,7 +174,9 @@ func (c *core) close() {
 		c.install.Lock()
 		close(c.done)
 		c.install.Unlock()
-		// The order is that of who starts whom: refreshes start races, races and commands start dials, dials open connections.
+		// The order is that of who starts whom: subscriptions ask for refreshes, those start races, races and commands start
+		// dials, dials open connections.
+		c.subscriptions.close()
 		c.refresher.close()
 		c.resolver.close()
 		c.pool.close()
@@ -352,7 +356,7 @@ func (c *core) prepare(call *call, v verdict) {
 	switch v.action {
 	case follow:
 		call.redirects++
-		call.node, call.asking = c.redirect(call, v)
+		call.node, call.asking = c.redirect(call.node.info(), v)
 		if call.node == last {
 			// The server behind this address calls itself by the same name but is not the owner: it was replaced.
 			call.renew()
@@ -396,8 +400,7 @@ const (
 )
 
 // redirect returns the node that a MOVED or ASK points to. MOVED changes the map, ASK does not.
-func (c *core) redirect(call *call, v verdict) (to *node, asking bool) {
-	from := call.node.info()
+func (c *core) redirect(from Node, v verdict) (to *node, asking bool) {
 	target := v.target.node(from)
 	c.asked.redirected(c.now())
 	if v.ask {

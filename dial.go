@@ -28,10 +28,7 @@ func (c *core) dialNode(ctx context.Context, n *node, blocking bool) (*wire.Conn
 // connectTo opens a connection to a node of the map, with opts for what depends on its use.
 func (c *core) connectTo(ctx context.Context, n *node, opts wire.Options) (*wire.Conn, error) {
 	info := n.info()
-	opts.Addr = info.Addr()
-	if c.opts.MapAddr != nil {
-		opts.Addr = c.opts.MapAddr(info)
-	}
+	opts.Addr = c.addrOf(info)
 	opts.OnLarge = func(conn *wire.Conn, request []byte) { c.foundLarge(n, conn, request) }
 	conn, err := c.dial(ctx, info, opts)
 	if err == nil {
@@ -40,23 +37,27 @@ func (c *core) connectTo(ctx context.Context, n *node, opts wire.Options) (*wire
 	return conn, err
 }
 
-// dial opens a connection to opts.Addr, within DialTimeout. The credentials are asked for anew.
+// dialStream opens a connection to a node for a subscription, whose it is.
+func (c *core) dialStream(ctx context.Context, n *node) (*wire.Stream, error) {
+	ctx, cancel := context.WithTimeout(ctx, c.opts.DialTimeout)
+	defer cancel()
+	info := n.info()
+	opts := wire.Options{Addr: c.addrOf(info)}
+	if err := c.complete(ctx, info, &opts); err != nil {
+		return nil, err
+	}
+	return wire.DialStream(ctx, opts)
+}
+
+// dial opens a connection to opts.Addr, within DialTimeout.
 func (c *core) dial(ctx context.Context, info Node, opts wire.Options) (*wire.Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, c.opts.DialTimeout)
 	defer cancel()
-	opts.Username, opts.Password = c.opts.Username, c.opts.Password
-	if c.opts.Credentials != nil {
-		var err error
-		if opts.Username, opts.Password, err = c.opts.Credentials(ctx, info); err != nil {
-			return nil, &wire.DialError{Phase: wire.PhaseAuth, Addr: opts.Addr, Err: fmt.Errorf("credentials: %w", err)}
-		}
+	if err := c.complete(ctx, info, &opts); err != nil {
+		return nil, err
 	}
 	o := c.pool.opening()
-	opts.Dial, opts.OnEnd = c.dialName, func() { c.pool.ended(o) }
-	opts.TLS, opts.ServerName = c.opts.TLS, info.ServerName()
-	opts.ClientName, opts.LibName, opts.LibVer = c.opts.ClientName, "keyslot", Version
-	opts.NoPoll = c.opts.NoPoll
-	opts.MaxInFlight, opts.PeerTimeout, opts.IdleProbe = c.opts.MaxInFlight, c.opts.PeerTimeout, c.opts.IdleProbe
+	opts.OnEnd = func() { c.pool.ended(o) }
 	conn, err := wire.Dial(ctx, opts)
 	if err != nil {
 		c.pool.ended(o)
@@ -64,6 +65,31 @@ func (c *core) dial(ctx context.Context, info Node, opts wire.Options) (*wire.Co
 	}
 	c.pool.opened(o, conn)
 	return conn, nil
+}
+
+// complete adds to opts what all connections have in common. The credentials are asked for anew.
+func (c *core) complete(ctx context.Context, info Node, opts *wire.Options) error {
+	opts.Username, opts.Password = c.opts.Username, c.opts.Password
+	if c.opts.Credentials != nil {
+		var err error
+		if opts.Username, opts.Password, err = c.opts.Credentials(ctx, info); err != nil {
+			return &wire.DialError{Phase: wire.PhaseAuth, Addr: opts.Addr, Err: fmt.Errorf("credentials: %w", err)}
+		}
+	}
+	opts.Dial = c.dialName
+	opts.TLS, opts.ServerName = c.opts.TLS, info.ServerName()
+	opts.ClientName, opts.LibName, opts.LibVer = c.opts.ClientName, "keyslot", Version
+	opts.NoPoll = c.opts.NoPoll
+	opts.MaxInFlight, opts.PeerTimeout, opts.IdleProbe = c.opts.MaxInFlight, c.opts.PeerTimeout, c.opts.IdleProbe
+	return nil
+}
+
+// addrOf returns where to dial a node.
+func (c *core) addrOf(info Node) string {
+	if c.opts.MapAddr != nil {
+		return c.opts.MapAddr(info)
+	}
+	return info.Addr()
 }
 
 // dialName resolves addr's host anew and dials its addresses, a new one whenever one fails or is slow.

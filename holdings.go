@@ -56,11 +56,11 @@ type holdings struct {
 	coming    map[uint16]string // importing, and not owned: from which node id
 }
 
-// place says where a slot's keys are, seen from one node.
-type place uint8
+// stand says where a slot's keys are, seen from one node.
+type stand uint8
 
 const (
-	away    place = iota // elsewhere, or who knows
+	away    stand = iota // elsewhere, or who knows
 	home                 // all of them are here
 	leaving              // here, or at the node they move to
 	coming               // at the node they come from, or here
@@ -68,7 +68,7 @@ const (
 )
 
 // of returns where a slot is, and the id of the other node if it is in motion.
-func (h *holdings) of(slot uint16) (at place, peer string) {
+func (h *holdings) of(slot uint16) (at stand, peer string) {
 	if peer, ok := h.coming[slot]; ok {
 		return coming, peer
 	}

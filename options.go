@@ -43,6 +43,9 @@ type Options struct {
 	// MaxInFlight bounds the commands waiting for a reply on one shared connection; more of them wait their turn.
 	// 4096 by default.
 	MaxInFlight int
+	// MessageBuffer is how many messages a Subscription keeps for a slow reader, 64 MiB of them at most. 1024 by default. Of
+	// more than that the oldest are dropped, which a Gap tells: nobody else waits for a slow reader.
+	MessageBuffer int
 	// NoPoll makes connections always wait for the runtime to wake them. By default one that waited 4 ms or more for a
 	// reply lets other goroutines run from then on and looks into its socket by itself, at most every 20 us, until nothing
 	// else wants to run or nothing is found: where a process has more to run than processors, the runtime notices a reply
@@ -118,6 +121,7 @@ type RefreshEvent struct {
 
 const (
 	defaultMaxInFlight    = 4096
+	defaultMessageBuffer  = 1024
 	defaultDialTimeout    = 2 * time.Second
 	defaultCommandTimeout = 5 * time.Second
 	defaultPeerTimeout    = 10 * time.Second
@@ -174,6 +178,7 @@ func (o Options) withDefaults() (Options, error) {
 	}{
 		{"ConnsPerNode", &o.ConnsPerNode, 1, 64},
 		{"MaxInFlight", &o.MaxInFlight, defaultMaxInFlight, 1 << 20},
+		{"MessageBuffer", &o.MessageBuffer, defaultMessageBuffer, 1 << 20},
 	} {
 		if *n.field < 0 || *n.field > n.limit {
 			return o, &OptionError{n.name, fmt.Sprintf("%d is not between 1 and %d", *n.field, n.limit)}

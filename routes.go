@@ -99,6 +99,7 @@ func (c *core) settleOn(views []*view, asked int, unreachable bool) (installed, 
 		}
 	}
 	c.install.Unlock()
+	c.subscriptions.look()
 	abandon(fenced)
 	return true, changed, why
 }
@@ -132,6 +133,7 @@ func (c *core) movedTo(slot uint16, target Node) *node {
 		fenced = demoted.deposed()
 	}
 	c.install.Unlock()
+	c.subscriptions.look()
 	abandon(fenced)
 	return to
 }

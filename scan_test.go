@@ -235,7 +235,7 @@ func TestScanOfANodeThatAnswersNonsenseFails(t *testing.T) {
 }
 
 // own answers CLUSTER NODES.
-func own(addr, epoch, slots string) fakenode.Reaction {
+func holds(addr, epoch, slots string) fakenode.Reaction {
 	return text(fmt.Sprintf("%x %s@16379 myself,master - 0 0 %s connected %s\n", sha1.Sum([]byte(addr)), addr, epoch, slots))
 }
 
@@ -247,7 +247,7 @@ func motion(slot uint16, arrow, addr string) string {
 // The cursor passed the keys while they were not there.
 func TestScanIsNotFooledByASlotThatComesBack(t *testing.T) {
 	story(t, keyslot.Options{}, func(t *testing.T, s *stage) {
-		s.lower.On("CLUSTER NODES", own(lower, "1", "0-8191"), own(lower, "1", "0-865 867-8191"), own(lower, "3", "0-8191"))
+		s.lower.On("CLUSTER NODES", holds(lower, "1", "0-8191"), holds(lower, "1", "0-865 867-8191"), holds(lower, "3", "0-8191"))
 		s.lower.On("SCAN", keysOf("7"), keysOf("9"), keysOf("0"), keysOf("0", low))
 		s.upper.On("SCAN", keysOf("0"))
 		require.Equal(t, map[string]int{low: 1}, scanned(t, s.client, ""))
@@ -262,10 +262,10 @@ func TestScanOfASlotOnItsWay(t *testing.T) {
 		walks        int // of the lower node
 		want         map[string]int
 	}{
-		"source, then target":            {[]fakenode.Reaction{own(lower, "1", leaves)}, []fakenode.Reaction{own(upper, "2", comes)}, 1, map[string]int{low: 1, "{" + low + "}": 1}},
-		"the target does not take it":    {[]fakenode.Reaction{own(lower, "1", leaves)}, []fakenode.Reaction{own(upper, "2", "8192-16383")}, 1, map[string]int{low: 1}},
-		"the source got it back between": {[]fakenode.Reaction{own(lower, "1", leaves), own(lower, "3", leaves)}, []fakenode.Reaction{own(upper, "2", comes)}, 2, map[string]int{low: 2, "{" + low + "}": 2}},
-		"the source called it off":       {[]fakenode.Reaction{own(lower, "1", leaves), own(lower, "1", "0-8191")}, []fakenode.Reaction{own(upper, "2", comes), own(upper, "2", "8192-16383")}, 2, map[string]int{low: 2, "{" + low + "}": 1}},
+		"source, then target":            {[]fakenode.Reaction{holds(lower, "1", leaves)}, []fakenode.Reaction{holds(upper, "2", comes)}, 1, map[string]int{low: 1, "{" + low + "}": 1}},
+		"the target does not take it":    {[]fakenode.Reaction{holds(lower, "1", leaves)}, []fakenode.Reaction{holds(upper, "2", "8192-16383")}, 1, map[string]int{low: 1}},
+		"the source got it back between": {[]fakenode.Reaction{holds(lower, "1", leaves), holds(lower, "3", leaves)}, []fakenode.Reaction{holds(upper, "2", comes)}, 2, map[string]int{low: 2, "{" + low + "}": 2}},
+		"the source called it off":       {[]fakenode.Reaction{holds(lower, "1", leaves), holds(lower, "1", "0-8191")}, []fakenode.Reaction{holds(upper, "2", comes), holds(upper, "2", "8192-16383")}, 2, map[string]int{low: 2, "{" + low + "}": 1}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			story(t, keyslot.Options{}, func(t *testing.T, s *stage) {

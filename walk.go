@@ -20,7 +20,7 @@ type walk struct {
 	process  string            // the run id of the server; a cursor means nothing to another process
 	holdings holdings          // as of the last page
 	useful   bool              // it can still cover a slot
-	at       [slotCount]place  // what became of each slot so far: away once it was not all there
+	at       [slotCount]stand  // what became of each slot so far: away once it was not all there
 	peer     map[uint16]string // of the slots leaving, coming or arrived: the other node's id
 }
 
@@ -66,7 +66,7 @@ func (w *walk) note(p *page, first bool, wanted *slotSet) (useful bool) {
 	case first:
 		w.process = p.process
 	case p.process != w.process, p.holdings.id != w.holdings.id:
-		w.at, w.useful = [slotCount]place{}, false
+		w.at, w.useful = [slotCount]stand{}, false
 		return false
 	case p.holdings.words == w.holdings.words: // as nearly always
 		return w.useful
@@ -92,7 +92,7 @@ func (w *walk) note(p *page, first bool, wanted *slotSet) (useful bool) {
 
 // then returns where a slot is that was at p one page ago and is at now. Keys move from the source of a migration to its target:
 // what went the other way, or somewhere else, may have passed the cursor unseen.
-func (p place) then(now place, samePeer bool) place {
+func (p stand) then(now stand, samePeer bool) stand {
 	switch {
 	case p == home && (now == home || now == leaving):
 		return now

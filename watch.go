@@ -275,7 +275,7 @@ func (s *session) attempt(ctx context.Context, call *call) error {
 	case v.ask: // until the slot has moved, the next watch may end in the same way
 		v.pause = tryAgainWait
 	case v.action == follow:
-		c.redirect(call, v) // for the next WATCH
+		c.redirect(call.node.info(), v) // for the next WATCH
 	}
 	s.slowDown(call, v.pause)
 	abort(call.err)

@@ -90,6 +90,16 @@ var handshakeLimits = resp.Limits{Depth: 4, Line: 4 << 10, Bulk: 64 << 10, Eleme
 
 // Dial opens a connection and introduces the client to the server, all within ctx. It fails with a *DialError.
 func Dial(ctx context.Context, opts Options) (*Conn, error) {
+	c, err := dial(ctx, opts)
+	if err != nil {
+		return nil, err
+	}
+	c.start()
+	return c, nil
+}
+
+// dial opens a connection that nobody reads yet.
+func dial(ctx context.Context, opts Options) (*Conn, error) {
 	raw, err := dialRaw(ctx, &opts)
 	if err != nil {
 		return nil, &DialError{PhaseDial, opts.Addr, err}
@@ -105,7 +115,6 @@ func Dial(ctx context.Context, opts Options) (*Conn, error) {
 		abort(raw)
 		return nil, withCause(ctx, err)
 	}
-	c.start()
 	return c, nil
 }
 

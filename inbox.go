@@ -1,0 +1,221 @@
+package keyslot
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+)
+
+// Message is what somebody has published.
+type Message struct {
+	Channel string
+	Payload string
+	Pattern string // PSubscribe, KeyspaceEvents: which of the patterns it matched; a message that matches two comes twice
+	Node    string // host:port of the node that it came from
+}
+
+// Gap says that messages may have been missed. It is an error that ends nothing: Messages yields it in order, between the
+// messages before and those after, and goes on.
+//
+// From is early rather than late: the last sign of life of the lost connection, or the server's word that the slot has
+// moved, less a second for what server and network still owed at that time. To is when the new subscription was confirmed.
+// Both are by this machine's clock. Where the reader was too slow they are when the first and the last of the dropped
+// messages arrived.
+type Gap struct {
+	From, To time.Time
+	Channels []string // the channels or patterns concerned, as they were subscribed to
+	Node     string   // KeyspaceEvents: host:port of the primary whose events were missed, if it was one
+	Dropped  int      // messages that had arrived and were dropped, because the buffer was full: see Options.MessageBuffer
+	Err      error    // why
+}
+
+func (g *Gap) Error() string {
+	return fmt.Sprintf("keyslot: messages of %d channels may have been missed, %v from %s: %v",
+		len(g.Channels), g.To.Sub(g.From).Round(time.Millisecond), g.From.Format(time.RFC3339Nano), g.Err)
+}
+
+// Unwrap returns why.
+func (g *Gap) Unwrap() error { return g.Err }
+
+// add makes g cover what o does.
+func (g *Gap) add(o *Gap) {
+	if o.From.Before(g.From) {
+		g.From = o.From
+	}
+	if o.To.After(g.To) {
+		g.To = o.To
+	}
+	if o.Node != g.Node {
+		g.Node = ""
+	}
+	g.Dropped += o.Dropped
+	g.Channels = append(g.Channels, o.Channels...)
+}
+
+// maxInboxBytes bounds what an inbox holds beside the number of its messages, of which each may have 512 MiB.
+const maxInboxBytes = 64 << 20
+
+var errSlowReader = errors.New("the reader is slow, and its buffer was full")
+
+// delivery is a message, or a gap between two.
+type delivery struct {
+	Message
+	topic string // what was subscribed to
+	at    time.Time
+	gap   *Gap
+}
+
+func (d *delivery) size() int { return len(d.Channel) + len(d.Payload) }
+
+// inbox holds what has arrived and was not read yet. Whoever puts never waits: where it is full the oldest goes, and a gap
+// in front says so. Safe for concurrent use.
+type inbox struct {
+	limit   int           // immutable
+	arrived chan struct{} // one slot; tells a reader to look
+	ended   chan struct{} // closed by end
+
+	mu sync.Mutex
+	// guarded by mu
+	items   []delivery
+	head    int // of items: those before are taken
+	bytes   int
+	dropped *Gap            // in front of the items
+	named   map[string]bool // the channels of dropped
+	err     error
+}
+
+func (b *inbox) init(limit int) {
+	b.limit, b.arrived, b.ended = limit, make(chan struct{}, 1), make(chan struct{})
+}
+
+// put adds what has arrived.
+func (b *inbox) put(d delivery) {
+	b.mu.Lock()
+	for n := len(b.items) - b.head; n > 0 && (n >= b.limit || b.bytes+d.size() > maxInboxBytes); n-- {
+		b.drop()
+	}
+	if len(b.items) == cap(b.items) && b.head > len(b.items)/2 { // seldom enough
+		b.items = slices.Delete(b.items, 0, b.head)
+		b.head = 0
+	}
+	b.items = append(b.items, d)
+	b.bytes += d.size()
+	b.mu.Unlock()
+	b.signal()
+}
+
+func (b *inbox) signal() {
+	select {
+	case b.arrived <- struct{}{}:
+	default:
+	}
+}
+
+// pop takes the oldest item, of which there is one. mu is held.
+func (b *inbox) pop() delivery {
+	d := b.items[b.head]
+	b.items[b.head] = delivery{}
+	b.head++
+	b.bytes -= d.size()
+	if b.head == len(b.items) {
+		b.items, b.head = b.items[:0], 0
+	}
+	return d
+}
+
+// drop makes the oldest item part of the gap in front. mu is held.
+func (b *inbox) drop() {
+	d := b.pop()
+	lost := d.gap
+	if lost == nil {
+		lost = &Gap{From: d.at, To: d.at, Channels: []string{d.topic}, Node: d.Node, Dropped: 1, Err: errSlowReader}
+	}
+	if b.dropped == nil {
+		b.dropped, b.named = &Gap{From: lost.From, To: lost.To, Node: lost.Node, Err: lost.Err}, map[string]bool{}
+	}
+	lost.Channels = slices.DeleteFunc(lost.Channels, func(name string) bool {
+		known := b.named[name]
+		b.named[name] = true
+		return known
+	})
+	b.dropped.add(lost)
+}
+
+// end lets readers have what is there, and then err.
+func (b *inbox) end(err error) {
+	b.mu.Lock()
+	b.err = err
+	b.mu.Unlock()
+	close(b.ended)
+}
+
+// take returns the oldest message or gap. It waits for one, until ctx is done or the subscription has ended; then more is
+// false, and err says why.
+func (b *inbox) take(ctx context.Context) (d delivery, more bool, err error) {
+	for {
+		if ctx.Err() != nil {
+			return delivery{}, false, ctx.Err()
+		}
+		over := false
+		select {
+		case <-b.ended:
+			over = true
+		default:
+		}
+		if d, more, err = b.next(); more || over {
+			return d, more, err
+		}
+		select {
+		case <-b.arrived:
+		case <-b.ended:
+		case <-ctx.Done():
+		}
+	}
+}
+
+func (b *inbox) next() (d delivery, more bool, err error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	switch {
+	case b.dropped != nil:
+		d.gap, b.dropped, b.named = b.dropped, nil, nil
+	case b.head < len(b.items):
+		d = b.pop()
+	default:
+		return d, false, b.err
+	}
+	if b.head < len(b.items) {
+		b.signal() // another reader may wait
+	}
+	return d, true, nil
+}
+
+// KeyspaceEvent is what happened to a key, as a server with notify-keyspace-events tells it.
+type KeyspaceEvent struct {
+	DB    int
+	Key   string
+	Event string // set, del, expired, evicted, lpush ...
+}
+
+// Keyspace reads a message of KeyspaceEvents, of either form: "__keyspace@0__:<key>" with the event as payload, or
+// "__keyevent@0__:<event>" with the key. ok is false for any other message.
+func (m Message) Keyspace() (e KeyspaceEvent, ok bool) {
+	rest, ofKey := strings.CutPrefix(m.Channel, "__keyspace@")
+	ofEvent := false
+	if !ofKey {
+		rest, ofEvent = strings.CutPrefix(m.Channel, "__keyevent@")
+	}
+	db, name, found := strings.Cut(rest, "__:")
+	if e.DB, ok = decimal(db, 65535); !ok || !found || !ofKey && !ofEvent {
+		return KeyspaceEvent{}, false
+	}
+	e.Key, e.Event = name, m.Payload
+	if ofEvent {
+		e.Key, e.Event = m.Payload, name
+	}
+	return e, true
+}

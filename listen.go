@@ -1,0 +1,348 @@
+package keyslot
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/keyslot-go/keyslot/internal/resp"
+	"github.com/keyslot-go/keyslot/internal/wire"
+)
+
+const (
+	// probeEvery is how long the connection of a subscription may be silent before PING asks for a sign of life; IdleProbe may
+	// ask for less. Nothing else would tell that a peer has died.
+	probeEvery = time.Second
+	// answerTick is how often a listener looks whether what it is owed has come.
+	answerTick = 250 * time.Millisecond
+	// suspectAfter is for how long nothing may come, though an answer is due, until the topology is asked for, and how often
+	// it is asked for from then on.
+	suspectAfter = 500 * time.Millisecond
+	// steadyAfter is how long a connection has to serve so that the next one is dialled as if nothing had ever failed.
+	steadyAfter = time.Second
+	// maxAskNames bounds the names in one request: servers take a million arguments, and answer each name.
+	maxAskNames = 1000
+)
+
+var (
+	errNewOwner  = errors.New("another node has become responsible")
+	errSentAway  = errors.New("the server ended the subscription: the slot moved, or the node is no primary any more")
+	errNoMessage = errors.New("the server sent what is neither a message nor an answer")
+)
+
+// listener subscribes to topics at one node and receives their messages. It dials again whenever its connection is lost,
+// for as long as the map says that the topics belong there.
+//
+//	C: SSUBSCRIBE {a}1 {a}2
+//	S: > ssubscribe {a}1 1 | > ssubscribe {a}2 2        one for each name, or
+//	S: -MOVED 15495 host:port                           one error for all; -CLUSTERDOWN, -NOPERM ...
+//	S: > smessage {a}1 text                             at any time
+//	S: > sunsubscribe {a}1 1                            unasked: the slot has moved, or the primary is none any more
+//	C: SUNSUBSCRIBE {a}2
+//	S: > sunsubscribe {a}2 0 | -NOSUB ..                Valkey, where there is nothing left
+//	C: PING
+//	S: +PONG | * pong ""                                the second under RESP2, once subscribed
+//
+// Under RESP2 all of them are arrays instead of pushes, and nothing else differs.
+type listener struct {
+	// immutable
+	sub  *Subscription
+	node *node
+	addr string // of the node
+	stop context.CancelFunc
+	work chan struct{} // tells run that there is something to write
+
+	// guarded by sub.mu
+	topics    map[string]*topic
+	connected bool
+	outbox    []*request // to be written
+	asked     []*request // written and not answered, oldest first
+	heard     time.Time  // when the last frame came
+	proven    bool       // this connection has confirmed a topic
+
+	gap *Gap // owned by the reader: what has been missed by topics confirmed since the last message
+}
+
+// request is one command on its way. Without names it is one whose answer says nothing, such as PING.
+type request struct {
+	command string
+	names   []string
+	topics  []*topic // that the names stand for; nil for an end
+	done    int      // names that are answered
+}
+
+// courtesy is what a server should know and need not understand: CLIENT SETINFO is Redis 7.2.
+var courtesy = [...]string{"CLIENT SETINFO LIB-NAME keyslot", "CLIENT SETINFO LIB-VER " + Version}
+
+func newListener(s *Subscription, n *node, stop context.CancelFunc) *listener {
+	return &listener{sub: s, node: n, addr: n.addr(), stop: stop, work: make(chan struct{}, 1), topics: map[string]*topic{}}
+}
+
+// take subscribes to topics. sub.mu is held.
+func (l *listener) take(topics []*topic) {
+	for _, t := range topics {
+		l.topics[t.name] = t
+	}
+	if l.connected {
+		l.ask(topics)
+	}
+}
+
+// ask queues requests for topics: a server refuses those that name several slots. sub.mu is held.
+func (l *listener) ask(topics []*topic) {
+	bySlot := map[int][]*topic{}
+	for _, t := range topics {
+		bySlot[t.slot] = append(bySlot[t.slot], t)
+		if o := l.sub.names[t.name]; o != nil {
+			o.attempts++
+			o.node = l.addr
+		}
+	}
+	for _, same := range bySlot {
+		for chunk := range slices.Chunk(same, maxAskNames) {
+			a := &request{command: l.sub.grammar.subscribe, topics: chunk}
+			for _, t := range chunk {
+				a.names = append(a.names, t.name)
+			}
+			l.outbox = append(l.outbox, a)
+		}
+	}
+	l.nudge()
+}
+
+// release ends the subscription to a topic. sub.mu is held.
+func (l *listener) release(t *topic) {
+	delete(l.topics, t.name)
+	if l.connected {
+		l.outbox = append(l.outbox, &request{command: l.sub.grammar.unsubscribe, names: []string{t.name}})
+		l.nudge()
+	}
+}
+
+func (l *listener) nudge() {
+	select {
+	case l.work <- struct{}{}:
+	default:
+	}
+}
+
+// run keeps a connection to the node until ctx ends.
+func (l *listener) run(ctx context.Context) {
+	pace := pacer{first: minRedial, limit: maxRedial}
+	for ctx.Err() == nil {
+		began := time.Now()
+		err := l.connect(ctx)
+		if ctx.Err() != nil {
+			break
+		}
+		if l.lost(err) && time.Since(began) >= steadyAfter {
+			pace.reset()
+		}
+		_ = waitFor(ctx, time.Now().Add(pace.next()), nil)
+	}
+	l.lost(nil)
+}
+
+// connect dials and serves until the connection ends, and returns why.
+func (l *listener) connect(ctx context.Context) error {
+	n := l.node
+	if err := n.redial.allow(time.Now()); err != nil {
+		return err
+	}
+	stream, err := l.sub.core.dialStream(ctx, n)
+	n.redial.ended(err, time.Now())
+	if err != nil {
+		return err
+	}
+	stop := context.AfterFunc(ctx, stream.Abandon) // a write may be stuck
+	defer stop()
+	l.begin()
+	var end error
+	ended := make(chan struct{})
+	go func() { // ends with the stream; this function waits for it
+		end = l.read(stream)
+		close(ended)
+	}()
+	err = l.converse(ctx, stream, ended)
+	stream.Abandon()
+	<-ended
+	return cmp.Or(err, end)
+}
+
+// begin lets a new connection ask for all topics.
+func (l *listener) begin() {
+	s := l.sub
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	l.connected, l.proven, l.heard = true, false, time.Now()
+	for _, c := range courtesy {
+		l.outbox = append(l.outbox, &request{command: c})
+	}
+	topics := make([]*topic, 0, len(l.topics))
+	for _, t := range l.topics {
+		topics = append(topics, t)
+	}
+	l.ask(topics)
+}
+
+// lost notes why the connection has ended, or that there was none, and returns whether it had served; nil: it is not needed any
+// more. Its topics tell what they missed when they are confirmed again.
+func (l *listener) lost(err error) (served bool) {
+	s := l.sub
+	s.mu.Lock()
+	served = l.proven
+	dialled := l.connected
+	for _, t := range l.topics {
+		s.lose(t, l.heard, err)
+		if o := s.names[t.name]; o != nil {
+			o.last, o.node = err, l.addr
+		}
+	}
+	l.connected, l.proven, l.outbox, l.asked = false, false, nil, nil
+	if err != nil && s.anchor == l.node {
+		s.anchor = pickAnchor(s.core.routes.Load(), l.node)
+	}
+	s.mu.Unlock()
+	if err == nil {
+		return served
+	}
+	switch {
+	case served:
+		l.node.redial.reset()
+	case dialled:
+		l.node.redial.failed(&wire.DialError{Phase: wire.PhaseHello, Addr: l.addr, Err: err}, time.Now())
+	}
+	s.core.refresher.urgent("lost a connection")
+	s.look()
+	return served
+}
+
+// converse writes what there is to write, and looks after the peer. It returns why that has to end; nil once the reader has ended.
+func (l *listener) converse(ctx context.Context, stream *wire.Stream, ended <-chan struct{}) error {
+	var h hush
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		now := time.Now()
+		out, wait, err := l.next(&h, now, stream.Received())
+		if err == nil && len(out) > 0 {
+			err = stream.Write(out)
+		}
+		if err != nil {
+			return err
+		}
+		timer.Stop()
+		var due <-chan time.Time
+		if wait > 0 {
+			timer.Reset(wait)
+			due = timer.C
+		}
+		select {
+		case <-l.work:
+		case <-due:
+			l.sub.core.noticeAge(time.Now())
+		case <-ended:
+			return nil
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// hush is how long a peer has been silent. Owned by run.
+type hush struct {
+	bytes  int64     // received by
+	since  time.Time // then, when it last said something or owed nothing
+	told   time.Time // when the topology was last asked for because of it
+	expect time.Time // when the next look is due
+}
+
+// observe returns for how long nothing has come although something is due.
+func (h *hush) observe(now time.Time, bytes int64, owed bool) time.Duration {
+	slept := !h.expect.IsZero() && now.Sub(h.expect) > suspectAfter // this process, and not the peer
+	if h.since.IsZero() || slept || bytes != h.bytes {
+		h.since, h.bytes, h.told = now, bytes, time.Time{}
+	}
+	if !owed {
+		return 0
+	}
+	return now.Sub(h.since)
+}
+
+// next returns what to write, and how long to wait for the next look; 0: until there is more to write.
+func (l *listener) next(h *hush, now time.Time, received int64) (out []byte, wait time.Duration, err error) {
+	s := l.sub
+	opts := &s.core.opts
+	every := min(probeEvery, opts.IdleProbe)
+	s.mu.Lock()
+	silent := h.observe(now, received, len(l.asked) > 0)
+	idle := now.Sub(l.heard)
+	if len(l.asked) == 0 && len(l.outbox) == 0 && every > 0 && idle >= every {
+		l.outbox = append(l.outbox, &request{command: "PING"})
+	}
+	if len(l.asked) == 0 && len(l.outbox) > 0 {
+		h.since = now // nothing was owed before
+	}
+	for _, a := range l.outbox {
+		words := strings.Fields(a.command)
+		out = resp.AppendArray(out, len(words)+len(a.names))
+		for _, word := range append(words, a.names...) {
+			out = resp.AppendBulk(out, word)
+		}
+	}
+	l.asked = append(l.asked, l.outbox...)
+	l.outbox = nil
+	owed := len(l.asked) > 0
+	s.mu.Unlock()
+
+	switch {
+	case silent >= opts.PeerTimeout:
+		return nil, 0, wire.ErrPeerSilent
+	case silent >= suspectAfter && now.Sub(h.told) >= suspectAfter:
+		h.told = now
+		s.core.refresher.urgent("a node is silent")
+	}
+	switch {
+	case owed:
+		wait = answerTick
+	case every > 0:
+		wait = max(every-idle, time.Millisecond)
+	}
+	h.expect = now.Add(wait)
+	if wait == 0 {
+		h.expect = time.Time{}
+	}
+	return out, wait, nil
+}
+
+// read receives until the connection ends.
+func (l *listener) read(stream *wire.Stream) error {
+	defer l.tellGap()
+	for {
+		frame, err := stream.Next()
+		if err != nil {
+			return err
+		}
+		if err := l.receive(frame, time.Now()); err != nil {
+			return err
+		}
+	}
+}
+
+// tellGap tells what the topics confirmed since the last message have missed. Only the reader calls it.
+func (l *listener) tellGap() {
+	if l.gap != nil {
+		l.sub.inbox.put(delivery{gap: l.gap})
+		l.gap = nil
+	}
+}
+
+// strange is the error for a frame that ends the connection.
+func strange(frame []byte) error {
+	const excerpt = 32
+	return fmt.Errorf("%w: %q", errNoMessage, frame[:min(len(frame), excerpt)])
+}
