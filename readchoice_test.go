@@ -18,7 +18,7 @@ import (
 func TestASlowReplicaGetsFewReads(t *testing.T) {
 	readStory(t, keyslot.Options{ReadFrom: keyslot.PreferReplica}, three, nil, func(t *testing.T, f *flock) {
 		f.warm(t)
-		slow, fast := own(replica1), own(replica2)
+		slow, fast := itself(replica1), itself(replica2)
 		slow.Delay, fast.Delay = 50*time.Millisecond, time.Millisecond
 		f.node[replica1].On("GET", slow)
 		f.node[replica2].On("GET", fast)
@@ -26,7 +26,7 @@ func TestASlowReplicaGetsFewReads(t *testing.T) {
 		require.Less(t, who[replica1], 60)
 		require.Positive(t, who[replica1], "now and then it is tried again")
 
-		f.node[replica1].On("GET", fakenode.Reaction{Delay: time.Millisecond, Send: own(replica1).Send})
+		f.node[replica1].On("GET", fakenode.Reaction{Delay: time.Millisecond, Send: itself(replica1).Send})
 		f.shares(t, 10_000)
 		require.InDelta(t, 500, f.shares(t, 1000)[replica1], 150, "it has become fast again")
 	})
@@ -37,7 +37,7 @@ func TestReadsAtOnceGoWhereFewerWait(t *testing.T) {
 	readStory(t, keyslot.Options{ReadFrom: keyslot.PreferReplica}, three, nil, func(t *testing.T, f *flock) {
 		f.warm(t)
 		hold := make(chan struct{})
-		f.node[replica1].On("GET", fakenode.Reaction{After: hold, Send: own(replica1).Send})
+		f.node[replica1].On("GET", fakenode.Reaction{After: hold, Send: itself(replica1).Send})
 		answered := make(chan string, 1000)
 		for range 100 { // about half of them wait
 			go func() {
@@ -112,13 +112,13 @@ func TestASickZoneIsLeft(t *testing.T) {
 	readStory(t, keyslot.Options{ReadFrom: keyslot.AZAffinity, AZ: "here"}, three, set, func(t *testing.T, f *flock) {
 		f.warm(t)
 		f.shares(t, 2000) // by then the other replica has been tried
-		sick := own(replica1)
+		sick := itself(replica1)
 		sick.Delay = 200 * time.Millisecond
 		f.node[replica1].On("GET", sick)
-		f.node[replica2].On("GET", fakenode.Reaction{Delay: time.Millisecond, Send: own(replica2).Send})
+		f.node[replica2].On("GET", fakenode.Reaction{Delay: time.Millisecond, Send: itself(replica2).Send})
 		f.shares(t, 1000)
 		require.Less(t, f.shares(t, 500)[replica1], 20)
-		f.node[replica1].On("GET", own(replica1))
+		f.node[replica1].On("GET", itself(replica1))
 		f.shares(t, 10_000)
 		require.Greater(t, f.shares(t, 500)[replica1], 450)
 	})
@@ -132,7 +132,7 @@ func TestASlotInMigrationIsReadFromPrimaries(t *testing.T) {
 			f.node[replica1].On("GET", fakenode.Reaction{Send: "_\r\n"})
 			f.node[primary].On("GET", fakenode.Reaction{Send: fmt.Sprintf("-ASK %d %s\r\n", keyslot.Slot("key"), target)})
 			f.node[target] = f.net.Node(target)
-			f.node[target].On("GET", own(target))
+			f.node[target].On("GET", itself(target))
 
 			_, err := f.client.ReadFrom(keyslot.Primary).Get(t.Context(), "key")
 			require.NoError(t, err)
@@ -140,10 +140,10 @@ func TestASlotInMigrationIsReadFromPrimaries(t *testing.T) {
 				require.Equal(t, target, f.get(t))
 				time.Sleep(time.Second)
 			}
-			f.node[primary].On("GET", own(primary))
+			f.node[primary].On("GET", itself(primary))
 			require.Equal(t, primary, f.get(t))
 			time.Sleep(31 * time.Second)
-			f.node[replica1].On("GET", own(replica1))
+			f.node[replica1].On("GET", itself(replica1))
 			f.warm(t)
 			require.Positive(t, f.shares(t, 50)[replica1])
 		})
@@ -155,7 +155,7 @@ func TestAReplicasAskIsFollowed(t *testing.T) {
 	readStory(t, keyslot.Options{ReadFrom: keyslot.Replica}, three[:2], nil, func(t *testing.T, f *flock) {
 		f.node[replica1].On("GET", fakenode.Reaction{Send: fmt.Sprintf("-ASK %d %s\r\n", keyslot.Slot("key"), target)})
 		f.node[target] = f.net.Node(target)
-		f.node[target].On("GET", own(target))
+		f.node[target].On("GET", itself(target))
 		require.Equal(t, target, f.get(t))
 		require.Empty(t, sent(f.node[primary], "GET"))
 		require.Len(t, sent(f.node[target], "ASKING"), 1)
@@ -167,12 +167,12 @@ func TestStrictReadsWaitForAReplica(t *testing.T) {
 	loading := fakenode.Reaction{Send: "-LOADING Redis is loading the dataset in memory\r\n"}
 	readStory(t, keyslot.Options{ReadFrom: keyslot.Replica}, three[:2], nil, func(t *testing.T, f *flock) {
 		f.warm(t)
-		f.node[replica1].On("GET", loading, loading, loading, loading, own(replica1))
+		f.node[replica1].On("GET", loading, loading, loading, loading, itself(replica1))
 		require.Equal(t, replica1, f.get(t))
 		require.Positive(t, time.Since(f.began))
 		require.Empty(t, sent(f.node[primary], "GET"))
 
-		slow := own(replica1)
+		slow := itself(replica1)
 		slow.Delay = 3 * time.Second
 		f.node[replica1].On("GET", slow)
 		require.Equal(t, replica1, f.get(t), "silence is no reason to leave the only replica")
@@ -230,7 +230,7 @@ func TestAnEmptyAnswerIsDoubtedWhileSlotsMove(t *testing.T) {
 			_, err = f.client.Get(t.Context(), "key")
 			require.ErrorIs(t, err, keyslot.Nil, "it does not exist indeed")
 
-			f.node[primary].On("GET", own(primary))
+			f.node[primary].On("GET", itself(primary))
 			time.Sleep(31 * time.Second)
 			_, err = f.client.Get(t.Context(), "key")
 			require.ErrorIs(t, err, keyslot.Nil)

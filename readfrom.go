@@ -3,11 +3,12 @@ package keyslot
 import (
 	"errors"
 	"math/rand/v2"
+	"strings"
 	"time"
 )
 
 // ReadPolicy says which nodes answer the reads of a client or a view: the commands that the command table calls read-only,
-// with a key, EVAL_RO and FCALL_RO among them. Everything else goes to primaries.
+// with a key, EVAL_RO and FCALL_RO among them. Everything else goes to primaries, and so does what blocks or walks by cursor.
 //
 // A replica is behind its primary, mostly by milliseconds, so it may answer with what a key held before. It is read from only
 // once it has said that it is connected to its primary. What it leaves unanswered, because it is gone, loading, cut off from
@@ -62,9 +63,11 @@ var tiers = [...][]tier{
 
 var errNoReplica = errors.New("the shard has no replica to read from")
 
-// spreads reports whether a read policy decides where the call goes.
+// spreads reports whether a read policy decides where the call goes. A cursor of HSCAN and its like means something only on the
+// node that gave it, so they stay with the primary.
 func (call *call) spreads() bool {
-	return call.terms.reads != Primary && call.cmd != nil && call.cmd.ReplicaSafe() && !call.blocks
+	return call.terms.reads != Primary && call.cmd != nil && call.cmd.ReplicaSafe() && !call.blocks &&
+		!strings.HasSuffix(call.cmd.Name, "SCAN")
 }
 
 // routeRead finds the node for a call that spreads. Calls of one flight (nil: none) to one shard go to one node, so that they

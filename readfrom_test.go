@@ -30,7 +30,7 @@ func oneShard(addrs ...string) fakenode.Shard {
 	return fakenode.Shard{First: 0, Last: 16383, Nodes: addrs}
 }
 
-func own(addr string) fakenode.Reaction {
+func itself(addr string) fakenode.Reaction {
 	return fakenode.Reaction{Send: fmt.Sprintf("$%d\r\n%s\r\n", len(addr), addr)}
 }
 
@@ -42,7 +42,7 @@ func readStory(t *testing.T, opts keyslot.Options, addrs []string, set func(f *f
 		defer f.net.Close()
 		for _, addr := range addrs {
 			f.node[addr] = f.net.Node(addr)
-			f.node[addr].On("GET", own(addr))
+			f.node[addr].On("GET", itself(addr))
 		}
 		f.net.Topology(1, oneShard(addrs...))
 		if set != nil {
@@ -115,13 +115,14 @@ func TestOnlyReadsGoToReplicas(t *testing.T) {
 		f.node[primary].On("SET", fakenode.Reaction{Send: "+OK\r\n"})
 		f.node[primary].On("SORT", fakenode.Reaction{Send: "*0\r\n"})
 		f.node[primary].On("EVAL", fakenode.Reaction{Send: ":1\r\n"})
+		f.node[primary].On("HSCAN", fakenode.Reaction{Send: "*2\r\n$1\r\n0\r\n*0\r\n"})
 		f.node[primary].On("DBSIZE", fakenode.Reaction{Send: ":1\r\n"})
 		for _, addr := range three[1:] {
 			f.node[addr].On("EVAL_RO", fakenode.Reaction{Send: ":1\r\n"})
 			f.node[addr].On("EXISTS", fakenode.Reaction{Send: ":1\r\n"})
 		}
 		for _, args := range [][]any{
-			{"SET", "key", "v"}, {"SORT", "key"}, {"EVAL", "return 1", 1, "key"}, {"DBSIZE"},
+			{"SET", "key", "v"}, {"SORT", "key"}, {"EVAL", "return 1", 1, "key"}, {"DBSIZE"}, {"HSCAN", "key", 0},
 			{"EVAL_RO", "return 1", 1, "key"}, {"EXISTS", "key"}, {"EXISTS", "key", "another"},
 		} {
 			_, err := f.client.Do(t.Context(), args...)
@@ -217,7 +218,7 @@ func TestWhatAReplicaWillNotAnswerItsPrimaryDoes(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			readStory(t, keyslot.Options{ReadFrom: keyslot.PreferReplica}, three[:2], nil, func(t *testing.T, f *flock) {
 				f.warm(t)
-				f.node[replica1].On("GET", reaction, own(replica1))
+				f.node[replica1].On("GET", reaction, itself(replica1))
 				require.Equal(t, primary, f.get(t))
 				require.Zero(t, time.Since(f.began))
 				require.Zero(t, f.dialsTo("10.9.9.9:6379").Load(), "a replica's MOVED changes no map")
@@ -232,7 +233,7 @@ func TestWhatAReplicaWillNotAnswerItsPrimaryDoes(t *testing.T) {
 func TestAReplicaThatRefusedShowsItsRoleAnew(t *testing.T) {
 	readStory(t, keyslot.Options{ReadFrom: keyslot.PreferReplica}, three[:2], nil, func(t *testing.T, f *flock) {
 		f.warm(t)
-		f.node[replica1].On("GET", fakenode.Reaction{Send: "-LOADING Redis is loading the dataset in memory\r\n"}, own(replica1))
+		f.node[replica1].On("GET", fakenode.Reaction{Send: "-LOADING Redis is loading the dataset in memory\r\n"}, itself(replica1))
 		f.node[replica1].On("ROLE", fakenode.Reaction{Send: "*5\r\n$5\r\nslave\r\n$1\r\nh\r\n:1\r\n$4\r\nsync\r\n:-1\r\n"})
 		for range 10 {
 			require.Equal(t, primary, f.get(t))
@@ -267,7 +268,7 @@ func TestAFrozenReplicaCostsNoMoreThanTheSuspicion(t *testing.T) {
 			time.Sleep(50 * time.Millisecond)
 		}
 		require.Equal(t, 5*time.Second, time.Since(f.began))
-		f.node[replica1].On("GET", own(replica1))
+		f.node[replica1].On("GET", itself(replica1))
 		f.node[replica1].Resume()
 		time.Sleep(10 * time.Second)
 		f.warm(t)
