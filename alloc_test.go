@@ -20,6 +20,7 @@ import (
 func TestAllocationsOfACommand(t *testing.T) {
 	client := connect(t, keyslot.Options{Endpoints: []string{startFixedCluster(t, 3).addr()}, RefreshAfter: -1})
 	ctx := context.Background()
+	replica := connect(t, keyslot.Options{Endpoints: []string{startFixedShard(t).addr()}, RefreshAfter: -1, ReadFrom: keyslot.PreferReplica})
 	cancellable, cancel := context.WithCancel(ctx)
 	defer cancel()
 	value := string(fixedValue)
@@ -32,6 +33,8 @@ func TestAllocationsOfACommand(t *testing.T) {
 	}{
 		{"GET", 1, func() error { _, err := client.Get(ctx, "key"); return err }},
 		{"GET that can be cancelled, of one caller", 3, func() error { _, err := client.Get(cancellable, "key"); return err }},
+		{"GET from a replica", 1, func() error { _, err := replica.Get(ctx, "key"); return err }},
+		{"MGET of 100 from replicas", 8, func() error { _, err := replica.MGet(ctx, hundred...); return err }},
 		{"SET", 0, func() error { return client.Set(ctx, "key", "value") }},
 		{"GET into the caller's buffer", 0, func() error { _, err := client.GetAppend(ctx, buffer, "key"); return err }},
 		{"GET as bytes", 1, func() error { _, err := client.GetBytes(ctx, "key"); return err }},

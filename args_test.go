@@ -201,12 +201,6 @@ func TestCommandsForAConnectionOfTheirOwnAreRefused(t *testing.T) {
 	require.NoError(t, client.Ping(t.Context()), "the connection is as it was")
 }
 
-func TestCommandsThatThisVersionCannotRouteAreRefused(t *testing.T) {
-	cluster, client := begin(t, keyslottest.Options{}, keyslot.Options{})
-	refusedBeforeSending(t, cluster, client, 0, "SCAN", 0)
-	refusedBeforeSending(t, cluster, client, 0, "RANDOMKEY")
-}
-
 func TestTypedMethodsRefuseWhatTheyCannotSend(t *testing.T) {
 	cluster, client := begin(t, keyslottest.Options{Shards: 1}, keyslot.Options{})
 	before := cluster.Stats("").Commands

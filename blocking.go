@@ -1,8 +1,12 @@
 package keyslot
 
 import (
+	"context"
+	"errors"
+	"fmt"
 	"math"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/keyslot-go/keyslot/internal/resp"
@@ -44,15 +48,18 @@ func (call *call) shorten(now time.Time) {
 	}
 	// Zero would mean for ever, so a timeout that has passed becomes the shortest there is.
 	rest := max(b.until.Sub(now), time.Millisecond)
-	var text string
+	text := strconv.FormatFloat(rest.Seconds(), 'f', 3, 64)
 	if b.unit == time.Millisecond {
 		text = strconv.FormatInt(rest.Milliseconds(), 10)
-	} else {
-		text = strconv.FormatFloat(rest.Seconds(), 'f', 3, 64)
 	}
+	call.rewrite(map[int]string{b.arg: text})
+}
+
+// rewrite replaces arguments that are not keys, by position.
+func (call *call) rewrite(args map[int]string) {
 	var next resp.Request
 	for i := range call.Request.Len() {
-		if i == b.arg {
+		if text, ok := args[i]; ok {
 			next.Arg(text)
 		} else {
 			next.ArgBytes(call.Request.At(i))
@@ -62,4 +69,94 @@ func (call *call) shorten(now time.Time) {
 		next.AppendKey(k)
 	}
 	call.Request = next
+}
+
+// sayLast replaces the $ of an XREAD that blocks, "what is added from now on", by the last id of the stream: sent again
+// after a redirect or a lost connection, $ would skip what was added in between. A stream without entries has the id 0,
+// and one whose last entry was deleted that of an earlier one, which is as good. A server that refuses to tell, because of
+// its access rules for instance, leaves $ as it is.
+//
+//	C: XREVRANGE key + - COUNT 1
+//	S: *1  *2  $n <id>  *m <fields>  |  *0
+func (call *call) sayLast(ctx context.Context, until time.Time) error {
+	r := &call.Request
+	if call.cmd.Name != "XREAD" {
+		return nil
+	}
+	if !until.IsZero() {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithDeadline(ctx, until)
+		defer cancel()
+	}
+	p := (&Client{terms: call.terms}).Pipeline()
+	last := map[int]*Future[Reply]{}
+	for i, k := range r.Keys() {
+		if id := r.Len() - len(r.Keys()) + i; string(r.At(id)) == "$" {
+			last[id] = p.Do("XREVRANGE", r.At(k), "+", "-", "COUNT", 1)
+		}
+	}
+	if len(last) == 0 {
+		return nil
+	}
+	_ = p.Exec(ctx) // each future tells
+	ids := make(map[int]string, len(last))
+	for at, future := range last {
+		reply, err := future.Get()
+		switch {
+		case err == nil:
+			ids[at] = lastID(reply)
+		case !errors.As(err, new(ServerError)) || isPatience(err):
+			var e *Error
+			errors.As(err, &e)
+			return call.fail(NotExecuted, fmt.Errorf("XREVRANGE, to resolve $: %w", e.Err)) // e's outcome is not the XREAD's
+		}
+	}
+	call.rewrite(ids)
+	return nil
+}
+
+// lastID reads the reply to XREVRANGE: the id of the one entry in it, or what is before every id.
+func lastID(reply Reply) string {
+	if entries, err := reply.Slice(); err == nil && len(entries) > 0 {
+		if entry, err := entries[0].Slice(); err == nil && len(entry) > 0 {
+			if id, err := entry[0].Text(); err == nil {
+				return id
+			}
+		}
+	}
+	return "0"
+}
+
+// nudgeAfter is how long a node's shared connection may have been silent while a command blocks there, until the node is
+// asked for a sign of life.
+const nudgeAfter = 5 * time.Second
+
+// lookAfter is told for every 500 ms that a command waits at n. Silence on its connection proves nothing, so that n is asked
+// over the shared one: a frozen or unreachable node would hold the command for ever. Once n has lost its slots as well, or has
+// left the cluster, the command is given up: whatever such a node still answers is lost.
+func (c *core) lookAfter(n *node) {
+	t := &n.lane(0).small
+	conn := t.live()
+	var err error
+	if conn != nil {
+		conn.Nudge(nudgeAfter)
+	} else {
+		_, err = t.startDial()
+	}
+	missing := n.redial.failing() || n.silent()
+	switch {
+	case errors.Is(err, errRetired), missing && n.lostSlots.Load():
+		abandon(n.connections())
+	case missing:
+		c.refresher.urgent("a node where commands block does not answer")
+	}
+}
+
+// isEvicted reports whether the server ended the command because it is no primary any more. It closes the connection then.
+func (call *call) isEvicted() bool {
+	if call.wire.Err != nil || call.answered() {
+		return false
+	}
+	text, _ := resp.Payload(call.wire.Reply)
+	return strings.HasPrefix(string(text), "UNBLOCKED force unblock")
 }

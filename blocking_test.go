@@ -148,6 +148,126 @@ func TestABlockingCommandThatIsRedirectedTooLateDoesNotWaitForEver(t *testing.T)
 	})
 }
 
+const oneEntry = "*1\r\n*2\r\n$3\r\n7-1\r\n*2\r\n$1\r\nf\r\n$1\r\nv\r\n"
+
+// What is added between two attempts would be missed if each began at its own $.
+func TestAnXReadThatIsRedirectedGoesOnFromWhereItBegan(t *testing.T) {
+	story(t, keyslot.Options{}, func(t *testing.T, s *stage) {
+		const a, b, c = "{" + low + "}a", "{" + low + "}b", "{" + low + "}c"
+		s.lower.On("XREVRANGE", fakenode.Reaction{Send: oneEntry}, says("*0"), says("-NOPERM no permissions to run 'xrevrange'"))
+		s.lower.On("XREAD", fakenode.Reaction{Delay: time.Second, Send: "-MOVED 866 " + upper + "\r\n"})
+		s.upper.On("XREAD", says("_"))
+		_, err := s.client.Do(t.Context(), "XREAD", "BLOCK", 0, "STREAMS", a, b, c, low, "$", "$", "$", "5-0")
+		require.NoError(t, err)
+		require.Equal(t, []string{"7-1", "0", "$", "5-0"}, sent(s.upper, "XREAD")[0].Args[8:])
+
+		s.upper.On("XREVRANGE", stuck())
+		_, err = s.client.Timeout(time.Second).Do(t.Context(), "XREAD", "BLOCK", 5000, "STREAMS", low, "$")
+		require.ErrorIs(t, err, keyslot.ErrNotExecuted)
+		require.NotErrorIs(t, err, keyslot.ErrUnknownOutcome)
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+	})
+}
+
+// What was popped for a reply that was lost is lost: a second pop would lose more, whatever the view promises of writes.
+func TestALostBlockingCommandIsSentAgainOnlyIfItReads(t *testing.T) {
+	for name, args := range map[string][]any{
+		"BLPOP":      {low, 0},
+		"XREADGROUP": {"GROUP", "g", "n", "BLOCK", 0, "STREAMS", low, ">"},
+		"XREAD":      {"BLOCK", 0, "STREAMS", low, "5-0"},
+	} {
+		story(t, keyslot.Options{}, func(t *testing.T, s *stage) {
+			s.lower.On(name, fakenode.Reaction{Delay: time.Second, End: fakenode.RST}, says("_"))
+			_, err := s.client.Idempotent().Do(t.Context(), append([]any{name}, args...)...)
+			if name == "XREAD" {
+				require.NoError(t, err)
+				require.Len(t, sent(s.lower, name), 2)
+				return
+			}
+			s.failsAt(t, time.Second, err, keyslot.ErrUnknownOutcome)
+			require.Len(t, sent(s.lower, name), 1)
+		})
+	}
+}
+
+func TestABlockingCommandOfSeveralSlotsIsNotSent(t *testing.T) {
+	story(t, keyslot.Options{}, func(t *testing.T, s *stage) {
+		before := len(s.lower.Tape()) + len(s.upper.Tape())
+		for _, args := range [][]any{
+			{"BLPOP", low, up, 0}, {"BRPOP", low, up, 0}, {"BLMOVE", low, up, "LEFT", "LEFT", 0}, {"BRPOPLPUSH", low, up, 0},
+			{"BLMPOP", 0, 2, low, up, "LEFT"}, {"BZPOPMIN", low, up, 0}, {"BZPOPMAX", low, up, 0}, {"BZMPOP", 0, 2, low, up, "MIN"},
+			{"XREAD", "BLOCK", 0, "STREAMS", low, up, "$", "$"}, {"XREADGROUP", "GROUP", "g", "n", "BLOCK", 0, "STREAMS", low, up, ">", ">"},
+		} {
+			_, err := s.client.Do(t.Context(), args...)
+			require.ErrorAs(t, err, new(*keyslot.ArgumentError), args[0])
+			require.ErrorIs(t, err, keyslot.ErrNotExecuted)
+		}
+		require.Len(t, append(s.lower.Tape(), s.upper.Tape()...), before)
+	})
+}
+
+// A demoted primary unblocks its clients and hangs up. Nothing may be risked on that connection in between.
+func TestAConnectionOnWhichACommandWasUnblockedIsNotUsedAgain(t *testing.T) {
+	story(t, keyslot.Options{}, func(t *testing.T, s *stage) {
+		s.lower.On("BLPOP", says("-UNBLOCKED force unblock from blocking operation, instance state changed (master -> replica?)"), says(popped))
+		_, err := s.client.Do(t.Context(), "BLPOP", low, 0)
+		require.NoError(t, err)
+		attempts := sent(s.lower, "BLPOP")
+		require.Len(t, attempts, 2)
+		require.NotEqual(t, attempts[0].Conn, attempts[1].Conn)
+	})
+}
+
+// Many that block again and again keep their connections; later four are enough.
+func TestConnectionsOfBlockingCommandsAreKeptWhileTheyAreUsed(t *testing.T) {
+	story(t, keyslot.Options{RefreshAfter: -1}, func(t *testing.T, s *stage) {
+		s.lower.On("BLPOP", fakenode.Reaction{Delay: time.Second, Send: popped + "\r\n"})
+		before := s.dialsTo(lower).Load()
+		for range 10 {
+			var blocked sync.WaitGroup
+			for range 20 {
+				blocked.Go(func() {
+					_, err := s.client.Do(t.Context(), "BLPOP", low, 0)
+					require.NoError(t, err)
+				})
+			}
+			blocked.Wait()
+		}
+		require.EqualValues(t, 20, s.dialsTo(lower).Load()-before)
+		time.Sleep(9 * time.Second)
+		require.EqualValues(t, 21, s.open.Load(), "and the shared one")
+		time.Sleep(2 * time.Second)
+		require.EqualValues(t, 5, s.open.Load())
+	})
+}
+
+// Silence on its own connection says nothing of a node where a command blocks.
+func TestAFrozenPrimaryWhereCommandsBlockIsLeftForItsReplica(t *testing.T) {
+	failover(t, keyslot.Options{}, func(t *testing.T, s *stage, client *keyslot.Client) {
+		s.lower.On("BLPOP", stuck())
+		s.lower.On("XREAD", stuck())
+		s.net.Node(spare).On("XREAD", says("_"))
+		pop, read := make(chan error, 1), make(chan error, 1)
+		go func() { // ends with the command
+			_, err := client.Do(t.Context(), "BLPOP", low, 0)
+			pop <- err
+		}()
+		go func() { // ends with the command
+			_, err := client.Do(t.Context(), "XREAD", "BLOCK", 0, "STREAMS", low, "5-0")
+			read <- err
+		}()
+		time.Sleep(time.Hour)
+		s.lower.StopReading()
+		time.Sleep(20 * time.Second)
+		shards(s, 3, spare, lower)
+		promoted := time.Now()
+		require.ErrorIs(t, <-pop, keyslot.ErrUnknownOutcome, "it may have popped what is lost by now")
+		require.NoError(t, <-read)
+		require.Less(t, time.Since(promoted), time.Second)
+		s.lower.Resume()
+	})
+}
+
 func TestABlockingCommandFollowsItsSlot(t *testing.T) {
 	cluster, client := begin(t, keyslottest.Options{Replicas: 1}, keyslot.Options{})
 	waitBlocked := func(moves func()) {

@@ -39,11 +39,18 @@ type trip struct {
 	asking   bool
 	large    bool    // the attempt under way goes where large values go
 	troubled bool    // trouble is the call's own
+	readonly bool    // the attempt under way goes to a replica, over a READONLY connection
+	counted  bool    // it is in the count of its node's reads
+	spurned  bool    // a replica left the last attempt unanswered
+	seeking  bool    // a null says nothing of what the other primaries have: RANDOMKEY
 	node     *node   // of the attempt under way, or where the next one goes; nil: where the map says
 	routes   *routes // that chose the node of the last attempt which was not redirected
 	pinned   *node   // the only node it may go to; nil: any that serves its slot
+	of       *split  // of a part for a primary: what it is a part of; another node may take pinned's place
+	leads    bool    // the pinned node is of no use once it leads no shard
 	attempts int
-	*trouble // the core's calm, which is never written to, until the call gets into some
+	begun    int64 // when the attempt under way began, where it is timed; else 0
+	*trouble       // the core's calm, which is never written to, until the call gets into some
 }
 
 // trouble is what becomes of a call that is not answered at once. Most are, and share an empty one.
@@ -60,7 +67,11 @@ type trouble struct {
 	said      string  // the last error reply of any attempt
 	pacers    *[replicasWait + 1]pacer
 	blocking  blocking
-	borrowed  *wire.Conn // the dedicated connection of the attempt under way
+	borrowed  *wire.Conn   // the dedicated connection of the attempt under way
+	empty     []*node      // that have said null to a seeking call
+	each      *[]NodeReply // where DoEach wants the replies, which are not joined
+	keeps     bool         // which stays the caller's when the attempt is answered
+	tx        *transaction // what the call is, if it is one
 }
 
 // newCall returns a call for a single command, lent again and again by the core's pool.
@@ -96,10 +107,22 @@ func (call *call) exec(ctx context.Context) error {
 	case splits:
 		return call.runSplit(ctx, until)
 	case call.blocks:
+		if err := call.sayLast(ctx, until); err != nil {
+			return err
+		}
 		until = call.startBlocking(until, now)
 	}
 	c.run(ctx, until, call.alone[:], nil)
 	return call.err
+}
+
+// decode returns the reply to a command that was answered.
+func (call *call) decode() (Reply, error) {
+	v, err := resp.Decode(call.Frame)
+	if err != nil {
+		return Reply{}, call.fail(Unknown, err)
+	}
+	return command.NewReply(v), nil
 }
 
 // enter lets commands begin, and returns until when they may take where ctx does not say. Unless it fails, they end with
@@ -187,14 +210,17 @@ func (call *call) forget() bool {
 	call.Forget()
 	call.terms = &call.core.terms
 	call.cmd, call.slot, call.blocks, call.err = nil, command.NoSlot, false, nil
-	call.node, call.routes, call.attempts, call.asking = nil, nil, 0, false
-	if call.pinned != nil || call.troubled {
+	call.node, call.routes, call.attempts, call.asking, call.readonly, call.spurned = nil, nil, 0, false, false, false
+	if call.pinned != nil || call.troubled || call.seeking {
 		call.trip = trip{trouble: &call.core.calm}
 	}
-	if cap(call.wire.Reply) > command.Kept {
-		call.wire.Reply = nil
+	if call.wire.Abandoned { // its reply may be arriving
+		return false
 	}
-	return !call.wire.Abandoned
+	if cap(call.wire.Reply) > command.Kept {
+		call.wire.Reply, call.Frame = nil, nil
+	}
+	return true
 }
 
 // getsIntoTrouble makes the trouble the call's own.
@@ -205,11 +231,37 @@ func (call *call) getsIntoTrouble() {
 }
 
 // renew lets the connection of the last attempt take no more calls.
-func (call *call) renew() { call.node.lane(call.slot).renew(call.wire.Via()) }
+func (call *call) renew() { call.lane().renew(call.wire.Via()) }
 
-// isLostForPinned reports whether the one node that a call may go to is gone, or is a replica by now.
-func (call *call) isLostForPinned() bool {
-	return errors.Is(call.lost, errRetired) || strings.HasPrefix(call.refusal, "READONLY ")
+// lane returns what the attempt under way goes through.
+func (call *call) lane() *lane {
+	if call.readonly {
+		return call.node.reading.lane(call.slot)
+	}
+	return call.node.lane(call.slot)
+}
+
+// isStranded reports whether the one node that a call may go to is gone, or is of no use by now.
+func (call *call) isStranded() bool {
+	switch {
+	case call.of != nil:
+		return errors.Is(call.lost, errScattered)
+	case call.pinned == nil:
+		return false
+	}
+	return errors.Is(call.lost, errRetired) || strings.HasPrefix(call.refusal, "READONLY ") ||
+		call.leads && call.lost != nil && call.pinned.lostSlots.Load()
+}
+
+// seekOn sends a call elsewhere that one primary answered with null, unless all have, and reports whether it did.
+func (call *call) seekOn() bool {
+	if resp.KindOf(call.wire.Reply) != resp.Null {
+		return false
+	}
+	call.getsIntoTrouble()
+	call.empty = append(call.empty, call.node)
+	call.node, call.due = nil, time.Time{}
+	return call.core.routes.Load().anyPrimary(call.empty...) != nil
 }
 
 // unsent notes that an attempt failed before its connection took it.
@@ -220,24 +272,46 @@ func (call *call) answered() bool {
 	if call.wire.Err != nil {
 		return false
 	}
-	kind := resp.KindOf(call.wire.Reply)
-	return kind != resp.SimpleError && kind != resp.BulkError
+	if call.tx != nil {
+		return call.tx.read(call.wire.Reply) != txRefused
+	}
+	return !isErrorReply(call.wire.Reply)
+}
+
+func isErrorReply(frame []byte) bool {
+	kind := resp.KindOf(frame)
+	return kind == resp.SimpleError || kind == resp.BulkError
 }
 
 // attempt describes an attempt that came back without a reply, or with an error reply.
 func (call *call) attempt() attempt {
-	a := attempt{slot: call.slot, err: call.wire.Err, sent: call.wire.Sent, repeatable: call.terms.idempotent}
+	// What blocks and writes takes something each time, so it is never repeatable; WATCH takes nothing.
+	again := call.terms.idempotent && (!call.blocks || call.keeps)
+	a := attempt{
+		slot: call.slot, pinned: call.pinned != nil, err: call.wire.Err, sent: call.wire.Sent, repeatable: again, script: call.isScript(),
+	}
 	if call.cmd != nil {
 		a.repeatable = a.repeatable || call.cmd.Repeatable(&call.Request)
-		a.script = strings.HasPrefix(call.cmd.Name, "EVAL") || strings.HasPrefix(call.cmd.Name, "FCALL")
 	}
-	if a.err == nil {
+	if call.tx != nil {
+		a.repeatable = a.repeatable || call.tx.reads
+	}
+	switch {
+	case a.err != nil:
+	case call.tx != nil:
+		a.refusal = call.tx.last.refusal
+	default:
 		text, _ := resp.Payload(call.wire.Reply)
 		a.refusal = refusalText(text)
 	}
 	call.lost, call.refusal = a.err, a.refusal
 	call.tried, call.said = cmp.Or(call.node, call.tried), cmp.Or(a.refusal, call.said)
 	return a
+}
+
+// isScript reports whether the command runs a script or a function, which may answer anything.
+func (call *call) isScript() bool {
+	return call.cmd != nil && (strings.HasPrefix(call.cmd.Name, "EVAL") || strings.HasPrefix(call.cmd.Name, "FCALL"))
 }
 
 // refusalText returns an error reply without the arguments that servers quote after an unknown command: errors are logged.

@@ -3,13 +3,13 @@ package keyslot
 import (
 	"cmp"
 	"context"
+	"errors"
 	"sort"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/keyslot-go/keyslot/command"
-	"github.com/keyslot-go/keyslot/internal/resp"
 	"github.com/keyslot-go/keyslot/internal/wire"
 )
 
@@ -72,13 +72,20 @@ func (c *Client) Topology() Topology {
 	if r == nil {
 		return Topology{}
 	}
-	return r.topology(time.Now())
+	t := r.topology(time.Now())
+	r.describe(&t, c.core.now())
+	return t
 }
 
 // Do runs any command and returns its reply; args[0] is the command's name. The command table finds its keys and so the
 // node. Arguments are strings, []byte, integers, floats, bools (sent as 1 and 0) and encoding.BinaryMarshalers; anything
 // else, nil and time.Duration included, is an *ArgumentError. A command of a module that the table does not know counts
 // as a write whose first argument is its key.
+//
+// A command without a key goes to any primary, or where the servers' own table wants that to every primary or node, the
+// replies joined as it says: DBSIZE is a sum. Where some nodes failed, a *PartsError lists them; a primary that is replaced
+// meanwhile is no failure. RANDOMKEY is null only if every primary is empty. What has an answer of its own on each node,
+// such as INFO, is refused with the methods that ask one or all: On and DoEach.
 //
 // A null reply is a Reply with IsNil, not an error. Errors are those of the typed commands; a command that cannot run on
 // a shared connection, such as SUBSCRIBE or MULTI, is refused before anything is sent.
@@ -91,11 +98,7 @@ func (c *Client) Do(ctx context.Context, args ...any) (Reply, error) {
 	if err := call.exec(ctx); err != nil {
 		return Reply{}, err
 	}
-	v, err := resp.Decode(call.Frame)
-	if err != nil {
-		return Reply{}, call.fail(Unknown, err)
-	}
-	return command.NewReply(v), nil
+	return call.decode()
 }
 
 // core is what a client and its views share.
@@ -115,6 +118,9 @@ type core struct {
 	born      time.Time
 	asks      sync.WaitGroup // entries of races
 	larges    *largeRequests
+	asked     askedSlots
+	spreads   atomic.Bool // somebody reads by another policy than Primary
+	errands   errands
 
 	routes  atomic.Pointer[routes] // the installed map; nil before the first
 	fresh   atomic.Int64           // until when the map is young enough: nanoseconds since born
@@ -136,8 +142,9 @@ func newCore(opts Options) (*core, error) {
 		return nil, err
 	}
 	c := &core{opts: opts, endpoints: endpoints, born: time.Now(), done: make(chan struct{})}
-	c.terms = terms{core: c, timeout: opts.CommandTimeout}
+	c.terms = terms{core: c, timeout: opts.CommandTimeout, reads: opts.ReadFrom}
 	c.larges = newLargeRequests()
+	c.spreads.Store(opts.ReadFrom != Primary)
 	c.running.empty = make(chan struct{})
 	c.subscriptions.all = make(map[*Subscription]bool)
 	c.idle.New = func() any { return newCall(c) }
@@ -146,6 +153,7 @@ func newCore(opts Options) (*core, error) {
 	c.slabs.New = func() any { return newSlab(c) }
 	c.resolver = newResolver(opts.Resolver, opts.DialTimeout)
 	c.pool = newPool(opts.ConnsPerNode, c.dialNode)
+	c.pool.dialReader = c.dialReader
 	c.refresher = newRefresher(c.refresh, c.size, opts.Logger)
 	return c, nil
 }
@@ -179,6 +187,7 @@ func (c *core) close() {
 		c.refresher.close()
 		c.resolver.close()
 		c.pool.close()
+		c.errands.close()
 		c.asks.Wait()
 		c.pool.waitConns()
 	})
@@ -204,9 +213,11 @@ func (c *core) isClosed() bool {
 // the caller's patience ends.
 func (c *core) run(ctx context.Context, until time.Time, calls []*call, f *flight) {
 	for due := len(calls); len(calls) > 0; {
-		switch due {
-		case 0: // a new map has come, but what goes with it has to wait
-		case 1:
+		switch {
+		case due == 0: // a new map has come, but what goes with it has to wait
+		case f != nil && f.wait != nil:
+			f.sendAndWait(ctx, until, calls[:due])
+		case due == 1:
 			c.sendAlone(ctx, until, calls[0])
 		default:
 			f.send(ctx, until, calls[:due])
@@ -234,14 +245,17 @@ func (c *core) sendAlone(ctx context.Context, until time.Time, call *call) {
 		w.Withdraw(1)
 	}
 	w.Wait(ctx, call.wires[:])
-	if call.blocks && call.borrowed != nil {
+	if call.blocks && call.borrowed != nil && (!call.keeps || !call.answered()) {
+		if call.isEvicted() {
+			call.borrowed.Drain()
+		}
 		call.node.giveBack(call.borrowed)
 		call.borrowed = nil
 	}
 }
 
 func (c *core) sendOne(ctx context.Context, until time.Time, w *wire.Waiter, call *call) error {
-	if err := c.aim(call, until); err != nil {
+	if err := c.aim(call, until, nil); err != nil {
 		return err
 	}
 	if call.blocks {
@@ -249,35 +263,44 @@ func (c *core) sendOne(ctx context.Context, until time.Time, w *wire.Waiter, cal
 		call.borrowed = conn
 		return err
 	}
-	return call.node.track(call.slot, call.large).send(ctx, until, w, call.wires[:])
+	return call.lane().track(call.large).send(ctx, until, w, call.wires[:])
 }
 
-// aim makes a call ready for its next attempt: where it goes, and what goes there.
-func (c *core) aim(call *call, until time.Time) error {
-	if err := c.route(call); err != nil {
+// aim makes a call, of the flight f if not nil, ready for its next attempt: where it goes, and what goes there.
+func (c *core) aim(call *call, until time.Time, f *flight) error {
+	if err := c.route(call, f); err != nil {
 		return err
 	}
 	call.attempts++
 	if call.blocks && call.attempts > 1 {
 		call.shorten(time.Now())
 	}
-	call.wire.Request, call.wire.Asking, call.wire.Deadline = call.Request.Frame(), call.asking, until
+	if call.tx == nil { // a transaction's is there already
+		call.wire.Request = call.Request.Frame()
+	}
+	call.wire.Asking, call.wire.Deadline = call.asking, until
 	call.large = c.larges.isLarge(call.wire.Request)
 	return nil
 }
 
 // route finds the node for a call's next attempt: where a redirect pointed, or where the map says.
-func (c *core) route(call *call) error {
+func (c *core) route(call *call, f *flight) error {
 	if call.node != nil {
 		return nil
 	}
 	r := c.routes.Load()
 	call.routes = r
 	switch {
+	case call.of != nil:
+		var err error
+		call.node, err = call.of.primaryFor(call, r)
+		return err
 	case call.pinned != nil:
 		call.node = call.pinned
 	case call.slot == command.NoSlot:
-		call.node = r.anyPrimary()
+		call.node = cmp.Or(r.anyPrimary(call.empty...), r.anyPrimary())
+	case call.spreads():
+		return c.routeRead(r, call, f)
 	default:
 		call.node = r.primary(uint16(call.slot))
 	}
@@ -308,19 +331,32 @@ func (c *core) judgeAll(calls []*call, due int, f *flight) []*call {
 
 // judge settles a call that is done and prepares one that goes on for its next attempt.
 func (c *core) judge(call *call) (goesOn bool) {
+	if call.counted {
+		call.ends()
+	}
 	if call.answered() {
+		if call.readonly && c.doubts(call) || call.seeking && call.seekOn() {
+			return true
+		}
 		call.Frame = call.wire.Reply
 		if call.large {
 			c.larges.answered(call.wire.Request, call.Frame)
 		}
 		return false
 	}
+	if errors.Is(call.wire.Err, errCovered) {
+		call.err = errCovered
+		return false
+	}
 	call.getsIntoTrouble()
 	v := classify(call.attempt())
+	if call.readonly {
+		v = v.ofReplica()
+	}
 	if v.refresh {
 		c.askRefresh(call, v)
 	}
-	if v.action == finish || c.isClosed() || call.pinned != nil && call.isLostForPinned() {
+	if v.action == finish || c.isClosed() || call.isStranded() {
 		call.settle(v, c.isClosed())
 		return false
 	}
@@ -351,6 +387,8 @@ func (c *core) prepare(call *call, v verdict) {
 		if wait == noPause && call.attempts > freeResends {
 			wait = clusterWait
 		}
+	case elsewhere:
+		wait = c.leaveReplica(call, v)
 	case redial:
 		call.renew()
 		if call.redialled {
@@ -358,6 +396,7 @@ func (c *core) prepare(call *call, v verdict) {
 		}
 		call.redialled = true
 	}
+	call.readonly = false
 	call.due, call.forMap = time.Time{}, false
 	if wait == noPause {
 		return
@@ -379,8 +418,12 @@ const (
 
 // redirect returns the node that a MOVED or ASK points to. MOVED changes the map, ASK does not.
 func (c *core) redirect(from Node, v verdict) (to *node, asking bool) {
-	target := Node{Host: cmp.Or(v.target.host, from.Host), Port: cmp.Or(v.target.port, from.Port)}
+	target := v.target.node(from)
+	c.asked.redirected(c.now())
 	if v.ask {
+		if c.spreads.Load() {
+			c.asked.note(v.target.slot, c.now())
+		}
 		to = c.nodeAt(target)
 	} else {
 		to = c.movedTo(v.target.slot, target)

@@ -10,10 +10,13 @@ import (
 )
 
 const (
-	// maxDedicated bounds the connections to one node that blocking commands may hold at once.
+	// maxDedicated bounds the connections to one node that blocking commands, and what else needs one for itself, may hold
+	// at once; who comes then waits for one of them.
 	maxDedicated = 1024
-	// keepDedicated is how many of them stay open when unused.
+	// keepDedicated is how many of them stay open when unused. More than these are closed once they have not been used for
+	// restDedicated: consumers that block a hundred times a second must not dial as often.
 	keepDedicated = 4
+	restDedicated = 10 * time.Second
 	// dialDedicatedMax bounds the dials for them in progress, so that a black hole does not swallow one for each caller.
 	dialDedicatedMax = 16
 )
@@ -27,9 +30,16 @@ type dedicated struct {
 
 	// guarded by mu
 	mu      sync.Mutex
-	idle    []*wire.Conn        // last used last
+	idle    []resting           // last used last
 	all     map[*wire.Conn]bool // idle ones included
 	retired bool                // no dial may start
+	trim    *time.Timer         // closes what is too many; nil while nothing is
+}
+
+// resting is a connection that nobody uses.
+type resting struct {
+	*wire.Conn
+	since time.Time
 }
 
 func (d *dedicated) init(retired bool) {
@@ -75,7 +85,7 @@ func (d *dedicated) takeIdle() *wire.Conn {
 	defer d.mu.Unlock()
 	for len(d.idle) > 0 {
 		last := len(d.idle) - 1
-		conn := d.idle[last]
+		conn := d.idle[last].Conn
 		d.idle = d.idle[:last]
 		if conn.Err() == nil {
 			return conn
@@ -185,11 +195,12 @@ func (n *node) keep(conn *wire.Conn) {
 	d := &n.dedicated
 	dead := conn.Err() != nil
 	d.mu.Lock()
-	surplus := d.retired || len(d.idle) >= keepDedicated
-	if dead || surplus {
+	retired := d.retired
+	if dead || retired {
 		delete(d.all, conn)
 	} else {
-		d.idle = append(d.idle, conn)
+		d.idle = append(d.idle, resting{conn, time.Now()})
+		d.trimLater(restDedicated)
 	}
 	d.mu.Unlock()
 	switch {
@@ -198,7 +209,33 @@ func (n *node) keep(conn *wire.Conn) {
 	case !dead && conn.Proven():
 		n.redial.reset()
 	}
-	if surplus {
+	if retired {
+		conn.Drain()
+	}
+}
+
+// trimLater closes what is too many after d, unless that is arranged already. mu is held.
+func (d *dedicated) trimLater(after time.Duration) {
+	if d.trim == nil && len(d.idle) > keepDedicated {
+		d.trim = time.AfterFunc(after, d.trimNow)
+	}
+}
+
+// trimNow closes the connections that are too many and have not been used for restDedicated.
+func (d *dedicated) trimNow() {
+	d.mu.Lock()
+	d.trim = nil
+	var surplus []resting
+	for len(d.idle) > keepDedicated && time.Since(d.idle[0].since) >= restDedicated {
+		delete(d.all, d.idle[0].Conn)
+		surplus = append(surplus, d.idle[0])
+		d.idle = d.idle[1:]
+	}
+	if len(d.idle) > keepDedicated {
+		d.trimLater(restDedicated - time.Since(d.idle[0].since))
+	}
+	d.mu.Unlock()
+	for _, conn := range surplus {
 		conn.Drain()
 	}
 }
@@ -208,6 +245,9 @@ func (d *dedicated) each(do func(*wire.Conn), retire bool) {
 	d.retired = d.retired || retire
 	if retire {
 		d.idle = nil
+		if d.trim != nil {
+			d.trim.Stop()
+		}
 	}
 	conns := make([]*wire.Conn, 0, len(d.all))
 	for conn := range d.all {

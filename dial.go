@@ -18,12 +18,23 @@ func (e *resolveError) Unwrap() error { return e.err }
 
 // dialNode opens a connection to a node of the map.
 func (c *core) dialNode(ctx context.Context, n *node, blocking bool) (*wire.Conn, error) {
+	onSilent := c.suspect
+	if blocking {
+		onSilent = c.lookAfter
+	}
+	return c.connectTo(ctx, n, wire.Options{Blocking: blocking, OnSilent: func() { onSilent(n) }})
+}
+
+// connectTo opens a connection to a node of the map, with opts for what depends on its use.
+func (c *core) connectTo(ctx context.Context, n *node, opts wire.Options) (*wire.Conn, error) {
 	info := n.info()
-	return c.dial(ctx, info, wire.Options{
-		Addr: c.addrOf(info), Blocking: blocking,
-		OnSilent: func() { c.suspect(n) },
-		OnLarge:  func(conn *wire.Conn, request []byte) { c.foundLarge(n, conn, request) },
-	})
+	opts.Addr = c.addrOf(info)
+	opts.OnLarge = func(conn *wire.Conn, request []byte) { c.foundLarge(n, conn, request) }
+	conn, err := c.dial(ctx, info, opts)
+	if err == nil {
+		c.learnZone(ctx, n, conn)
+	}
+	return conn, err
 }
 
 // dialStream opens a connection to a node for a subscription, whose it is.

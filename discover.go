@@ -103,6 +103,7 @@ type finding struct {
 	view  *view
 	conn  *wire.Conn
 	owner *atomic.Pointer[node] // whose connection conn is; set by reuse
+	zone  *string               // of the node, if it was asked for
 }
 
 // askEndpoints asks the endpoints, resolved anew, until one address gives a usable map.
@@ -154,7 +155,13 @@ func (c *core) askCandidate(ctx context.Context, from candidate) (finding, error
 		conn.Drain()
 		return finding{}, err
 	}
-	return finding{v, conn, owner}, nil
+	f := finding{view: v, conn: conn, owner: owner}
+	if c.opts.AZ != "" {
+		if az, ok := c.askZone(ctx, conn); ok {
+			f.zone = &az
+		}
+	}
+	return f, nil
 }
 
 // reuse gives the connection that a topology came over to the node it leads to, if that node has none.
@@ -165,6 +172,9 @@ func (c *core) reuse(f finding) {
 				continue
 			}
 			f.owner.Store(r.nodes[i])
+			if f.zone != nil {
+				r.nodes[i].saidZone.Store(f.zone)
+			}
 			if r.nodes[i].lane(0).small.offer(f.conn) {
 				return
 			}
@@ -178,29 +188,10 @@ func (c *core) reuse(f finding) {
 //	C: CLUSTER MYID | CLUSTER INFO | CLUSTER SLOTS
 //	S: $ id         | $ text       | * of ranges        each may be an error: refused by an ACL, loading, no cluster
 func ask(ctx context.Context, conn *wire.Conn, from Node) (*view, error) {
-	var (
-		w     wire.Waiter
-		calls []*wire.Call
-		at    = time.Now()
-	)
-	for _, sub := range []string{"MYID", "INFO", "SLOTS"} {
-		request := resp.AppendBulk(resp.AppendBulk(resp.AppendArray(nil, 2), "CLUSTER"), sub)
-		calls = append(calls, &wire.Call{Request: request})
-	}
-	w.Expect(len(calls))
-	if err := conn.Send(ctx, &w, calls); err != nil {
+	at := time.Now()
+	replies, err := query(ctx, conn, "CLUSTER MYID", "CLUSTER INFO", "CLUSTER SLOTS")
+	if err != nil {
 		return nil, err
-	}
-	w.Wait(ctx, calls)
-	var replies [3]resp.Value
-	for i, call := range calls {
-		if call.Err != nil {
-			return nil, call.Err
-		}
-		var err error
-		if replies[i], err = resp.Decode(call.Reply); err != nil {
-			return nil, err
-		}
 	}
 	if id := replies[0]; id.Kind == resp.BulkString {
 		from.ID = id.Str
@@ -211,6 +202,8 @@ func ask(ctx context.Context, conn *wire.Conn, from Node) (*view, error) {
 // askRefresh asks for a new map because of what an attempt came back with. A caller that waits for it is urgent.
 func (c *core) askRefresh(call *call, v verdict) {
 	switch {
+	case call.readonly && call.terms.reads != Replica: // the primary serves it meanwhile
+		c.refresher.request("a replica did not answer")
 	case call.lost != nil:
 		c.refresher.urgent("lost a connection")
 	case v.action == follow:

@@ -13,7 +13,8 @@
 //
 // One [Client] serves a whole program: it is safe for concurrent use, and commands of many goroutines share a connection to
 // each node. Its typed commands are those of [command.Commands]; [Client.Do] sends any other. A [Pipeline] runs many
-// commands at once, for any slots, with one write for each node.
+// commands at once, for any slots, with one write for each node. A [Tx] runs commands for one slot as one, all or none, and
+// [Client.Watch] lets it depend on what was read before.
 //
 // # How a command travels
 //
@@ -28,6 +29,8 @@
 // The map is fetched anew in the background, from nodes and endpoint alike, after a MOVED, a lost connection, and when it has
 // aged. [Client.Topology] shows it; [Options.Trace] tells of redirects and refreshes.
 //
+// [Client.On] overrides the route for all commands of a view, and [Client.DoEach] asks several nodes and tells them apart.
+//
 // # Three outcomes
 //
 // A call ends in a reply, which may be the server's refusal (a [ServerError]), or in one of two errors that say what became of
@@ -41,6 +44,14 @@
 // Ask with errors.Is. With errors.As, an [*Error] gives the trail (node, attempts, redirects and the step that failed), and a
 // [*PartsError] lists key by key what failed of a command over several slots, which is not atomic. Cancelling a context gives
 // up one call, and harms neither the connection nor the calls beside it.
+//
+// # Waiting at the server
+//
+// BLPOP, XREAD with BLOCK and their like run on connections of their own, 1024 to a node at most, so they hold up nobody. Their
+// timeout comes on top of [Options.CommandTimeout], and zero is for ever. When their slot moves or its primary steps down,
+// they go on at the new one for the rest of their time. Cancelling ends the connection, and the outcome is unknown: an element may
+// have been popped that moment. Their keys must lie in one slot. A [Consumer] reads any number of streams as a member of a
+// consumer group, whatever their slots.
 //
 // # Where to look next
 //

@@ -12,14 +12,14 @@ import (
 type (
 	Reply           = command.Reply
 	Optional[T any] = command.Optional[T]
-	// Future is the reply to come of a command in a Pipeline.
+	// Future is the reply to come of a command in a Pipeline or a Tx.
 	Future[T any] = command.Future[T]
 
 	// Error is how a command fails: outcome, cause and trail.
 	Error = command.Error
 	// PartsError is how a command fails that was split over slots or nodes.
 	PartsError = command.PartsError
-	// PipelineError is how Exec of a Pipeline fails.
+	// PipelineError is how Exec of a Pipeline or a Tx fails.
 	PipelineError = command.PipelineError
 	// ServerError is an error reply in the server's own words.
 	ServerError = command.ServerError
@@ -41,7 +41,11 @@ var (
 	Nil               = command.Nil
 	ErrNotExecuted    = command.ErrNotExecuted
 	ErrUnknownOutcome = command.ErrUnknownOutcome
+	ErrTxAborted      = command.ErrTxAborted
 	ErrClosed         = command.ErrClosed
+	// ErrUnknownNode is the cause of an error on a view whose ToNode names no node of the topology. Nothing was sent. The
+	// topology is asked for anew meanwhile, in case the node has just joined.
+	ErrUnknownNode = errors.New("keyslot: no such node in the topology")
 )
 
 var (
@@ -50,6 +54,8 @@ var (
 	errRetired    = errors.New("the node has left the cluster")
 	errGivenUp    = errors.New("given up by its caller")
 	errFenced     = errors.New("the node stopped answering and has lost its slots")
+	errCovered    = errors.New("other parts cover the slots of this one")
+	errScattered  = errors.New("the node has lost its slots to several new ones: run the command again")
 	errNilContext = errors.New("the context is nil")
 )
 
@@ -67,13 +73,13 @@ func phaseOf(err error, sent bool) string {
 		wait    *waitError
 	)
 	switch {
-	case errors.Is(err, errNoOwner), errors.Is(err, errRetired), errors.Is(err, errResigned):
+	case errors.Is(err, errNoOwner), errors.Is(err, errNoReplica), errors.Is(err, errRetired), errors.Is(err, errResigned), errors.Is(err, errScattered):
 		return ""
 	case errors.As(err, &resolve):
 		return "resolve"
 	case errors.As(err, &dial):
 		return string(dial.Phase)
-	case errors.As(err, &wait):
+	case errors.As(err, &wait), errors.Is(err, errSlowReplica):
 		return string(wire.PhaseDial)
 	case sent:
 		return "read"

@@ -1,4 +1,17 @@
 package keyslot
 
+import "github.com/keyslot-go/keyslot/internal/spec"
+
 // SlotOfBytes is slotOf for the external tests.
 func SlotOfBytes(key []byte) uint16 { return slotOf(key) }
+
+// Joined joins the replies of several nodes by a response policy.
+func Joined(policy spec.ResponsePolicy, replies ...string) (string, error) {
+	s := new(split)
+	for _, reply := range replies {
+		s.parts = append(s.parts, part{call: &call{}})
+		s.parts[len(s.parts)-1].Frame = []byte(reply)
+	}
+	frame, err := s.joined(nil, policy)
+	return string(frame), err
+}

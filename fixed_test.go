@@ -45,6 +45,16 @@ func startFixedCluster(t testing.TB, nodes int) *fixedCluster {
 	return c
 }
 
+// startFixedShard starts a primary and a replica, which serve all slots.
+func startFixedShard(t testing.TB) *fixedCluster {
+	c := startFixedCluster(t, 2)
+	c.slots = []byte("*1\r\n*4\r\n:0\r\n:16383\r\n")
+	for i, l := range c.listeners {
+		c.slots = fmt.Appendf(c.slots, "*3\r\n$9\r\n127.0.0.1\r\n:%d\r\n$3\r\nid%d\r\n", l.Addr().(*net.TCPAddr).Port, i)
+	}
+	return c
+}
+
 func (c *fixedCluster) addr() string { return c.listeners[0].Addr().String() }
 
 func (c *fixedCluster) close() {
@@ -114,6 +124,8 @@ func (c *fixedCluster) answer(out, request []byte, node int) []byte {
 			out = append(out, fixedValue...)
 		}
 		return out
+	case "ROLE":
+		return append(out, fakenode.Connected...)
 	case "HELLO":
 		return append(out, fakenode.Hello...)
 	case "CLUSTER":

@@ -18,17 +18,19 @@ type flight struct {
 	calls    []*call // what is sent: commands that run as one, and the parts of the others
 	splits   []*call // commands that run as several
 	requests resp.Requests
-	slabs    []*slab // where the calls are
-	lent     int     // how many of them are in use
-	queued   int     // how many of those, the first ones, are the commands of a pipeline
-	ordered  bool    // a call that was overtaken is not sent again
+	slabs    []*slab  // where the calls are
+	lent     int      // how many of them are in use
+	queued   int      // how many of those, the first ones, are the commands of a pipeline
+	ordered  bool     // a call that was overtaken is not sent again
+	wait     *waiting // for replicas, behind the calls; nil: not at all
 
 	// of the attempt under way
-	groups []group
-	byLane map[*lane]int // index into groups
-	of     []int         // by call: index into groups, -1 where it cannot be sent
-	wires  []*wire.Call  // by group, in their order within it
-	waiter wire.Waiter
+	groups  []group
+	byLane  map[*lane]int         // index into groups
+	readers map[shardReader]*node // chosen for the reads that a policy spreads
+	of      []int                 // by call: index into groups, -1 where it cannot be sent
+	wires   []*wire.Call          // by group, in their order within it
+	waiter  wire.Waiter
 }
 
 // slab is memory for the calls of flights and the replies to them. They are next to each other, and one object to
@@ -96,11 +98,12 @@ func (f *flight) release() {
 		}
 		f.lent -= slabSize
 	}
-	f.lent, f.queued, f.ordered = 0, 0, false
+	f.lent, f.queued, f.ordered, f.wait = 0, 0, false, nil
 	f.requests.Reset(keepRequests)
 	f.calls, f.slabs, f.groups = emptied(f.calls), emptied(f.slabs), emptied(f.groups)
 	f.of, f.wires, f.splits = emptied(f.of), emptied(f.wires), emptied(f.splits)
 	clear(f.byLane)
+	clear(f.readers)
 	f.core.flights.Put(f)
 }
 
@@ -141,14 +144,15 @@ func (f *flight) send(ctx context.Context, until time.Time, calls []*call) {
 func (f *flight) arrange(until time.Time, calls []*call) (refused int) {
 	f.groups, f.of = f.groups[:0], f.of[:0]
 	clear(f.byLane)
+	clear(f.readers)
 	for _, call := range calls {
-		if err := f.core.aim(call, until); err != nil {
+		if err := f.core.aim(call, until, f); err != nil {
 			unsent(&call.wire, err)
 			refused++
 			f.of = append(f.of, -1)
 			continue
 		}
-		g := f.group(call.node.lane(call.slot))
+		g := f.group(call.lane())
 		f.groups[g].to++
 		if call.large { // and all that go with it, to keep their order
 			f.groups[g].track = &f.groups[g].track.lane.large

@@ -3,6 +3,7 @@ package keyslot
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -23,7 +24,10 @@ const (
 // lane is what its share of a node's slots goes through. A slot keeps its lane, so that commands on one key keep their
 // order; see large.go for what leaves the small track.
 type lane struct {
-	node  *node // immutable
+	// immutable
+	node    *node
+	reading bool // its connections are READONLY, for reads from a replica
+
 	small track // what is not known to be large
 	large track // no connection until something is
 
@@ -51,9 +55,8 @@ func (n *node) lane(slot int) *lane {
 	return &n.lanes[max(slot, 0)%len(n.lanes)]
 }
 
-// track returns what serves requests on slot.
-func (n *node) track(slot int, large bool) *track {
-	l := n.lane(slot)
+// track returns what serves requests of one size.
+func (l *lane) track(large bool) *track {
 	if large {
 		return &l.large
 	}
@@ -75,8 +78,15 @@ func (t *track) send(ctx context.Context, until time.Time, w *wire.Waiter, calls
 		if err == nil || conn.Err() == nil {
 			return err
 		}
-		// The connection was dead or draining before anything was sent on it: a new one is as good, once.
+		// The connection was dead or draining before anything was sent on it: a new one is as good, once. For a read another
+		// node is better.
 		t.lane.drop(conn)
+		if t.lane.reading && !errors.Is(err, wire.ErrProbeFailed) {
+			err = fmt.Errorf("%w: %w", errEndedIdle, err)
+		}
+		if t.lane.reading {
+			return err
+		}
 	}
 	return err
 }
@@ -96,8 +106,8 @@ func (t *track) live() *wire.Conn {
 func (t *track) open(ctx context.Context, until time.Time) (*wire.Conn, error) {
 	dialing, err := t.startDial()
 	if dialing != nil {
-		if err := waitFor(ctx, until, dialing); err != nil {
-			return nil, &waitError{err}
+		if err := t.lane.await(ctx, until, dialing); err != nil {
+			return nil, err
 		}
 	}
 	for _, from := range [...]*track{t, t.other()} {
@@ -148,8 +158,8 @@ func (t *track) startDial() (<-chan struct{}, error) {
 func (t *track) dial(done chan struct{}) {
 	l := t.lane
 	defer l.node.pool.work.Done()
-	conn, err := l.node.pool.dial(l.node.pool.ctx, l.node, false)
-	l.node.redial.ended(err, time.Now())
+	conn, err := l.connect()
+	l.node.redial.ended(exceptUnfit(err), time.Now())
 	l.mu.Lock()
 	surplus := err == nil && (l.retired || !t.conn.CompareAndSwap(nil, conn))
 	if t.dialing == done { // otherwise nobody waits any more
@@ -211,6 +221,9 @@ func (l *lane) forget(conn *wire.Conn) bool {
 // drop forgets a connection that takes no more calls.
 func (l *lane) drop(conn *wire.Conn) {
 	if l.forget(conn) {
+		if l.reading {
+			l.node.reading.distrust()
+		}
 		l.node.lost(conn)
 	}
 }

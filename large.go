@@ -27,6 +27,7 @@ func (c *core) foundLarge(n *node, conn *wire.Conn, request []byte) {
 	c.larges.add(request)
 	for i := range n.lanes {
 		n.lanes[i].makeWay(conn)
+		n.reading.lanes[i].makeWay(conn)
 	}
 }
 

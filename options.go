@@ -1,12 +1,15 @@
 package keyslot
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"fmt"
 	"log/slog"
 	"net"
 	"net/netip"
+	"os"
+	"strings"
 	"time"
 )
 
@@ -65,6 +68,17 @@ type Options struct {
 	// 60 s by default; negative: never by age.
 	RefreshAfter time.Duration
 
+	// ReadFrom says which nodes answer reads; Primary by default. Client.ReadFrom makes views with another policy.
+	ReadFrom ReadPolicy
+	// AZ is the availability zone that this process runs in, for AZAffinity, spelled as the servers spell theirs: "us-east-1a"
+	// on ElastiCache. By default it is what the environment variable KEYSLOT_AZ says. With a zone, each node is asked for its
+	// own once, on its first connection.
+	AZ string
+	// MaxLag, if not 0, is how old what a replica answers may be, at least 100 ms: a replica that is not known to have all
+	// that its primary had so long ago is not read from. Replicas in use and their primaries are asked (INFO) four times within
+	// that time, at most ten times a second each, and only while reads go on. Topology shows what came of it.
+	MaxLag time.Duration
+
 	// Lazy defers everything New does on the network to the first command, which then returns New's errors.
 	Lazy bool
 	// ClientName is what CLIENT LIST shows on the servers. It must not hold spaces.
@@ -115,13 +129,16 @@ const (
 	defaultRefreshAfter   = 60 * time.Second
 )
 
-// OptionError says which option of New cannot be used, and why. Nothing was resolved or dialled.
+// OptionError says which option of New or NewConsumer cannot be used, and why. Nothing was resolved or dialled.
 type OptionError struct {
-	Option string // name of the field
+	Option string // name of the field of Options; of another struct behind its name and a dot
 	Reason string
 }
 
 func (e *OptionError) Error() string {
+	if strings.Contains(e.Option, ".") {
+		return fmt.Sprintf("keyslot: %s: %s", e.Option, e.Reason)
+	}
 	return fmt.Sprintf("keyslot: Options.%s: %s", e.Option, e.Reason)
 }
 
@@ -194,6 +211,13 @@ func (o Options) withDefaults() (Options, error) {
 			return o, &OptionError{"ClientName", "must be printable ASCII without spaces"}
 		}
 	}
+	if o.ReadFrom > Any {
+		return o, &OptionError{"ReadFrom", fmt.Sprintf("%d is no ReadPolicy", o.ReadFrom)}
+	}
+	if o.MaxLag != 0 && o.MaxLag < minLagPoll {
+		return o, &OptionError{"MaxLag", fmt.Sprintf("%v is less than %v", o.MaxLag, minLagPoll)}
+	}
+	o.AZ = cmp.Or(o.AZ, os.Getenv(zoneVariable))
 	if o.Username != "" && o.Password == "" && o.Credentials == nil {
 		return o, &OptionError{"Username", "needs Password or Credentials"}
 	}

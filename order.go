@@ -28,7 +28,7 @@ func (o *overtaking) judged(this *call, goesOn bool) {
 		o.refused[this.slot] = append(o.refused[this.slot], this)
 	case o.refused != nil && this.ran():
 		for _, earlier := range o.refused[this.slot] {
-			if earlier.sharesKey(this) && !(earlier.onlyReads() && this.onlyReads()) {
+			if earlier.sharesKey(this) && (!earlier.onlyReads() || !this.onlyReads()) {
 				earlier.Reordered, o.found = true, true
 			}
 		}

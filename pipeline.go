@@ -35,20 +35,17 @@ func (c *Client) Pipeline() *Pipeline {
 
 // Ordered makes the pipeline, for good, keep the order of its commands for each key at the cost of some that do not run: one that
 // was refused for the moment, while a later one with a key of it ran, is not sent again but fails as not executed. It returns the
-// pipeline.
+// pipeline. Its reads go to primaries, whatever the client's ReadPolicy: they have to see what it wrote.
 func (p *Pipeline) Ordered() *Pipeline {
 	p.ordered = true
+	t := *p.batch.terms
+	t.reads = Primary
+	p.batch.terms = &t
 	return p
 }
 
 // Do queues any command, as Client.Do runs it. An argument that cannot be sent is the future's error.
-func (p *Pipeline) Do(args ...any) *Future[Reply] {
-	call := p.batch.Begin()
-	if index, reason := encode(&call.Request, args); reason != "" {
-		call.Refuse(index, reason)
-	}
-	return command.QueueReply(&p.queued, call)
-}
+func (p *Pipeline) Do(args ...any) *Future[Reply] { return p.batch.do(&p.queued, args) }
 
 // Exec runs the commands queued since the last Exec and returns when each has its outcome, or soon after ctx is done; a
 // ctx without a deadline is bounded by Options.CommandTimeout. It returns nil unless a command failed, else a
@@ -85,6 +82,14 @@ func (b *batch) Begin() *command.Call {
 	return &call.Call
 }
 
+func (b *batch) do(q *queued, args []any) *Future[Reply] {
+	call := b.Begin()
+	if index, reason := encode(&call.Request, args); reason != "" {
+		call.Refuse(index, reason)
+	}
+	return command.QueueReply(q, call)
+}
+
 // exec brings every command queued to its outcome.
 func (f *flight) exec(ctx context.Context, t *terms) {
 	_, until, err := t.enter(ctx)
@@ -98,6 +103,7 @@ func (f *flight) exec(ctx context.Context, t *terms) {
 	defer f.core.running.leave()
 	for i := range f.queued {
 		call := f.at(i)
+		call.terms = t // a pipeline may become an ordered one after it was queued
 		call.err = f.add(call)
 	}
 	if len(f.calls) > 0 {
@@ -130,17 +136,21 @@ func (f *flight) add(call *call) error {
 	return nil
 }
 
-// settle gives the futures their outcomes, and returns the failures among them.
+// settle gives the futures their outcomes, and returns the failures among them as one error.
 func (f *flight) settle(q *queued) error {
-	var failed []command.Part
+	if failed := f.settleEach(q); failed != nil {
+		return command.NewPipelineError(f.queued, failed)
+	}
+	return nil
+}
+
+// settleEach gives the futures their outcomes, and returns the failures among them.
+func (f *flight) settleEach(q *queued) (failed []command.Part) {
 	for i := range f.queued {
 		call := f.at(i)
 		if err := command.Settle(q, &call.Call, call.err); err != nil {
 			failed = append(failed, command.Part{Index: i, Node: nodeOf(err), Err: err})
 		}
 	}
-	if failed == nil {
-		return nil
-	}
-	return command.NewPipelineError(f.queued, failed)
+	return failed
 }

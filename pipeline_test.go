@@ -142,7 +142,7 @@ func TestErrorsInTheMiddleOfAPipelineAreThoseCommandsAlone(t *testing.T) {
 	require.NotEmpty(t, failed.Parts()[0].Node)
 	require.NotErrorIs(t, err, keyslot.ErrNotExecuted, "two commands ran")
 	require.NotErrorIs(t, err, keyslot.ErrUnknownOutcome)
-	require.ErrorContains(t, err, "8 of 10 commands of the pipeline failed, the first, at index 1: INCR")
+	require.ErrorContains(t, err, "8 of 10 queued commands failed, the first, at index 1: INCR")
 }
 
 func TestAPipelineThatCannotBeginExecutesNothing(t *testing.T) {

@@ -20,12 +20,13 @@ const (
 // pool holds the nodes a client is connected to. A node leaves by being drained, never cut.
 type pool struct {
 	// immutable
-	dial   func(ctx context.Context, n *node, blocking bool) (*wire.Conn, error)
-	lanes  int
-	ctx    context.Context // of dials: they belong to the client, not to the caller that caused them
-	cancel context.CancelFunc
-	work   sync.WaitGroup // dials in progress
-	conns  sync.WaitGroup // open connections
+	dial       func(ctx context.Context, n *node, blocking bool) (*wire.Conn, error)
+	dialReader func(ctx context.Context, n *node) (*wire.Conn, error)
+	lanes      int
+	ctx        context.Context // of dials: they belong to the client, not to the caller that caused them
+	cancel     context.CancelFunc
+	work       sync.WaitGroup // dials in progress
+	conns      sync.WaitGroup // open connections
 
 	// guarded by mu
 	mu     sync.Mutex
@@ -44,6 +45,8 @@ type node struct {
 	lastUsed  time.Time            // guarded by pool.mu: when a redirect last named it; zero for a node of the map
 	lostSlots atomic.Bool          // it led a shard once, and does no longer
 	dedicated dedicated
+	reading   reading
+	saidZone  atomic.Pointer[string] // its availability zone by its own words; nil: not asked
 	redial    dialPace
 	resends   limiter
 }
@@ -82,6 +85,7 @@ func (p *pool) nodeAt(info Node) *node {
 		n.lanes[i].init(n, p.closed)
 	}
 	n.dedicated.init(p.closed)
+	n.reading.init(n, p.closed)
 	p.nodes[addr] = n
 	return n
 }
@@ -140,6 +144,11 @@ func (n *node) retire() { n.each((*wire.Conn).Drain, true) }
 func (n *node) each(do func(*wire.Conn), retire bool) {
 	for i := range n.lanes {
 		for _, conn := range n.lanes[i].conns(retire) {
+			do(conn)
+		}
+	}
+	for i := range n.reading.lanes {
+		for _, conn := range n.reading.lanes[i].conns(retire) {
 			do(conn)
 		}
 	}

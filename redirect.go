@@ -1,6 +1,7 @@
 package keyslot
 
 import (
+	"cmp"
 	"errors"
 	"strconv"
 	"strings"
@@ -11,6 +12,7 @@ import (
 // attempt is how one send of one command failed, and what has to be known of the command to judge it.
 type attempt struct {
 	slot       int    // the slot we routed by, or -1
+	pinned     bool   // it may go to one node only
 	repeatable bool   // running it twice is as good as once
 	script     bool   // EVAL, FCALL ...: an error reply may be the script's own text, and may follow partial effects
 	refusal    string // the server's error reply
@@ -22,11 +24,12 @@ type attempt struct {
 type action uint8
 
 const (
-	finish   action = iota // tell the caller
-	follow                 // send it to verdict.target, at once
-	again                  // send it to the node that the map names, after a pause
-	askAgain               // send it to the same node as before, ASKING if it was an ASK, after a pause
-	redial                 // send it to the same node on a new connection, once
+	finish    action = iota // tell the caller
+	follow                  // send it to verdict.target, at once
+	again                   // send it to the node that the map names, after a pause
+	askAgain                // send it to the same node as before, ASKING if it was an ASK, after a pause
+	redial                  // send it to the same node on a new connection, once
+	elsewhere               // a replica did not answer it: send it to another node of the shard
 )
 
 // pause is how long the loop waits before a command is sent again.
@@ -46,6 +49,7 @@ type verdict struct {
 	executed Outcome
 	refresh  bool // the map may be out of date
 	ask      bool // follow: the redirect is ASK, for this once
+	moved    bool // elsewhere: the replica said MOVED
 	target   target
 }
 
@@ -55,6 +59,25 @@ type target struct {
 	slot uint16
 	host string
 	port int
+}
+
+// node is the node that a redirect from another one names.
+func (t target) node(from Node) Node {
+	return Node{Host: cmp.Or(t.host, from.Host), Port: cmp.Or(t.port, from.Port)}
+}
+
+// ofReplica is what a verdict on a read means where a replica gave it: whatever the replica would not or could not do, its
+// primary may, at once. Only the word of a migration, and what the caller has to hear, is good from any node.
+func (v verdict) ofReplica() verdict {
+	if v.action == finish || v.action == follow && v.ask {
+		return v
+	}
+	v.moved = v.action == follow
+	v.action = elsewhere
+	if v.pause != tryAgainWait {
+		v.pause = noPause
+	}
+	return v
 }
 
 // classify decides what an attempt means. It is pure: the same attempt always gets the same verdict.
@@ -88,7 +111,7 @@ func classifyLost(a attempt) verdict {
 	}
 	var dial *wire.DialError
 	switch {
-	case errors.As(a.err, &dial), errors.Is(a.err, errNoOwner):
+	case errors.As(a.err, &dial), errors.Is(a.err, errNoOwner), errors.Is(a.err, errNoReplica):
 		v.pause = clusterWait
 	case isPatience(a.err):
 		v.action, v.refresh = finish, false
@@ -106,7 +129,7 @@ func classifyRedirect(a attempt, code, text string) verdict {
 	switch {
 	case !ok, int(to.slot) != a.slot && a.script:
 		return tellUnknown
-	case int(to.slot) != a.slot:
+	case int(to.slot) != a.slot, a.pinned:
 		return tellCaller
 	case to.host == "?": // the server does not know the name its peer wants to be called by
 		return waitForCluster

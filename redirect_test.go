@@ -306,3 +306,33 @@ func TestPhaseNamesTheStepThatFailed(t *testing.T) {
 	require.Equal(t, "write", phaseOf(syscall.ECONNRESET, false))
 	require.Equal(t, "read", phaseOf(syscall.ECONNRESET, true))
 }
+
+// What a replica refuses its primary may answer; only what the caller has to hear, and ASK, is final.
+func TestVerdictsOfReplicas(t *testing.T) {
+	for reply, want := range map[string]action{
+		"MOVED 7 10.0.0.1:6379": elsewhere,
+		"ASK 7 10.0.0.1:6379":   follow,
+		"TRYAGAIN Multiple keys request during rehashing of slot": elsewhere,
+		"CLUSTERDOWN The cluster is down":                         elsewhere,
+		"LOADING Redis is loading the dataset in memory":          elsewhere,
+		"MASTERDOWN Link with MASTER is down":                     elsewhere,
+		"BUSY Redis is busy running a script":                     elsewhere,
+		"NOAUTH Authentication required.":                         elsewhere,
+		"WRONGTYPE Operation against a key":                       finish,
+		"NOPERM User has no permissions":                          finish,
+	} {
+		v := classify(attempt{slot: 7, refusal: reply, repeatable: true}).ofReplica()
+		require.Equal(t, want, v.action, reply)
+		if want == elsewhere {
+			require.Equal(t, v.pause != noPause, reply[:8] == "TRYAGAIN", reply)
+			require.Equal(t, v.moved, reply[:5] == "MOVED", reply)
+		}
+	}
+	for _, sent := range []bool{true, false} {
+		v := classify(attempt{err: errSilentReplica, sent: sent, repeatable: true}).ofReplica()
+		require.Equal(t, elsewhere, v.action)
+		require.Equal(t, noPause, v.pause)
+	}
+	v := classify(attempt{err: context.Canceled, sent: true, repeatable: true}).ofReplica()
+	require.Equal(t, finish, v.action, "its caller has gone")
+}

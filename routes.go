@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/keyslot-go/keyslot/command"
 	"github.com/keyslot-go/keyslot/internal/wire"
 )
 
@@ -37,15 +38,26 @@ func (r *routes) primaries() []*node {
 	return out
 }
 
-// anyPrimary returns some primary; nil if none is known.
-func (r *routes) anyPrimary() *node {
+// anyPrimary returns some primary that is none of those; nil if none is known.
+func (r *routes) anyPrimary(but ...*node) *node {
 	first := rand.IntN(max(1, len(r.shards)))
 	for i := range r.shards {
-		if s := r.shards[(first+i)%len(r.shards)]; s.primary >= 0 {
+		s := r.shards[(first+i)%len(r.shards)]
+		if s.primary >= 0 && !slices.Contains(but, r.nodes[s.primary]) {
 			return r.nodes[s.primary]
 		}
 	}
 	return nil
+}
+
+// firstSlot returns the first slot that a shard owns, or NoSlot.
+func (r *routes) firstSlot(shard int) int {
+	for slot, owner := range r.owner.all {
+		if int(owner) == shard {
+			return int(slot)
+		}
+	}
+	return command.NoSlot
 }
 
 // outdated reports whether routes with other owners have been installed.
@@ -85,6 +97,8 @@ func (c *core) settleOn(views []*view, asked int, unreachable bool) (installed, 
 	for _, n := range r.primaries() {
 		n.lostSlots.Store(false)
 	}
+	r.countMaps()
+	c.reviewReplicas(old, r)
 	c.routes.Store(r)
 	c.fresh.Store(int64(time.Since(c.born) + c.opts.RefreshAfter))
 	var fenced []*wire.Conn
@@ -123,6 +137,7 @@ func (c *core) movedTo(slot uint16, target Node) *node {
 	}
 	to := r.primary(slot)
 	to.lostSlots.Store(false)
+	c.reviewReplicas(old, r)
 	c.routes.Store(r)
 	var fenced []*wire.Conn
 	if failover { // whoever is woken finds the new map

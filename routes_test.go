@@ -27,7 +27,7 @@ func BenchmarkRoute(b *testing.B) {
 				if call.check() != nil {
 					b.Fatal("refused")
 				}
-				if _, err := call.plan(); err != nil || core.route(call) != nil {
+				if _, err := call.plan(); err != nil || core.route(call, nil) != nil {
 					b.Fatal("not routed")
 				}
 			}

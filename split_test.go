@@ -3,6 +3,7 @@ package keyslot_test
 import (
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"slices"
 	"sync"
@@ -63,6 +64,54 @@ func TestOfTwoPairsWithOneKeyTheLaterWins(t *testing.T) {
 	got, err := client.Get(t.Context(), "a")
 	require.NoError(t, err)
 	require.Equal(t, "3", got)
+}
+
+// oneServer does what one server with all the keys would, and says so as Reply.String does.
+type oneServer map[string]string
+
+func (s oneServer) do(name string, args []string) string {
+	if name == "MSET" {
+		for i := 0; i < len(args); i += 2 {
+			s[args[i]] = args[i+1]
+		}
+		return "OK"
+	}
+	values, found := []string{}, 0
+	for _, key := range args {
+		value, ok := s[key]
+		if ok {
+			found++
+		} else {
+			value = "(nil)"
+		}
+		values = append(values, value)
+		if name == "DEL" || name == "UNLINK" {
+			delete(s, key)
+		}
+	}
+	if name == "MGET" {
+		return fmt.Sprint(values)
+	}
+	return fmt.Sprint(found)
+}
+
+// Whatever keys a call names, of however many slots and however often: it says what one server would.
+func TestSplitCommandsSayWhatOneServerWould(t *testing.T) {
+	_, client := begin(t, keyslottest.Options{}, keyslot.Options{})
+	random, server := rand.New(rand.NewPCG(1, 2)), oneServer{}
+	for round := range 500 {
+		name := []string{"MSET", "MSET", "MGET", "EXISTS", "TOUCH", "DEL", "UNLINK"}[random.IntN(7)]
+		args := []string{}
+		for range 1 + random.IntN(9) {
+			args = append(args, fmt.Sprintf("{%d}%d", random.IntN(5), random.IntN(3)))
+			if name == "MSET" {
+				args = append(args, fmt.Sprint(round, ".", len(args)))
+			}
+		}
+		reply, err := client.Do(t.Context(), append([]any{name}, anys(args)...)...)
+		require.NoError(t, err)
+		require.Equal(t, server.do(name, args), reply.String(), "%s %v", name, args)
+	}
 }
 
 // Keys of many slots reach each node as one write, with one command for each slot.

@@ -19,7 +19,7 @@ type Node struct {
 	Port int
 	// Hostname and IP are what the node announces beside Host; empty when it announces none (servers older than 7.0).
 	Hostname, IP string
-	// AZ is the availability zone, where the server tells (Valkey 9.1).
+	// AZ is the availability zone, where the topology tells (Valkey 9.1), or else the node did (see Options.AZ).
 	AZ string
 }
 
@@ -64,6 +64,9 @@ type Shard struct {
 	// Primary is the zero Node while no usable address of it is known.
 	Primary  Node
 	Replicas []Node
+	// Lag says of each of Replicas how old what it answers may be; -1 while that is not known. It is measured under
+	// Options.MaxLag, for replicas that are read from.
+	Lag []time.Duration
 	// Slots in ascending order, adjacent ranges joined.
 	Slots []SlotRange
 }

@@ -12,6 +12,8 @@ type terms struct {
 	core       *core
 	timeout    time.Duration // as Options.CommandTimeout
 	idempotent bool          // commands may be sent again though they may have run
+	reads      ReadPolicy    // which nodes answer reads
+	to         Route         // where commands go; nil: where their keys and the command table say
 }
 
 // Begin lends a call to a typed command.
@@ -41,8 +43,9 @@ func (c *Client) Timeout(d time.Duration) *Client {
 }
 
 // Idempotent returns a view of the client whose commands are sent again when a connection ended before their reply came,
-// as reads always are: for writes that may run twice without harm, such as SET or SADD. It shares everything with the
-// client, costs one small allocation, and is made to be kept. It does not block.
+// as reads always are: for writes that may run twice without harm, such as SET or SADD. Blocking commands, which take
+// something each time, are none. It shares everything with the client, costs one small allocation, and is made to be kept.
+// It does not block.
 func (c *Client) Idempotent() *Client {
 	t := *c.terms
 	t.idempotent = true

@@ -16,6 +16,10 @@ var (
 	// ErrUnknownOutcome matches an error after which the command may have run, or may still run: it was sent whole and
 	// no reply came.
 	ErrUnknownOutcome = errors.New("keyslot: outcome unknown")
+	// ErrTxAborted is the cause when a transaction on watched keys did not run because one of them may have changed: another
+	// client wrote to it, it expired, or its slot moved, or the connection ended before EXEC was sent. Nothing has run; read
+	// again, and try again.
+	ErrTxAborted = errors.New("keyslot: transaction aborted")
 	// ErrClosed is the cause of every error after Close or Shutdown.
 	ErrClosed = errors.New("keyslot: client closed")
 )
@@ -128,8 +132,9 @@ type Part struct {
 	Err   error
 }
 
-// PartsError is how a command fails that was split over slots or nodes: MGET, MSET, DEL, EXISTS, UNLINK and TOUCH over
-// keys of several slots are not atomic, and the parts that are not listed have succeeded.
+// PartsError is how a command fails that was split over slots or ran on several nodes: MGET, MSET, DEL, EXISTS, UNLINK and
+// TOUCH over keys of several slots, DBSIZE, FLUSHALL and their like. They are not atomic, and the parts that are not listed
+// have succeeded.
 //
 // It is ErrNotExecuted only if no part ran, and ErrUnknownOutcome if the outcome of any part is unknown.
 type PartsError struct {
@@ -157,7 +162,8 @@ func (e *PartsError) Is(target error) bool { return e.parts.is(target, e.Total) 
 // As finds the first part's error that target can hold, so that errors.As reaches a ServerError in a part.
 func (e *PartsError) As(target any) bool { return e.parts.as(target) }
 
-// PipelineError is how Exec fails: some commands of the pipeline did, and their futures say how. The others have succeeded.
+// PipelineError is how Exec of a pipeline fails, or of a transaction that ran: some of the queued commands did, and their
+// futures say how. The others have succeeded.
 //
 // It is ErrNotExecuted only if no command ran, and ErrUnknownOutcome if the outcome of any is unknown.
 type PipelineError struct {
@@ -175,7 +181,7 @@ func NewPipelineError(total int, failed []Part) *PipelineError {
 func (e *PipelineError) Parts() []Part { return e.parts }
 
 func (e *PipelineError) Error() string {
-	return fmt.Sprintf("keyslot: %d of %d commands of the pipeline failed, the first, at index %d: %s",
+	return fmt.Sprintf("keyslot: %d of %d queued commands failed, the first, at index %d: %s",
 		e.Failed, e.Total, e.parts[0].Index, strings.TrimPrefix(e.parts[0].Err.Error(), "keyslot: "))
 }
 

@@ -1,8 +1,9 @@
 package command_test
 
 import (
-	"context"
 	"errors"
+	"os"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -30,7 +31,7 @@ func checkExchanges(t *testing.T, rows []question) {
 			for _, frame := range row.replies {
 				s := server(frame)
 				got, err := row.call(command.New(s))
-				require.Equal(t, row.sent, s.sent(), "%q", frame)
+				require.Equal(t, row.sent, s.sent, "%q", frame)
 				if want, ok := row.want.(error); ok {
 					require.ErrorIs(t, err, want, "%q", frame)
 				} else {
@@ -66,24 +67,41 @@ func distorted(frame string) (out []string) {
 	return out
 }
 
-// listener answers one call, and has heard what was asked.
-type listener struct {
-	frame string
-	call  *command.Call
-}
+func server(frame string) *scribe { return &scribe{frame: frame} }
 
-func server(frame string) *listener { return &listener{frame: frame} }
-
-func (l *listener) Begin() *command.Call {
-	l.call = new(command.Call)
-	*l.call = command.NewCall(func(context.Context) error { l.call.Frame = []byte(l.frame); return nil }, func() {})
-	return l.call
-}
-
-func (l *listener) sent() string {
-	words := make([]string, l.call.Request.Len())
-	for i := range words {
-		words[i] = string(l.call.Request.At(i))
+func TestNoMethodOfSortedSetsPlacesAndStreamsIsLeftOut(t *testing.T) {
+	var tests string
+	for _, name := range []string{"zset", "geo", "stream", "streaminfo"} {
+		text, err := os.ReadFile(name + "_test.go")
+		require.NoError(t, err)
+		tests += string(text)
 	}
-	return strings.Join(words, " ")
+	for _, name := range []string{"zset", "geo", "stream"} {
+		table, err := os.ReadFile("gen/" + name + ".txt")
+		require.NoError(t, err)
+		for _, m := range regexp.MustCompile(`(?m)^([A-Z]\w*)\(`).FindAllStringSubmatch(string(table), -1) {
+			require.True(t, strings.Contains(tests, "c."+m[1]+"(ctx"), "%s is not asked", m[1])
+		}
+	}
+}
+
+func TestRepliesWithTooFewOrTooManyElementsAreRefused(t *testing.T) {
+	scores := func(c command.Commands) (any, error) { return c.ZRangeWithScores(ctx, "z", command.ByIndex(0, 1)) }
+	matches := func(c command.Commands) (any, error) {
+		return c.GeoSearchWith(ctx, "g", command.FromMember("a"), command.ByRadius(1, command.Miles))
+	}
+	for _, row := range []struct {
+		call  read
+		frame string
+	}{
+		{scores, "*3\r\n$1\r\na\r\n$1\r\n1\r\n$1\r\nb\r\n"},
+		{scores, "*1\r\n*3\r\n$1\r\na\r\n,1\r\n*2\r\n$1\r\nb\r\n,2\r\n"},
+		{matches, "*1\r\n*3\r\n$1\r\na\r\n$1\r\n1\r\n:1\r\n"},
+		{matches, "*1\r\n*5\r\n$1\r\na\r\n$1\r\n1\r\n:1\r\n" + palermo3 + ":1\r\n"},
+		{func(c command.Commands) (any, error) { return c.XRange(ctx, "s", "-", "+") }, "*1\r\n*2\r\n$3\r\n1-1\r\n*3\r\n$1\r\nf\r\n$1\r\nv\r\n$1\r\nf\r\n"},
+		{func(c command.Commands) (any, error) { return c.XPending(ctx, "s", "g") }, "*4\r\n:1\r\n$3\r\n1-1\r\n$3\r\n1-1\r\n*1\r\n*1\r\n$1\r\nc\r\n"},
+	} {
+		_, err := row.call(command.New(server(row.frame)))
+		require.ErrorAs(t, err, new(*command.TypeError), "%q", row.frame)
+	}
 }

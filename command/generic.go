@@ -10,19 +10,19 @@ import (
 // NoTTL is what TTL, PTTL, HTTL and HPTTL return for what lives for ever.
 const NoTTL time.Duration = -1
 
-// What the commands that read a time to live answer in its place; any other number is one.
+// What servers answer in place of a time to live.
 const (
 	noSuchThing = -2
 	noTTL       = -1
 )
 
-func leftInSeconds(c *Call, _ *packer) (time.Duration, error) { return leftOf(c, time.Second) }
+func leftInSeconds(c *Call, _ *packer) (time.Duration, error) { return ofKey(c, secondsLeft) }
 
-func leftInMillis(c *Call, _ *packer) (time.Duration, error) { return leftOf(c, time.Millisecond) }
+func leftInMillis(c *Call, _ *packer) (time.Duration, error) { return ofKey(c, millisLeft) }
 
-func endInSeconds(c *Call, _ *packer) (time.Time, error) { return endOf(c, secondsSinceEpoch) }
+func endInSeconds(c *Call, _ *packer) (time.Time, error) { return ofKey(c, endSeconds) }
 
-func endInMillis(c *Call, _ *packer) (time.Time, error) { return endOf(c, time.UnixMilli) }
+func endInMillis(c *Call, _ *packer) (time.Time, error) { return ofKey(c, endMillis) }
 
 // wholeSeconds reads how long something took, in seconds.
 func wholeSeconds(c *Call, _ *packer) (time.Duration, error) {
@@ -30,16 +30,32 @@ func wholeSeconds(c *Call, _ *packer) (time.Duration, error) {
 	return times(n, time.Second), err
 }
 
-func leftOf(c *Call, unit time.Duration) (time.Duration, error) {
+// ofKey reads a number that a key has, unless there is no such key.
+func ofKey[T any](c *Call, value func(n int64) T) (v T, err error) {
 	n, err := integer(c, nil)
-	if err == nil && n == noSuchThing {
-		err = Nil
+	switch {
+	case err != nil:
+		return v, err
+	case n == noSuchThing:
+		return v, Nil
 	}
-	if err != nil {
-		return 0, err
-	}
-	return left(n, unit), nil
+	return value(n), nil
 }
+
+// ofFields reads an array with a number for each field, unless there is no such field.
+func ofFields[T any](c *Call, value func(n int64) T) ([]Optional[T], error) {
+	return list(c, nil, "an array of integers", func(frame []byte, _ *packer) (Optional[T], bool) {
+		n, ok := resp.Int(frame)
+		if !ok || n == noSuchThing {
+			return Optional[T]{}, ok
+		}
+		return Optional[T]{Value: value(n), OK: true}, true
+	})
+}
+
+func secondsLeft(n int64) time.Duration { return left(n, time.Second) }
+
+func millisLeft(n int64) time.Duration { return left(n, time.Millisecond) }
 
 func left(n int64, unit time.Duration) time.Duration {
 	if n == noTTL {
@@ -47,26 +63,6 @@ func left(n int64, unit time.Duration) time.Duration {
 	}
 	return times(n, unit)
 }
-
-func endOf(c *Call, at func(int64) time.Time) (time.Time, error) {
-	n, err := integer(c, nil)
-	if err == nil && n == noSuchThing {
-		err = Nil
-	}
-	if err != nil {
-		return time.Time{}, err
-	}
-	return endAt(n, at), nil
-}
-
-func endAt(n int64, at func(int64) time.Time) time.Time {
-	if n == noTTL {
-		return time.Time{}
-	}
-	return at(n)
-}
-
-func secondsSinceEpoch(n int64) time.Time { return time.Unix(n, 0) }
 
 // times is n units. Servers keep a time to live of millions of years, a Duration holds 292 of them: it stops there.
 func times(n int64, unit time.Duration) time.Duration {
@@ -76,15 +72,18 @@ func times(n int64, unit time.Duration) time.Duration {
 	return time.Duration(n) * unit
 }
 
-// perField reads an array with a number for each field, in which noSuchThing stands for a field that is missing.
-func perField[T any](c *Call, value func(n int64) T) ([]Optional[T], error) {
-	return list(c, nil, "an array of integers", func(frame []byte, _ *packer) (Optional[T], bool) {
-		n, ok := resp.Int(frame)
-		if !ok || n == noSuchThing {
-			return Optional[T]{}, ok
-		}
-		return Optional[T]{Value: value(n), OK: true}, true
-	})
+func endSeconds(n int64) time.Time {
+	if n == noTTL {
+		return time.Time{}
+	}
+	return time.Unix(n, 0)
+}
+
+func endMillis(n int64) time.Time {
+	if n == noTTL {
+		return time.Time{}
+	}
+	return time.UnixMilli(n)
 }
 
 func (c *Call) sortGet(key string, patterns []string, opts []SortOption) *Call {

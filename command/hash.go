@@ -45,19 +45,19 @@ func fieldStates(c *Call, p *packer) ([]FieldState, error) {
 }
 
 func fieldsLeftInSeconds(c *Call, _ *packer) ([]Optional[time.Duration], error) {
-	return perField(c, func(n int64) time.Duration { return left(n, time.Second) })
+	return ofFields(c, secondsLeft)
 }
 
 func fieldsLeftInMillis(c *Call, _ *packer) ([]Optional[time.Duration], error) {
-	return perField(c, func(n int64) time.Duration { return left(n, time.Millisecond) })
+	return ofFields(c, millisLeft)
 }
 
 func fieldEndsInSeconds(c *Call, _ *packer) ([]Optional[time.Time], error) {
-	return perField(c, func(n int64) time.Time { return endAt(n, secondsSinceEpoch) })
+	return ofFields(c, endSeconds)
 }
 
 func fieldEndsInMillis(c *Call, _ *packer) ([]Optional[time.Time], error) {
-	return perField(c, func(n int64) time.Time { return endAt(n, time.UnixMilli) })
+	return ofFields(c, endMillis)
 }
 
 // fieldList reads fields with their values: [name, value, name, value] in RESP2, [[name, value], [name, value]] in RESP3.

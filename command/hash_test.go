@@ -70,8 +70,7 @@ func TestMethodsOfHashes(t *testing.T) {
 		{"HSetEx", func(c cs) (any, error) { return c.HSetEx(ctx, "k", ab[:1], command.ExAt(at)) }, "HSETEX k EXAT 5 FIELDS 1 a 1", true, ":1"},
 		{"HSetEx", func(c cs) (any, error) {
 			return c.HSetEx(ctx, "k", ab[:1], command.IfHashAbsent, command.EX(time.Minute))
-		},
-			"HSETEX k NX EX 60 FIELDS 1 a 1", true, ":1"},
+		}, "HSETEX k NX EX 60 FIELDS 1 a 1", true, ":1"},
 		{"HSetEx", func(c cs) (any, error) { return c.HSetEx(ctx, "k", ab[:1], command.IfHashPresent, command.PxAt(at)) },
 			"HSETEX k XX PXAT 5500 FIELDS 1 a 1", true, ":1"},
 		{"HSetNX", func(c cs) (any, error) { return c.HSetNX(ctx, "k", "a", "1") }, "HSETNX k a 1", false, ":0"},

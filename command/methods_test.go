@@ -80,7 +80,7 @@ func (x exchange) refusesOtherReplies(t *testing.T) {
 	}
 	odd := []string{"*0", "%0"}
 	if strings.ContainsRune("*~%", rune(x.replies[0])) {
-		odd = []string{":1", "$1 a", "#t", "*1 -ERR", "*2 -ERR -ERR", "*1 *1 *1 *0", "*1 %0"}
+		odd = []string{":1", "$1 a", "#t", "*1 -ERR", "*2 -ERR -ERR", "*1 *1 *1 *0", "*1 %0", "*1 *3 $1 a $1 b $1 c", "*3 $1 k *0 *0"}
 	}
 	for _, reply := range odd {
 		_, err := x.call(command.New(&scribe{frame: frameOf(reply)}))

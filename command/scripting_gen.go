@@ -313,7 +313,7 @@ func (c *Call) functionRestore(dump []byte, opts []FunctionRestoreOption) *Call 
 
 // FunctionStats returns which function runs on a node, and the engines that it has.
 //
-// FUNCTION STATS (since 7.0.0): O(1), to every primary.
+// FUNCTION STATS (since 7.0.0): O(1), to the one node of a view (Client.On), and refused without.
 func (c Commands) FunctionStats(ctx context.Context) (Reply, error) {
 	return run(ctx, c.begin().functionStats(), reply)
 }

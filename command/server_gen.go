@@ -333,7 +333,7 @@ func (c *Call) flushDB(opts []FlushOption) *Call {
 
 // Info returns what a node says of itself in the sections named, or the default ones, as lines of "name:value".
 //
-// INFO (since 1.0.0): O(1), to every primary.
+// INFO (since 1.0.0): O(1), to the one node of a view (Client.On), and refused without.
 func (c Commands) Info(ctx context.Context, sections ...string) (string, error) {
 	return run(ctx, c.begin().info(sections), text)
 }
@@ -353,7 +353,7 @@ func (c *Call) info(sections []string) *Call {
 
 // LatencyHistory returns the spikes of an event on a node: its times and how long it took.
 //
-// LATENCY HISTORY (since 2.8.13): O(1), to every node.
+// LATENCY HISTORY (since 2.8.13): O(1), to the one node of a view (Client.On), and refused without.
 func (c Commands) LatencyHistory(ctx context.Context, event string) ([]LatencySpike, error) {
 	return run(ctx, c.begin().latencyHistory(event), latencySpikes)
 }
@@ -372,7 +372,7 @@ func (c *Call) latencyHistory(event string) *Call {
 
 // LatencyLatest returns the latest spike of each event of a node.
 //
-// LATENCY LATEST (since 2.8.13): O(1), to every node.
+// LATENCY LATEST (since 2.8.13): O(1), to the one node of a view (Client.On), and refused without.
 func (c Commands) LatencyLatest(ctx context.Context) ([]LatencyEvent, error) {
 	return run(ctx, c.begin().latencyLatest(), latencyEvents)
 }
@@ -429,7 +429,7 @@ func (c *Call) memoryPurge() *Call {
 
 // MemoryStats returns what a node says of its memory, by name.
 //
-// MEMORY STATS (since 4.0.0): O(1), to every primary.
+// MEMORY STATS (since 4.0.0): O(1), to the one node of a view (Client.On), and refused without.
 func (c Commands) MemoryStats(ctx context.Context) (Reply, error) {
 	return run(ctx, c.begin().memoryStats(), reply)
 }

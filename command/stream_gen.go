@@ -500,8 +500,8 @@ func (c *Call) xRevRange(key, end, start string, opts []XRangeOption) *Call {
 // XRead returns the entries that stand behind the given IDs, for those streams that have some, in their order; Nil when none has, or,
 // with Block, none comes in time. All keys must lie in one slot: give them a common hash tag.
 //
-// As an ID, "0" is all there is, and "$" what is added while the command waits. Nobody tells what was added between two such calls, nor
-// while one was sent again after a redirect: go on behind the last ID that you have seen.
+// As an ID, "0" is all there is, and "$" what is added while the command waits, also where it is sent again after a redirect. Nobody
+// tells what was added between two such calls: go on behind the last ID that you have seen.
 //
 // XREAD (since 5.0.0): O(n) for n entries returned, to the primary of the slot that all keys share, or a replica where ReadFrom says so.
 func (c Commands) XRead(ctx context.Context, streams []Stream, opts ...XReadOption) ([]StreamEntries, error) {

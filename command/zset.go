@@ -252,13 +252,12 @@ func scoredMembers(c *Call, p *packer) ([]Scored, error) {
 func scoredListOf(frame []byte, p *packer) ([]Scored, bool) {
 	elems, ok := resp.Open(frame)
 	nested := ok && resp.KindOf(elems.Rest()) == resp.Array
-	n := elems.Left()
-	if !nested {
-		ok = ok && n%2 == 0
-		n /= 2
-	}
 	if !ok {
 		return nil, false
+	}
+	n := elems.Left()
+	if !nested {
+		n /= 2
 	}
 	out := make([]Scored, 0, n)
 	for elems.Left() > 0 {

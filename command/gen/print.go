@@ -233,6 +233,8 @@ func destination(cmd *spec.Command, params []param) string {
 		return "split over the slots of the keys" + replica
 	case cmd.Name == "RANDOMKEY": // the one whose reply stands for all only if it is not null
 		return "to one primary after the other, by chance, until one has a key"
+	case cmd.Response == spec.ResponseSpecial && i < 0:
+		return "to the one node of a view (Client.On), and refused without"
 	case cmd.Request == spec.RequestAllShards && i < 0:
 		return "to every primary"
 	case cmd.Request == spec.RequestAllNodes && i < 0:

@@ -5,6 +5,7 @@ import (
 	"crypto/sha1" //nolint:gosec // node ids have its length
 	"fmt"
 	"net"
+	"slices"
 	"strconv"
 	"sync"
 	"syscall"
@@ -120,8 +121,23 @@ func (n *Net) answer(node *Node, r Request) string {
 		return string(resp.AppendBulk(nil, fmt.Sprintf("cluster_state:ok\r\ncluster_current_epoch:%d\r\n", n.epoch)))
 	case "CLUSTER SLOTS":
 		return n.slots()
+	case "ROLE":
+		return n.role(node)
 	}
 	return "-ERR unknown command\r\n"
+}
+
+// Connected is the reply to ROLE of a replica that has its primary's data.
+const Connected = "*5\r\n$5\r\nslave\r\n$8\r\n10.0.0.1\r\n:6379\r\n$9\r\nconnected\r\n:7\r\n"
+
+// role is the reply to ROLE: by the topology, in which nobody is behind. mu is held.
+func (n *Net) role(node *Node) string {
+	for _, s := range n.shards {
+		if slices.Contains(s.Nodes[1:], node.addr) {
+			return Connected
+		}
+	}
+	return "*3\r\n$6\r\nmaster\r\n:7\r\n*0\r\n"
 }
 
 // slots is the reply to CLUSTER SLOTS. mu is held.

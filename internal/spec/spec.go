@@ -96,6 +96,7 @@ const (
 	ResponseMin
 	ResponseMax
 	ResponseAnd
+	ResponseOr
 	ResponseSpecial // no rule; the command needs code of its own
 )
 

@@ -160,7 +160,7 @@ func TestWhatIsSplitBySlot(t *testing.T) {
 func TestPolicies(t *testing.T) {
 	for name, want := range map[string][2]any{
 		"GET":           {spec.RequestDefault, spec.ResponseDefault},
-		"PING":          {spec.RequestDefault, spec.ResponseDefault},
+		"PING":          {spec.RequestDefault, spec.ResponseAllSucceeded},
 		"DEL":           {spec.RequestMultiShard, spec.ResponseSum},
 		"MSET":          {spec.RequestMultiShard, spec.ResponseAllSucceeded},
 		"MGET":          {spec.RequestMultiShard, spec.ResponseDefault},

@@ -15,12 +15,14 @@ import (
 // dead.
 type Call struct {
 	// set by the caller before Send
-	Request  []byte    // one encoded command, copied by Send
+	Request  []byte    // one encoded command, or several that nothing may come between; copied by Send
+	Replies  int32     // how many replies a request of several commands gets; 0 where it is one
 	Asking   bool      // send ASKING in front, in the same write
+	Movable  bool      // GiveBack may return it unanswered
 	Deadline time.Time // when to give up on behalf of a caller whose context has no deadline; zero: never
 
 	// the outcome, read by the caller after Wait
-	Reply     []byte // one complete frame; the buffer is the call's own and is reused by the next Send
+	Reply     []byte // one complete frame, or Replies of them in a row; the buffer is the call's own and is reused by the next Send
 	Err       error  // why there is no reply
 	Sent      bool   // with Err: every byte of the request was accepted by Write, so the command may run
 	Abandoned bool   // with Err: the connection may still touch the call
@@ -33,7 +35,7 @@ type Call struct {
 
 	end  int64 // guarded by conn.mu: where the request ends in the stream
 	size int   // guarded by conn.mu: bytes the request takes in the stream, ASKING included
-	skip int   // guarded by conn.mu: replies (to ASKING) still to come before the call's own
+	skip int32 // guarded by conn.mu: replies (to ASKING, and all but the last of Replies) still to come before the last one
 }
 
 const (
@@ -48,6 +50,26 @@ func (c *Call) Via() *Conn { return c.conn }
 
 // claim makes the claimant the only one that may write the call's outcome.
 func (c *Call) claim() bool { return c.state.CompareAndSwap(pending, claimed) }
+
+// expect prepares the call for the replies to its request, and to ASKING in front of it.
+func (c *Call) expect() {
+	c.skip = 0
+	if c.Replies > 1 {
+		c.skip, c.Reply = c.Replies-1, c.Reply[:0]
+	}
+	if c.Asking {
+		c.skip++
+	}
+}
+
+// gather takes a reply before the last one, and drops that to ASKING: if it was refused, the command's own reply will say so.
+// conn.mu is held, so that nobody else settles the call meanwhile; what comes before the last reply is short.
+func (c *Call) gather(frame []byte) {
+	if c.skip < c.Replies {
+		c.Reply = append(c.Reply, frame...)
+	}
+	c.skip--
+}
 
 // finish hands a claimed call back to its caller. Nothing may touch the call after it.
 func (c *Call) finish() { c.waiter.done(1) }

@@ -130,10 +130,9 @@ var asking = resp.AppendBulk(resp.AppendArray(nil, 1), "ASKING")
 // enqueue appends one call's bytes to the stream. mu is held.
 func (c *Conn) enqueue(call *Call) {
 	before := len(c.fill)
-	call.skip = 0
+	call.expect()
 	if call.Asking {
 		c.fill = append(c.fill, asking...)
-		call.skip = 1
 	}
 	c.fill = append(c.fill, call.Request...)
 	call.size = len(c.fill) - before

@@ -28,7 +28,7 @@ type Options struct {
 	PeerTimeout time.Duration // silence, while replies are due, after which the peer is dead; 0: never
 	IdleProbe   time.Duration // idle time after which PING goes ahead of the next command; 0: never
 	NoPoll      bool          // readers wait for the system to wake them, and never look for themselves
-	Blocking    bool          // for blocking commands: silence proves nothing
+	Blocking    bool          // for blocking commands: silence is no reason to give the peer up
 	OnSilent    func()        // called for every 500 ms that the peer owes replies in silence; must not block
 	OnEnd       func()        // called once when the connection's last goroutine is about to end; must not block
 
@@ -41,6 +41,7 @@ type Server struct {
 	Proto   int    // RESP version in use: 3, or 2 where HELLO was refused
 	Mode    string // "cluster", "standalone" ..., empty under RESP2
 	Version string
+	AZ      string // its availability zone, where it tells (Valkey 9)
 }
 
 // Phase is the step at which a dial failed.
@@ -318,6 +319,8 @@ func serverOf(v resp.Value) Server {
 			s.Mode = value.Str
 		case "version":
 			s.Version = value.Str
+		case "availability_zone":
+			s.AZ = value.Str
 		}
 	}
 	return s

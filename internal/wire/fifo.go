@@ -27,6 +27,9 @@ func (q *fifo) pop() *Call {
 	return c
 }
 
+// replace puts another call in the place of the i-th oldest.
+func (q *fifo) replace(i int, c *Call) { q.ring[(q.head+i)&(len(q.ring)-1)] = c }
+
 // remove takes out the i-th oldest call.
 func (q *fifo) remove(i int) {
 	mask := len(q.ring) - 1

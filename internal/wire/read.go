@@ -115,8 +115,8 @@ func (c *Conn) deliver(buf []byte) error {
 			surplus = true
 			break
 		}
-		if call.skip > 0 { // the reply to ASKING; if it was refused, the command's own reply will say so
-			call.skip--
+		if call.skip > 0 {
+			call.gather(frame)
 			c.batch = append(c.batch, nil)
 			continue
 		}
@@ -137,7 +137,11 @@ func (c *Conn) deliver(buf []byte) error {
 	for i, call := range c.batch {
 		end := c.frames[i]
 		if call != nil && call.claim() {
-			call.Reply = c.replyFrom(buf, start, end, call.Reply)
+			if call.Replies > 1 {
+				call.Reply = append(call.Reply, buf[start:end]...)
+			} else {
+				call.Reply = c.replyFrom(buf, start, end, call.Reply)
+			}
 			call.finish()
 		}
 		start = end

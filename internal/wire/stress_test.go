@@ -117,6 +117,7 @@ func caller(t *testing.T, l *lane, id, rounds int, told *outcomes) {
 			if rand.IntN(50) == 0 {
 				calls[i].Request = request("GET", keys[i], large)
 			}
+			calls[i].Movable = !waits && rand.IntN(2) == 0
 			calls[i].Deadline = time.Time{}
 			if !waits && rand.IntN(10) == 0 {
 				calls[i].Deadline = time.Now()
@@ -134,6 +135,9 @@ func caller(t *testing.T, l *lane, id, rounds int, told *outcomes) {
 			for _, call := range calls {
 				call.Err, call.Sent = err, false
 			}
+		}
+		if !waits && rand.IntN(20) == 0 {
+			conn.GiveBack(errMoved) // others' calls, too: they are used again at once
 		}
 		waiter.Wait(ctx, calls)
 		stop()

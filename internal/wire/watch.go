@@ -51,6 +51,16 @@ func (c *Conn) lookIfIdle() {
 	}
 }
 
+// Nudge asks the peer of a connection that has had nothing to do for so long whether it is still there. It does not wait:
+// OnSilent is called if no answer comes, and the connection given up.
+func (c *Conn) Nudge(idle time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.refusal() == nil && c.queue.len() == 0 && c.idle.lasted(time.Now()) >= idle {
+		c.probe()
+	}
+}
+
 func (c *Conn) probe() {
 	c.idle.probing = true
 	c.enqueueQuiet(&c.idle.ping, ping)
@@ -140,8 +150,7 @@ func (c *Conn) look() {
 	head, bytes := c.progress()
 	silent := c.watch.observe(now, head, bytes)
 	expired, nearest := c.expire(now)
-	// Silence is what a blocking command is for.
-	suspect := silent >= suspectAfter && now.Sub(c.watch.told) >= suspectAfter && !c.opts.Blocking
+	suspect := silent >= suspectAfter && now.Sub(c.watch.told) >= suspectAfter
 	if suspect {
 		c.watch.told = now
 	}
@@ -158,10 +167,11 @@ func (c *Conn) look() {
 			c.poke() // it is the caller that reads
 		}
 	}
-	switch {
-	case probing && silent >= probeTimeout:
+	if probing && silent >= probeTimeout {
 		c.fail(ErrProbeFailed)
-	case c.opts.PeerTimeout > 0 && silent >= c.opts.PeerTimeout && !c.opts.Blocking:
+	}
+	switch {
+	case c.opts.PeerTimeout > 0 && silent >= c.opts.PeerTimeout && !c.opts.Blocking: // for a blocking command it is no silence
 		c.fail(ErrPeerSilent)
 	case suspect && c.opts.OnSilent != nil:
 		c.opts.OnSilent()

@@ -237,12 +237,13 @@ func TestBlockingCommandsMayTakeForEver(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		node, opts := newNode(t)
 		node.On("BLPOP", fakenode.Reaction{Delay: time.Hour, Send: "_\r\n"})
-		opts.Blocking = true
-		opts.OnSilent = func() { t.Error("silence is what it is for") }
+		var told atomic.Int32
+		opts.Blocking, opts.OnSilent = true, func() { told.Add(1) }
 		conn := connect(t, opts)
 		reply, err := try(t.Context(), conn, "BLPOP", "k", "0")
 		require.NoError(t, err)
 		require.Equal(t, "_\r\n", reply)
+		require.InDelta(t, 2*3600, told.Load(), 1, "the node may be looked after meanwhile")
 	})
 }
 
@@ -350,5 +351,28 @@ func TestUnusedConnectionHasNoTimer(t *testing.T) {
 		require.NoError(t, err)
 		time.Sleep(24 * time.Hour)
 		require.NoError(t, conn.Err())
+	})
+}
+
+func TestAnIdleConnectionIsNudged(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		node, opts := newNode(t)
+		var suspected atomic.Int32
+		opts.OnSilent = func() { suspected.Add(1) }
+		conn := connect(t, opts)
+		conn.Nudge(time.Second)
+		time.Sleep(time.Second)
+		conn.Nudge(time.Second)
+		conn.Nudge(time.Second)
+		time.Sleep(time.Second)
+		require.Zero(t, suspected.Load())
+		require.Len(t, node.Tape(), 2, "HELLO and PING")
+
+		node.On("PING", fakenode.Reaction{})
+		conn.Nudge(time.Second)
+		time.Sleep(600 * time.Millisecond)
+		require.EqualValues(t, 1, suspected.Load())
+		require.ErrorIs(t, conn.Err(), wire.ErrProbeFailed)
+		conn.Nudge(0)
 	})
 }

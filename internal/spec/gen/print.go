@@ -30,7 +30,7 @@ var requestNames = map[string]string{
 var responseNames = map[string]string{
 	"": "", "default": "", "all_succeeded": "ResponseAllSucceeded", "one_succeeded": "ResponseOneSucceeded",
 	"agg_sum": "ResponseSum", "agg_min": "ResponseMin", "agg_max": "ResponseMax", "agg_logical_and": "ResponseAnd",
-	"special": "ResponseSpecial",
+	"agg_logical_or": "ResponseOr", "special": "ResponseSpecial",
 }
 
 var formNames = map[string]string{

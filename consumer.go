@@ -1,0 +1,180 @@
+package keyslot
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/keyslot-go/keyslot/command"
+)
+
+// Consumer reads streams as one member of a consumer group, which shares their entries among its consumers. The streams may
+// lie in any slots. It is made by NewConsumer; the zero Consumer cannot be used. Its methods are safe for concurrent use.
+type Consumer struct {
+	// immutable
+	client *Client // whose commands run once at most: an entry of a lost reply is pending, and read as such
+	steady *Client // whose commands may run twice
+	opts   ConsumerOptions
+
+	busy atomic.Bool
+}
+
+// ConsumerOptions say what a Consumer reads, and how. Group, Name and Streams are required.
+type ConsumerOptions struct {
+	Group   string   // the consumer group
+	Name    string   // of this consumer: no other one that runs may have it, and it should be the same after a restart
+	Streams []string // the keys, in any slots
+
+	// CreateFrom, if set, creates the group where it is missing, and the stream with it: "0" for a group that gets all
+	// entries, "$" for those added from then on, or an id. A group that is lost later, because somebody deleted the stream or
+	// flushed the cluster, is created from "0": what is in the stream then has come since, or was never acknowledged. If empty,
+	// a missing group ends Run.
+	CreateFrom string
+
+	// Count is how many entries of a stream are read at a time. They are handled before the next ones are read. 64 by
+	// default. Those at the end wait for those in front, so Count times what an entry takes should be less than MinIdle.
+	Count int
+	// Block is how long a read waits for new entries before it is sent again. 5 s by default.
+	Block time.Duration
+	// MinIdle is how long an entry may be delivered and not acknowledged, to any consumer of the group, until this one claims
+	// it: the other is taken for dead. A minute by default; negative: nothing is claimed.
+	MinIdle time.Duration
+
+	// Entries are acknowledged together: as soon as AckCount wait for it (100 by default), and at the latest AckDelay after the
+	// first of them (100 ms by default).
+	AckCount int
+	AckDelay time.Duration
+}
+
+// Entry is one entry of a stream as a Consumer was given it. It owns its memory and may be kept.
+type Entry struct {
+	command.StreamEntry
+	Stream string
+
+	// Deliveries is how often the entry was delivered, this time included, to this consumer or another one: 1 for a new entry.
+	// A handler that sees a high number may put the entry aside and return nil.
+	Deliveries int64
+}
+
+// NewConsumer returns a consumer that reads through client, or an *OptionError. It asks nobody and dials nothing. It costs next to
+// nothing: make one for each name, and several names to handle the entries of one stream at the same time.
+func NewConsumer(client *Client, opts ConsumerOptions) (*Consumer, error) {
+	opts, err := opts.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	once := *client.terms
+	once.idempotent = false
+	return &Consumer{client: client.on(once), steady: client.Idempotent(), opts: opts}, nil
+}
+
+func (o ConsumerOptions) withDefaults() (ConsumerOptions, error) {
+	o.Streams = slices.Clone(o.Streams)
+	sorted := slices.Sorted(slices.Values(o.Streams))
+	for _, wrong := range []struct {
+		is             bool
+		option, reason string
+	}{
+		{o.Group == "", "Group", "is missing"},
+		{o.Name == "", "Name", "is missing"},
+		{len(sorted) == 0, "Streams", "is empty"},
+		{len(slices.Compact(sorted)) < len(o.Streams), "Streams", "names one stream twice"},
+		{o.Count < 0, "Count", "must not be negative"},
+		{o.Block < 0, "Block", "must not be negative"},
+		{o.AckCount < 0, "AckCount", "must not be negative"},
+		{o.AckDelay < 0, "AckDelay", "must not be negative"},
+	} {
+		if wrong.is {
+			return o, &OptionError{"ConsumerOptions." + wrong.option, wrong.reason}
+		}
+	}
+	o.Count = cmp.Or(o.Count, 64)
+	o.Block = cmp.Or(o.Block, 5*time.Second)
+	o.MinIdle = cmp.Or(o.MinIdle, time.Minute)
+	if o.MinIdle > 0 {
+		o.MinIdle = max(o.MinIdle.Truncate(time.Millisecond), time.Millisecond) // what a server counts in
+	}
+	o.AckCount = cmp.Or(o.AckCount, 100)
+	o.AckDelay = cmp.Or(o.AckDelay, 100*time.Millisecond)
+	return o, nil
+}
+
+var errConsumerRuns = errors.New("keyslot: the consumer is running already: make another one, with a name of its own")
+
+// lastAcks is how long Run waits at the end for what was handled to be acknowledged.
+const lastAcks = 5 * time.Second
+
+// Run reads entries and calls handle for each, until ctx ends; then it lets the calls of handle that are under way return,
+// acknowledges what was handled, and returns nil. It blocks all that time, and leaves nothing behind. The streams of one slot are
+// read together, over a connection of their own that follows the slot; handle is called for one entry after the other of a
+// slot, and for several slots at the same time.
+//
+// An entry for which handle returns nil is acknowledged. One for which it fails stays pending: it is given to handle again,
+// here or by another consumer of the group, after MinIdle, or sooner where this consumer reads what it has pending, which it does
+// at the start and after a lost reply. The entries of a stream come in order but for those that come again.
+//
+// Every entry is handled at least once. It is handled more than once after a crash, after a failover that lost the
+// acknowledgement, and when another consumer claims it because it has not been acknowledged for MinIdle; as long as the consumer
+// lives, the loss of a connection alone leads to none of these. An entry deleted from its stream before it was delivered again
+// is dropped.
+//
+// Trouble with the cluster is waited out. Run ends with an error where waiting does not help: a group that is missing, a key
+// that is no stream, a permission that is missing, a client that was closed, and where what was handled could not be
+// acknowledged within 5 s at the end. It needs Redis 6.2 and the commands XREADGROUP, XACK, XAUTOCLAIM, XPENDING and
+// XGROUP CREATE.
+func (c *Consumer) Run(ctx context.Context, handle func(ctx context.Context, e Entry) error) error {
+	if ctx == nil {
+		return errNilContext
+	}
+	if !c.busy.CompareAndSwap(false, true) {
+		return errConsumerRuns
+	}
+	defer c.busy.Store(false)
+	running, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	// What was handled is acknowledged even though ctx has ended.
+	acking, stopAcking := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopAcking()
+
+	acks := newAcks(c)
+	var feeds, acker sync.WaitGroup
+	acker.Go(func() { acks.run(acking, stop) }) // ends after the feeds; Run waits for it
+	for _, streams := range c.bySlot() {
+		f := newFeed(c, acks, streams)
+		feeds.Go(func() { // ends with running; Run waits for it
+			if err := f.run(running, handle); err != nil {
+				stop(err)
+			}
+		})
+	}
+	feeds.Wait()
+	giveUp := time.AfterFunc(lastAcks, stopAcking)
+	defer giveUp.Stop()
+	close(acks.ended)
+	acker.Wait()
+
+	if cause := context.Cause(running); ctx.Err() == nil {
+		return fmt.Errorf("keyslot: consumer %q of group %q: %w", c.opts.Name, c.opts.Group, cause)
+	}
+	return acks.left()
+}
+
+// bySlot returns the streams of each slot, in the order of the options.
+func (c *Consumer) bySlot() (groups [][]string) {
+	at := map[uint16]int{}
+	for _, stream := range c.opts.Streams {
+		slot := Slot(stream)
+		i, ok := at[slot]
+		if !ok {
+			i = len(groups)
+			at[slot], groups = i, append(groups, nil)
+		}
+		groups[i] = append(groups[i], stream)
+	}
+	return groups
+}

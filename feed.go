@@ -1,0 +1,307 @@
+package keyslot
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/keyslot-go/keyslot/command"
+)
+
+const (
+	// feedFirst and feedLimit pace a feed, or its acknowledgements, that fails: what a command waits out by itself is over.
+	feedFirst = 20 * time.Millisecond
+	feedLimit = time.Second
+	// claimPause is how long new entries may come first between two pages of claims.
+	claimPause = 20 * time.Millisecond
+)
+
+// feed reads those of a consumer's streams that lie in one slot. It takes turns, each one command: make the group, read what
+// this consumer has pending, claim a page of what others left, or read what is new. Whatever a turn brought is handled before
+// the next one. It belongs to one goroutine.
+type feed struct {
+	*Consumer
+	acks    *acks
+	streams []string
+	handle  func(ctx context.Context, e Entry) error
+
+	missing bool     // the group is to be created
+	from    string   // from which entry on
+	own     []string // where the reading of pending entries has got to, stream by stream; nil: it is over
+	claims  claims
+	failing bool // what the logger was told last
+}
+
+// claims is a walk over what is pending in the group, page by page and stream by stream.
+type claims struct {
+	stream int       // index of the stream
+	cursor string    // where its next page begins
+	due    time.Time // when it is read
+}
+
+func newFeed(c *Consumer, acks *acks, streams []string) *feed {
+	f := &feed{Consumer: c, acks: acks, streams: streams, missing: c.opts.CreateFrom != "", from: c.opts.CreateFrom}
+	f.claims.cursor = "0-0"
+	f.readOwnNext()
+	return f
+}
+
+// readOwnNext makes the next turns read everything that is pending for this consumer: there may be entries whose delivery
+// was lost on the way.
+func (f *feed) readOwnNext() { f.own = slices.Repeat([]string{"0"}, len(f.streams)) }
+
+// run takes turns until ctx ends, or one fails for good.
+func (f *feed) run(ctx context.Context, handle func(ctx context.Context, e Entry) error) error {
+	f.handle = handle
+	retry := pacer{first: feedFirst, limit: feedLimit}
+	for ctx.Err() == nil {
+		f.acks.wait(ctx)
+		err := f.turn(ctx)
+		switch {
+		case err == nil:
+			retry.reset()
+			f.tell(nil)
+			continue
+		case ctx.Err() != nil:
+			continue
+		case isRefusal(err, "NOGROUP") && f.opts.CreateFrom != "":
+			f.missing = true
+		case isLasting(err):
+			return err
+		}
+		f.readOwnNext()
+		f.tell(err)
+		_, _ = f.client.core.sleep(ctx, time.Time{}, time.Now().Add(retry.next()), nil) // which ctx or a closed client ends
+	}
+	return nil
+}
+
+// tell logs when the feed begins to fail, and when it works again.
+func (f *feed) tell(err error) {
+	if f.failing == (err != nil) {
+		return
+	}
+	f.failing = err != nil
+	log := f.client.core.opts.Logger
+	if err != nil {
+		log.Warn("keyslot: consumer waits", "group", f.opts.Group, "streams", f.streams, "error", err)
+	} else {
+		log.Info("keyslot: consumer reads again", "group", f.opts.Group, "streams", f.streams)
+	}
+}
+
+func (f *feed) turn(ctx context.Context) error {
+	switch {
+	case f.missing:
+		return f.create(ctx)
+	case f.own != nil:
+		return f.readOwn(ctx)
+	case f.opts.MinIdle > 0 && !time.Now().Before(f.claims.due):
+		return f.claim(ctx)
+	}
+	return f.readNew(ctx)
+}
+
+// create makes the group on each of the streams, and the streams where they are missing.
+func (f *feed) create(ctx context.Context) error {
+	p := f.steady.Pipeline()
+	made := make([]*Future[struct{}], len(f.streams))
+	for i, stream := range f.streams {
+		made[i] = p.XGroupCreate(stream, f.opts.Group, f.from, command.MkStream)
+	}
+	_ = p.Exec(ctx) // each future tells
+	for _, m := range made {
+		if err := m.Err(); err != nil && !isRefusal(err, "BUSYGROUP") { // it is there already
+			return err
+		}
+	}
+	f.missing, f.from = false, "0"
+	return nil
+}
+
+// readNew waits for entries that nobody was given yet.
+func (f *feed) readNew(ctx context.Context) error {
+	block := f.opts.Block
+	if f.opts.MinIdle > 0 {
+		block = min(block, time.Until(f.claims.due))
+	}
+	ids := slices.Repeat([]string{">"}, len(f.streams))
+	read, err := f.read(ctx, ids, command.Block(max(block, time.Millisecond))) // 0 would be for ever
+	if err != nil {
+		return err
+	}
+	for _, r := range read {
+		entries := entriesOf(r.Key, r.Entries)
+		for i := range entries {
+			entries[i].Deliveries = 1
+		}
+		f.deliver(ctx, entries)
+	}
+	return nil
+}
+
+// readOwn reads what is pending for this consumer from f.own on. It is over when nothing is left.
+func (f *feed) readOwn(ctx context.Context) error {
+	handled := f.unacked()
+	read, err := f.read(ctx, f.own)
+	if err != nil {
+		return err
+	}
+	over := true
+	for _, r := range read {
+		if n := len(r.Entries); n > 0 {
+			f.own[slices.Index(f.streams, r.Key)] = r.Entries[n-1].ID
+			over = false
+		}
+		if err := f.deliverAgain(ctx, r.Key, r.Entries, handled[r.Key]); err != nil {
+			return err
+		}
+	}
+	if over {
+		f.own = nil
+	}
+	return nil
+}
+
+// claim takes over a page of the entries of one stream that were delivered to any consumer, this one included, MinIdle ago or
+// more and have not been acknowledged. The server drops those that were deleted from the stream; Redis 6.2 leaves them pending,
+// now for this consumer, who finds them when it reads its own.
+func (f *feed) claim(ctx context.Context) error {
+	handled := f.unacked()
+	stream := f.streams[f.claims.stream]
+	page, err := f.client.XAutoClaim(ctx, stream, f.opts.Group, f.opts.Name, f.opts.MinIdle, f.claims.cursor, command.Count(int64(f.opts.Count)))
+	if err != nil {
+		return noNil(err, "XAUTOCLAIM")
+	}
+	f.claims.next(page.Next, len(f.streams), f.opts.MinIdle)
+	return f.deliverAgain(ctx, stream, page.Entries, handled[stream])
+}
+
+// next arranges the next page: soon within a walk, and the next walk after half of minIdle, so that no entry lies idle for
+// more than one and a half of it.
+func (c *claims) next(cursor string, streams int, minIdle time.Duration) {
+	pause := claimPause
+	c.cursor = cursor
+	if cursor == "0-0" {
+		c.stream++
+	}
+	if c.stream == streams {
+		c.stream, pause = 0, max(minIdle/2, time.Millisecond)
+	}
+	c.due = time.Now().Add(pause)
+}
+
+// unacked returns by stream what was handled before entries are read: the acknowledgement of one of those may be on its way.
+func (f *feed) unacked() map[string]map[string]bool {
+	all := make(map[string]map[string]bool, len(f.streams))
+	for _, stream := range f.streams {
+		all[stream] = f.acks.of(stream)
+	}
+	return all
+}
+
+// deliverAgain delivers entries of a stream, with their number of deliveries, but for those that were handled before they were
+// read, and those that another consumer has claimed or acknowledged meanwhile. One that was deleted from its stream, and
+// so has no fields, is acknowledged: it would be pending for ever.
+func (f *feed) deliverAgain(ctx context.Context, stream string, read []command.StreamEntry, handled map[string]bool) error {
+	var left []command.StreamEntry
+	for _, e := range read {
+		switch {
+		case e.Fields == nil:
+			f.acks.add(stream, e.ID)
+		case !handled[e.ID]:
+			left = append(left, e)
+		}
+	}
+	p := f.client.Pipeline()
+	pending := make([]*Future[[]command.PendingEntry], len(left))
+	for i, e := range left {
+		pending[i] = p.XPendingRange(stream, f.opts.Group, e.ID, e.ID, 1)
+	}
+	_ = p.Exec(ctx) // each future tells
+	entries := entriesOf(stream, left)
+	mine := entries[:0]
+	for i, e := range entries {
+		now, err := pending[i].Get()
+		if err != nil {
+			return noNil(err, "XPENDING")
+		}
+		if len(now) > 0 && now[0].Consumer == f.opts.Name {
+			e.Deliveries = now[0].Deliveries
+			mine = append(mine, e)
+		}
+	}
+	f.deliver(ctx, mine)
+	return nil
+}
+
+func entriesOf(stream string, read []command.StreamEntry) []Entry {
+	out := make([]Entry, len(read))
+	for i, e := range read {
+		out[i] = Entry{StreamEntry: e, Stream: stream}
+	}
+	return out
+}
+
+// deliver has entries handled, one after the other. Those left when ctx ends stay pending.
+func (f *feed) deliver(ctx context.Context, entries []Entry) {
+	for _, e := range entries {
+		if ctx.Err() != nil {
+			return
+		}
+		if f.handle(ctx, e) == nil {
+			f.acks.add(e.Stream, e.ID)
+		}
+	}
+}
+
+// read sends one XREADGROUP for the feed's streams, from ids on.
+func (f *feed) read(ctx context.Context, ids []string, opts ...command.XReadGroupOption) ([]command.StreamEntries, error) {
+	streams := make([]command.Stream, len(ids))
+	for i, id := range ids {
+		streams[i] = command.Stream{Key: f.streams[i], After: id}
+	}
+	opts = append(opts, command.Count(int64(f.opts.Count)))
+	read, err := f.client.XReadGroup(ctx, f.opts.Group, f.opts.Name, streams, opts...)
+	if errors.Is(err, Nil) {
+		return nil, nil
+	}
+	for _, r := range read {
+		if !slices.Contains(f.streams, r.Key) {
+			return nil, fmt.Errorf("XREADGROUP: %w", errStrange)
+		}
+	}
+	return read, err
+}
+
+// errStrange is a reply that no server gives to the command.
+var errStrange = errors.New("the reply does not fit")
+
+// noNil returns err, or what a null instead of a list is.
+func noNil(err error, name string) error {
+	if errors.Is(err, Nil) {
+		return fmt.Errorf("%s: %w", name, errStrange)
+	}
+	return err
+}
+
+// isRefusal reports whether err is an error reply of that code.
+func isRefusal(err error, codes ...string) bool {
+	var refusal ServerError
+	return errors.As(err, &refusal) && slices.Contains(codes, refusal.Code())
+}
+
+// isLasting reports whether it is of no use to send the same command again later.
+func isLasting(err error) bool {
+	switch {
+	case errors.Is(err, ErrClosed), errors.As(err, new(*ArgumentError)):
+		return true
+	case isPatience(err), isRefusal(err, "UNBLOCKED", "OOM", "MISCONF", "NOREPLICAS"):
+		return false
+	case errors.As(err, new(ServerError)):
+		return true
+	}
+	return errors.Is(err, errStrange) || errors.As(err, new(*command.TypeError))
+}

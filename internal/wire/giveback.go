@@ -1,0 +1,41 @@
+package wire
+
+import "bytes"
+
+// GiveBack returns the Movable calls that are unanswered to their callers, with cause, so that they can be sent elsewhere at
+// once. The connection lives on, and throws their replies away when they come. It does not wait.
+func (c *Conn) GiveBack(cause error) {
+	c.mu.Lock()
+	var given []*Call
+	for i := c.queue.len() - 1; i >= 0; i-- {
+		call := c.queue.at(i)
+		if !call.Movable || !call.claim() {
+			continue
+		}
+		call.Err, call.Sent = cause, call.end <= c.offered
+		if call.Sent {
+			c.queue.replace(i, call.tombstone())
+		} else {
+			c.giveUpLocked(call)
+		}
+		given = append(given, call)
+	}
+	alone := c.role == aCaller
+	c.mu.Unlock()
+	for _, call := range given {
+		call.finish()
+	}
+	if len(given) > 0 {
+		c.partIfDrained()
+		if alone {
+			c.poke() // it is the caller that reads
+		}
+	}
+}
+
+// tombstone returns a call that takes this one's place in the queue: nobody waits for its reply. The connection's mu is held.
+func (c *Call) tombstone() *Call {
+	t := &Call{Request: bytes.Clone(c.Request), conn: c.conn, end: c.end, size: c.size, skip: c.skip}
+	t.state.Store(abandoned)
+	return t
+}

@@ -1,0 +1,172 @@
+package keyslot
+
+import (
+	"errors"
+	"slices"
+
+	"github.com/keyslot-go/keyslot/command"
+	"github.com/keyslot-go/keyslot/internal/resp"
+	"github.com/keyslot-go/keyslot/internal/spec"
+)
+
+// join makes the replies of the parts the call's, or their failures its error.
+func (call *call) join() {
+	s := call.split
+	call.split = nil
+	defer s.release(call.core)
+	s.parts = slices.DeleteFunc(s.parts, func(p part) bool { return errors.Is(p.err, errCovered) })
+	if len(s.parts) == 0 {
+		call.err = call.fail(NotExecuted, errNoOwner)
+		return
+	}
+	call.Reordered = slices.ContainsFunc(s.parts, func(p part) bool { return p.Reordered })
+	if call.each != nil {
+		*call.each = s.replies()
+		call.err = s.failures(call, 0)
+		return
+	}
+	if call.err = s.failures(call, call.cmd.Response); call.err != nil {
+		return
+	}
+	frame, err := s.joined(call.wire.Reply[:0], call.cmd.Response)
+	if err != nil {
+		call.err = call.fail(Unknown, err)
+		return
+	}
+	call.wire.Reply, call.Frame = frame, frame
+}
+
+// failures returns the parts that failed, key by key or node by node; nil if none did, or if one success is enough.
+func (s *split) failures(call *call, policy spec.ResponsePolicy) error {
+	var failed []command.Part
+	if s.isByNode() {
+		for _, part := range s.parts {
+			if part.err != nil {
+				failed = append(failed, command.Part{Node: nodeOf(part.err), Err: part.err})
+			}
+		}
+		// SCRIPT KILL and FUNCTION KILL: the script runs on one node.
+		if len(failed) == 0 || policy == spec.ResponseOneSucceeded && len(failed) < len(s.parts) {
+			return nil
+		}
+		return command.NewPartsError(call.name(), len(s.parts), failed)
+	}
+	for i, of := range s.byKey {
+		if err := s.parts[of.part].err; err != nil {
+			key := string(call.Request.At(call.Request.Keys()[i]))
+			failed = append(failed, command.Part{Key: key, Node: nodeOf(err), Err: err})
+		}
+	}
+	if failed == nil {
+		return nil
+	}
+	return command.NewPartsError(call.name(), len(s.byKey), failed)
+}
+
+func (s *split) isByNode() bool { return len(s.byKey) == 0 }
+
+func nodeOf(err error) string {
+	var e *Error
+	if errors.As(err, &e) {
+		return e.Node
+	}
+	return ""
+}
+
+var errUnlike = errors.New("the parts of the command were answered with replies that do not fit together")
+
+// joined makes one reply frame of the parts' frames, by a response policy.
+func (s *split) joined(dst []byte, policy spec.ResponsePolicy) ([]byte, error) {
+	switch policy {
+	case spec.ResponseAllSucceeded:
+		return append(dst, s.parts[0].Frame...), nil
+	case spec.ResponseOneSucceeded:
+		for _, part := range s.parts {
+			if part.err == nil {
+				return append(dst, part.Frame...), nil
+			}
+		}
+	case spec.ResponseSum:
+		return s.fold(dst, func(a, b int64) int64 { return a + b })
+	case spec.ResponseMin, spec.ResponseAnd: // true is 1
+		return s.fold(dst, func(a, b int64) int64 { return min(a, b) })
+	case spec.ResponseMax, spec.ResponseOr:
+		return s.fold(dst, func(a, b int64) int64 { return max(a, b) })
+	}
+	return s.joinArrays(dst)
+}
+
+// fold makes one integer of those of the parts, or one array of integers of arrays of one length: SCRIPT EXISTS is 1 where
+// every node says 1.
+func (s *split) fold(dst []byte, two func(a, b int64) int64) ([]byte, error) {
+	var scratch, more [8]int64
+	total, scalar, ok := appendInts(scratch[:0], s.parts[0].Frame)
+	for _, part := range s.parts[1:] {
+		ns, isInt, fits := appendInts(more[:0], part.Frame)
+		ok = ok && fits && isInt == scalar && len(ns) == len(total)
+		if !ok {
+			break
+		}
+		for i, n := range ns {
+			total[i] = two(total[i], n)
+		}
+	}
+	switch {
+	case !ok:
+		return nil, errUnlike
+	case scalar:
+		return resp.AppendInt(dst, total[0]), nil
+	}
+	dst = resp.AppendArray(dst, len(total))
+	for _, n := range total {
+		dst = resp.AppendInt(dst, n)
+	}
+	return dst, nil
+}
+
+// appendInts appends an integer, or the integers of an array; ok is false for any other frame.
+func appendInts(dst []int64, frame []byte) (_ []int64, scalar, ok bool) {
+	if n, ok := resp.Int(frame); ok {
+		return append(dst, n), true, true
+	}
+	elems, ok := resp.Open(frame)
+	for ok && elems.Left() > 0 {
+		var elem []byte
+		if elem, ok = elems.Next(); ok {
+			var n int64
+			n, ok = resp.Int(elem)
+			dst = append(dst, n)
+		}
+	}
+	return dst, false, ok
+}
+
+// joinArrays puts the elements of the parts' arrays together: in the order of the keys, or node after node.
+func (s *split) joinArrays(dst []byte) ([]byte, error) {
+	total := 0
+	for i := range s.parts {
+		var ok bool
+		if s.parts[i].elems, ok = resp.Open(s.parts[i].Frame); !ok {
+			return nil, errUnlike
+		}
+		total += s.parts[i].elems.Left()
+	}
+	dst = resp.AppendArray(dst, total)
+	if s.isByNode() {
+		for i := range s.parts {
+			dst = append(dst, s.parts[i].elems.Rest()...)
+		}
+		return dst, nil
+	}
+	if total != len(s.byKey) {
+		return nil, errUnlike
+	}
+	for _, of := range s.byKey {
+		elem, ok := s.parts[of.part].elems.Next()
+		if !ok {
+			return nil, errUnlike
+		}
+		dst = append(dst, elem...)
+	}
+	return dst, nil
+}

@@ -1,0 +1,145 @@
+package keyslot
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/keyslot-go/keyslot/internal/resp"
+	"github.com/keyslot-go/keyslot/internal/wire"
+)
+
+// unfitError says why a replica is not read from. It is no failed dial: for other purposes the node is good.
+type unfitError struct {
+	node   string // host:port
+	reason string
+}
+
+func (e *unfitError) Error() string {
+	return fmt.Sprintf("replica %s is not fit to be read from: %s", e.node, e.reason)
+}
+
+func exceptUnfit(err error) error {
+	var unfit *unfitError
+	if errors.As(err, &unfit) {
+		return nil
+	}
+	return err
+}
+
+// dialReader opens a connection for reads from a replica, and lets the replica rest if that fails.
+func (c *core) dialReader(ctx context.Context, n *node) (*wire.Conn, error) {
+	conn, err := c.connectTo(ctx, n, wire.Options{OnSilent: func() { c.silentReplica(n) }})
+	if err == nil {
+		if err = c.admit(ctx, n, conn); err != nil {
+			conn.Drain()
+		}
+	}
+	c.noteFitness(n, err)
+	return conn, err
+}
+
+// noteFitness tells the logger of a replica that refuses to be read from, once for each reason.
+func (c *core) noteFitness(n *node, err error) {
+	if err == nil {
+		n.reading.refused.Store(nil)
+		return
+	}
+	n.reading.rest(c.now())
+	var unfit *unfitError
+	if !errors.As(err, &unfit) {
+		return
+	}
+	c.refresher.request("a replica is not fit")
+	if old := n.reading.refused.Swap(&unfit.reason); old == nil || *old != unfit.reason {
+		c.opts.Logger.Warn("keyslot: a replica is not read from", "node", unfit.node, "reason", unfit.reason)
+	}
+}
+
+// admit is the gate in front of a replica: a restarted one answers that keys do not exist until it has heard from its primary,
+// and nothing but its role tells. It makes the connection READONLY.
+//
+//	C: READONLY | ROLE
+//	S: +OK      | * slave host port connected offset      fit
+//	            | * slave host port handshake|sync|.. -1   not yet
+//	            | * master ..                              the map is old
+//	            | -NOPERM ..                               fit if two maps have listed it since it was lost
+func (c *core) admit(ctx context.Context, n *node, conn *wire.Conn) error {
+	ctx, cancel := context.WithTimeout(ctx, c.opts.DialTimeout)
+	defer cancel()
+	replies, err := query(ctx, conn, "READONLY", "ROLE")
+	if err != nil {
+		return err
+	}
+	reason := ""
+	if isError(replies[0]) {
+		reason = short(replies[0].Str)
+	} else {
+		reason = unfitness(replies[1], n.reading.maps.Load() >= 2)
+	}
+	if reason != "" {
+		return &unfitError{n.addr(), reason}
+	}
+	return nil
+}
+
+// unfitness returns why a node that answered ROLE so may not be read from; empty if it may. listed is what is gone by where
+// the node does not tell.
+func unfitness(role resp.Value, listed bool) string {
+	e := role.Elems
+	switch {
+	case isError(role) && !isHidden(role.Str):
+		return short(role.Str)
+	case isError(role) && listed:
+		return ""
+	case isError(role):
+		return "it does not tell its role, and no two maps have listed it as a replica since: " + short(role.Str)
+	case role.Kind != resp.Array || len(e) < 3:
+		return "its answer to ROLE makes no sense"
+	case e[0].Str == "master":
+		return "it is a primary by now"
+	case e[0].Str != "slave" || len(e) < 5:
+		return "its answer to ROLE makes no sense"
+	case e[3].Str != "connected":
+		return fmt.Sprintf("the state of its link to its primary is %q", short(e[3].Str))
+	}
+	return ""
+}
+
+// isHidden reports whether an error reply means that an ACL or a service keeps a command from clients.
+func isHidden(reply string) bool {
+	return strings.HasPrefix(reply, "NOPERM ") || strings.HasPrefix(reply, "ERR unknown command")
+}
+
+// short cuts what a server says for an error message.
+func short(s string) string { return s[:min(len(s), maxNameLen)] }
+
+// query asks several things in one write, each two words at most, and returns the replies; an error reply is one of them.
+func query(ctx context.Context, conn *wire.Conn, questions ...string) ([]resp.Value, error) {
+	var w wire.Waiter
+	calls := make([]*wire.Call, len(questions))
+	for i, q := range questions {
+		words := strings.Fields(q)
+		calls[i] = &wire.Call{Request: resp.AppendArray(nil, len(words))}
+		for _, word := range words {
+			calls[i].Request = resp.AppendBulk(calls[i].Request, word)
+		}
+	}
+	w.Expect(len(calls))
+	if err := conn.Send(ctx, &w, calls); err != nil {
+		return nil, err
+	}
+	w.Wait(ctx, calls)
+	replies := make([]resp.Value, len(calls))
+	for i, call := range calls {
+		if call.Err != nil {
+			return nil, call.Err
+		}
+		var err error
+		if replies[i], err = resp.Decode(call.Reply); err != nil {
+			return nil, err
+		}
+	}
+	return replies, nil
+}

@@ -1,0 +1,248 @@
+package keyslot
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"strings"
+	"time"
+
+	"github.com/keyslot-go/keyslot/command"
+)
+
+// ScanOption is an optional argument of Client.Scan: a PageSize or OfType.
+type ScanOption interface{ scanOption(s *scan) }
+
+// PageSize is about how many keys or elements each round trip of a scan looks at, COUNT to the server: more of them are
+// fewer round trips, each of which holds the server up for longer. Without it, or at zero or less, it is 1000 for keys,
+// which take a server about a third of a millisecond, and 100 for elements, which may be large.
+type PageSize int
+
+func (n PageSize) scanOption(s *scan) {
+	if n > 0 {
+		s.pageSize = n
+	}
+}
+
+// OfType restricts Client.Scan to keys of one type, as the command TYPE names it: "string", "hash", "stream" ... (Redis 6.0).
+type OfType string
+
+func (t OfType) scanOption(s *scan) { s.ofType = string(t) }
+
+const (
+	defaultKeys     PageSize = 1000
+	defaultElements PageSize = 100
+)
+
+// Scan yields the keys of the whole cluster that match a glob-style pattern such as "user:*"; an empty one matches all.
+// Each key that exists from the beginning to the end is yielded at least once, whatever slots move and whichever primaries
+// fail over meanwhile; DESIGN.md says why. A key may be yielded more than once, and one that is made or removed meanwhile
+// may be yielded or not; what comes first has no meaning. An error is the last thing yielded: an *Error, with an empty key.
+// The loop may be left at any time; nothing goes on behind its back.
+//
+// One primary is walked after the other, a page at a time: each is one write, SCAN and, to see which slots are all there,
+// CLUSTER NODES and INFO. What moved meanwhile is walked again where it is then. A pattern that begins with a hash tag, like
+// "{user:1}:*", can match in one slot only, so only that slot's primary is walked; since Valkey 8 that costs as much as the
+// slot has keys.
+//
+// The primaries answer, whatever view c is. ctx ends the whole scan. Without a deadline in it, Options.CommandTimeout bounds
+// each page, and the waiting for slots that change hands faster than they can be walked. Where CLUSTER NODES is refused, the
+// client's own slot map is what says where slots are: then a key that moves during the scan may be missed. SCAN: O(1) for each
+// call, O(n) for them all.
+func (c *Client) Scan(ctx context.Context, match string, opts ...ScanOption) iter.Seq2[string, error] {
+	return func(yield func(string, error) bool) {
+		s := newScan(c.terms.withCursor(), match, opts)
+		if err := s.run(ctx, func(key string) bool { return yield(key, nil) }); err != nil && !errors.Is(err, errStopped) {
+			yield("", err)
+		}
+	}
+}
+
+// errStopped is the end of a scan whose caller has left the loop.
+var errStopped = errors.New("stopped")
+
+// scan is one Scan. It belongs to its caller.
+//
+// A key is found by a walk if it is at the walked node at the moment when the cursor passes it. So a slot is covered by a
+// walk during which it was all there, page by page; or, on its way from one node to another, by a walk of the source and
+// then one of the target, for its keys move one way only.
+type scan struct {
+	terms    *terms
+	match    string
+	ofType   string
+	pageSize PageSize
+	wanted   slotSet // no walk has covered them yet
+	pace     pacer
+	waited   time.Duration // since a slot was covered
+}
+
+func newScan(t *terms, match string, opts []ScanOption) *scan {
+	s := &scan{terms: t, match: match, pageSize: defaultKeys, wanted: allSlots()}
+	s.pace = pacer{first: 50 * time.Millisecond, limit: 500 * time.Millisecond}
+	for _, o := range opts {
+		o.scanOption(s)
+	}
+	if slot, ok := patternSlot(match); ok {
+		s.wanted = slotSet{}
+		s.wanted.add(slot)
+	}
+	return s
+}
+
+// patternSlot returns the slot of all keys that a pattern can match, if they have but one: those of a hash tag which nothing
+// that could match anything else stands in or before.
+func patternSlot(match string) (slot uint16, ok bool) {
+	special := strings.IndexAny(match, `*?[\`)
+	if special < 0 {
+		return Slot(match), match != ""
+	}
+	plain := match[:special]
+	open := strings.IndexByte(plain, '{')
+	if open < 0 {
+		return 0, false
+	}
+	size := strings.IndexByte(plain[open+1:], '}')
+	if size <= 0 { // "{}" is no hash tag: the whole key counts
+		return 0, false
+	}
+	return Slot(plain), true
+}
+
+// run walks until every slot is covered.
+func (s *scan) run(ctx context.Context, yield func(string) bool) error {
+	if _, _, err := s.terms.enter(ctx); err != nil {
+		return s.fail(err)
+	}
+	s.terms.core.running.leave()
+	for {
+		left := s.wanted.len()
+		if err := s.pass(ctx, yield); err != nil {
+			return err
+		}
+		now := s.wanted.len()
+		switch {
+		case now == 0:
+			return nil
+		case now < left:
+			s.pace.reset()
+			s.waited = 0
+		default:
+			if err := s.pause(ctx); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// pass walks each node once that owns slots which no walk has covered.
+func (s *scan) pass(ctx context.Context, yield func(string) bool) error {
+	c := s.terms.core
+	todo := s.wanted
+	for slot, ok := todo.first(); ok; slot, ok = todo.first() {
+		todo.remove(slot)
+		routes := c.routes.Load()
+		n := routes.primary(slot)
+		if n == nil {
+			c.refresher.urgent("SCAN found a slot without a node")
+			continue
+		}
+		for other := range todo.all {
+			if routes.primary(other) == n {
+				todo.remove(other)
+			}
+		}
+		if err := s.visit(ctx, n, yield); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// visit walks a node, and then those that slots of it were moving to.
+func (s *scan) visit(ctx context.Context, n *node, yield func(string) bool) error {
+	source, err := s.walk(ctx, n, nil, yield)
+	if err != nil {
+		return s.leave(n, err)
+	}
+	for _, to := range source.targets() {
+		if target := s.terms.core.routes.Load().byID(to); target != nil {
+			w, err := s.walk(ctx, target, source, yield)
+			if err == nil {
+				err = s.settle(ctx, source, w)
+			}
+			if err := s.leave(target, err); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// settle takes the slots for covered that were on their way from the source of one walk to the target of the next. Had the
+// source got any slot back meanwhile, its epoch would have risen; had it called the migration off, it would say so. A slot that the source sends to a node which does not take
+// it, as after a failover there, is covered by the source alone: what has left cannot be reached.
+func (s *scan) settle(ctx context.Context, source, target *walk) error {
+	now, err := s.look(ctx, source.node)
+	if err != nil || now.epoch != source.holdings.epoch || now.id != source.holdings.id {
+		return s.leave(source.node, err)
+	}
+	for slot := range s.wanted.all {
+		if !source.sends(slot, target) {
+			continue
+		}
+		still, _ := now.of(slot)
+		taken, _ := target.holdings.of(slot)
+		crossed := target.at[slot] == coming || target.at[slot] == arrived
+		if crossed && still != home || taken == away && still == leaving {
+			s.wanted.remove(slot)
+		}
+	}
+	return nil
+}
+
+// leave returns err unless the node that it came from leads no shard any longer: then its slots are walked elsewhere.
+func (s *scan) leave(n *node, err error) error {
+	switch c := s.terms.core; {
+	case err == nil:
+		return nil
+	case errors.Is(err, errStopped), isPatience(err), c.isClosed(), c.routes.Load().leads(n):
+		return err
+	}
+	return nil
+}
+
+// pause waits for a new map, or until it is worth another try.
+func (s *scan) pause(ctx context.Context) error {
+	c := s.terms.core
+	var until time.Time
+	now := time.Now()
+	if end := s.terms.patience(ctx, now); !end.IsZero() {
+		until = end.Add(-s.waited)
+	}
+	_, err := c.sleep(ctx, until, now.Add(s.pace.next()), c.routes.Load().replaced)
+	s.waited += time.Since(now)
+	if err == nil {
+		return nil
+	}
+	slot, _ := s.wanted.first()
+	if c.routes.Load().primary(slot) == nil {
+		return s.fail(fmt.Errorf("%w: %w", err, errNoOwner))
+	}
+	return s.fail(fmt.Errorf("%w: %d slots, the first %d, never stayed with a node for as long as a walk takes", err, s.wanted.len(), slot))
+}
+
+// fail is the error of a scan that ends between two pages.
+func (s *scan) fail(cause error) error {
+	return &Error{Command: "SCAN", Slot: command.NoSlot, Outcome: Answered, Err: cause}
+}
+
+// byID returns the node of the map with this id; nil if there is none.
+func (r *routes) byID(id string) *node {
+	for i, n := range r.slotMap.nodes {
+		if n.ID == id {
+			return r.nodes[i]
+		}
+	}
+	return nil
+}

@@ -1,0 +1,102 @@
+package keyslot_test
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/keyslot-go/keyslot"
+	"github.com/keyslot-go/keyslot/command"
+	"github.com/keyslot-go/keyslot/internal/realcluster"
+)
+
+// fill sets the keys prefix0, prefix1 ... and returns them.
+func fill(t *testing.T, client *keyslot.Client, prefix string, n int) (keys []string) {
+	t.Helper()
+	pairs := make([]command.Pair, n)
+	for i := range pairs {
+		pairs[i] = command.Pair{Key: fmt.Sprint(prefix, i), Value: "v"}
+		keys = append(keys, pairs[i].Key)
+	}
+	require.NoError(t, client.MSet(t.Context(), pairs...))
+	return keys
+}
+
+// scanned runs a scan and returns how often it yielded each key.
+func scanned(t *testing.T, client *keyslot.Client, match string, opts ...keyslot.ScanOption) map[string]int {
+	t.Helper()
+	seen := map[string]int{}
+	for key, err := range client.Scan(t.Context(), match, opts...) {
+		require.NoError(t, err)
+		seen[key]++
+	}
+	return seen
+}
+
+// missing returns the keys that were not seen.
+func missing(keys []string, seen map[string]int) (missed []string) {
+	for _, key := range keys {
+		if seen[key] == 0 {
+			missed = append(missed, key)
+		}
+	}
+	return missed
+}
+
+// moves moves slots between primaries, from one to the next and back again, until it is stopped.
+func moves(t *testing.T, cluster *realcluster.Cluster, slots int) (rounds *atomic.Int32, stop func()) {
+	ctx, cancel := context.WithCancel(context.Background())
+	rounds = new(atomic.Int32)
+	var mover sync.WaitGroup
+	mover.Go(func() { // ends when it is stopped
+		for i := 0; ctx.Err() == nil; i++ {
+			from, err := cluster.Primary(ctx, i%3*5461)
+			if err != nil {
+				continue
+			}
+			to, err := cluster.Primary(ctx, (i+1)%3*5461+5000)
+			if err != nil || to == from {
+				continue
+			}
+			if err := cluster.Reshard(ctx, from, to, slots); err == nil {
+				rounds.Add(1)
+			}
+		}
+	})
+	stop = sync.OnceFunc(func() { cancel(); mover.Wait() })
+	t.Cleanup(stop)
+	return rounds, stop
+}
+
+func TestScanSeesEveryKeyThatStaysWhileSlotsMoveAndAPrimaryFailsOver(t *testing.T) {
+	onEngines(t, realcluster.Options{}, func(t *testing.T, cluster *realcluster.Cluster) {
+		client := connect(t, keyslot.Options{Endpoints: cluster.Addrs()[:1], CommandTimeout: 20 * time.Second})
+		keys := fill(t, client, "key:", 20_000)
+		replicas, err := cluster.ReplicasOf(t.Context(), 16000)
+		require.NoError(t, err)
+		rounds, stop := moves(t, cluster, 60)
+		for last := false; !last; {
+			last = rounds.Load() >= 2 // a failover may leave a slot half migrated, for an operator to mend
+			begun, from := time.Now(), rounds.Load()
+			seen := map[string]int{}
+			yielded := 0
+			for key, err := range client.Scan(t.Context(), "", keyslot.PageSize(20)) {
+				require.NoError(t, err)
+				seen[key]++
+				if yielded++; yielded == 10_000 && last {
+					_, err := cluster.Do(t.Context(), replicas[0], "CLUSTER", "FAILOVER")
+					require.NoError(t, err)
+				}
+			}
+			require.Empty(t, missing(keys, seen))
+			t.Logf("%d keys yielded %d times in %v, %d reshards ended", len(seen), yielded, time.Since(begun), rounds.Load()-from)
+		}
+		stop()
+		require.Empty(t, missing(keys, scanned(t, client, "", keyslot.PageSize(100))))
+	})
+}

@@ -1,0 +1,151 @@
+package keyslot_test
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/keyslot-go/keyslot"
+	"github.com/keyslot-go/keyslot/internal/realcluster"
+	"github.com/keyslot-go/keyslot/keyslottest"
+)
+
+const addTo = "return redis.call('INCRBY', KEYS[1], ARGV[1])"
+
+func TestAScriptIsSentWholeOnlyWhereANodeLacksIt(t *testing.T) {
+	_, client := begin(t, keyslottest.Options{Shards: 1}, keyslot.Options{})
+	add := keyslot.NewScript(addTo)
+	for i := range 3 {
+		r, err := add.Run(t.Context(), client, []string{"k"}, 5)
+		require.NoError(t, err)
+		n, err := r.Int64()
+		require.NoError(t, err)
+		require.EqualValues(t, 5*(i+1), n)
+	}
+	story(t, keyslot.Options{}, func(t *testing.T, s *stage) {
+		s.lower.On("EVALSHA", says("-NOSCRIPT No matching script."), says(":2")) // keyslottest says what Redis says
+		s.lower.On("EVAL", says(":1"))
+		for i := range 3 {
+			r, err := add.Run(t.Context(), s.client, []string{low}, 1)
+			require.NoError(t, err)
+			require.Equal(t, fmt.Sprint(min(i+1, 2)), r.String())
+		}
+		require.Len(t, sent(s.lower, "EVAL"), 1)
+		require.Equal(t, []string{"EVAL", addTo, "1", low, "1"}, sent(s.lower, "EVAL")[0].Args)
+	})
+}
+
+// A script can raise any error, after it has written.
+func TestAScriptsOwnNoScriptIsNotBelieved(t *testing.T) {
+	story(t, keyslot.Options{}, func(t *testing.T, s *stage) {
+		for _, text := range []string{
+			"NOSCRIPT x", "NOSCRIPT", "NOSCRIPT No matching script. Please use EVAL. script: 6b1b, on @user_script:1.", "NOSCRIPT No matching script",
+		} {
+			s.lower.On("EVALSHA", says("-%s", text))
+			_, err := keyslot.NewScript("x").Run(t.Context(), s.client, []string{low})
+			var said keyslot.ServerError
+			require.ErrorAs(t, err, &said)
+			require.EqualValues(t, text, said)
+		}
+		require.Empty(t, sent(s.lower, "EVAL"))
+	})
+}
+
+func TestAScriptInAPipelineNeedsNotBeKnown(t *testing.T) {
+	_, client := begin(t, keyslottest.Options{}, keyslot.Options{})
+	add := keyslot.NewScript(addTo)
+	p := client.Pipeline()
+	var sums []*keyslot.Future[keyslot.Reply]
+	for i := range 30 {
+		sums = append(sums, add.Queue(p, []string{fmt.Sprint("k", i%10)}, 2))
+	}
+	refused := add.Queue(p, []string{"k"}, time.Second)
+	require.Error(t, p.Exec(t.Context()))
+	require.ErrorIs(t, refused.Err(), keyslot.ErrNotExecuted)
+	require.ErrorContains(t, refused.Err(), "argument 4")
+	for i, sum := range sums {
+		r, err := sum.Get()
+		require.NoError(t, err)
+		require.Equal(t, fmt.Sprint(2*(i/10+1)), r.String())
+	}
+}
+
+func TestScriptsOfWrongUseSendNothing(t *testing.T) {
+	_, client := begin(t, keyslottest.Options{}, keyslot.Options{})
+	add := keyslot.NewScript(addTo)
+	_, err := add.Run(t.Context(), client, []string{"a", "b"}, 1)
+	require.ErrorContains(t, err, "hash tag")
+	_, err = add.Run(t.Context(), client, []string{"a"}, nil)
+	require.ErrorContains(t, err, "argument 4")
+	require.ErrorIs(t, err, keyslot.ErrNotExecuted)
+}
+
+// The nodes forget the script all the time, and slots go to nodes that never had it.
+func TestAScriptRunsOnceEachWhileNodesForgetItAndSlotsMove(t *testing.T) {
+	onEngines(t, realcluster.Options{}, func(t *testing.T, cluster *realcluster.Cluster) {
+		client := connect(t, keyslot.Options{Endpoints: cluster.Addrs()[:1], CommandTimeout: 20 * time.Second})
+		add := keyslot.NewScript(addTo)
+		require.NoError(t, add.LoadEverywhere(t.Context(), client))
+		var sums [40]atomic.Int64
+		running, stop := context.WithCancel(t.Context())
+		var workers sync.WaitGroup
+		for worker := range 8 {
+			workers.Go(func() {
+				for i := worker; running.Err() == nil; i++ {
+					_, err := add.Run(t.Context(), client, []string{fmt.Sprint("sum:", i%len(sums))}, i)
+					if err != nil {
+						t.Error(err)
+						return
+					}
+					sums[i%len(sums)].Add(int64(i))
+				}
+			})
+		}
+		from, to := cluster.Node(0), cluster.Node(1)
+		for i := range 4 {
+			_, err := client.Do(t.Context(), "SCRIPT", "FLUSH")
+			require.NoError(t, err)
+			require.NoError(t, cluster.Reshard(t.Context(), from, to, 100+i))
+			from, to = to, from
+		}
+		replicas, err := cluster.ReplicasOf(t.Context(), 16000)
+		require.NoError(t, err)
+		require.NoError(t, cluster.Failover(t.Context(), replicas[0]))
+		stop()
+		workers.Wait()
+		for i := range sums {
+			r, err := client.Do(t.Context(), "GET", fmt.Sprint("sum:", i))
+			require.NoError(t, err)
+			require.Equal(t, fmt.Sprint(sums[i].Load()), r.String())
+			require.NotZero(t, sums[i].Load())
+		}
+	})
+}
+
+func TestRunReadOnlyAndLibraries(t *testing.T) {
+	onEngines(t, realcluster.Options{}, func(t *testing.T, cluster *realcluster.Cluster) {
+		client := connect(t, keyslot.Options{Endpoints: cluster.Addrs()[:1]})
+		require.NoError(t, client.Set(t.Context(), "k", "v"))
+		r, err := keyslot.NewScript("return redis.call('GET', KEYS[1])").RunReadOnly(t.Context(), client, []string{"k"})
+		require.NoError(t, err)
+		require.Equal(t, "v", r.String())
+		_, err = keyslot.NewScript(addTo).RunReadOnly(t.Context(), client, []string{"k"}, 1)
+		require.ErrorContains(t, err, "Write commands are not allowed from read-only scripts")
+
+		for _, version := range []string{"1", "2"} {
+			name, err := client.FunctionLoadReplace(t.Context(), "#!lua name=lib\nredis.register_function('version', function(keys) return "+version+" end)")
+			require.NoError(t, err)
+			require.Equal(t, "lib", name)
+			for i := range 20 { // on every primary
+				r, err = client.Do(t.Context(), "FCALL", "version", 1, fmt.Sprint("k", i))
+				require.NoError(t, err)
+				require.Equal(t, version, r.String())
+			}
+		}
+	})
+}

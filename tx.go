@@ -1,0 +1,308 @@
+package keyslot
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/keyslot-go/keyslot/command"
+	"github.com/keyslot-go/keyslot/internal/resp"
+	"github.com/keyslot-go/keyslot/internal/spec"
+)
+
+// Tx collects commands for one slot and runs them as one transaction, MULTI to EXEC: all or none, with no command of anybody
+// else in between. It is made by Client.Tx or Watched.Tx, for one goroutine at a time; what it offers besides Exec and Do are
+// the methods of command.Queued.
+//
+//	tx := client.Tx()
+//	from, to := tx.Do("DECRBY", "{bank}ann", 5), tx.Do("INCRBY", "{bank}bob", 5)
+//	err := tx.Exec(ctx)
+//
+// There is no rollback: a command that fails while the transaction runs, on a value of the wrong type for instance, leaves
+// those around it done.
+type Tx struct {
+	queued
+	batch   batch
+	session *session // of Client.Watch; nil where the transaction goes over the shared connection
+}
+
+// Tx returns an empty transaction. It costs next to nothing: make one for each use, or use one again after Exec.
+func (c *Client) Tx() *Tx { return newTx(c.terms, nil) }
+
+func newTx(t *terms, s *session) *Tx {
+	tx := &Tx{batch: batch{terms: t}, session: s}
+	tx.queued = command.NewQueued(&tx.batch)
+	return tx
+}
+
+// Do queues any command, as Client.Do runs it. An argument that cannot be sent is the future's error, and keeps the
+// transaction from being sent.
+func (t *Tx) Do(args ...any) *Future[Reply] { return t.batch.do(&t.queued, args) }
+
+// Exec runs the commands queued since the last Exec as one transaction, and returns when its outcome is known, or soon after
+// ctx is done; a ctx without a deadline is bounded by Options.CommandTimeout. It returns nil if all of them succeeded. Nil is
+// no failure.
+//
+// An *Error means that the transaction as a whole failed; every future has an error then, too. Whatever cannot be sent is found
+// before anything is: keys of several slots, commands that wait at the server, that run on several nodes, or that no
+// transaction may hold, and a transaction without commands. Where the server refuses one of the commands, or the slot has moved,
+// nothing has run, and the whole is sent again by the rules for a single command. Sent and unanswered, its outcome is unknown;
+// only a transaction that reads, or one of an Idempotent view, is sent again then.
+//
+// A *PipelineError means that the transaction has run and the listed commands failed in it.
+func (t *Tx) Exec(ctx context.Context) error {
+	f := t.batch.flight
+	if f == nil {
+		return &Error{Command: "EXEC", Slot: command.NoSlot, Outcome: NotExecuted, Err: errEmptyTx}
+	}
+	t.batch.flight = nil
+	defer f.release()
+	call := t.batch.terms.begin()
+	defer f.releaseTx(call)
+	err := f.transact(call, t.session)
+	if err == nil {
+		err = t.run(ctx, call)
+	}
+	if err == nil {
+		err = call.tx.distribute(call)
+	}
+	if err != nil {
+		for i := range f.queued {
+			f.at(i).err = cmp.Or(f.at(i).err, err)
+		}
+	}
+	return cmp.Or(err, f.settle(&t.queued))
+}
+
+var (
+	errEmptyTx = errors.New("the transaction has no commands: queue some before Exec")
+	errNotATx  = errors.New("the replies to a transaction are not those of one, so no reply of their connection can be trusted")
+)
+
+// run brings a transaction to its outcome.
+func (t *Tx) run(ctx context.Context, call *call) error {
+	if t.session != nil {
+		return t.session.exec(ctx, call)
+	}
+	c := call.core
+	_, until, err := call.terms.enter(ctx)
+	if err != nil {
+		return call.fail(NotExecuted, err)
+	}
+	defer c.running.leave()
+	if err := call.pinByView(); err != nil {
+		return err
+	}
+	c.run(ctx, until, call.alone[:], nil)
+	call.blame(call.err)
+	return call.err
+}
+
+// transaction is the commands of a flight as one call: MULTI, the commands, EXEC.
+type transaction struct {
+	flight *flight
+	reads  bool // all commands do nothing but read
+	last   txReply
+}
+
+// transact makes call a transaction of the queued commands. An error means that one of them cannot be sent, so none is.
+func (f *flight) transact(call *call, s *session) error {
+	call.Request.Arg("EXEC") // for its name: what is sent is built below
+	call.getsIntoTrouble()
+	tx := &transaction{flight: f, reads: true}
+	call.tx = tx
+	var first error
+	size := len(multi) + len(exec)
+	for i := range f.queued {
+		part := f.at(i)
+		part.err = part.checkQueued(call.slot)
+		if part.err == nil && s != nil {
+			part.err = s.admits(part)
+		}
+		if part.err != nil && first == nil {
+			first = fmt.Errorf("%s, at index %d, cannot be sent: %w", part.name(), i, errors.Unwrap(part.err))
+		}
+		if call.slot == command.NoSlot {
+			call.slot = part.slot
+		}
+		tx.reads = tx.reads && part.cmd != nil && part.cmd.Repeatable(&part.Request)
+		size += part.Request.Size()
+	}
+	if first != nil {
+		return call.fail(NotExecuted, first)
+	}
+	request := append(make([]byte, 0, size), multi...)
+	for i := range f.queued {
+		request = append(request, f.at(i).Request.Frame()...)
+	}
+	call.wire.Request = append(request, exec...)
+	call.wire.Replies = int32(f.queued + 2)
+	return nil
+}
+
+var (
+	multi = resp.AppendBulk(resp.AppendArray(nil, 1), "MULTI")
+	exec  = resp.AppendBulk(resp.AppendArray(nil, 1), "EXEC")
+)
+
+// checkQueued refuses what cannot be part of a transaction in slot, which may be any if it is NoSlot.
+func (call *call) checkQueued(slot int) error {
+	if err := cmp.Or(call.Refused(), call.check()); err != nil {
+		return err
+	}
+	if call.cmd != nil && call.cmd.Flags.Has(spec.NoMulti) {
+		return call.refuse(0, call.name()+" is not allowed in a transaction: run it by itself")
+	}
+	splits, err := call.plan()
+	keys := call.Request.Keys()
+	switch {
+	case err != nil:
+		return err
+	case call.blocks:
+		return call.refuse(0, call.name()+" would not wait in a transaction: run it by itself")
+	case splits && len(keys) == 0:
+		return call.refuse(0, call.name()+" runs on several nodes, a transaction on one: run it by itself")
+	case splits && slot == command.NoSlot:
+		slot = int(slotOf(call.Request.At(keys[0])))
+	}
+	for _, k := range keys {
+		if got := int(slotOf(call.Request.At(k))); slot != command.NoSlot && got != slot {
+			return call.refuse(k, fmt.Sprintf("its key is in slot %d and the transaction in slot %d: "+
+				"give the keys a common hash tag, like {user:1}:name", got, slot))
+		}
+	}
+	if len(keys) == 0 && slot != command.NoSlot && call.slot != command.NoSlot && call.slot != slot {
+		return call.refuse(0, fmt.Sprintf("it concerns slot %d and the transaction slot %d", call.slot, slot))
+	}
+	return nil
+}
+
+// releaseTx ends a call that was a transaction, of which the commands were parts.
+func (f *flight) releaseTx(call *call) {
+	for i := range f.queued {
+		f.at(i).Frame = nil // it is memory of call
+	}
+	if !call.wire.Abandoned {
+		call.wire.Request, call.wire.Replies = nil, 0
+	}
+	call.release()
+}
+
+// blame says in the error of a transaction which command the server refused, if that is why it failed.
+func (call *call) blame(err error) {
+	tx := call.tx
+	var trail *Error
+	if tx.last.refusal == "" || tx.last.by > tx.flight.queued || call.lost != nil || isPatience(err) || !errors.As(err, &trail) {
+		return
+	}
+	name := "MULTI"
+	if tx.last.by > 0 {
+		name = tx.flight.at(tx.last.by - 1).name()
+	}
+	trail.Err = fmt.Errorf("%s was refused: %w", name, trail.Err)
+}
+
+// distribute gives the commands of a transaction that was answered their parts of the reply. It fails where the transaction did
+// not run as one.
+func (tx *transaction) distribute(call *call) error {
+	last := &tx.last
+	elems, ok := resp.Open(last.exec)
+	switch {
+	case last.fate == txApart:
+		err := call.fail(Unknown, ServerError(last.refusal))
+		call.blame(err)
+		return err
+	case last.fate == txRan && resp.KindOf(last.exec) == resp.Null:
+		return call.fail(NotExecuted, ErrTxAborted)
+	case last.fate != txRan || !ok || elems.Left() != tx.flight.queued:
+		call.wire.Via().Abandon(errNotATx)
+		return call.fail(Unknown, errNotATx)
+	}
+	for i := range tx.flight.queued {
+		part := tx.flight.at(i)
+		part.node, part.attempts = call.node, call.attempts
+		frame, ok := elems.Next()
+		if ok && !isErrorReply(frame) {
+			part.Frame = frame
+			continue
+		}
+		text, _ := resp.Payload(frame)
+		part.err = part.fail(part.judgeRefusal(frame).executed, ServerError(refusalText(text)))
+	}
+	return nil
+}
+
+// judgeRefusal tells what an error reply means for a command that may not be sent again by itself.
+func (call *call) judgeRefusal(reply []byte) verdict {
+	text, _ := resp.Payload(reply)
+	return classify(attempt{slot: command.NoSlot, script: call.isScript(), refusal: string(text)})
+}
+
+// txReply is what a server said to MULTI, the commands and EXEC.
+//
+//	+OK      +QUEUED +QUEUED   *2 ..., or null    it ran, or not because a watched key had changed
+//	+OK      +QUEUED -MOVED    -EXECABORT         nothing ran, for one was refused
+//	+OK      +QUEUED +QUEUED   -MOVED, -EXECABORT nothing ran, for EXEC was refused
+//	-NOPERM  :1      $5 value  -ERR, -NOPERM      MULTI was refused: each ran by itself
+type txReply struct {
+	fate    txFate
+	exec    []byte // the reply to EXEC
+	refusal string // the first error
+	by      int    // which reply that was: 0 is MULTI's, the last EXEC's
+}
+
+// txFate is what became of a transaction.
+type txFate uint8
+
+const (
+	txRan     txFate = iota // or a watched key had changed
+	txRefused               // nothing ran, and nothing will
+	txApart                 // MULTI was refused, so that commands ran by themselves
+	txStrange               // these are not the replies to a transaction
+)
+
+// read finds out what became of a transaction that got its replies.
+func (tx *transaction) read(frames []byte) txFate {
+	n := tx.flight.queued
+	row := resp.Row(frames, n+2)
+	tx.last = txReply{}
+	opened, _ := row.Next()
+	begun, multiFailed := tx.note(0, opened, "OK")
+	orderly, refused := true, true // each command was queued or refused; each was refused
+	for i := range n {
+		frame, _ := row.Next()
+		queued, failed := tx.note(i+1, frame, "QUEUED")
+		orderly = orderly && (queued || failed)
+		refused = refused && failed && tx.flight.at(i).judgeRefusal(frame).executed == NotExecuted
+	}
+	last := &tx.last
+	last.exec, _ = row.Next()
+	_, execFailed := tx.note(n+1, last.exec, "")
+	switch {
+	case last.refusal == "" && begun && orderly:
+		last.fate = txRan
+	case execFailed && (begun && orderly || multiFailed && refused):
+		last.fate = txRefused
+	case execFailed && multiFailed:
+		last.fate = txApart
+	default:
+		last.fate = txStrange
+	}
+	return last.fate
+}
+
+// note reports whether reply number i is the text that it should be, and whether it is an error. The first error is the reason
+// for those behind it.
+func (tx *transaction) note(i int, frame []byte, want string) (asWanted, failed bool) {
+	text, _ := resp.Payload(frame)
+	if !isErrorReply(frame) {
+		return resp.KindOf(frame) == resp.SimpleString && string(text) == want, false
+	}
+	if tx.last.refusal == "" {
+		reason, _ := strings.CutPrefix(refusalText(text), "EXECABORT Transaction discarded because of: ")
+		tx.last.refusal, tx.last.by = strings.TrimPrefix(reason, "-"), i
+	}
+	return false, true
+}

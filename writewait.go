@@ -1,0 +1,235 @@
+package keyslot
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/keyslot-go/keyslot/command"
+	"github.com/keyslot-go/keyslot/internal/resp"
+	"github.com/keyslot-go/keyslot/internal/spec"
+)
+
+// WriteAndWait runs the commands that queue puts into its pipeline, all for one slot, followed by WAIT on the same
+// connection, and returns how many replicas have acknowledged them. The server waits until that are replicas, or timeout is
+// over; a timeout of 0 is none, and one that is not a number of milliseconds is rounded up. WriteAndWait blocks until then;
+// where ctx has no deadline, for timeout and Options.CommandTimeout together at most. It is safe for concurrent use.
+//
+// acked counts those replicas of the node that ran the commands which said in time that they have received them, not that
+// they are on a disk. Fewer than were asked for is no error: the writes stand, and go on to the replicas. Nor is a write
+// safe that all have acknowledged: a failover may still choose another replica, if not so easily. Where a redirect took some
+// of the commands to another node, acked is the smaller number.
+//
+// The futures have the replies, as after Pipeline.Exec, and a command that fails fails as there, in a *PipelineError; that
+// the commands ran and acked is not known is one too, with the failure of WAIT as its last part. Commands are redirected and
+// sent again as in a pipeline, always with a WAIT behind them. Before anything is sent, one *PipelineError refuses all of
+// them if one has no key, one of another slot, or waits at the server.
+//
+// If queue fails, nothing is sent and its error is returned. The connection is borrowed from those for blocking commands.
+func (c *Client) WriteAndWait(ctx context.Context, replicas int, timeout time.Duration, queue func(p *Pipeline) error) (acked int64, err error) {
+	if replicas < 0 || timeout < 0 {
+		return 0, &Error{
+			Command: "WAIT", Slot: command.NoSlot, Outcome: NotExecuted,
+			Err: &ArgumentError{Reason: fmt.Sprintf("%d replicas and a timeout of %v: neither can be negative", replicas, timeout)},
+		}
+	}
+	p := c.Pipeline()
+	err = queue(p)
+	f := p.batch.flight
+	if f == nil {
+		return 0, err
+	}
+	p.batch.flight = nil
+	defer f.release()
+	if err != nil {
+		return 0, err
+	}
+	f.ordered, f.wait = p.ordered, &waiting{replicas: replicas, timeout: timeout, acked: -1}
+	f.execAndWait(ctx, *c.terms)
+	total, failed := f.queued, f.settleEach(&p.queued)
+	if f.wait.err != nil {
+		failed = append(failed, command.Part{Index: total, Node: nodeOf(f.wait.err), Err: f.wait.err})
+		total++
+	}
+	if failed != nil {
+		err = command.NewPipelineError(total, failed)
+	}
+	return max(f.wait.acked, 0), err
+}
+
+// waiting is what a flight needs to let WAIT follow its calls.
+type waiting struct {
+	// immutable once the flight is sent
+	replicas int
+	timeout  time.Duration
+	until    time.Time // when the timeout is over; zero: never
+
+	acked int64 // the smallest answer to a WAIT behind commands that ran; -1: there was no such WAIT
+	err   error // why one of them has no answer
+}
+
+// errNotAlone is why a command was not sent that could have been.
+var errNotAlone = errors.New("a command queued with it cannot be sent")
+
+// execAndWait brings every command queued to its outcome.
+func (f *flight) execAndWait(ctx context.Context, t terms) {
+	now, until, err := t.enter(ctx)
+	if err != nil {
+		f.refuseAll(err)
+		return
+	}
+	defer f.core.running.leave()
+	t.reads = Primary // WAIT counts the replicas of the node that ran the commands
+	if !f.planForOneSlot(&t) {
+		f.refuseAll(errNotAlone)
+		return
+	}
+	if w := f.wait; w.timeout == 0 {
+		until = time.Time{} // for ever, where ctx does not say otherwise
+	} else {
+		w.until = now.Add(w.timeout)
+		if !until.IsZero() {
+			until = until.Add(w.timeout)
+		}
+	}
+	f.core.run(ctx, until, f.calls, f)
+}
+
+// refuseAll ends the commands queued that have no error of their own.
+func (f *flight) refuseAll(cause error) {
+	for i := range f.queued {
+		call := f.at(i)
+		if call.err == nil {
+			call.err = cmp.Or(call.Refused(), call.check(), call.fail(NotExecuted, cause))
+		}
+	}
+}
+
+// planForOneSlot routes the commands queued to the slot of the first one's key, and reports whether all may be sent: those
+// that may not have their error.
+func (f *flight) planForOneSlot(t *terms) bool {
+	slot := command.NoSlot
+	for i := range f.queued {
+		call := f.at(i)
+		call.terms = t
+		if call.err = call.planForSlotOf(slot); call.err == nil {
+			slot = call.slot
+			f.calls = append(f.calls, call)
+		}
+	}
+	return len(f.calls) == f.queued
+}
+
+// planForSlotOf routes a command that must have a key in slot, or in any one if that is NoSlot.
+func (call *call) planForSlotOf(slot int) error {
+	if err := cmp.Or(call.Refused(), call.check()); err != nil {
+		return err
+	}
+	if len(call.Request.Keys()) == 0 {
+		if err := call.findKeys(); err != nil {
+			return err
+		}
+	}
+	keys := call.Request.Keys()
+	if len(keys) == 0 {
+		return call.refuse(0, call.name()+" has no key, and what WriteAndWait runs is for one slot")
+	}
+	if call.terms.to == nil {
+		call.terms.to = slotRoute(slotOf(call.Request.At(keys[0])))
+	}
+	_, err := call.plan()
+	switch {
+	case err != nil:
+		return err
+	case call.blocks:
+		return call.refuse(0, call.name()+" waits at the server and would hold up WAIT: run it by itself")
+	case slot != command.NoSlot && call.slot != slot:
+		return call.refuse(keys[0], fmt.Sprintf("its key is in slot %d and the first one in slot %d, and WriteAndWait is for one slot", call.slot, slot))
+	}
+	return nil
+}
+
+// sendAndWait is send for calls that WAIT follows. It counts the replicas of its connection's last write, so they have one of
+// their own, and go there in one write:
+//
+//	INCR a, SET a:at 7, WAIT 1 500   ->   :8, +OK, :1
+//
+// Calls that were redirected elsewhere go there after those that were not.
+func (f *flight) sendAndWait(ctx context.Context, until time.Time, calls []*call) {
+	var nodes []*node
+	for _, call := range calls {
+		if err := f.core.aim(call, until, f); err != nil {
+			unsent(&call.wire, err)
+		} else if !slices.Contains(nodes, call.node) {
+			nodes = append(nodes, call.node)
+		}
+	}
+	for _, n := range nodes {
+		f.waitAt(ctx, until, n, calls)
+	}
+}
+
+// waitAt sends those of the calls that go to n, and WAIT.
+func (f *flight) waitAt(ctx context.Context, until time.Time, n *node, calls []*call) {
+	f.wires = f.wires[:0]
+	for _, call := range calls {
+		if call.node == n {
+			f.wires = append(f.wires, &call.wire)
+		}
+	}
+	wait := f.waitCall(n, calls[0].terms, until)
+	f.wires = append(f.wires, &wait.wire)
+	w := &f.waiter
+	w.Expect(len(f.wires))
+	conn, err := n.sendDedicated(ctx, until, w, f.wires)
+	if err != nil {
+		for _, sub := range f.wires {
+			unsent(sub, err)
+		}
+		w.Withdraw(len(f.wires))
+	}
+	w.Wait(ctx, f.wires)
+	if err == nil {
+		n.giveBack(conn)
+	}
+	ran := slices.ContainsFunc(calls, func(call *call) bool { return call.node == n && call.answered() })
+	if ran {
+		f.wait.note(wait)
+	}
+}
+
+// waitCall returns the call of a WAIT that begins now.
+func (f *flight) waitCall(n *node, t *terms, until time.Time) *call {
+	rest := f.wait.timeout
+	if !f.wait.until.IsZero() {
+		rest = max(time.Until(f.wait.until), 1) // 0 would be for ever
+	}
+	wait := f.call()
+	wait.cmd, _ = spec.ByName("WAIT")
+	wait.terms, wait.node, wait.attempts = t, n, 1
+	wait.Request = f.requests.Begin()
+	wait.Request.Arg("WAIT")
+	wait.Request.ArgInt(int64(f.wait.replicas))
+	wait.Request.ArgInt(int64((rest + time.Millisecond - 1) / time.Millisecond))
+	wait.wire.Request, wait.wire.Asking, wait.wire.Deadline = wait.Request.Frame(), false, until
+	return wait
+}
+
+// note is told how a WAIT behind commands that ran has ended.
+func (w *waiting) note(wait *call) {
+	n, ok := resp.Int(wait.wire.Reply)
+	switch {
+	case !wait.answered():
+		wait.getsIntoTrouble()
+		wait.settle(classify(wait.attempt()), wait.core.isClosed())
+	case !ok:
+		wait.err = wait.fail(Answered, errUnlike)
+	}
+	if w.acked < 0 || n < w.acked { // of what has no answer, n is 0
+		w.acked = n
+	}
+	w.err = cmp.Or(w.err, wait.err)
+}
