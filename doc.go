@@ -53,6 +53,12 @@
 // have been popped that moment. Their keys must lie in one slot. A [Consumer] reads any number of streams as a member of a
 // consumer group, whatever their slots.
 //
+// # Beyond single commands
+//
+// Client.Scan walks over the keys of the whole cluster and sees each one that stays, whatever moves meanwhile. Client.Subscribe
+// and its like yield messages, and say with a *Gap when some may have been missed. Client.ReadFrom lets replicas answer reads.
+// NewScript runs a script by its digest. Client.WriteAndWait tells how many replicas have received what was written.
+//
 // # Where to look next
 //
 //   - Package command: the typed commands, their options and replies.

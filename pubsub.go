@@ -12,8 +12,9 @@ import (
 )
 
 // Subscription receives messages, on connections of its own, until it is closed. It subscribes again by itself wherever a
-// connection is lost, a slot moves or a primary is replaced, and says with a *Gap when messages may have been missed. No
-// message comes twice, but one that matches several patterns comes once for each. Safe for concurrent use.
+// connection is lost, a slot moves or a primary is replaced, and says with a *Gap when messages may have been missed. Around a
+// gap of Subscribe and PSubscribe one may come twice, since the servers pass messages on to each other at their own pace; else
+// none does, but that one which matches several patterns comes once for each. Safe for concurrent use.
 //
 // Its connections are looked after while they are idle: a PING each second, or each IdleProbe if that is shorter, none if it
 // is negative. One that owes an answer for PeerTimeout is given up, earlier if the cluster has replaced its node.
