@@ -88,7 +88,9 @@ func (call *call) sayLast(ctx context.Context, until time.Time) error {
 		ctx, cancel = context.WithDeadline(ctx, until)
 		defer cancel()
 	}
-	p := (&Client{terms: call.terms}).Pipeline()
+	t := *call.terms
+	t.reads = Primary // a replica that is behind would name an id whose successors are no news
+	p := (&Client{terms: &t}).Pipeline()
 	last := map[int]*Future[Reply]{}
 	for i, k := range r.Keys() {
 		if id := r.Len() - len(r.Keys()) + i; string(r.At(id)) == "$" {

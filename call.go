@@ -211,7 +211,7 @@ func (call *call) forget() bool {
 	call.terms = &call.core.terms
 	call.cmd, call.slot, call.blocks, call.err = nil, command.NoSlot, false, nil
 	call.node, call.routes, call.attempts, call.asking, call.readonly, call.spurned = nil, nil, 0, false, false, false
-	if call.pinned != nil || call.troubled || call.seeking {
+	if call.pinned != nil || call.of != nil || call.troubled || call.seeking {
 		call.trip = trip{trouble: &call.core.calm}
 	}
 	if call.wire.Abandoned { // its reply may be arriving

@@ -61,8 +61,9 @@ func (c *Client) Close() error {
 	return nil
 }
 
-// Shutdown refuses new commands, waits until those under way have ended or ctx is done, and then closes the client. It
-// returns ctx's error if commands had to be cut off.
+// Shutdown refuses new commands, waits until those under way have ended or ctx is done, and then closes the client,
+// subscriptions included. It returns ctx's error if commands had to be cut off. End a Consumer before, by its context: its
+// reads are commands that wait.
 func (c *Client) Shutdown(ctx context.Context) error { return c.core.shutdown(ctx) }
 
 // Topology returns a snapshot of the cluster as the client sees it. It does not block and asks nobody. Before a Lazy

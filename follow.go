@@ -174,10 +174,15 @@ func (s *Subscription) removeTopic(t *topic) {
 // mu is held.
 func (s *Subscription) spread(r *routes) {
 	primaries := r.primaries()
+	missing := map[string]time.Time{} // by name: since when nothing is heard of one that is no primary any more
 	for p, t := range s.topics {
-		if !slices.Contains(primaries, p.node) {
-			s.removeTopic(t)
+		if slices.Contains(primaries, p.node) {
+			continue
 		}
+		if first := missing[p.name]; !t.live && !t.since.IsZero() && (first.IsZero() || t.since.Before(first)) {
+			missing[p.name] = t.since
+		}
+		s.removeTopic(t)
 	}
 	for name, o := range s.names {
 		for _, n := range primaries {
@@ -186,6 +191,9 @@ func (s *Subscription) spread(r *routes) {
 			}
 			if t := s.addTopic(place{name, n}); o == nil { // what the newcomer did so far has been missed
 				t.since, t.why = s.agreed.Add(-unsureFor), errNewOwner
+				if since := missing[name]; !since.IsZero() && since.Before(t.since) {
+					t.since = since
+				}
 			}
 		}
 	}

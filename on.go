@@ -38,10 +38,11 @@ func (nodeRoute) isRoute()  {}
 // On returns a view of the client whose commands go where to says, whatever their keys and the command table say. Typed
 // commands, Do, DoEach and pipelines run on it.
 //
-//   - ToKey, ToSlot: every command goes to the primary that owns the slot, and follows the slot when it moves. None is ever
+//   - ToKey, ToSlot: every command goes to the primary that owns the slot (a read with a key where ReadFrom says, within its
+//     shard), and follows the slot when it moves. None is ever
 //     split, so MSet and Del are atomic here; a key of another slot is an *ArgumentError before anything is sent. That is
 //     also how to run a module's command whose keys the client does not know.
-//   - ToNode: every command goes to that node and to no other. A MOVED or ASK is returned as the ServerError that it is,
+//   - ToNode: every command goes to that node and to no other; a replica redirects even a read, whatever ReadFrom says. A MOVED or ASK is returned as the ServerError that it is,
 //     not executed, and so is a replica's READONLY. A node that the topology does not list is ErrUnknownNode. A node that
 //     cannot be reached is tried until the command's time ends, or until it has left the cluster.
 //   - ToPrimaries, ToNodes: every command goes to all of them at once, and their replies are joined as the servers' command

@@ -516,6 +516,26 @@ func TestKeyspaceEventsAreSubscribedToAtEveryPrimary(t *testing.T) {
 	})
 }
 
+// The successor's gap begins where nothing was heard any more of the one that is gone, not with the map that says so.
+func TestTheGapOfAPrimaryThatDiedIsToldByItsSuccessor(t *testing.T) {
+	const pattern = "__keyspace@0__:*"
+	listening(t, keyslot.Options{RefreshAfter: time.Second}, func(t *testing.T, s *stage) {
+		confirms(s.net.Node(spare))
+		sub, err := s.client.KeyspaceEvents(t.Context(), pattern)
+		require.NoError(t, err)
+		time.Sleep(10 * time.Second)
+		s.upper.Close()
+		died := time.Now()
+		time.AfterFunc(4*time.Second, func() {
+			s.net.Topology(2, fakenode.Shard{First: 0, Last: 8191, Nodes: []string{lower}}, fakenode.Shard{First: 8192, Last: 16383, Nodes: []string{spare}})
+		})
+		_, gaps := hear(t, sub, 1)
+		require.Equal(t, spare, gaps[0].Node)
+		require.False(t, gaps[0].From.After(died))
+		require.Greater(t, gaps[0].To.Sub(died), 3*time.Second)
+	})
+}
+
 func TestKeyspaceMessages(t *testing.T) {
 	for channel, want := range map[string]keyslot.KeyspaceEvent{
 		"__keyspace@0__:a:__:b": {Key: "a:__:b", Event: "payload"},

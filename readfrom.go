@@ -67,7 +67,7 @@ var errNoReplica = errors.New("the shard has no replica to read from")
 // node that gave it, so they stay with the primary.
 func (call *call) spreads() bool {
 	return call.terms.reads != Primary && call.cmd != nil && call.cmd.ReplicaSafe() && !call.blocks &&
-		!strings.HasSuffix(call.cmd.Name, "SCAN")
+		!strings.HasSuffix(call.cmd.Name, "SCAN") && len(call.Request.Keys()) > 0
 }
 
 // routeRead finds the node for a call that spreads. Calls of one flight (nil: none) to one shard go to one node, so that they
@@ -78,6 +78,7 @@ func (c *core) routeRead(r *routes, call *call, f *flight) error {
 		return errNoOwner
 	}
 	policy := call.terms.reads
+	key := shardReader{s, policy, call.slot % c.opts.ConnsPerNode}
 	spurned := call.spurned && policy != Replica
 	call.spurned = false
 	if s.primary >= 0 && (spurned || c.asked.lately(uint16(call.slot), c)) {
@@ -85,13 +86,13 @@ func (c *core) routeRead(r *routes, call *call, f *flight) error {
 		return nil
 	}
 	c.watchLag(r, s)
-	n := f.readerOf(s, policy)
+	n := f.readerOf(key)
 	if n == nil {
 		p := pick{core: c, routes: r, shard: s, slot: call.slot}
 		if n = p.choose(policy); n == nil {
 			return errNoReplica
 		}
-		f.keepReader(s, policy, n)
+		f.keepReader(key, n)
 	}
 	call.node, call.readonly = n, s.primary < 0 || r.nodes[s.primary] != n
 	// Where there is nobody else to ask, a slow answer is better than none.
@@ -104,23 +105,24 @@ func (c *core) routeRead(r *routes, call *call, f *flight) error {
 type shardReader struct {
 	shard  *shard
 	policy ReadPolicy
+	lane   int // of the node's: one to a replica may be there, and another one not yet
 }
 
-func (f *flight) readerOf(s *shard, policy ReadPolicy) *node {
+func (f *flight) readerOf(key shardReader) *node {
 	if f == nil {
 		return nil
 	}
-	return f.readers[shardReader{s, policy}]
+	return f.readers[key]
 }
 
-func (f *flight) keepReader(s *shard, policy ReadPolicy, n *node) {
+func (f *flight) keepReader(key shardReader, n *node) {
 	if f == nil {
 		return
 	}
 	if f.readers == nil {
 		f.readers = map[shardReader]*node{}
 	}
-	f.readers[shardReader{s, policy}] = n
+	f.readers[key] = n
 }
 
 const (

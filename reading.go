@@ -98,7 +98,10 @@ func (call *call) begins() {
 func (call *call) ends() {
 	d := &call.node.reading
 	d.inFlight.Add(-1)
-	call.counted, call.wire.Movable = false, false
+	call.counted = false
+	if !call.wire.Abandoned { // else its connection still looks at it, and nobody uses it again
+		call.wire.Movable = false
+	}
 	if call.wire.Err != nil {
 		return
 	}

@@ -563,3 +563,18 @@ func TestATransactionOfAViewForOneNodeGoesNowhereElse(t *testing.T) {
 		require.ErrorIs(t, err, keyslot.ErrUnknownNode)
 	})
 }
+
+// Nobody but the caller knows which arguments of such commands are keys.
+func TestATransactionOfAViewForASlotTakesCommandsThatNobodyKnows(t *testing.T) {
+	story(t, keyslot.Options{}, func(t *testing.T, s *stage) {
+		s.lower.On("MULTI", ok)
+		s.lower.On("MOD.X", says("+QUEUED"))
+		s.lower.On("EXEC", fakenode.Reaction{Send: "*2\r\n:1\r\n:2\r\n"})
+		tx := s.client.On(keyslot.ToKey(low)).Tx()
+		_, second := tx.Do("MOD.X", "b"), tx.Do("MOD.X", "c")
+		require.NoError(t, tx.Exec(t.Context()))
+		n, err := valueOf(t, second).Int64()
+		require.NoError(t, err)
+		require.EqualValues(t, 2, n)
+	})
+}

@@ -250,7 +250,10 @@ func (r *routes) holdings(n *node) holdings {
 
 // processOf returns what tells one process at an address from the next one; nothing where INFO is refused.
 func processOf(info *call) (id string, err error) {
-	if info.err != nil && !isRefused(info.err) {
+	switch {
+	case isRefused(info.err):
+		return "", nil
+	case info.err != nil:
 		return "", info.err
 	}
 	text, _ := resp.Payload(info.Frame)

@@ -40,7 +40,7 @@ func (c *Client) WriteAndWait(ctx context.Context, replicas int, timeout time.Du
 	err = queue(p)
 	f := p.batch.flight
 	if f == nil {
-		return 0, err
+		return 0, cmp.Or(err, error(&Error{Command: "WAIT", Slot: command.NoSlot, Outcome: NotExecuted, Err: errNothingQueued}))
 	}
 	p.batch.flight = nil
 	defer f.release()
@@ -70,6 +70,9 @@ type waiting struct {
 	acked int64 // the smallest answer to a WAIT behind commands that ran; -1: there was no such WAIT
 	err   error // why one of them has no answer
 }
+
+// errNothingQueued is no success: it would look as if no replica had acknowledged.
+var errNothingQueued = errors.New("nothing was queued: queue commands, and leave Exec to WriteAndWait")
 
 // errNotAlone is why a command was not sent that could have been.
 var errNotAlone = errors.New("a command queued with it cannot be sent")
@@ -223,12 +226,13 @@ func (w *waiting) note(wait *call) {
 	n, ok := resp.Int(wait.wire.Reply)
 	switch {
 	case !wait.answered():
+		n = 0 // the reply is that of the call's last use
 		wait.getsIntoTrouble()
 		wait.settle(classify(wait.attempt()), wait.core.isClosed())
 	case !ok:
 		wait.err = wait.fail(Answered, errUnlike)
 	}
-	if w.acked < 0 || n < w.acked { // of what has no answer, n is 0
+	if w.acked < 0 || n < w.acked {
 		w.acked = n
 	}
 	w.err = cmp.Or(w.err, wait.err)

@@ -79,7 +79,7 @@ func TestWriteAndWaitRefusesAllOrNothing(t *testing.T) {
 		_, err = s.client.WriteAndWait(t.Context(), 1, -time.Second, nil)
 		refused(t, err, 0)
 		acked, err := s.client.WriteAndWait(t.Context(), 1, time.Second, func(*keyslot.Pipeline) error { return nil })
-		require.NoError(t, err)
+		require.ErrorIs(t, err, keyslot.ErrNotExecuted, "nothing was queued, and zero would look like no replica")
 		require.Zero(t, acked)
 		require.Empty(t, sent(s.lower, "INCR"))
 	})
@@ -201,16 +201,22 @@ func TestWriteAndWaitEndsWithItsContext(t *testing.T) {
 		s.lower.On("INCR", one)
 		s.lower.On("SET", ok)
 		s.lower.On("WAIT", stuck())
+		p := s.client.Pipeline() // its calls are used again, and what was replied to them
+		for range 3 {
+			p.Incr(low)
+		}
+		require.NoError(t, p.Exec(t.Context()))
 		var n *keyslot.Future[int64]
 		var set *keyslot.Future[struct{}]
-		_, err := s.client.WriteAndWait(within(t, 300*time.Millisecond), 1, 0, twoWrites(&n, &set))
+		acked, err := s.client.WriteAndWait(within(t, 300*time.Millisecond), 1, 0, twoWrites(&n, &set))
+		require.Zero(t, acked)
 		s.failsAt(t, 300*time.Millisecond, err, keyslot.ErrUnknownOutcome, context.DeadlineExceeded)
 		require.EqualValues(t, 1, valueOf(t, n), "the write is known")
 		_, err = s.client.WriteAndWait(t.Context(), 1, 2*time.Second, twoWrites(&n, &set))
 		s.failsAt(t, 3300*time.Millisecond, err, keyslot.ErrUnknownOutcome, context.DeadlineExceeded)
 
 		s.lower.On("WAIT", one)
-		acked, err := s.client.WriteAndWait(t.Context(), 1, time.Second, twoWrites(&n, &set))
+		acked, err = s.client.WriteAndWait(t.Context(), 1, time.Second, twoWrites(&n, &set))
 		require.NoError(t, err)
 		require.EqualValues(t, 1, acked, "nothing is left of the earlier ones")
 	})

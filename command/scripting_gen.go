@@ -311,7 +311,8 @@ func (c *Call) functionRestore(dump []byte, opts []FunctionRestoreOption) *Call 
 	return c
 }
 
-// FunctionStats returns which function runs on a node, and the engines that it has.
+// FunctionStats returns which function runs on a node, and the engines that it has. Only a view for one node runs it, as for
+// Info.
 //
 // FUNCTION STATS (since 7.0.0): O(1), to the one node of a view (Client.On), and refused without.
 func (c Commands) FunctionStats(ctx context.Context) (Reply, error) {

@@ -331,7 +331,8 @@ func (c *Call) flushDB(opts []FlushOption) *Call {
 	return c
 }
 
-// Info returns what a node says of itself in the sections named, or the default ones, as lines of "name:value".
+// Info returns what a node says of itself in the sections named, or the default ones, as lines of "name:value". Only a view
+// for one node runs it: client.On(keyslot.ToNode(id)); Client.DoEach asks several.
 //
 // INFO (since 1.0.0): O(1), to the one node of a view (Client.On), and refused without.
 func (c Commands) Info(ctx context.Context, sections ...string) (string, error) {
@@ -351,7 +352,8 @@ func (c *Call) info(sections []string) *Call {
 	return c
 }
 
-// LatencyHistory returns the spikes of an event on a node: its times and how long it took.
+// LatencyHistory returns the spikes of an event on a node: its times and how long it took. Only a view for one node runs it, as
+// for Info.
 //
 // LATENCY HISTORY (since 2.8.13): O(1), to the one node of a view (Client.On), and refused without.
 func (c Commands) LatencyHistory(ctx context.Context, event string) ([]LatencySpike, error) {
@@ -370,7 +372,7 @@ func (c *Call) latencyHistory(event string) *Call {
 	return c
 }
 
-// LatencyLatest returns the latest spike of each event of a node.
+// LatencyLatest returns the latest spike of each event of a node. Only a view for one node runs it, as for Info.
 //
 // LATENCY LATEST (since 2.8.13): O(1), to the one node of a view (Client.On), and refused without.
 func (c Commands) LatencyLatest(ctx context.Context) ([]LatencyEvent, error) {
@@ -427,7 +429,7 @@ func (c *Call) memoryPurge() *Call {
 	return c
 }
 
-// MemoryStats returns what a node says of its memory, by name.
+// MemoryStats returns what a node says of its memory, by name. Only a view for one node runs it, as for Info.
 //
 // MEMORY STATS (since 4.0.0): O(1), to the one node of a view (Client.On), and refused without.
 func (c Commands) MemoryStats(ctx context.Context) (Reply, error) {
@@ -466,7 +468,8 @@ func (c *Call) memoryUsage(key string, opts []MemoryUsageOption) *Call {
 	return c
 }
 
-// SlowLogGet returns the latest n entries of the slow log of a node.
+// SlowLogGet returns the latest n entries of the slow log of every node, one node's behind another's; those of one on a view
+// for it.
 //
 // SLOWLOG GET (since 2.2.12): O(n), to every node.
 func (c Commands) SlowLogGet(ctx context.Context, n int64) ([]SlowCommand, error) {

@@ -812,7 +812,7 @@ func (persistOption) encode(c *Call) {
 
 func (persistOption) getExOption() {}
 
-// IfAbsent sets, or adds, only what is not there yet (NX).
+// IfAbsent sets, or adds, only what is not there yet (NX). For Set that is a method of its own, SetNX.
 const IfAbsent ifAbsentOption = "NX"
 
 type ifAbsentOption string
@@ -829,7 +829,7 @@ func (ifAbsentOption) zAddOption() {}
 
 func (ifAbsentOption) geoAddOption() {}
 
-// IfPresent sets, or updates, only what is there already (XX).
+// IfPresent sets, or updates, only what is there already (XX). For Set that is a method of its own, SetXX.
 const IfPresent ifPresentOption = "XX"
 
 type ifPresentOption string

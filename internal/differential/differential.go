@@ -10,6 +10,7 @@ import (
 	"io"
 	"net"
 	"strings"
+	"time"
 
 	"github.com/keyslot-go/keyslot/command"
 	"github.com/keyslot-go/keyslot/internal/resp"
@@ -72,8 +73,14 @@ func (p *Plain) Do(args ...string) error {
 	return nil
 }
 
+// patience is how long a server may take to answer.
+const patience = 20 * time.Second
+
 // roundTrip sends a request and reads its reply, an error reply as a ServerError.
 func (p *Plain) roundTrip(request []byte) error {
+	if err := p.conn.SetDeadline(time.Now().Add(patience)); err != nil {
+		return err
+	}
 	if _, err := p.conn.Write(request); err != nil {
 		return err
 	}

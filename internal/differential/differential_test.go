@@ -65,7 +65,7 @@ const eachItsOwn = "refused for a cluster, where each node has an answer of its 
 var uncompared = words(`ScriptShow Info LatencyLatest LatencyHistory MemoryStats FunctionStats SlowLogGet RandomKey`)
 
 // last are methods that leave the two sides with different keys, or without any: nothing is compared behind them.
-var last = words(`FlushAll FlushDB FunctionFlush ScriptFlush SortStore SPop SPopCount XAdd`)
+var last = words(`ClientPause FlushAll FlushDB FunctionFlush ScriptFlush SortStore SPop SPopCount XAdd`)
 
 // unordered are methods whose reply is in no order.
 var unordered = words(`ACLCat ACLCatCommands FunctionList Keys PubSubChannels SDiff SInter SMembers Sort SortRO SUnion`)

@@ -164,9 +164,9 @@ func (g *Guess) ttlSeconds(string) time.Duration {
 
 func (g *Guess) ttlMillis(string) time.Duration { return g.ttlSeconds("") }
 
-func (g *Guess) wait(string) time.Duration { return time.Millisecond }
+func (g *Guess) wait(string) time.Duration { return 5 * time.Millisecond }
 
-func (g *Guess) waitMillis(string) time.Duration { return time.Millisecond }
+func (g *Guess) waitMillis(string) time.Duration { return 5 * time.Millisecond }
 
 func (g *Guess) unix(string) time.Time {
 	return oneOf(g, time.Unix(4102444800, 0), time.Unix(4102445800, 0), time.Unix(1, 0))

@@ -6,6 +6,10 @@ import "bytes"
 // once. The connection lives on, and throws their replies away when they come. It does not wait.
 func (c *Conn) GiveBack(cause error) {
 	c.mu.Lock()
+	if c.err != nil { // it is dead, and whoever ends it settles the calls
+		c.mu.Unlock()
+		return
+	}
 	var given []*Call
 	for i := c.queue.len() - 1; i >= 0; i-- {
 		call := c.queue.at(i)
