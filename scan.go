@@ -11,7 +11,7 @@ import (
 	"github.com/keyslot-go/keyslot/command"
 )
 
-// ScanOption is an optional argument of Client.Scan: a PageSize or OfType.
+// ScanOption is an optional argument of Client.Scan: a PageSize, OfType or OwnedBy.
 type ScanOption interface{ scanOption(s *scan) }
 
 // PageSize is about how many keys or elements each round trip of a scan looks at, COUNT to the server: more of them are
@@ -29,6 +29,13 @@ func (n PageSize) scanOption(s *scan) {
 type OfType string
 
 func (t OfType) scanOption(s *scan) { s.ofType = string(t) }
+
+// OwnedBy restricts Client.Scan to the slots that one primary, named by its id or by host:port, owns when the scan begins. Those
+// that move meanwhile are followed to where they go. A node that the topology does not list is ErrUnknownNode; a
+// replica owns no slot, so nothing is yielded.
+type OwnedBy string
+
+func (n OwnedBy) scanOption(s *scan) { s.owner = string(n) }
 
 const (
 	defaultKeys     PageSize = 1000
@@ -72,6 +79,7 @@ type scan struct {
 	match    string
 	ofType   string
 	pageSize PageSize
+	owner    string // only its slots; "": those of all
 	wanted   slotSet // no walk has covered them yet
 	pace     pacer
 	waited   time.Duration // since a slot was covered
@@ -109,12 +117,33 @@ func patternSlot(match string) (slot uint16, ok bool) {
 	return Slot(plain), true
 }
 
+// keepOwned forgets the slots that OwnedBy leaves out.
+func (s *scan) keepOwned() error {
+	if s.owner == "" {
+		return nil
+	}
+	r := s.terms.core.routes.Load()
+	owner := r.named(s.owner)
+	if owner == nil {
+		return ErrUnknownNode
+	}
+	for slot := range s.wanted.all {
+		if r.primary(slot) != owner {
+			s.wanted.remove(slot)
+		}
+	}
+	return nil
+}
+
 // run walks until every slot is covered.
 func (s *scan) run(ctx context.Context, yield func(string) bool) error {
 	if _, _, err := s.terms.enter(ctx); err != nil {
 		return s.fail(err)
 	}
 	s.terms.core.running.leave()
+	if err := s.keepOwned(); err != nil {
+		return s.fail(err)
+	}
 	for {
 		left := s.wanted.len()
 		if err := s.pass(ctx, yield); err != nil {

@@ -36,6 +36,27 @@ func TestScanYieldsTheKeysOfAllNodes(t *testing.T) {
 	require.Empty(t, scanned(t, client, "{nobody}*"))
 }
 
+func TestScanOfOnePrimaryYieldsTheKeysOfItsSlots(t *testing.T) {
+	_, client := begin(t, keyslottest.Options{Replicas: 1}, keyslot.Options{})
+	fill(t, client, "user:", 300)
+	total := 0
+	for _, shard := range client.Topology().Shards {
+		seen := scanned(t, client, "", keyslot.OwnedBy(shard.Primary.ID))
+		for key := range seen {
+			require.True(t, slices.ContainsFunc(shard.Slots, func(r keyslot.SlotRange) bool {
+				return r.First <= keyslot.Slot(key) && keyslot.Slot(key) <= r.Last
+			}), key)
+		}
+		require.Equal(t, seen, scanned(t, client, "user:*", keyslot.OwnedBy(shard.Primary.Addr())))
+		total += len(seen)
+		require.Empty(t, scanned(t, client, "", keyslot.OwnedBy(shard.Replicas[0].ID)))
+	}
+	require.Equal(t, 300, total)
+	for _, err := range client.Scan(t.Context(), "", keyslot.OwnedBy("nobody")) {
+		require.ErrorIs(t, err, keyslot.ErrUnknownNode)
+	}
+}
+
 // disturb scans with one key a page, and calls do once after so many keys.
 func disturb(t *testing.T, client *keyslot.Client, after int, do func()) map[string]int {
 	t.Helper()
