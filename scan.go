@@ -79,7 +79,7 @@ type scan struct {
 	match    string
 	ofType   string
 	pageSize PageSize
-	owner    string // only its slots; "": those of all
+	owner    string  // only its slots; "": those of all
 	wanted   slotSet // no walk has covered them yet
 	pace     pacer
 	waited   time.Duration // since a slot was covered
