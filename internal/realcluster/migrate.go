@@ -1,0 +1,99 @@
+package realcluster
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+)
+
+// MoveSlot moves one slot to another primary as redis-cli does, but one key at a time and with a pause after each, so that
+// what a client meets in between (ASK for a key that has gone, TRYAGAIN for keys on both sides) lasts as long as the caller
+// wants. It returns once both nodes and all other primaries know the new owner. A slot that to owns already stays.
+func (c *Cluster) MoveSlot(ctx context.Context, slot int, to *Node, pause time.Duration) error {
+	from, err := c.Primary(ctx, slot)
+	if err != nil || from == to {
+		return err
+	}
+	number := strconv.Itoa(slot)
+	for _, state := range []struct {
+		at   *Node
+		args []string
+	}{
+		{to, []string{"CLUSTER", "SETSLOT", number, "IMPORTING", from.id}},
+		{from, []string{"CLUSTER", "SETSLOT", number, "MIGRATING", to.id}},
+	} {
+		if _, err := c.Do(ctx, state.at, state.args...); err != nil {
+			return fmt.Errorf("moving slot %d: %w", slot, err)
+		}
+	}
+	if err := c.moveKeys(ctx, number, from, to, pause); err != nil {
+		return fmt.Errorf("moving the keys of slot %d from %s to %s: %w", slot, from, to, err)
+	}
+	return c.finishMove(ctx, number, from, to)
+}
+
+// migrateTimeout is how long the source may wait for the target with one key.
+const migrateTimeout = "5000" // ms
+
+func (c *Cluster) moveKeys(ctx context.Context, slot string, from, to *Node, pause time.Duration) error {
+	tail := []string{"KEYS"}
+	if c.secured() {
+		tail = []string{"AUTH2", adminUser, c.adminPassword, "KEYS"}
+	}
+	for {
+		// MIGRATE takes the keys whole, and ASK sends new ones to the target: the source runs empty.
+		key, err := c.Do(ctx, from, "CLUSTER", "GETKEYSINSLOT", slot, "1")
+		if err != nil || key == "" {
+			return err
+		}
+		migrate := append([]string{"MIGRATE", "127.0.0.1", to.port, "", "0", migrateTimeout}, tail...)
+		if _, err := c.Do(ctx, from, append(migrate, key)...); err != nil {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(pause):
+		}
+	}
+}
+
+// finishMove tells the new owner: the target first, for a source that forgot the slot before would leave it to nobody, and
+// then every other node that can answer, so that none has to wait for gossip. Replicas refuse, and hear of it by gossip.
+func (c *Cluster) finishMove(ctx context.Context, slot string, from, to *Node) error {
+	for _, n := range append([]*Node{to, from}, c.live()...) {
+		_, err := c.Do(ctx, n, "CLUSTER", "SETSLOT", slot, "NODE", to.id)
+		var refused ServerError
+		if errors.As(err, &refused) && n != to && n != from {
+			continue
+		}
+		if err != nil {
+			return fmt.Errorf("slot %s belongs to %s: telling %s: %w", slot, to, n, err)
+		}
+	}
+	return nil
+}
+
+// Owners returns the primary of every slot, by slot, as the first node that can answer tells it; nil for a slot that has none.
+func (c *Cluster) Owners(ctx context.Context) ([]*Node, error) {
+	view, err := c.anyView(ctx, c.live())
+	if err != nil {
+		return nil, err
+	}
+	owners := make([]*Node, slots)
+	for _, owned := range view.owners {
+		n, err := c.byID(owned.owner)
+		if err != nil {
+			return nil, err
+		}
+		for slot := owned.first; slot <= owned.last; slot++ {
+			owners[slot] = n
+		}
+	}
+	return owners, nil
+}
+
+// Live returns the nodes that can answer, by index: those that run and are not frozen.
+func (c *Cluster) Live() []*Node { return c.live() }
