@@ -1,4 +1,90 @@
-// Package ledger compares what a client was told with what the servers hold.
+// Package ledger compares what callers were told with what the servers hold. The worker writes a Record of every
+// operation; after each round Read takes the truth from the servers, by a RESP reader that shares nothing with keyslot,
+// and Round.Check says what does not fit. All checks are pure: records and values in, violations out.
 package ledger
 
-import _ "github.com/anishathalye/porcupine"
+import (
+	"fmt"
+	"time"
+)
+
+// Violation is one broken promise.
+type Violation struct {
+	Check string // ledger, echo, sequence, pop, register, context, flat, bounded, seen, recovered
+	Text  string // what was done, when and in which slot, what the caller was told, and what the server holds
+}
+
+func (v Violation) String() string { return v.Check + ": " + v.Text }
+
+func violation(check, format string, args ...any) Violation {
+	return Violation{Check: check, Text: fmt.Sprintf(format, args...)}
+}
+
+// SlotRange is the slots First to Last, both included.
+type SlotRange struct{ First, Last uint16 }
+
+// Contains reports whether slot lies in the range.
+func (r SlotRange) Contains(slot uint16) bool { return r.First <= slot && slot <= r.Last }
+
+// Terms are what the nemesis of a round may do. The zero value allows no loss.
+type Terms struct {
+	// Lossy are the slots of the shard that an unplanned failover struck, where acknowledged writes that were not yet
+	// replicated are lost by the servers. They are counted there, and violations elsewhere.
+	Lossy []SlotRange
+	// Seamless says that no operation may fail whose context did not end: a planned change of the cluster.
+	Seamless bool
+	// Answers are codes of error replies that callers may see, such as NOPERM while credentials change. No other is
+	// believed, but for those that the load itself asks for.
+	Answers []string
+	// Expects are signs of which the round must show at least one each: see Signs.
+	Expects []string
+}
+
+// Round is all that is known of one round.
+type Round struct {
+	Records []Record
+	Earlier []Record // of the round before: those told not executed must still be absent, see Refused
+	Held    Held
+	Terms   Terms
+	Healed  time.Duration // when the nemesis had healed, by the worker's clock; 0: not said, and recovery is not checked
+	Signs   Signs         // what the worker counted
+
+	// RegisterTimeout bounds the search for a linearization of one key; 0 means 10 s. A key not decided by then is
+	// counted, and no violation.
+	RegisterTimeout time.Duration
+}
+
+// Held is what the servers hold.
+type Held struct {
+	Hashes map[string]map[string]string // hash by key: field to value
+	Lists  map[string][]string          // list by key
+}
+
+// Signs count what was seen in a round, by name: MOVED, ASK and, where keyslot.Trace tells them, TRYAGAIN, CLUSTERDOWN,
+// LOADING and other refusals, dial, lost; ok, nil, answered, not executed and unknown for the outcomes; dials.
+type Signs map[string]int
+
+// Figures are the numbers of one round for the report.
+type Figures struct {
+	Operations int             // records
+	Outcomes   map[Outcome]int // of all operations
+	Failed     int             // failed, though their context had not ended
+	Ran        int             // writes that the servers hold
+	RanUnknown int             // of those, told unknown
+	Late       int             // elements of lists that ran behind later ones after an unknown
+	LostWrites int             // acknowledged and lost in Terms.Lossy
+	Keys       int             // register keys checked
+	Undecided  int             // of those, not decided in time
+
+	Overruns      []time.Duration        // of contexts, sampled, unordered
+	FirstSuccess  map[int]time.Duration  // by lane, after Round.Healed; lanes without one are absent
+	LongestSilent time.Duration          // longest time without any success of any lane
+	Longest       map[Kind]time.Duration // the longest operation of each kind
+}
+
+// Resources are what a process holds.
+type Resources struct {
+	Goroutines  int   `json:"goroutines"`
+	Descriptors int   `json:"descriptors"` // open file descriptors; 0 where they cannot be counted
+	Resident    int64 `json:"resident"`    // bytes of memory, after a collection; 0 where they cannot be told
+}

@@ -1,3 +1,3 @@
-package ledger
+package ledger_test
 
 import _ "github.com/stretchr/testify/require"
