@@ -147,7 +147,9 @@ func (f *Front) Close() {
 	}
 	f.mu.Unlock()
 	for _, l := range f.present() {
-		l.end(Reset)
+		if !l.end(Reset) {
+			l.close() // finished, but its client does not close
+		}
 	}
 	f.running.Wait()
 }

@@ -117,10 +117,15 @@ func (l *link) dial() (*net.TCPConn, error) {
 	return server, nil
 }
 
-// end ends the link as the client is to see it, and reports whether it was not ended before.
+// end ends the link as the client is to see it. It does nothing, and returns false, where it was ended before.
 func (l *link) end(how End) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if l.ended {
+		return false
+	}
+	l.ended = true
+	close(l.done)
 	if how == Finish {
 		// What the client still sends is discarded, as closing with bytes unread would be a reset.
 		_ = l.client.CloseWrite()
@@ -130,11 +135,6 @@ func (l *link) end(how End) bool {
 	if l.server != nil {
 		reset(l.server)
 	}
-	if l.ended {
-		return false
-	}
-	l.ended = true
-	close(l.done)
 	return true
 }
 
@@ -143,7 +143,7 @@ func reset(conn *net.TCPConn) {
 	_ = conn.Close()
 }
 
-// close gives the sockets back once nobody uses them.
+// close gives the sockets back, and ends whoever still reads from them.
 func (l *link) close() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -171,7 +171,7 @@ func (w *way) passRequests(first []byte) {
 // passReplies delivers to the client what comes from the server, until one of them ends.
 func (w *way) passReplies() {
 	if !w.pass() {
-		w.link.end(Reset) // the client is gone, and the server must hear of it; nothing, where the link is ended
+		w.link.end(Reset) // the client is gone, and the server must hear of it
 	}
 }
 
@@ -193,7 +193,8 @@ func (w *way) pass() bool {
 			_ = w.to.CloseWrite()
 			return true
 		}
-		return !w.link.end(Reset)
+		w.link.end(Reset)
+		return false
 	}
 }
 
