@@ -1,33 +1,110 @@
 package ledger
 
-import "time"
+import (
+	"maps"
+	"slices"
+	"strings"
+	"time"
+)
 
 // Check compares what callers were told with what the servers hold. It is pure, but for the time that the search for a
 // linearization takes.
-func (r Round) Check() (Figures, []Violation) { return Figures{}, nil }
+func (r Round) Check() (Figures, []Violation) {
+	f := Figures{Outcomes: map[Outcome]int{}, FirstSuccess: map[int]time.Duration{}}
+	r.count(&f)
+	var found []Violation
+	for _, check := range []func(*Figures) []Violation{
+		r.checkWrites, r.checkGroups, r.checkEchoes, r.checkAnswers, r.checkLists, r.checkRegisters, r.checkRecovered, r.checkSeen,
+	} {
+		found = append(found, check(&f)...)
+	}
+	return f, found
+}
 
 // Refused returns the records that were told not executed, for Round.Earlier of the next round: what never ran must not
 // run later either.
-func Refused(records []Record) []Record { return nil }
-
-// CheckOverruns reports a violation where the 99.9th percentile of samples, of a whole run, is above limit. Fewer than
-// 1000 samples are judged by the largest but one.
-func CheckOverruns(samples []time.Duration, limit time.Duration) (p999 time.Duration, _ []Violation) {
-	return 0, nil
+func Refused(records []Record) []Record {
+	var refused []Record
+	for _, op := range records {
+		if op.Outcome == NotExecuted {
+			refused = append(refused, op)
+		}
+	}
+	return refused
 }
 
-// CheckFlat compares what the worker holds at the end of a round with the end of the first one.
-func CheckFlat(first, now Resources) []Violation { return nil }
-
-// CheckClosed compares what the worker holds after Close with what it held before Open.
-func CheckClosed(before, after Resources) []Violation { return nil }
-
-// Traffic is what a round cost beside the operations themselves.
-type Traffic struct {
-	Dials    int // connections that the client opened
-	Topology int // CLUSTER SLOTS calls that the client made
+func (r Round) count(f *Figures) {
+	f.Operations = len(r.Records)
+	for _, op := range r.Records {
+		f.Outcomes[op.Outcome]++
+		if op.Ctx == Patient && !op.succeeded() {
+			f.Failed++
+		}
+		if op.Sampled {
+			f.Overruns = append(f.Overruns, op.Overran)
+		}
+	}
 }
 
-// CheckBounded compares the traffic of a round with what its nemesis allows.
-func CheckBounded(seen, limit Traffic) []Violation { return nil }
+// succeeded reports whether the caller got what it asked for, which a forged redirect's text is, too.
+func (r Record) succeeded() bool {
+	return r.Outcome == OK || r.Outcome == Nil || r.Kind == Forged && r.Outcome == Answered
+}
 
+// lossy reports whether the servers may have lost what was acknowledged in slot.
+func (r Round) lossy(slot uint16) bool {
+	return slices.ContainsFunc(r.Terms.Lossy, func(s SlotRange) bool { return s.Contains(slot) })
+}
+
+// checkAnswers finds errors that came as answers without a reason: the servers refuse nothing of the load, so an error
+// reply, or a reply of another type than the command has, was somebody else's.
+func (r Round) checkAnswers(f *Figures) (found []Violation) {
+	for _, op := range r.Records {
+		code, _, _ := strings.Cut(op.Got, " ")
+		switch {
+		case op.Outcome == Both:
+			found = append(found, violation("answer", "%s: not executed and unknown at once", op))
+		case op.Outcome == Answered && op.Kind != Forged && !slices.Contains(r.Terms.Answers, code):
+			found = append(found, violation("answer", "%s: nothing in this round gives a reason for this answer", op))
+		case r.Terms.Seamless && op.Ctx == Patient && !op.succeeded():
+			found = append(found, violation("seamless", "%s: nothing may fail in this round", op))
+		}
+	}
+	return found
+}
+
+// checkRecovered finds lanes without a success after the nemesis had healed.
+func (r Round) checkRecovered(f *Figures) (found []Violation) {
+	if r.Healed == 0 {
+		return nil
+	}
+	last := map[int]Record{}
+	for _, op := range r.Records {
+		if before, ok := last[op.Lane]; !ok || op.End > before.End {
+			last[op.Lane] = op
+		}
+		if op.End < r.Healed || !op.succeeded() {
+			continue
+		}
+		if first, ok := f.FirstSuccess[op.Lane]; !ok || op.End-r.Healed < first {
+			f.FirstSuccess[op.Lane] = op.End - r.Healed
+		}
+	}
+	for _, lane := range slices.Sorted(maps.Keys(last)) {
+		if _, ok := f.FirstSuccess[lane]; !ok {
+			found = append(found, violation("recovered", "lane %d had no success after the nemesis had healed at %v; its last: %s",
+				lane, r.Healed.Round(time.Millisecond), last[lane]))
+		}
+	}
+	return found
+}
+
+// checkSeen finds signs that the nemesis should have caused and did not: a fault that struck nothing proves nothing.
+func (r Round) checkSeen(f *Figures) (found []Violation) {
+	for _, sign := range r.Terms.Expects {
+		if r.Signs[sign]+f.Outcomes[Outcome(sign)] == 0 {
+			found = append(found, violation("seen", "no %s in the whole round", sign))
+		}
+	}
+	return found
+}

@@ -10,7 +10,7 @@ import (
 
 // Violation is one broken promise.
 type Violation struct {
-	Check string // ledger, echo, sequence, pop, register, context, flat, bounded, seen, recovered
+	Check string // ledger, echo, answer, sequence, register, seamless, recovered, seen, context, flat, closed or bounded
 	Text  string // what was done, when and in which slot, what the caller was told, and what the server holds
 }
 
@@ -36,7 +36,7 @@ type Terms struct {
 	// Answers are codes of error replies that callers may see, such as NOPERM while credentials change. No other is
 	// believed, but for those that the load itself asks for.
 	Answers []string
-	// Expects are signs of which the round must show at least one each: see Signs.
+	// Expects are signs of which the round must show at least one each: see Signs and Outcome.
 	Expects []string
 }
 
@@ -44,10 +44,11 @@ type Terms struct {
 type Round struct {
 	Records []Record
 	Earlier []Record // of the round before: those told not executed must still be absent, see Refused
-	Held    Held
+	Bare    []Record // of a Bare that ran beside a lossy nemesis
+	Held    Held     // of all keys of the three
 	Terms   Terms
 	Healed  time.Duration // when the nemesis had healed, by the worker's clock; 0: not said, and recovery is not checked
-	Signs   Signs         // what the worker counted
+	Signs   Signs         // what was counted; Check adds the outcomes of Records
 
 	// RegisterTimeout bounds the search for a linearization of one key; 0 means 10 s. A key not decided by then is
 	// counted, and no violation.
@@ -61,7 +62,7 @@ type Held struct {
 }
 
 // Signs count what was seen in a round, by name: MOVED, ASK and, where keyslot.Trace tells them, TRYAGAIN, CLUSTERDOWN,
-// LOADING and other refusals, dial, lost; ok, nil, answered, not executed and unknown for the outcomes; dials.
+// LOADING and other refusals, dial, lost. Whoever knows of more may add it.
 type Signs map[string]int
 
 // Figures are the numbers of one round for the report.
@@ -73,13 +74,13 @@ type Figures struct {
 	RanUnknown int             // of those, told unknown
 	Late       int             // elements of lists that ran behind later ones after an unknown
 	LostWrites int             // acknowledged and lost in Terms.Lossy
+	BareWrites int             // acknowledged to Round.Bare
+	LostBare   int             // of those, lost
 	Keys       int             // register keys checked
 	Undecided  int             // of those, not decided in time
 
-	Overruns      []time.Duration        // of contexts, sampled, unordered
-	FirstSuccess  map[int]time.Duration  // by lane, after Round.Healed; lanes without one are absent
-	LongestSilent time.Duration          // longest time without any success of any lane
-	Longest       map[Kind]time.Duration // the longest operation of each kind
+	Overruns     []time.Duration       // of contexts, sampled, unordered
+	FirstSuccess map[int]time.Duration // by lane, after Round.Healed; lanes without one are absent
 }
 
 // Resources are what a process holds.

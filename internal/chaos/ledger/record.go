@@ -13,12 +13,13 @@ import (
 // Kind is what an operation was, which says how it is checked.
 type Kind string
 
-// The kinds. What Record.Key, Want and Got hold is said beside each.
+// The kinds. What Record.Key, Want and Got hold is said beside each; of what was answered by an error, Got is the server's
+// words, if it has any.
 const (
 	Write    Kind = "write"    // HINCRBY Key ID 1, in whatever wrapping; Want "1", Got the count it was told
 	Echo     Kind = "echo"     // a nonce or a value bound to a key; Want it, Got what came
 	Push     Kind = "push"     // RPUSH Key N; Got the length it was told
-	Pop      Kind = "pop"      // BLPOP Key; Got the element
+	Pop      Kind = "pop"      // BLPOP Key, by one lane only; Got the element
 	Register Kind = "register" // Op get, set or cas on Key; see Record.Op
 	Forged   Kind = "forged"   // a script's error that looks like a redirect; Want its text, Got the error's
 )
@@ -65,8 +66,9 @@ type Record struct {
 	Want string `json:"want,omitempty"`
 	Got  string `json:"got,omitempty"`
 
-	N         int  `json:"n,omitempty"`         // element of a push: 1, 2, 3 ... for each lane and list
-	Reordered bool `json:"reordered,omitempty"` // the future said that it ran behind later ones
+	Group     string `json:"group,omitempty"`     // writes that run together or not at all
+	N         int    `json:"n,omitempty"`         // element of a push: 1, 2, 3 ... for each lane and list
+	Reordered bool   `json:"reordered,omitempty"` // the future said that it ran behind later ones
 
 	// Overran is how much later the caller returned than a bare goroutine that waited for the same context, where that
 	// was measured (Sampled) and the context ended first.
