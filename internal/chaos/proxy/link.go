@@ -16,7 +16,8 @@ type link struct {
 	client *net.TCPConn
 	done   chan struct{} // closed when the link is ended from here, by fault or by order
 
-	who atomic.Uint32 // Peer
+	who      atomic.Uint32 // Peer
+	stranded atomic.Bool
 
 	// guarded by mu
 	mu     sync.Mutex
@@ -263,7 +264,10 @@ func (w *way) count(n int) {
 // fault returns what is in effect for this link.
 func (l *link) fault() (fault Fault, setting uint64, changed <-chan struct{}) {
 	fault, setting, changed = l.front.now()
-	if l.peer() != Client {
+	switch {
+	case l.stranded.Load():
+		fault = Fault{Hold: Both}
+	case l.peer() != Client:
 		fault = Fault{}
 	}
 	return fault, setting, changed
