@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"slices"
 	"sort"
 	"strconv"
@@ -69,7 +70,10 @@ func (c *Cluster) join(ctx context.Context, n *Node) error {
 // meet introduces n to all others: gossip would get the word around, but only after seconds.
 func (c *Cluster) meet(ctx context.Context, n *Node, others []*Node) error {
 	return each(others, func(_ int, other *Node) error {
-		_, err := c.Do(ctx, n, "CLUSTER", "MEET", "127.0.0.1", other.port, other.busPort)
+		host, port, err := net.SplitHostPort(other.Addr())
+		if err == nil {
+			_, err = c.Do(ctx, n, "CLUSTER", "MEET", host, port, other.busPort)
+		}
 		return err
 	})
 }
@@ -95,8 +99,8 @@ func each(nodes []*Node, do func(i int, n *Node) error) error {
 }
 
 // WaitHealthy blocks until all nodes that can answer agree: the state is ok, they tell the same slot owners and replicas
-// in CLUSTER SLOTS, every node told is up, and every replica is told and in sync. At the end of ctx its error says what
-// was still missing.
+// in CLUSTER SLOTS, every node told is up and, with Options.Front, at the address that its front has, and every replica is
+// told and in sync. At the end of ctx its error says what was still missing.
 func (c *Cluster) WaitHealthy(ctx context.Context) error {
 	return poll(ctx, func() error { return c.healthy(ctx) })
 }
@@ -126,6 +130,9 @@ func (c *Cluster) healthy(ctx context.Context) error {
 			return fmt.Errorf("CLUSTER SLOTS still lists %s, which is not up", id)
 		}
 	}
+	if err := c.toldBehindFronts(live, views[0]); err != nil {
+		return err
+	}
 	return each(live, func(_ int, n *Node) error { return c.inSync(ctx, n, views[0]) })
 }
 
@@ -139,7 +146,7 @@ func (c *Cluster) inSync(ctx context.Context, n *Node, view slotView) error {
 	if link := role.at(3).text; link != "connected" {
 		return fmt.Errorf("%s is a replica whose link is %q", n, link)
 	}
-	if !view.nodes[n.id] {
+	if view.nodes[n.id] == "" {
 		return fmt.Errorf("%s is a replica that CLUSTER SLOTS does not list", n)
 	}
 	return nil
@@ -147,8 +154,8 @@ func (c *Cluster) inSync(ctx context.Context, n *Node, view slotView) error {
 
 // slotView is what one node tells about the cluster.
 type slotView struct {
-	text   string          // canonical: equal for nodes that agree
-	nodes  map[string]bool // ids told
+	text   string            // canonical: equal for nodes that agree
+	nodes  map[string]string // ids told, with their addresses as endpointOf reads them
 	owners []ownedRange
 }
 
@@ -175,9 +182,9 @@ func (c *Cluster) view(ctx context.Context, n *Node) (slotView, error) {
 	return readSlotView(r)
 }
 
-// readSlotView reads CLUSTER SLOTS: *[ first last [endpoint port id ...] [endpoint port id ...] ... ]*
+// readSlotView reads CLUSTER SLOTS: *[ first last [endpoint port id [metadata ...]] [endpoint port id ...] ... ]*
 func readSlotView(r reply) (slotView, error) {
-	view := slotView{nodes: map[string]bool{}}
+	view := slotView{nodes: map[string]string{}}
 	var lines []string
 	for _, entry := range r.elems {
 		if len(entry.elems) < 3 {
@@ -196,8 +203,8 @@ func readSlotView(r reply) (slotView, error) {
 			if i > 0 {
 				owned.replicas = append(owned.replicas, id)
 			}
-			view.nodes[id] = true
-			told = append(told, fmt.Sprintf("%s@%s:%s", id, n.at(0).text, n.at(1).text))
+			view.nodes[id] = endpointOf(n)
+			told = append(told, id+"@"+view.nodes[id])
 		}
 		sort.Strings(owned.replicas)
 		sort.Strings(told[1:]) // nodes list replicas in orders of their own
@@ -207,4 +214,11 @@ func readSlotView(r reply) (slotView, error) {
 	sort.Strings(lines)
 	view.text = strings.Join(lines, "\n")
 	return view, nil
+}
+
+// endpointOf reads where a node of CLUSTER SLOTS is: "127.0.0.1:7001", or with a name preferred to the address
+// "node-1.keyslot.test:7001 ip 127.0.0.1".
+func endpointOf(node reply) string {
+	told := append([]string{net.JoinHostPort(node.at(0).text, node.at(1).text)}, strings.Fields(node.at(3).String())...)
+	return strings.Join(told, " ")
 }

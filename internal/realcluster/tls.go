@@ -15,8 +15,8 @@ import (
 	"time"
 )
 
-// Domain is the domain that the nodes' certificate is valid for, besides localhost and the loopback addresses: announce
-// names like "node-0.keyslot.test" to test host name verification.
+// Domain is the domain that the nodes' certificate is valid for, besides localhost and loopback addresses, which are those
+// that a Front may have: announce names like "node-0.keyslot.test" to test host name verification.
 const Domain = "keyslot.test"
 
 // tlsFiles are the cluster's own authority and the one certificate that all nodes, and the harness, present.
@@ -57,8 +57,11 @@ func newTLSFiles(dir string) (*tlsFiles, error) {
 		KeyUsage:     x509.KeyUsageDigitalSignature,
 		// Nodes are clients of each other on the cluster bus and for replication.
 		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
-		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1), net.IPv6loopback},
+		IPAddresses: []net.IP{net.IPv6loopback},
 		DNSNames:    []string{"localhost", Domain, "*." + Domain},
+	}
+	for i := byte(1); i <= lastHost; i++ {
+		node.IPAddresses = append(node.IPAddresses, net.IPv4(127, 0, 0, i))
 	}
 	nodeKey, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
