@@ -175,6 +175,7 @@ func (c *Cluster) stateOK(ctx context.Context, n *Node) error {
 
 // view asks n for its slot map.
 func (c *Cluster) view(ctx context.Context, n *Node) (slotView, error) {
+	n.views.Add(1)
 	r, err := c.ask(ctx, n, "CLUSTER", "SLOTS")
 	if err != nil {
 		return slotView{}, err

@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 )
@@ -27,6 +28,8 @@ type Node struct {
 	busPort string // port of the cluster bus
 	dir     string // nodes.conf, the server's configuration and its log
 	id      string // set once, before anybody else sees the node
+
+	views atomic.Int64 // how often the harness asked it for its slots
 
 	// guarded by mu
 	mu      sync.Mutex
@@ -97,12 +100,18 @@ func (n *Node) Thaw() error { return n.pause(signalThaw, false) }
 // Restart starts a node that was killed or shut down, at the same address (and behind the same front, unless MoveFronts
 // has given it another one) with the same id, and returns when it answers.
 // Its data is gone: it was never on disk.
-func (n *Node) Restart(ctx context.Context) error {
+func (n *Node) Restart(ctx context.Context) error { return n.RestartWith(ctx) }
+
+// RestartWith is Restart with more lines of configuration, for this run of the process only.
+func (n *Node) RestartWith(ctx context.Context, config ...string) error {
 	if n.running() {
 		return fmt.Errorf("%s runs already", n)
 	}
-	return n.launch(ctx)
+	return n.launch(ctx, config...)
 }
+
+// Views returns how often the harness itself has asked the node for its slots: who counts what clients ask takes these off.
+func (n *Node) Views() int { return int(n.views.Load()) }
 
 // PID returns the process id of the running server, and 0 while there is none.
 func (n *Node) PID() int {
@@ -156,9 +165,9 @@ func (n *Node) end(signal syscall.Signal) error {
 }
 
 // launch starts the server program and blocks until it answers, ends by itself, or ctx ends.
-func (n *Node) launch(ctx context.Context) error {
+func (n *Node) launch(ctx context.Context, more ...string) error {
 	engine := n.cluster.Engine
-	config := strings.Join(n.cluster.config(n), "\n") + "\n"
+	config := strings.Join(append(n.cluster.config(n), more...), "\n") + "\n"
 	if err := os.WriteFile(filepath.Join(n.dir, "server.conf"), []byte(config), 0o600); err != nil {
 		return err
 	}

@@ -35,6 +35,14 @@ func (c *Cluster) TLSConfig() *tls.Config {
 	return c.tls.client.Clone()
 }
 
+// Authority returns the cluster's authority in PEM, for a client in another process; nil for a cluster without TLS.
+func (c *Cluster) Authority() ([]byte, error) {
+	if c.tls == nil {
+		return nil, nil
+	}
+	return os.ReadFile(c.tls.ca)
+}
+
 func newTLSFiles(dir string) (*tlsFiles, error) {
 	authority := &x509.Certificate{
 		SerialNumber:          big.NewInt(1),

@@ -4,8 +4,6 @@ package nemesis
 
 import (
 	"context"
-
-	"github.com/keyslot-go/keyslot/internal/chaos/ledger"
 )
 
 // Nemesis is one kind of fault.
@@ -20,23 +18,25 @@ type Nemesis struct {
 	// left to wait for. Its error means that the harness failed, and says at what.
 	Run func(ctx context.Context, s *Stage) error
 
-	// Seamless, Answers and Expects are the terms of its rounds; see ledger.Terms. The slots where writes may be lost are
-	// Stage.Lossy, which Run fills in.
+	// Seamless and Answers are terms of its rounds; see ledger.Terms. The slots where writes may be lost are Stage.Lossy,
+	// which Run fills in.
 	Seamless bool
 	Answers  []string
-	Expects  []string
+	// Expects is what all its rounds of a run together must have caused: a fault that struck nothing proves nothing.
+	Expects []string
 	// Dials is how many connections the client may open in one round, to all nodes.
 	Dials int
 }
 
-// Signs that rounds are expected to show, as ledger.Signs counts them.
+// What nemeses are expected to cause: signs that ledger.Signs counts, commands with an unknown outcome, and connections that
+// the client opened.
 const (
-	moved       = "MOVED"
-	ask         = "ASK"
-	tryAgain    = "TRYAGAIN"
-	clusterDown = "CLUSTERDOWN"
-	unknown     = "unknown"
-	dials       = "dials"
+	Moved       = "MOVED"
+	Ask         = "ASK"
+	TryAgain    = "TRYAGAIN"
+	ClusterDown = "CLUSTERDOWN"
+	Unknown     = "unknown"
+	Dials       = "dials"
 )
 
 // All returns every nemesis, in the order of the catalogue that README.md explains.

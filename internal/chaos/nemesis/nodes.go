@@ -6,10 +6,13 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 
+	"github.com/keyslot-go/keyslot"
+	"github.com/keyslot-go/keyslot/internal/chaos/ledger"
 	"github.com/keyslot-go/keyslot/internal/realcluster"
 )
 
@@ -18,31 +21,31 @@ func nodeFamily() []Nemesis {
 	return []Nemesis{
 		{
 			Name: "failover", What: "a replica takes over by plan, once or twice",
-			Run: failover, Seamless: true, Expects: []string{moved}, Dials: 20,
+			Run: failover, Seamless: true, Expects: []string{Moved}, Dials: 20,
 		},
 		{
 			Name: "kill", What: "a primary is killed, its replica promoted, and it comes back as a replica",
-			Run: killAndRestart, Expects: []string{dials, clusterDown}, Dials: 300,
+			Run: killAndRestart, Expects: []string{Dials, ClusterDown}, Dials: 300,
 		},
 		{
 			Name: "kill-replace", What: "a primary is killed, its replica promoted, and a new node takes the dead one's place",
-			Run: killAndReplace, Expects: []string{dials, clusterDown}, Dials: 300,
+			Run: killAndReplace, Expects: []string{Dials, ClusterDown}, Dials: 300,
 		},
 		{
 			Name: "freeze-short", What: "a primary stands still for less than the node timeout",
-			Run: freezeShort, Expects: []string{unknown}, Dials: 30,
+			Run: freezeShort, Expects: []string{Unknown}, Dials: 30,
 		},
 		{
 			Name: "freeze-long", What: "a primary stands still until its replica was promoted, and wakes up",
-			Run: freezeLong, Expects: []string{unknown, clusterDown}, Dials: 100,
+			Run: freezeLong, Expects: []string{Unknown, ClusterDown}, Dials: 100,
 		},
 		{
 			Name: "replace", What: "a node is replaced by one at another address",
-			Run: replace, Seamless: true, Expects: []string{moved, dials}, Dials: 30,
+			Run: replace, Seamless: true, Expects: []string{Moved, Dials}, Dials: 30,
 		},
 		{
 			Name: "loading", What: "a primary restarts and loads its data slowly",
-			Run: loading, Expects: []string{clusterDown, dials}, Dials: 300,
+			Run: loading, Expects: []string{ClusterDown, Dials}, Dials: 300,
 		},
 	}
 }
@@ -64,7 +67,8 @@ func failover(ctx context.Context, s *Stage) error {
 	return nil
 }
 
-// strike draws a shard and declares that its acknowledged writes may be lost, as far as a bare connection's are.
+// strike draws a shard and declares that its acknowledged writes may be lost. A bare connection begins to write there too:
+// what it loses no client could have kept.
 func (s *Stage) strike(ctx context.Context) (primary, replica *realcluster.Node, err error) {
 	primary, replica, err = s.shard(ctx)
 	if err != nil {
@@ -76,7 +80,19 @@ func (s *Stage) strike(ctx context.Context) (primary, replica *realcluster.Node,
 	}
 	s.Lossy = append(s.Lossy, ranges...)
 	s.note("%s", primary)
-	return primary, replica, s.Bare.begin(ctx, s, primary, ranges)
+	key := keyIn(ranges, s.Round)
+	s.Bare = ledger.StartBare(s.Cluster, key, keyslot.Slot(key))
+	return primary, replica, nil
+}
+
+// keyIn returns a key in one of the slots.
+func keyIn(owned []ledger.SlotRange, round int) string {
+	for i := 0; ; i++ {
+		key := fmt.Sprintf("bare:%d:%d", round, i)
+		if slices.ContainsFunc(owned, func(r ledger.SlotRange) bool { return r.Contains(keyslot.Slot(key)) }) {
+			return key
+		}
+	}
 }
 
 // kill ends a primary at once, and waits for its replica.

@@ -25,7 +25,7 @@ type Stage struct {
 
 	Mode  worker.Mode        // of the load; Plan may change it
 	Lossy []ledger.SlotRange // where acknowledged writes may be lost; Run adds to it
-	Bare  Bare               // what a bare connection to the struck node saw; Run fills it in
+	Bare  *ledger.Bare       // beside the load, where Run expects losses; who runs the round stops it
 	Note  string             // what was drawn, for the line of the round
 
 	plan plan
