@@ -110,6 +110,7 @@ type fronts struct {
 	mu        sync.Mutex
 	listeners []net.Listener
 	conns     []net.Conn
+	closed    bool
 }
 
 func (f *fronts) open(i int, server string) (string, error) {
@@ -143,7 +144,11 @@ func (f *fronts) forward(client net.Conn, server string) {
 	defer upstream.Close()
 	f.mu.Lock()
 	f.conns = append(f.conns, client, upstream)
+	closed := f.closed
 	f.mu.Unlock()
+	if closed {
+		return
+	}
 	var answers sync.WaitGroup
 	answers.Go(func() { _, _ = io.Copy(client, upstream); client.Close() })
 	_, _ = io.Copy(upstream, client)
@@ -165,6 +170,7 @@ func (f *fronts) addrs() []string {
 func (f *fronts) close() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	f.closed = true
 	for _, l := range f.listeners {
 		l.Close()
 	}
