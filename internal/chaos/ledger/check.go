@@ -46,9 +46,10 @@ func (r Round) count(f *Figures) {
 	}
 }
 
-// succeeded reports whether the caller got what it asked for, which a forged redirect's text is, too.
+// succeeded reports whether the caller got what it asked for. A forged redirect's text is that, too, and that watched keys
+// may have changed.
 func (r Record) succeeded() bool {
-	return r.Outcome == OK || r.Outcome == Nil || r.Kind == Forged && r.Outcome == Answered
+	return r.Outcome == OK || r.Outcome == Nil || r.Aborted || r.Kind == Forged && r.Outcome == Answered
 }
 
 // lossy reports whether the servers may have lost what was acknowledged in slot.

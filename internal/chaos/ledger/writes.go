@@ -52,6 +52,8 @@ func (r Round) checkWrite(op Record, f *Figures) (found []Violation) {
 		found = append(found, violation("ledger", "%s, and ran %s times", op, count))
 	}
 	switch {
+	case op.Spoilt && (ran || op.Outcome == OK):
+		found = append(found, violation("ledger", "%s, though a watched key had been written in between", op))
 	case ran && op.Outcome == Unknown:
 		f.RanUnknown++
 	case ran && op.Outcome != OK:
