@@ -11,6 +11,12 @@ import (
 // linearization takes.
 func (r Round) Check() (Figures, []Violation) {
 	f := Figures{Outcomes: map[Outcome]int{}, FirstSuccess: map[int]time.Duration{}}
+	r.lossy = map[uint16]bool{}
+	for _, s := range r.Terms.Lossy {
+		for slot := int(s.First); slot <= int(s.Last); slot++ {
+			r.lossy[uint16(slot)] = true
+		}
+	}
 	r.count(&f)
 	var found []Violation
 	for _, check := range []func(*Figures) []Violation{
@@ -46,14 +52,10 @@ func (r Round) count(f *Figures) {
 	}
 }
 
-// succeeded reports whether the caller got what it asked for, which a forged redirect's text is, too.
+// succeeded reports whether the caller got what it asked for. A forged redirect's text is that, too, and that watched keys
+// may have changed.
 func (r Record) succeeded() bool {
-	return r.Outcome == OK || r.Outcome == Nil || r.Kind == Forged && r.Outcome == Answered
-}
-
-// lossy reports whether the servers may have lost what was acknowledged in slot.
-func (r Round) lossy(slot uint16) bool {
-	return slices.ContainsFunc(r.Terms.Lossy, func(s SlotRange) bool { return s.Contains(slot) })
+	return r.Outcome == OK || r.Outcome == Nil || r.Aborted || r.Kind == Forged && r.Outcome == Answered
 }
 
 // checkAnswers finds errors that came as answers without a reason: the servers refuse nothing of the load, so an error

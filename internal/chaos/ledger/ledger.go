@@ -53,6 +53,8 @@ type Round struct {
 	// RegisterTimeout bounds the search for a linearization of one key; 0 means 10 s. A key not decided by then is
 	// counted, and no violation.
 	RegisterTimeout time.Duration
+
+	lossy map[uint16]bool // slots of Terms.Lossy, where the servers may have lost what was acknowledged
 }
 
 // Held is what the servers hold.

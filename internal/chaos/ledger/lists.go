@@ -25,7 +25,7 @@ func (r Round) checkLists(f *Figures) (found []Violation) {
 		}
 		l := lists[op.Key]
 		if l == nil {
-			l = &list{key: op.Key, pushes: map[int]Record{}, lossy: r.lossy(op.Slot)}
+			l = &list{key: op.Key, pushes: map[int]Record{}, lossy: r.lossy[op.Slot]}
 			lists[op.Key] = l
 		}
 		switch {

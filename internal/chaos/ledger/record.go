@@ -68,6 +68,8 @@ type Record struct {
 
 	Group     string `json:"group,omitempty"`     // writes that run together or not at all
 	N         int    `json:"n,omitempty"`         // element of a push: 1, 2, 3 ... for each lane and list
+	Aborted   bool   `json:"aborted,omitempty"`   // keyslot.ErrTxAborted: the caller reads again, nothing has failed
+	Spoilt    bool   `json:"spoilt,omitempty"`    // a watched key was written in between, so it must not run
 	Reordered bool   `json:"reordered,omitempty"` // the future said that it ran behind later ones
 
 	// Overran is how much later the caller returned than a bare goroutine that waited for the same context, where that

@@ -43,7 +43,7 @@ var register = porcupine.Model{
 func (r Round) checkRegisters(f *Figures) (found []Violation) {
 	keys := map[string][]Record{}
 	for _, op := range r.Records {
-		if op.Kind == Register && !r.lossy(op.Slot) && op.Outcome != NotExecuted && op.Outcome != Answered {
+		if op.Kind == Register && !r.lossy[op.Slot] && op.Outcome != NotExecuted && op.Outcome != Answered {
 			keys[op.Key] = append(keys[op.Key], op)
 		}
 	}

@@ -52,11 +52,13 @@ func (r Round) checkWrite(op Record, f *Figures) (found []Violation) {
 		found = append(found, violation("ledger", "%s, and ran %s times", op, count))
 	}
 	switch {
+	case op.Spoilt && (ran || op.Outcome == OK):
+		found = append(found, violation("ledger", "%s, though a watched key had been written in between", op))
 	case ran && op.Outcome == Unknown:
 		f.RanUnknown++
 	case ran && op.Outcome != OK:
 		found = append(found, violation("ledger", "%s, but it ran: the servers hold %s", op, count))
-	case !ran && op.Outcome == OK && r.lossy(op.Slot):
+	case !ran && op.Outcome == OK && r.lossy[op.Slot]:
 		f.LostWrites++
 	case !ran && op.Outcome == OK:
 		found = append(found, violation("ledger", "%s, but the servers do not hold it", op))
@@ -99,7 +101,7 @@ func (r Round) checkEchoes(f *Figures) (found []Violation) {
 		case op.Kind != Echo && op.Kind != Write:
 		case op.Outcome == OK && op.Got != op.Want:
 			found = append(found, violation("echo", "%s, and should have been told %q", op, op.Want))
-		case op.Outcome == Nil && !r.lossy(op.Slot):
+		case op.Outcome == Nil && !r.lossy[op.Slot]:
 			found = append(found, violation("echo", "%s, and should have been told %q", op, op.Want))
 		}
 	}

@@ -60,7 +60,7 @@ type Login struct {
 
 // Mode is how the load of a round differs from the usual one.
 type Mode struct {
-	// CancelStorm ends most contexts while their operation is under way.
+	// CancelStorm cancels most operations while they are under way, but none of those that have a connection to themselves.
 	CancelStorm bool `json:"cancelStorm,omitempty"`
 	// Focus are slots that a nemesis is about to move: half of all operations go to some of them, which also hold more
 	// keys, so that moving one takes longer.
@@ -84,6 +84,4 @@ type Answer struct {
 	// Resources are what the process holds, after a collection: before New for Open, with the load ended for End, with
 	// the client closed for Close.
 	Resources *ledger.Resources `json:"resources,omitempty"`
-	// Frozen is how long the process was stopped in the round, about. End.
-	Frozen time.Duration `json:"frozen,omitempty"`
 }

@@ -1,0 +1,133 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/keyslot-go/keyslot"
+	"github.com/keyslot-go/keyslot/internal/chaos/ledger"
+)
+
+// call is one call of the client: its context, and when it began and returned.
+type call struct {
+	lane    *lane
+	ctx     context.Context
+	cancel  context.CancelFunc
+	kind    string         // how ctx ends
+	bare    chan time.Time // nil where nothing is measured; then told when a bare goroutine saw ctx end
+	start   time.Duration
+	end     time.Duration
+	sampled bool
+	overran time.Duration
+}
+
+// How contexts end, in percent of all calls; the rest do not end. In a storm most are cancelled.
+const (
+	deadlines, cancels           = 25, 10
+	stormDeadlines, stormCancels = 15, 65
+	// briefly is the time within which a cancel, and a short deadline, comes: about what a command takes under this load,
+	// so that it meets commands that are waiting to be written, that were sent, and that are just being answered.
+	briefly = 3 * time.Millisecond
+	// amply is a deadline that outlasts most faults and not all.
+	amply = 3 * time.Second
+	// measured is one of so many calls whose contexts end.
+	measured = 3
+)
+
+// call begins a call whose context may end at any moment.
+func (l *lane) call() *call {
+	deadline, cancel := deadlines, cancels
+	if l.round.mode.CancelStorm {
+		deadline, cancel = stormDeadlines, stormCancels
+	}
+	switch n := l.draw.IntN(100); {
+	case n < deadline && n%2 == 0:
+		return l.deadlineCall(l.upTo(briefly))
+	case n < deadline:
+		return l.deadlineCall(amply)
+	case n < deadline+cancel:
+		c := &call{lane: l, kind: ledger.Cancelled}
+		c.ctx, c.cancel = context.WithCancel(context.Background())
+		cut := time.AfterFunc(l.upTo(briefly), c.cancel)
+		cancel := c.cancel
+		c.cancel = func() { cut.Stop(); cancel() }
+		return c.begin()
+	}
+	return l.patientCall()
+}
+
+func (l *lane) deadlineCall(within time.Duration) *call {
+	c := &call{lane: l, kind: ledger.Deadline}
+	c.ctx, c.cancel = context.WithTimeout(context.Background(), within)
+	return c.begin()
+}
+
+// patientCall begins a call that only CommandTimeout bounds.
+func (l *lane) patientCall() *call {
+	return (&call{lane: l, kind: ledger.Patient, ctx: context.Background(), cancel: func() {}}).begin()
+}
+
+// begin takes the time, right before the call. Beside some of those whose context ends a bare goroutine waits for the same
+// context: what the machine and the runtime add to both is not the client's.
+func (c *call) begin() *call {
+	if c.kind != ledger.Patient && c.lane.draw.IntN(measured) == 0 {
+		c.bare = make(chan time.Time, 1)
+		// Ends with the context, which returned cancels, and waits.
+		go func() {
+			<-c.ctx.Done()
+			c.bare <- time.Now()
+		}()
+	}
+	c.start = c.lane.round.now()
+	return c
+}
+
+// returned takes the time, right after the call.
+func (c *call) returned() {
+	now := time.Now()
+	c.end = now.Sub(c.lane.round.began)
+	ended := c.ctx.Err() != nil
+	c.cancel()
+	if c.bare != nil {
+		saw := <-c.bare
+		c.sampled, c.overran = ended, max(0, now.Sub(saw))
+	}
+}
+
+// record writes down one operation of the call. What op does not say yet is added, by err.
+func (c *call) record(op ledger.Record, err error) {
+	op.Lane, op.Ctx, op.Start, op.End = c.lane.number, c.kind, c.start, c.end
+	op.Outcome = outcome(err)
+	if err != nil {
+		op.Err = err.Error()
+		op.Got = ""
+	}
+	if refusal := keyslot.ServerError(""); op.Outcome == ledger.Answered && errors.As(err, &refusal) {
+		op.Got = string(refusal)
+	}
+	op.Aborted = errors.Is(err, keyslot.ErrTxAborted)
+	if c.sampled { // once for all operations of the call
+		op.Sampled, op.Overran = true, c.overran
+		c.sampled = false
+	}
+	c.lane.round.record(op)
+}
+
+// outcome is what errors.Is says of err.
+func outcome(err error) ledger.Outcome {
+	refused, unknown := errors.Is(err, keyslot.ErrNotExecuted), errors.Is(err, keyslot.ErrUnknownOutcome)
+	switch {
+	case err == nil:
+		return ledger.OK
+	case refused && unknown:
+		return ledger.Both
+	case refused:
+		return ledger.NotExecuted
+	case unknown:
+		return ledger.Unknown
+	case errors.Is(err, keyslot.Nil):
+		return ledger.Nil
+	}
+	return ledger.Answered
+}
