@@ -29,9 +29,9 @@ type child struct {
 // the process.
 var errStuck = errors.New("the worker does not answer")
 
-// startChild starts the worker by command, which is this program again.
-func startChild(command []string) (*child, error) {
-	cmd := exec.Command(command[0], command[1:]...)
+// startChild starts the worker: this program again.
+func startChild(self string) (*child, error) {
+	cmd := exec.Command(self, workerFlag)
 	cmd.Stderr = os.Stderr
 	cmd.SysProcAttr = endWithParent()
 	input, err := cmd.StdinPipe()

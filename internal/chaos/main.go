@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/keyslot-go/keyslot/internal/chaos/late"
 	"github.com/keyslot-go/keyslot/internal/chaos/nemesis"
 	"github.com/keyslot-go/keyslot/internal/chaos/worker"
 	"github.com/keyslot-go/keyslot/internal/realcluster"
@@ -24,8 +25,11 @@ const (
 	exitHarness = 3 // a cluster did not start or heal, or there is no server: nothing is known of keyslot
 )
 
-// workerFlag makes this program the worker.
-const workerFlag = "-worker"
+// Each makes this program another process of a run.
+const (
+	workerFlag = "-worker"
+	lateFlag   = "-late-client"
+)
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
@@ -47,12 +51,14 @@ type flags struct {
 }
 
 func command(ctx context.Context, args []string, out, errs io.Writer) int {
-	if len(args) == 1 && args[0] == workerFlag {
-		if err := worker.Main(ctx, os.Stdin, out); err != nil {
-			fmt.Fprintln(errs, "worker:", err)
-			return exitHarness
+	if len(args) == 1 {
+		if part := other(args[0]); part != nil {
+			if err := part(ctx, os.Stdin, out); err != nil {
+				fmt.Fprintln(errs, args[0], err)
+				return exitHarness
+			}
+			return exitOK
 		}
-		return exitOK
 	}
 	var f flags
 	set := flag.NewFlagSet("chaos", flag.ContinueOnError)
@@ -86,6 +92,17 @@ func command(ctx context.Context, args []string, out, errs io.Writer) int {
 	return chaos(ctx, f, out, errs)
 }
 
+// other returns what a run's other processes do.
+func other(name string) func(context.Context, io.Reader, io.Writer) error {
+	switch name {
+	case workerFlag:
+		return worker.Main
+	case lateFlag:
+		return late.Client
+	}
+	return nil
+}
+
 // chaos runs all rounds and prints what came of them.
 func chaos(ctx context.Context, f flags, out, errs io.Writer) int {
 	p, err := f.plan(errs)
@@ -106,7 +123,7 @@ func chaos(ctx context.Context, f flags, out, errs io.Writer) int {
 		f.seed, f.seconds, f.estimate(), f)
 	r := run{
 		plan: p, from: f.from, rounds: f.rounds, lasts: time.Duration(f.seconds) * time.Second, strict: f.strict,
-		worker: []string{self, workerFlag}, log: text, report: newReport(f.seed),
+		self: self, late: f.only == "", log: text, report: newReport(f.seed),
 	}
 	if err := r.all(ctx); err != nil {
 		r.report.Harness, r.report.OK = err.Error(), false

@@ -9,6 +9,7 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"github.com/keyslot-go/keyslot/internal/chaos/late"
 	"github.com/keyslot-go/keyslot/internal/chaos/ledger"
 	"github.com/keyslot-go/keyslot/internal/chaos/nemesis"
 )
@@ -23,6 +24,7 @@ type report struct {
 	Nemeses    map[string]*row `json:"nemeses"`
 	Overruns   int             `json:"overrunSamples"`
 	Overrun    milliseconds    `json:"overrunP999"`
+	Late       []late.Result   `json:"late"`
 	Harness    string          `json:"harnessError,omitempty"`
 	Violations []broken        `json:"violations"`
 	OK         bool            `json:"ok"`
@@ -100,6 +102,17 @@ func (r *report) violate(o outcome, found []ledger.Violation) {
 		r.Violations = append(r.Violations, broken{
 			Round: o.round, Nemesis: o.nemesis.Name, Setup: o.setup.String(), Check: v.Check, Text: v.Text,
 		})
+	}
+}
+
+// addLate takes what the probes for late executions have found.
+func (r *report) addLate(results []late.Result) {
+	r.Late = results
+	for _, result := range results {
+		if n := result.Violations(); n > 0 {
+			r.violate(outcome{round: -1}, []ledger.Violation{{Check: "late", Text: fmt.Sprintf(
+				"%d of %d writes that were given up in a partition did what they must not do: %+v", n, result.Writes, result)}})
+		}
 	}
 }
 
@@ -188,6 +201,14 @@ func (r *report) table(out io.Writer) {
 	r.Total.line(columns, "all")
 	_ = columns.Flush()
 	fmt.Fprintf(out, "context overrun, 99.9th percentile of %d: %v ms\n", r.Overruns, r.Overrun)
+	for _, l := range r.Late {
+		if l.Skipped != "" {
+			fmt.Fprintf(out, "late execution after a partition, %s: skipped: %s\n", l.Engine, l.Skipped)
+			continue
+		}
+		fmt.Fprintf(out, "late execution after a partition, %s: %d of %d writes (%d unknown, %d not executed)\n",
+			l.Engine, l.Late, l.Writes, l.Unknown, l.NotExecuted)
+	}
 }
 
 func (w *row) line(out io.Writer, name string) {

@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"sync"
 	"time"
 
+	"github.com/keyslot-go/keyslot/internal/chaos/late"
 	"github.com/keyslot-go/keyslot/internal/chaos/ledger"
 )
 
@@ -17,16 +19,49 @@ type run struct {
 	rounds int           // how many at most; 0: as many as begin in time
 	lasts  time.Duration // no round begins after it
 	strict bool          // end with the first round that breaks something
-	worker []string      // the command that runs the worker
+	late   bool          // look for late executions too, beside the first rounds
+	self   string        // path of this program
 	log    io.Writer     // a line for each round
 
 	report *report
 }
 
-// all runs all rounds. Violations are in the report; an error is the harness's own.
+// all runs everything. Violations are in the report; an error is the harness's own.
 func (r *run) all(ctx context.Context) error {
 	began := time.Now()
-	defer func() { r.report.finish(time.Since(began)) }()
+	var probing sync.WaitGroup
+	var probed []late.Result
+	var probeErr error
+	if r.late {
+		// Ends with the probes, which ctx and their own patience bound; waited for below.
+		probing.Go(func() { probed, probeErr = r.probe(ctx) })
+	}
+	err := r.play(ctx, began)
+	probing.Wait()
+	r.report.addLate(probed)
+	r.report.finish(time.Since(began))
+	return errors.Join(err, probeErr)
+}
+
+// probe looks for late executions on each engine in its turn.
+func (r *run) probe(ctx context.Context) (results []late.Result, err error) {
+	seen := map[string]bool{}
+	for _, s := range r.plan.setups {
+		if seen[s.engine.Name] {
+			continue
+		}
+		seen[s.engine.Name] = true
+		result, err := late.Probe(ctx, s.engine, r.self, lateFlag)
+		if err != nil {
+			return results, fmt.Errorf("looking for late executions: %w", err)
+		}
+		results = append(results, result)
+	}
+	return results, nil
+}
+
+// play runs all rounds.
+func (r *run) play(ctx context.Context, began time.Time) error {
 	for round := r.from; ; {
 		if r.isOver(round, time.Since(began)) {
 			return ctx.Err()
@@ -45,7 +80,7 @@ func (r *run) isOver(round int, elapsed time.Duration) bool {
 
 // several runs rounds on one cluster, until it is another one's turn, and returns the round that comes next.
 func (r *run) several(ctx context.Context, round int, began time.Time) (next int, err error) {
-	s, err := openSession(ctx, r.plan.setup(round), r.plan.seed, r.worker)
+	s, err := openSession(ctx, r.plan.setup(round), r.plan.seed, r.self)
 	if err != nil {
 		return round, fmt.Errorf("round %d: %w", round, err)
 	}

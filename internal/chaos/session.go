@@ -25,7 +25,7 @@ type session struct {
 // commandTimeout outlasts a failover: what is patient may not fail for it.
 const commandTimeout = 15 * time.Second
 
-func openSession(ctx context.Context, s setup, seed uint64, command []string) (_ *session, err error) {
+func openSession(ctx context.Context, s setup, seed uint64, self string) (_ *session, err error) {
 	st, err := newStand(ctx, s)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", s, err)
@@ -43,7 +43,7 @@ func openSession(ctx context.Context, s setup, seed uint64, command []string) (_
 	if err != nil {
 		return nil, err
 	}
-	if open.child, err = startChild(command); err != nil {
+	if open.child, err = startChild(self); err != nil {
 		return nil, err
 	}
 	answer, err := open.child.order(ctx, commandTimeout, worker.Order{Do: worker.Open, Options: &worker.Options{
