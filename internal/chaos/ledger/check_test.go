@@ -88,14 +88,19 @@ func (h *history) find(kind ledger.Kind, outcome ledger.Outcome) *ledger.Record 
 }
 
 func TestARoundInWhichEveryPromiseIsKept(t *testing.T) {
-	figures, found := sound().Check()
+	h := sound()
+	h.Records[3].Ctx = ledger.Patient
+	h.Records[5].Start -= time.Second
+	h.Signs = ledger.Signs{"MOVED": 3}
+	figures, found := h.Check()
 	require.Empty(t, found)
 	require.Equal(t, 4, figures.Ran)
 	require.Equal(t, 1, figures.RanUnknown)
 	require.Equal(t, 1, figures.Late)
 	require.Equal(t, 1, figures.Keys)
-	require.Zero(t, figures.LostWrites+figures.Failed+figures.Undecided)
+	require.Zero(t, figures.LostWrites+figures.Undecided)
 	require.Equal(t, map[ledger.Outcome]int{ledger.OK: 16, ledger.Unknown: 5, ledger.NotExecuted: 2, ledger.Answered: 1}, figures.Outcomes)
+	require.Equal(t, ledger.Signs{"ok": 16, "unknown": 5, "not executed": 2, "answered": 1, "MOVED": 3, ledger.Broken: 1, ledger.Slow: 1}, figures.Signs)
 }
 
 func TestEveryBrokenPromiseIsFound(t *testing.T) {
