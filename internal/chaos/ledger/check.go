@@ -60,7 +60,7 @@ func (r Round) count(f *Figures) {
 // succeeded reports whether the caller got what it asked for. A forged redirect's text is that, too, and that watched keys
 // may have changed.
 func (r Record) succeeded() bool {
-	return r.Outcome == OK || r.Outcome == Nil || r.Aborted || r.Kind == Forged && r.Outcome == Answered
+	return r.Outcome == OK || r.Outcome == Nil || r.Aborted || r.Kind == Forged && r.Got == r.Want
 }
 
 // checkAnswers finds errors that came as answers without a reason: the servers refuse nothing of the load, so an error

@@ -124,8 +124,8 @@ func TestEveryBrokenPromiseIsFound(t *testing.T) {
 		"another's nonce":                {func(h *history) { h.find(ledger.Echo, ledger.OK).Got = "yours" }, `echo: .*"yours".*should have been told "mine"`},
 		"another's count":                {func(h *history) { h.find(ledger.Write, ledger.OK).Got = "7" }, `echo: .*"7".*should have been told "1"`},
 		"a value is missing":             {func(h *history) { h.find(ledger.Echo, ledger.OK).Outcome = ledger.Nil }, `echo: .*told nil.*"mine"`},
-		"a forged redirect changed":      {func(h *history) { h.find(ledger.Forged, ledger.Answered).Got = "MOVED" }, "echo: .*should have been answered by the error"},
-		"a forged redirect succeeded":    {func(h *history) { h.find(ledger.Forged, ledger.Answered).Outcome = ledger.OK }, "echo: .*should have been answered by the error"},
+		"a forged redirect changed":      {func(h *history) { h.find(ledger.Forged, ledger.Answered).Got = "MOVED 2 192.0.2.7:1" }, "echo: .*should have been answered by the error"},
+		"a forged redirect succeeded":    {func(h *history) { op := h.find(ledger.Forged, ledger.Answered); op.Outcome, op.Got = ledger.OK, "fine" }, "echo: .*should have been answered by the error"},
 		"a forged redirect counts as refusal": {func(h *history) {
 			op := h.find(ledger.Forged, ledger.Answered)
 			op.Outcome, op.Err = ledger.NotExecuted, "gave up: "+op.Want
