@@ -10,7 +10,7 @@ import (
 // Check compares what callers were told with what the servers hold. It is pure, but for the time that the search for a
 // linearization takes.
 func (r Round) Check() (Figures, []Violation) {
-	f := Figures{Outcomes: map[Outcome]int{}, FirstSuccess: map[int]time.Duration{}}
+	f := Figures{Outcomes: map[Outcome]int{}, Signs: Signs{}, FirstSuccess: map[int]time.Duration{}}
 	r.lossy = map[uint16]bool{}
 	for _, s := range r.Terms.Lossy {
 		for slot := int(s.First); slot <= int(s.Last); slot++ {
@@ -41,10 +41,15 @@ func Refused(records []Record) []Record {
 
 func (r Round) count(f *Figures) {
 	f.Operations = len(r.Records)
+	maps.Copy(f.Signs, r.Signs)
 	for _, op := range r.Records {
 		f.Outcomes[op.Outcome]++
+		f.Signs[string(op.Outcome)]++
 		if op.Ctx == Patient && !op.succeeded() {
-			f.Failed++
+			f.Signs[Broken]++
+		}
+		if op.End-op.Start >= SlowAfter && op.Kind != Pop {
+			f.Signs[Slow]++
 		}
 		if op.Sampled {
 			f.Overruns = append(f.Overruns, op.Overran)
@@ -55,7 +60,7 @@ func (r Round) count(f *Figures) {
 // succeeded reports whether the caller got what it asked for. A forged redirect's text is that, too, and that watched keys
 // may have changed.
 func (r Record) succeeded() bool {
-	return r.Outcome == OK || r.Outcome == Nil || r.Aborted || r.Kind == Forged && r.Outcome == Answered
+	return r.Outcome == OK || r.Outcome == Nil || r.Aborted || r.Kind == Forged && r.Got == r.Want
 }
 
 // checkAnswers finds errors that came as answers without a reason: the servers refuse nothing of the load, so an error
@@ -104,7 +109,7 @@ func (r Round) checkRecovered(f *Figures) (found []Violation) {
 // checkSeen finds signs that the nemesis should have caused and did not: a fault that struck nothing proves nothing.
 func (r Round) checkSeen(f *Figures) (found []Violation) {
 	for _, sign := range r.Terms.Expects {
-		if r.Signs[sign]+f.Outcomes[Outcome(sign)] == 0 {
+		if f.Signs[sign] == 0 {
 			found = append(found, violation("seen", "no %s in the whole round", sign))
 		}
 	}

@@ -88,14 +88,19 @@ func (h *history) find(kind ledger.Kind, outcome ledger.Outcome) *ledger.Record 
 }
 
 func TestARoundInWhichEveryPromiseIsKept(t *testing.T) {
-	figures, found := sound().Check()
+	h := sound()
+	h.Records[3].Ctx = ledger.Patient
+	h.Records[5].Start -= time.Second
+	h.Signs = ledger.Signs{"MOVED": 3}
+	figures, found := h.Check()
 	require.Empty(t, found)
 	require.Equal(t, 4, figures.Ran)
 	require.Equal(t, 1, figures.RanUnknown)
 	require.Equal(t, 1, figures.Late)
 	require.Equal(t, 1, figures.Keys)
-	require.Zero(t, figures.LostWrites+figures.Failed+figures.Undecided)
+	require.Zero(t, figures.LostWrites+figures.Undecided)
 	require.Equal(t, map[ledger.Outcome]int{ledger.OK: 16, ledger.Unknown: 5, ledger.NotExecuted: 2, ledger.Answered: 1}, figures.Outcomes)
+	require.Equal(t, ledger.Signs{"ok": 16, "unknown": 5, "not executed": 2, "answered": 1, "MOVED": 3, ledger.Broken: 1, ledger.Slow: 1}, figures.Signs)
 }
 
 func TestEveryBrokenPromiseIsFound(t *testing.T) {
@@ -119,8 +124,8 @@ func TestEveryBrokenPromiseIsFound(t *testing.T) {
 		"another's nonce":                {func(h *history) { h.find(ledger.Echo, ledger.OK).Got = "yours" }, `echo: .*"yours".*should have been told "mine"`},
 		"another's count":                {func(h *history) { h.find(ledger.Write, ledger.OK).Got = "7" }, `echo: .*"7".*should have been told "1"`},
 		"a value is missing":             {func(h *history) { h.find(ledger.Echo, ledger.OK).Outcome = ledger.Nil }, `echo: .*told nil.*"mine"`},
-		"a forged redirect changed":      {func(h *history) { h.find(ledger.Forged, ledger.Answered).Got = "MOVED" }, "echo: .*should have been answered by the error"},
-		"a forged redirect succeeded":    {func(h *history) { h.find(ledger.Forged, ledger.Answered).Outcome = ledger.OK }, "echo: .*should have been answered by the error"},
+		"a forged redirect changed":      {func(h *history) { h.find(ledger.Forged, ledger.Answered).Got = "MOVED 2 192.0.2.7:1" }, "echo: .*should have been answered by the error"},
+		"a forged redirect succeeded":    {func(h *history) { op := h.find(ledger.Forged, ledger.Answered); op.Outcome, op.Got = ledger.OK, "fine" }, "echo: .*should have been answered by the error"},
 		"a forged redirect counts as refusal": {func(h *history) {
 			op := h.find(ledger.Forged, ledger.Answered)
 			op.Outcome, op.Err = ledger.NotExecuted, "gave up: "+op.Want

@@ -45,3 +45,16 @@ func TestWhatTheServersHold(t *testing.T) {
 	require.Empty(t, held.Hashes)
 	require.Empty(t, held.Lists)
 }
+
+func TestANodesOwnSlots(t *testing.T) {
+	own, err := ledger.OwnSlots("b 127.0.0.1:1@2 master - 0 1 2 connected 5-9\n" +
+		"a 127.0.0.1:3@4 myself,master - 0 1 2 connected 0-3 7000 [7000->-b] [9-<-b]\n")
+	require.NoError(t, err)
+	require.Equal(t, []ledger.SlotRange{{First: 0, Last: 3}, {First: 7000, Last: 7000}}, own)
+
+	own, err = ledger.OwnSlots("a 127.0.0.1:3@4 myself,slave b 0 1 2 connected\n")
+	require.NoError(t, err)
+	require.Empty(t, own)
+	_, err = ledger.OwnSlots("a 127.0.0.1:3@4 myself,master - 0 1 2 connected 3-99999\n")
+	require.Error(t, err)
+}

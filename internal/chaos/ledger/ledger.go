@@ -36,7 +36,7 @@ type Terms struct {
 	// Answers are codes of error replies that callers may see, such as NOPERM while credentials change. No other is
 	// believed, but for those that the load itself asks for.
 	Answers []string
-	// Expects are signs of which the round must show at least one each: see Signs and Outcome.
+	// Expects are the names of Signs of which the round must show at least one each.
 	Expects []string
 }
 
@@ -48,7 +48,7 @@ type Round struct {
 	Held    Held     // of all keys of the three
 	Terms   Terms
 	Healed  time.Duration // when the nemesis had healed, by the worker's clock; 0: not said, and recovery is not checked
-	Signs   Signs         // what was counted; Check adds the outcomes of Records
+	Signs   Signs         // what the worker counted
 
 	// RegisterTimeout bounds the search for a linearization of one key; 0 means 10 s. A key not decided by then is
 	// counted, and no violation.
@@ -63,15 +63,25 @@ type Held struct {
 	Lists  map[string][]string          // list by key
 }
 
-// Signs count what was seen in a round, by name: MOVED, ASK and, where keyslot.Trace tells them, TRYAGAIN, CLUSTERDOWN,
-// LOADING and other refusals, dial, lost. Whoever knows of more may add it.
+// Signs count what was seen in a round, by name. The worker tells MOVED and ASK, the reasons of keyslot.Trace.Retried, such
+// as TRYAGAIN, CLUSTERDOWN and lost, and dials, failed dial, refresh and failed refresh. Check adds the outcomes, Broken and
+// Slow.
 type Signs map[string]int
+
+// Signs of a fault in the operations themselves. Some outcomes are unknown in any round, for the load cancels calls.
+const (
+	Broken = "broken" // failed, though the context had not ended
+	Slow   = "slow"   // took SlowAfter or more
+)
+
+// SlowAfter is more than any operation takes on a calm cluster, on a busy machine, but for those that wait at the server.
+const SlowAfter = 250 * time.Millisecond
 
 // Figures are the numbers of one round for the report.
 type Figures struct {
 	Operations int             // records
 	Outcomes   map[Outcome]int // of all operations
-	Failed     int             // failed, though their context had not ended
+	Signs      Signs           // Round.Signs and those that Check adds
 	Ran        int             // writes that the servers hold
 	RanUnknown int             // of those, told unknown
 	Late       int             // elements of lists that ran behind later ones after an unknown

@@ -13,15 +13,14 @@ import (
 // Kind is what an operation was, which says how it is checked.
 type Kind string
 
-// The kinds. What Record.Key, Want and Got hold is said beside each; of what was answered by an error, Got is the server's
-// words, if it has any.
+// The kinds. What Record.Key, Want and Got hold is said beside each. Of what failed, Got is what the server said, if it did.
 const (
 	Write    Kind = "write"    // HINCRBY Key ID 1, in whatever wrapping; Want "1", Got the count it was told
 	Echo     Kind = "echo"     // a nonce or a value bound to a key; Want it, Got what came
 	Push     Kind = "push"     // RPUSH Key N; Got the length it was told
 	Pop      Kind = "pop"      // BLPOP Key, by one lane only; Got the element
 	Register Kind = "register" // Op get, set or cas on Key; see Record.Op
-	Forged   Kind = "forged"   // a script's error that looks like a redirect; Want its text, Got the error's
+	Forged   Kind = "forged"   // a script's error that looks like a redirect; Want its text
 )
 
 // Outcome is what a caller was told, as errors.Is tells it.

@@ -100,11 +100,9 @@ func (c *call) record(op ledger.Record, err error) {
 	op.Lane, op.Ctx, op.Start, op.End = c.lane.number, c.kind, c.start, c.end
 	op.Outcome = outcome(err)
 	if err != nil {
-		op.Err = err.Error()
-		op.Got = ""
-	}
-	if refusal := keyslot.ServerError(""); op.Outcome == ledger.Answered && errors.As(err, &refusal) {
-		op.Got = string(refusal)
+		var words keyslot.ServerError
+		errors.As(err, &words)
+		op.Err, op.Got = err.Error(), string(words)
 	}
 	op.Aborted = errors.Is(err, keyslot.ErrTxAborted)
 	if c.sampled { // once for all operations of the call

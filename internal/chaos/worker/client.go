@@ -102,6 +102,12 @@ func (g *guard) trace() *keyslot.Trace {
 				g.saw("MOVED")
 			}
 		},
+		Retried: func(e keyslot.RetryEvent) { g.saw(e.Reason) },
+		Connected: func(e keyslot.ConnectEvent) {
+			if e.Err != nil {
+				g.saw("failed dial")
+			}
+		},
 		Refreshed: func(e keyslot.RefreshEvent) {
 			g.saw("refresh")
 			if e.Err != nil {

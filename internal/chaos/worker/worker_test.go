@@ -132,6 +132,23 @@ func TestTheLoadWhileSlotsMove(t *testing.T) {
 	t.Logf("%d operations, %v, signs %v", figures.Operations, figures.Outcomes, end.Signs)
 }
 
+// A server that kills its clients has run commands whose replies are lost with the connection.
+func TestTheLoadWhileConnectionsAreKilled(t *testing.T) {
+	d := drive(t, realcluster.Options{})
+	d.open()
+	d.order(worker.Order{Do: worker.Begin, Round: 4})
+	for kills := 1; kills <= 30; kills++ {
+		d.until(time.Duration(kills) * 50 * time.Millisecond)
+		_, err := d.cluster.Do(t.Context(), d.cluster.Node(kills%3), "CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
+		require.NoError(t, err)
+	}
+	healed := d.order(worker.Order{Do: worker.Mark}).At
+	d.until(healed + 500*time.Millisecond)
+	figures, end, _ := d.check(ledger.Round{Terms: ledger.Terms{Expects: []string{ledger.Broken, "lost"}}, Healed: healed})
+	require.Positive(t, figures.RanUnknown)
+	t.Logf("%d operations, %v, signs %v, %d unknown ones ran", figures.Operations, figures.Outcomes, end.Signs, figures.RanUnknown)
+}
+
 // A storm of cancelled calls harms nobody and costs no connection.
 func TestTheLoadInACancelStorm(t *testing.T) {
 	d := drive(t, realcluster.Options{})

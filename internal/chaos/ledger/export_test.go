@@ -1,0 +1,4 @@
+package ledger
+
+// OwnSlots reads CLUSTER NODES.
+var OwnSlots = ownSlots
