@@ -120,13 +120,13 @@ func (w *row) add(o outcome) {
 	f := o.figures
 	w.Rounds++
 	w.Commands += f.Operations
-	w.Ask += o.signs["ASK"]
-	w.TryAgain += o.signs["TRYAGAIN"]
-	w.Moved += o.signs["MOVED"]
-	w.ClusterDown += o.signs["CLUSTERDOWN"]
+	w.Ask += f.Signs["ASK"]
+	w.TryAgain += f.Signs["TRYAGAIN"]
+	w.Moved += f.Signs["MOVED"]
+	w.ClusterDown += f.Signs["CLUSTERDOWN"]
 	w.Unknown += f.Outcomes[ledger.Unknown]
 	w.NotExecuted += f.Outcomes[ledger.NotExecuted]
-	w.Failed += f.Failed
+	w.Failed += f.Signs[ledger.Broken]
 	w.Dials += o.traffic.Dials
 	w.Topology += o.traffic.Topology
 	w.Recovery = max(w.Recovery, inMillis(recovery(f)))
@@ -140,7 +140,7 @@ func (w *row) add(o outcome) {
 	if w.Signs == nil {
 		w.Signs, w.Broken = map[string]int{}, map[string]int{}
 	}
-	for sign, n := range o.signs {
+	for sign, n := range f.Signs {
 		w.Signs[sign] += n
 	}
 	for _, v := range o.violations {
@@ -157,17 +157,6 @@ func recovery(f ledger.Figures) time.Duration {
 	return longest
 }
 
-// seen returns how often a nemesis has caused what it is expected to.
-func (w *row) seen(sign string) int {
-	switch sign {
-	case nemesis.Unknown:
-		return w.Unknown
-	case nemesis.Dials:
-		return w.Dials
-	}
-	return w.Signs[sign]
-}
-
 // finish judges the run as a whole.
 func (r *report) finish(took time.Duration) {
 	r.Seconds = took.Seconds()
@@ -176,7 +165,7 @@ func (r *report) finish(took time.Duration) {
 	r.violate(outcome{round: -1}, found)
 	for _, name := range slices.Sorted(maps.Keys(r.expects)) {
 		for _, sign := range r.expects[name] {
-			if r.Nemeses[name].seen(sign) == 0 {
+			if r.Nemeses[name].Signs[sign] == 0 {
 				r.violate(outcome{round: -1, nemesis: nemesis.Nemesis{Name: name}}, []ledger.Violation{
 					{Check: "seen", Text: fmt.Sprintf("%s has caused no %s in %d rounds, so they prove nothing", name, sign, r.Nemeses[name].Rounds)},
 				})

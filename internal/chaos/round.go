@@ -20,7 +20,6 @@ type outcome struct {
 	took    time.Duration
 
 	figures    ledger.Figures
-	signs      ledger.Signs
 	traffic    ledger.Traffic
 	violations []ledger.Violation
 }
@@ -115,7 +114,6 @@ func (s *session) judge(ctx context.Context, o *outcome, told ledger.Round, end 
 	if told.Held, err = ledger.Read(ctx, s.cluster, slices.Concat(told.Records, told.Earlier, told.Bare)); err != nil {
 		return err
 	}
-	o.signs = end.Signs
 	o.figures, o.violations = told.Check()
 	for _, text := range end.Violations {
 		o.violations = append(o.violations, ledger.Violation{Check: "worker", Text: text})

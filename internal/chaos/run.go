@@ -116,6 +116,6 @@ func (r *run) tell(o outcome) {
 	}
 	f := o.figures
 	fmt.Fprintf(r.log, "round %d, %s (%s; %s): %d commands, %d unknown, %d not executed, %d failed, recovered in %v, took %v: %s\n",
-		o.round, o.nemesis.Name, o.setup, o.note, f.Operations, f.Outcomes[ledger.Unknown], f.Outcomes[ledger.NotExecuted], f.Failed,
+		o.round, o.nemesis.Name, o.setup, o.note, f.Operations, f.Outcomes[ledger.Unknown], f.Outcomes[ledger.NotExecuted], f.Signs[ledger.Broken],
 		recovery(f).Round(time.Millisecond), o.took.Round(100*time.Millisecond), verdict)
 }

@@ -15,19 +15,19 @@ func accessFamily() []Nemesis {
 	return []Nemesis{
 		{
 			Name: "addresses", What: "every node gets another address, and the configuration name leads to the new ones",
-			Run: readdress, Expects: []string{Unknown, Dials}, Dials: 200,
+			Run: readdress, Expects: []string{failedDial, dials}, Dials: 200,
 		},
 		{
 			Name: "names", What: "no name can be resolved while connections are reset",
-			Run: nameless, Expects: []string{Unknown, Dials}, Dials: 300,
+			Run: nameless, Expects: []string{broken, dials}, Dials: 300,
 		},
 		{
 			Name: "max-clients", What: "servers take no more connections, and the present ones are reset",
-			Run: maxClients, Expects: []string{Unknown, Dials}, Dials: 300,
+			Run: maxClients, Expects: []string{failedDial, dials}, Dials: 300,
 		},
 		{
 			Name: "credentials", What: "the password is rotated, and rotated back",
-			Run: rotate, Expects: []string{Unknown, Dials}, Dials: 100,
+			Run: rotate, Expects: []string{broken, dials}, Dials: 100,
 		},
 	}
 }

@@ -16,15 +16,15 @@ func clientFamily() []Nemesis {
 				return nil
 			},
 			Run:     func(ctx context.Context, s *Stage) error { return wait(ctx, s.between(2*time.Second, 4*time.Second)) },
-			Expects: []string{Unknown},
+			Expects: []string{unknown},
 		},
 		{
 			Name: "client-frozen-killed", What: "the client's process stands still, and its connections are reset",
-			Run: clientFrozen(false), Expects: []string{Dials}, Dials: 60,
+			Run: clientFrozen(false), Expects: []string{slow, dials}, Dials: 60,
 		},
 		{
 			Name: "client-frozen-stranded", What: "the client's process stands still, and its connections lead nowhere from then on",
-			Run: clientFrozen(true), Expects: []string{Dials}, Dials: 60,
+			Run: clientFrozen(true), Expects: []string{slow, dials}, Dials: 60,
 		},
 	}
 }

@@ -15,39 +15,39 @@ func linkFamily() []Nemesis {
 	return []Nemesis{
 		{
 			Name: "rst", What: "connections end by RST in the middle of replies",
-			Run: cut(proxy.Reset, proxy.Replies), Expects: []string{Unknown, Dials}, Dials: 600,
+			Run: cut(proxy.Reset, proxy.Replies), Expects: []string{broken, dials}, Dials: 600,
 		},
 		{
 			Name: "fin", What: "connections end by FIN in the middle of replies",
-			Run: cut(proxy.Finish, proxy.Replies), Expects: []string{Unknown, Dials}, Dials: 600,
+			Run: cut(proxy.Finish, proxy.Replies), Expects: []string{broken, dials}, Dials: 600,
 		},
 		{
 			Name: "cut-request", What: "connections end by RST in the middle of commands",
-			Run: cut(proxy.Reset, proxy.Requests), Expects: []string{Unknown, Dials}, Dials: 600,
+			Run: cut(proxy.Reset, proxy.Requests), Expects: []string{broken, dials}, Dials: 600,
 		},
 		{
 			Name: "trickle", What: "replies arrive a few bytes at a time",
-			Run: trickle, Expects: []string{Unknown}, Dials: 60,
+			Run: trickle, Expects: []string{slow}, Dials: 60,
 		},
 		{
 			Name: "stall", What: "replies stop for less than a second, again and again",
-			Run: stall, Expects: []string{Unknown}, Dials: 60,
+			Run: stall, Expects: []string{slow}, Dials: 60,
 		},
 		{
 			Name: "black-hole", What: "nothing passes either way, and nothing is closed",
-			Run: hold(proxy.Both), Expects: []string{Unknown, Dials}, Dials: 100,
+			Run: hold(proxy.Both), Expects: []string{slow, dials}, Dials: 100,
 		},
 		{
 			Name: "half-open", What: "requests pass, replies do not",
-			Run: hold(proxy.Replies), Expects: []string{Unknown, Dials}, Dials: 100,
+			Run: hold(proxy.Replies), Expects: []string{slow, dials}, Dials: 100,
 		},
 		{
 			Name: "refuse", What: "connections are reset and dials refused",
-			Run: unreachable(proxy.Fault{Refuse: true}), Expects: []string{Unknown, Dials}, Dials: 300,
+			Run: unreachable(proxy.Fault{Refuse: true}), Expects: []string{failedDial, dials}, Dials: 300,
 		},
 		{
 			Name: "silent", What: "connections are reset, and new ones accepted and never answered",
-			Run: unreachable(proxy.Fault{Silent: true}), Expects: []string{Unknown, Dials}, Dials: 100,
+			Run: unreachable(proxy.Fault{Silent: true}), Expects: []string{failedDial, dials}, Dials: 100,
 		},
 	}
 }

@@ -4,6 +4,8 @@ package nemesis
 
 import (
 	"context"
+
+	"github.com/keyslot-go/keyslot/internal/chaos/ledger"
 )
 
 // Nemesis is one kind of fault.
@@ -28,15 +30,17 @@ type Nemesis struct {
 	Dials int
 }
 
-// What nemeses are expected to cause: signs that ledger.Signs counts, commands with an unknown outcome, and connections that
-// the client opened.
+// What nemeses are expected to cause: signs as ledger.Figures counts them.
 const (
-	Moved       = "MOVED"
-	Ask         = "ASK"
-	TryAgain    = "TRYAGAIN"
-	ClusterDown = "CLUSTERDOWN"
-	Unknown     = "unknown"
-	Dials       = "dials"
+	moved       = "MOVED"
+	ask         = "ASK"
+	tryAgain    = "TRYAGAIN"
+	clusterDown = "CLUSTERDOWN"
+	dials       = "dials"
+	failedDial  = "failed dial"
+	unknown     = string(ledger.Unknown)
+	broken      = ledger.Broken
+	slow        = ledger.Slow
 )
 
 // All returns every nemesis, in the order of the catalogue that README.md explains.

@@ -21,31 +21,31 @@ func nodeFamily() []Nemesis {
 	return []Nemesis{
 		{
 			Name: "failover", What: "a replica takes over by plan, once or twice",
-			Run: failover, Seamless: true, Expects: []string{Moved}, Dials: 20,
+			Run: failover, Seamless: true, Expects: []string{moved}, Dials: 20,
 		},
 		{
 			Name: "kill", What: "a primary is killed, its replica promoted, and it comes back as a replica",
-			Run: killAndRestart, Expects: []string{Dials, ClusterDown}, Dials: 300,
+			Run: killAndRestart, Expects: []string{failedDial, dials, clusterDown}, Dials: 300,
 		},
 		{
 			Name: "kill-replace", What: "a primary is killed, its replica promoted, and a new node takes the dead one's place",
-			Run: killAndReplace, Expects: []string{Dials, ClusterDown}, Dials: 300,
+			Run: killAndReplace, Expects: []string{failedDial, dials, clusterDown}, Dials: 300,
 		},
 		{
 			Name: "freeze-short", What: "a primary stands still for less than the node timeout",
-			Run: freezeShort, Expects: []string{Unknown}, Dials: 30,
+			Run: freezeShort, Expects: []string{slow}, Dials: 30,
 		},
 		{
 			Name: "freeze-long", What: "a primary stands still until its replica was promoted, and wakes up",
-			Run: freezeLong, Expects: []string{Unknown, ClusterDown}, Dials: 100,
+			Run: freezeLong, Expects: []string{slow, clusterDown}, Dials: 100,
 		},
 		{
 			Name: "replace", What: "a node is replaced by one at another address",
-			Run: replace, Seamless: true, Expects: []string{Moved, Dials}, Dials: 30,
+			Run: replace, Seamless: true, Expects: []string{moved, dials}, Dials: 30,
 		},
 		{
 			Name: "loading", What: "a primary restarts and loads its data slowly",
-			Run: loading, Expects: []string{ClusterDown, Dials}, Dials: 300,
+			Run: loading, Expects: []string{clusterDown, dials}, Dials: 300,
 		},
 	}
 }

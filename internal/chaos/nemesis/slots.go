@@ -16,22 +16,22 @@ func slotFamily() []Nemesis {
 		{
 			Name: "reshard", What: "slots move from one primary to another and back, key by key",
 			Plan: planReshard, Run: reshard,
-			Seamless: true, Expects: []string{Ask, TryAgain, Moved}, Dials: 20,
+			Seamless: true, Expects: []string{ask, tryAgain, moved}, Dials: 20,
 		},
 		{
 			Name: "scale-out", What: "a shard joins and takes slots",
 			Plan: planScaleOut, Run: scaleOut,
-			Seamless: true, Expects: []string{Moved, Dials}, Dials: 20,
+			Seamless: true, Expects: []string{moved, dials}, Dials: 20,
 		},
 		{
 			Name: "scale-in", What: "a shard hands over its slots and is shut down right after the last of them",
 			Plan: planScaleIn, Run: scaleIn,
-			Seamless: true, Expects: []string{Moved}, Dials: 20,
+			Seamless: true, Expects: []string{moved}, Dials: 20,
 		},
 		{
 			Name: "slot-unassigned", What: "a slot belongs to nobody for a while, so the cluster is down",
 			Run:     unassign,
-			Expects: []string{ClusterDown}, Dials: 20,
+			Expects: []string{clusterDown}, Dials: 20,
 		},
 	}
 }
