@@ -5,32 +5,38 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"strings"
+	"net/netip"
+	"slices"
 )
 
 // Front puts something in front of node i, whose process listens at server (host:port), and returns the host:port at which
 // it stands. The node announces that: clients learn it, redirects name it, and replication, MIGRATE and redis-cli use it.
-// Its host must be 127.0.0.1 or, on Linux, one of 127.0.0.2 to 127.0.0.15, which are hosts of their own there. With
+// Its host must be 127.0.0.1 or, on Linux, up to 127.0.0.15, which are hosts of their own there. With
 // Options.Hostname nodes announce their name, with the port of the front.
 //
 // The harness itself (Dial, Do and what waits by them) never goes through a front.
 type Front func(i int, server string) (addr string, err error)
 
-// lastHost is the last N of the addresses 127.0.0.N that a front may have. A node's bus is where its front's address is, so
-// servers listen on all of them, and they listen on 16 at most.
-const lastHost = 15
+// frontHosts are the addresses that a front may have. A node's bus is where its front's address is, so servers listen on all
+// of them, and they listen on 16 at most.
+func frontHosts() []netip.Addr {
+	var hosts []netip.Addr
+	for n := byte(1); n <= 15; n++ {
+		hosts = append(hosts, netip.AddrFrom4([4]byte{127, 0, 0, n}))
+	}
+	return hosts
+}
 
 // frontConfig returns the lines about where n listens and what it announces.
 func (c *Cluster) frontConfig(n *Node) []string {
 	if c.opts.Front == nil {
 		return []string{"bind 127.0.0.1"}
 	}
-	var bind strings.Builder
-	bind.WriteString("bind 127.0.0.1")
-	for i := 2; i <= lastHost; i++ {
-		fmt.Fprintf(&bind, " -127.0.0.%d", i) // the dash: unless the system does not have it
+	bind := "bind"
+	for _, host := range frontHosts() {
+		bind += " -" + host.String() // the dash: unless the system does not have it
 	}
-	lines := []string{bind.String()}
+	lines := []string{bind}
 	settings := c.announcement(n)
 	for i := 0; i < len(settings); i += 2 {
 		lines = append(lines, settings[i]+" "+settings[i+1])
@@ -54,8 +60,12 @@ func (n *Node) moveBehind(front Front) error {
 	if err != nil {
 		return fmt.Errorf("front of node %d: %w", n.index, err)
 	}
-	if _, _, err := net.SplitHostPort(addr); err != nil {
+	at, err := netip.ParseAddrPort(addr)
+	if err != nil {
 		return fmt.Errorf("front of node %d: %w", n.index, err)
+	}
+	if hosts := frontHosts(); !slices.Contains(hosts, at.Addr()) {
+		return fmt.Errorf("front of node %d at %s: not one of %s", n.index, addr, hosts)
 	}
 	n.mu.Lock()
 	defer n.mu.Unlock()

@@ -68,8 +68,8 @@ func newTLSFiles(dir string) (*tlsFiles, error) {
 		IPAddresses: []net.IP{net.IPv6loopback},
 		DNSNames:    []string{"localhost", Domain, "*." + Domain},
 	}
-	for i := byte(1); i <= lastHost; i++ {
-		node.IPAddresses = append(node.IPAddresses, net.IPv4(127, 0, 0, i))
+	for _, host := range frontHosts() {
+		node.IPAddresses = append(node.IPAddresses, host.AsSlice())
 	}
 	nodeKey, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {

@@ -15,7 +15,7 @@ type Fault struct {
 	// Hold keeps back what goes in these directions. Requests is a network that swallows what clients send, Replies one
 	// that swallows the answers (half-open), Both a black hole; a new connection is accepted and waits. What was held is
 	// delivered when the fault is over, as a kernel sends again what was lost, but nothing of a client that has meanwhile
-	// reset its connection.
+	// reset its connection; its server sees the reset at once.
 	Hold Direction
 	// Latency is how much later each piece of a reply arrives. Requests are not delayed: a delayed one could run after
 	// what its client sends on another connection later.

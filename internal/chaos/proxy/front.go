@@ -76,8 +76,8 @@ func listen(addr string) (net.Listener, error) {
 // Addr returns the host:port at which the Front listens.
 func (f *Front) Addr() string { return f.addr }
 
-// Set makes another fault take effect, in place of the present one, and returns once it does. It fails only where the
-// port that Refuse gave up cannot be listened on again.
+// Set puts another fault in place of the present one. What is being written at that moment may still pass. It fails only
+// where the port that Refuse gave up cannot be listened on again.
 func (f *Front) Set(fault Fault) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()

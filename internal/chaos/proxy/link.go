@@ -187,14 +187,14 @@ func (w *way) pass() bool {
 		if err == nil {
 			continue
 		}
-		if !w.link.gate(w.dir) {
-			return false
-		}
-		if errors.Is(err, io.EOF) {
+		if errors.Is(err, io.EOF) && w.link.gate(w.dir) {
 			_ = w.to.CloseWrite()
 			return true
 		}
-		w.link.end(Reset)
+		// A reset by the server is held back from the client as well; nobody waits for one that the client is gone.
+		if w.dir == Requests || w.link.gate(w.dir) {
+			w.link.end(Reset)
+		}
 		return false
 	}
 }
@@ -213,12 +213,12 @@ func (w *way) deliver(b []byte) bool {
 		piece := b
 		if w.dir == Replies {
 			late := time.Until(arrived.Add(fault.Latency))
-			if late > 0 && w.link.wait(changed, late) != elapsed {
+			if late > 0 && !w.link.wait(changed, late) {
 				continue
 			}
 			if fault.Trickle > 0 {
 				piece = b[:min(len(b), fault.Trickle)]
-				if w.link.wait(changed, time.Millisecond) != elapsed {
+				if !w.link.wait(changed, time.Millisecond) {
 					continue
 				}
 			}
@@ -273,57 +273,47 @@ func (l *link) fault() (fault Fault, setting uint64, changed <-chan struct{}) {
 	return fault, setting, changed
 }
 
+// lookEvery is how often a link whose requests are held looks whether its client has reset it.
+const lookEvery = 50 * time.Millisecond
+
 // gate waits while dir is held. It returns false where the link has ended meanwhile.
 func (l *link) gate(dir Direction) bool {
-	held := false
 	for {
 		fault, _, changed := l.fault()
 		if fault.Hold&dir == 0 {
 			break
 		}
-		held = true
-		if l.wait(changed, forever) == over {
-			return false
+		l.wait(changed, lookEvery)
+		if dir == Requests && wasReset(l.client) {
+			// The network would have lost what is held, and the client's kernel never sends it again.
+			l.end(Reset)
+		}
+		if l.over() {
+			break
 		}
 	}
-	if held && dir == Requests && wasReset(l.client) {
-		// Its network would have lost these bytes, and never sends them again.
-		l.end(Reset)
-		return false
-	}
+	return !l.over()
+}
+
+// over reports whether the link was ended from here.
+func (l *link) over() bool {
 	select {
 	case <-l.done:
-		return false
-	default:
 		return true
+	default:
+		return false
 	}
 }
 
-// What a wait ended with.
-type waited uint8
-
-const (
-	elapsed   waited = iota
-	otherwise        // another fault was set
-	over             // the link has ended
-)
-
-const forever time.Duration = -1
-
-// wait blocks for d, or until something else happens.
-func (l *link) wait(changed <-chan struct{}, d time.Duration) waited {
-	var after <-chan time.Time
-	if d != forever {
-		timer := time.NewTimer(d)
-		defer timer.Stop()
-		after = timer.C
-	}
+// wait blocks for d. It returns false where another fault was set or the link has ended before.
+func (l *link) wait(changed <-chan struct{}, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
 	select {
-	case <-after:
-		return elapsed
+	case <-timer.C:
+		return true
 	case <-changed:
-		return otherwise
 	case <-l.done:
-		return over
 	}
+	return false
 }

@@ -99,6 +99,7 @@ func TestABlackHoleKeepsWhatItsClientHasGivenUp(t *testing.T) {
 	client.send("INCR x")
 	client.hearsNothing()
 	client.reset()
+	require.Eventually(t, func() bool { return front.Counts().Open == 0 }, patience, time.Millisecond)
 	set(t, front, proxy.Fault{})
 
 	seen := <-got
