@@ -95,7 +95,7 @@ func (l *lane) mget(ops []ledger.Record) int {
 	switch {
 	case errors.As(err, &split): // those that are not listed have succeeded, but their values are not told
 		for _, part := range split.Parts() {
-			c.record(ops[slices.Index(keys, part.Key)], part.Err)
+			c.record(ops[max(0, slices.Index(keys, part.Key))], part.Err)
 		}
 		return 1
 	case err != nil:
