@@ -2,7 +2,9 @@ package worker
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/keyslot-go/keyslot"
@@ -89,9 +91,14 @@ func (l *lane) mget(ops []ledger.Record) int {
 	c := l.call()
 	values, err := l.round.client.MGet(c.ctx, keys...)
 	c.returned()
-	if err != nil {
-		// One record for all: the values beside the failed ones are not to be relied on.
-		ops[0].Via += " as a whole"
+	var split *keyslot.PartsError
+	switch {
+	case errors.As(err, &split): // those that are not listed have succeeded, but their values are not told
+		for _, part := range split.Parts() {
+			c.record(ops[max(0, slices.Index(keys, part.Key))], part.Err)
+		}
+		return 1
+	case err != nil:
 		c.record(ops[0], err)
 		return 1
 	}

@@ -32,6 +32,7 @@ func roles() []role {
 		{lanes: 1, slower: 4, steps: []step{{1, (*lane).watch}}},
 		{lanes: 1, slower: 4, steps: []step{{1, (*lane).enqueue}}},
 		{lanes: 1, slower: 1, steps: []step{{1, (*lane).dequeue}}},
+		{lanes: 1, slower: 32, steps: []step{{1, (*lane).largeWrite}, {1, (*lane).largeEcho}}},
 	}
 }
 

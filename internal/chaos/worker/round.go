@@ -23,11 +23,13 @@ type round struct {
 	client              *keyslot.Client
 	everywhere, inFocus []place
 	path                string
-	began               time.Time
 	lanes               []*lane
 	cells               []*cell
-	stop                context.CancelFunc
-	stopping            <-chan struct{}
+
+	// set by start, before the lanes begin
+	began    time.Time
+	stop     context.CancelFunc
+	stopping <-chan struct{}
 
 	running sync.WaitGroup
 
@@ -47,8 +49,6 @@ func newRound(w *worker, order Order) (*round, error) {
 	if r.file, err = ledger.Create(r.path); err != nil {
 		return nil, err
 	}
-	ctx, stop := context.WithCancel(context.Background())
-	r.stop, r.stopping = stop, ctx.Done()
 	draw := rand.New(rand.NewPCG(w.options.Seed, uint64(order.Round)))
 	for range registerCells {
 		r.cells = append(r.cells, &cell{round: r, place: r.pick(draw)})
@@ -96,7 +96,8 @@ func boundKey(at place, round, i int) string { return at.key("bound", round) + s
 func boundValue(key string) string { return "of " + key }
 
 func (r *round) start() {
-	r.began = time.Now()
+	ctx, stop := context.WithCancel(context.Background())
+	r.began, r.stop, r.stopping = time.Now(), stop, ctx.Done()
 	for _, l := range r.lanes {
 		// Ends with end, which closes stopping and waits.
 		r.running.Go(l.run)

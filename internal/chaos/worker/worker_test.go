@@ -106,10 +106,10 @@ func TestTheLoadOnACalmCluster(t *testing.T) {
 		}
 		slices.Sort(kinds)
 		require.Equal(t, []string{
-			"echo echo", "echo eval echo", "echo get", "echo mget in a slot", "echo mget over slots", "echo ordered pipeline", "echo pipeline",
+			"echo echo", "echo eval echo", "echo get", "echo large eval", "echo mget in a slot", "echo mget over slots", "echo ordered pipeline", "echo pipeline",
 			"forged eval", "forged tx", "pop blpop", "push ordered pipeline", "push pipeline", "push rpush",
 			"register cas", "register get", "register set",
-			"write eval", "write ordered pipeline", "write pipeline", "write plain", "write tx", "write watch",
+			"write eval", "write large eval", "write ordered pipeline", "write pipeline", "write plain", "write tx", "write watch",
 		}, slices.Compact(kinds))
 		t.Logf("%d operations, %v, signs %v, %+v", figures.Operations, figures.Outcomes, end.Signs, *end.Resources)
 
