@@ -115,7 +115,6 @@ func TestEveryBrokenPromiseIsFound(t *testing.T) {
 		"a write that nobody issued":    {func(h *history) { h.Held.Hashes[books]["op99"] = "1" }, "ledger: .*op99.*nobody has issued"},
 		"an error, but it ran":          {func(h *history) { *h.find(ledger.Write, ledger.Unknown) = answered(h.Records[1], "ERR x") }, "ledger: .*but it ran"},
 		"not executed in the round before": {func(h *history) {
-			h.Earlier = ledger.Refused(h.Records)
 			h.Records = nil
 			h.Held.Hashes[books]["op3"] = "1"
 		}, "ledger: .*ran after its round"},

@@ -26,13 +26,12 @@ type call struct {
 const (
 	deadlines, cancels           = 25, 10
 	stormDeadlines, stormCancels = 15, 65
-	// briefly is the time within which a cancel, and a short deadline, comes: about what a command takes under this load,
-	// so that it meets commands that are waiting to be written, that were sent, and that are just being answered.
-	briefly = 3 * time.Millisecond
+	// briefly bounds the time after which a cancel, or a short deadline, comes.
+	briefly = 4 * time.Millisecond
 	// amply is a deadline that outlasts most faults and not all.
 	amply = 3 * time.Second
 	// measured is one of so many calls whose contexts end.
-	measured = 3
+	measured = 2
 )
 
 // call begins a call whose context may end at any moment.
@@ -43,13 +42,13 @@ func (l *lane) call() *call {
 	}
 	switch n := l.draw.IntN(100); {
 	case n < deadline && n%2 == 0:
-		return l.deadlineCall(l.upTo(briefly))
+		return l.deadlineCall(l.soon())
 	case n < deadline:
 		return l.deadlineCall(amply)
 	case n < deadline+cancel:
 		c := &call{lane: l, kind: ledger.Cancelled}
 		c.ctx, c.cancel = context.WithCancel(context.Background())
-		cut := time.AfterFunc(l.upTo(briefly), c.cancel)
+		cut := time.AfterFunc(l.soon(), c.cancel)
 		cancel := c.cancel
 		c.cancel = func() { cut.Stop(); cancel() }
 		return c.begin()
@@ -62,6 +61,10 @@ func (l *lane) deadlineCall(within time.Duration) *call {
 	c.ctx, c.cancel = context.WithTimeout(context.Background(), within)
 	return c.begin()
 }
+
+// soon draws when a context ends that ends early: on any scale from a fraction of what a command takes to several times as
+// much, so that it meets commands that wait to be written, that were sent, and that are just being answered.
+func (l *lane) soon() time.Duration { return l.upTo(briefly >> l.draw.IntN(8)) }
 
 // patientCall begins a call that only CommandTimeout bounds.
 func (l *lane) patientCall() *call {

@@ -29,6 +29,7 @@ type driver struct {
 }
 
 func drive(t *testing.T, opts realcluster.Options) *driver {
+	cluster := realcluster.Start(t, opts) // first, so that it ends behind the worker
 	ordered, orders := io.Pipe()
 	answers, answered := io.Pipe()
 	ended := make(chan error, 1)
@@ -38,7 +39,7 @@ func drive(t *testing.T, opts realcluster.Options) *driver {
 		require.NoError(t, orders.Close())
 		require.NoError(t, <-ended)
 	})
-	return &driver{t, realcluster.Start(t, opts), json.NewEncoder(orders), json.NewDecoder(answers)}
+	return &driver{t, cluster, json.NewEncoder(orders), json.NewDecoder(answers)}
 }
 
 func (d *driver) try(order worker.Order) (answer worker.Answer) {
@@ -95,7 +96,7 @@ func TestTheLoadOnACalmCluster(t *testing.T) {
 		require.Greater(t, figures.Operations, 2000)
 		require.Len(t, figures.FirstSuccess, begun.Lanes)
 		require.Greater(t, figures.Ran, 500)
-		require.Greater(t, figures.Keys, 3)
+		require.GreaterOrEqual(t, figures.Keys, 3)
 		require.Zero(t, figures.Undecided)
 		require.Greater(t, len(figures.Overruns), 50)
 		var kinds []string
