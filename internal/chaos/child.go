@@ -20,7 +20,7 @@ type child struct {
 	input   io.WriteCloser
 	orders  *json.Encoder
 	answers chan worker.Answer // closed when the process's output has ended
-	ended   chan error         // how the process ended, once
+	ended   chan error         // how the process ended, and then closed
 
 	password string // what the client logs in with
 }
@@ -61,6 +61,7 @@ func startChild(self string) (*child, error) {
 		}
 		close(c.answers)
 		c.ended <- cmd.Wait()
+		close(c.ended)
 	}()
 	return c, nil
 }

@@ -8,14 +8,10 @@ import (
 	"time"
 )
 
-// MoveSlot moves one slot to another primary as redis-cli does, but one key at a time and with a pause after each, so that
-// what a client meets in between (ASK for a key that has gone, TRYAGAIN for keys on both sides) lasts as long as the caller
-// wants. It returns once both nodes and all other primaries know the new owner. A slot that to owns already stays.
-func (c *Cluster) MoveSlot(ctx context.Context, slot int, to *Node, pause time.Duration) error {
-	from, err := c.Primary(ctx, slot)
-	if err != nil || from == to {
-		return err
-	}
+// MoveSlot moves one slot from its primary to another as redis-cli does, but one key at a time and with pauses, so that what a
+// client meets in between (ASK for a key that has gone, TRYAGAIN for keys on both sides) lasts about as long as the caller
+// wants. It returns once all primaries know the new owner; replicas hear of it by gossip.
+func (c *Cluster) MoveSlot(ctx context.Context, slot int, from, to *Node, lasts time.Duration) error {
 	number := strconv.Itoa(slot)
 	for _, state := range []struct {
 		at   *Node
@@ -28,7 +24,7 @@ func (c *Cluster) MoveSlot(ctx context.Context, slot int, to *Node, pause time.D
 			return fmt.Errorf("moving slot %d: %w", slot, err)
 		}
 	}
-	if err := c.moveKeys(ctx, number, from, to, pause); err != nil {
+	if err := c.moveKeys(ctx, number, from, to, lasts); err != nil {
 		return fmt.Errorf("moving the keys of slot %d from %s to %s: %w", slot, from, to, err)
 	}
 	return c.finishMove(ctx, number, from, to)
@@ -37,25 +33,38 @@ func (c *Cluster) MoveSlot(ctx context.Context, slot int, to *Node, pause time.D
 // migrateTimeout is how long the source may wait for the target with one key.
 const migrateTimeout = "5000" // ms
 
-func (c *Cluster) moveKeys(ctx context.Context, slot string, from, to *Node, pause time.Duration) error {
+func (c *Cluster) moveKeys(ctx context.Context, slot string, from, to *Node, lasts time.Duration) error {
+	conn, err := c.Dial(ctx, from)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	count, err := conn.Do(ctx, "CLUSTER", "COUNTKEYSINSLOT", slot)
+	if err != nil {
+		return err
+	}
+	keys, err := strconv.Atoi(count)
+	if err != nil {
+		return err
+	}
 	tail := []string{"KEYS"}
 	if c.secured() {
 		tail = []string{"AUTH2", adminUser, c.adminPassword, "KEYS"}
 	}
 	for {
 		// MIGRATE takes the keys whole, and ASK sends new ones to the target: the source runs empty.
-		key, err := c.Do(ctx, from, "CLUSTER", "GETKEYSINSLOT", slot, "1")
+		key, err := conn.Do(ctx, "CLUSTER", "GETKEYSINSLOT", slot, "1")
 		if err != nil || key == "" {
 			return err
 		}
 		migrate := append([]string{"MIGRATE", "127.0.0.1", to.port, "", "0", migrateTimeout}, tail...)
-		if _, err := c.Do(ctx, from, append(migrate, key)...); err != nil {
+		if _, err := conn.Do(ctx, append(migrate, key)...); err != nil {
 			return err
 		}
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
-		case <-time.After(pause):
+		case <-time.After(lasts / time.Duration(max(keys, 1))):
 		}
 	}
 }

@@ -83,20 +83,15 @@ func reshard(ctx context.Context, s *Stage) error {
 			return err
 		}
 	}
-	pause := s.between(2*time.Millisecond, 20*time.Millisecond)
-	s.note("slots %d-%d, %v a key", s.plan.slots[0], s.plan.slots[len(s.plan.slots)-1], pause)
-	for _, target := range []*realcluster.Node{to, from} {
-		if err := s.moveAll(ctx, target, pause); err != nil {
+	each := s.between(100*time.Millisecond, 500*time.Millisecond)
+	s.note("slots %d-%d, %v each", s.plan.slots[0], s.plan.slots[len(s.plan.slots)-1], each)
+	for _, slot := range s.plan.slots {
+		if err := s.Cluster.MoveSlot(ctx, slot, from, to, each); err != nil {
 			return err
 		}
 	}
-	return nil
-}
-
-// moveAll moves the planned slots to one node.
-func (s *Stage) moveAll(ctx context.Context, to *realcluster.Node, pause time.Duration) error {
 	for _, slot := range s.plan.slots {
-		if err := s.Cluster.MoveSlot(ctx, slot, to, pause); err != nil {
+		if err := s.Cluster.MoveSlot(ctx, slot, to, from, each); err != nil {
 			return err
 		}
 	}
@@ -121,13 +116,13 @@ func planScaleOut(ctx context.Context, s *Stage) error {
 }
 
 func scaleOut(ctx context.Context, s *Stage) error {
-	if err := s.join(ctx, time.Millisecond); err != nil {
+	if err := s.join(ctx, slotTime); err != nil {
 		return err
 	}
 	if err := wait(ctx, s.between(200*time.Millisecond, time.Second)); err != nil {
 		return err
 	}
-	return s.leave(ctx, time.Millisecond)
+	return s.leave(ctx, slotTime)
 }
 
 func planScaleIn(ctx context.Context, s *Stage) error {
@@ -138,24 +133,32 @@ func planScaleIn(ctx context.Context, s *Stage) error {
 }
 
 func scaleIn(ctx context.Context, s *Stage) error {
-	return s.leave(ctx, s.between(0, 5*time.Millisecond))
+	return s.leave(ctx, s.between(0, slotTime))
 }
 
+// slotTime is about how long each slot of a shard that comes or goes is on its way.
+const slotTime = 150 * time.Millisecond
+
 // join adds a primary and gives it the planned slots.
-func (s *Stage) join(ctx context.Context, pause time.Duration) error {
+func (s *Stage) join(ctx context.Context, each time.Duration) error {
 	added, err := s.Cluster.AddPrimary(ctx)
 	if err != nil {
 		return err
 	}
 	s.plan.node = added
 	s.note("%d slots", len(s.plan.slots))
-	return s.moveAll(ctx, added, pause)
+	for _, slot := range s.plan.slots {
+		if err := s.Cluster.MoveSlot(ctx, slot, s.plan.owners[slot], added, each); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // leave gives the slots back and shuts the node down at once, while clients still have it in their maps.
-func (s *Stage) leave(ctx context.Context, pause time.Duration) error {
+func (s *Stage) leave(ctx context.Context, each time.Duration) error {
 	for _, slot := range s.plan.slots {
-		if err := s.Cluster.MoveSlot(ctx, slot, s.plan.owners[slot], pause); err != nil {
+		if err := s.Cluster.MoveSlot(ctx, slot, s.plan.node, s.plan.owners[slot], each); err != nil {
 			return err
 		}
 	}
