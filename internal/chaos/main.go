@@ -46,6 +46,7 @@ type flags struct {
 	engine   string
 	only     string
 	json     bool
+	keep     string
 	strict   bool
 	selftest bool
 }
@@ -70,6 +71,7 @@ func command(ctx context.Context, args []string, out, errs io.Writer) int {
 	set.StringVar(&f.engine, "engine", "", "redis or valkey; both by default, as far as they are here")
 	set.StringVar(&f.only, "only", "", "names of nemeses with commas between them; all by default")
 	set.BoolVar(&f.json, "json", false, "print the JSON line alone on standard output, and the rest on standard error")
+	set.StringVar(&f.keep, "keep", "", "directory to leave the records of all rounds in")
 	set.BoolVar(&f.strict, "strict", false, "end with the first round that breaks something")
 	set.BoolVar(&f.selftest, "selftest", false, "build clients that are broken in known ways, and see that each is caught")
 	set.Usage = func() {
@@ -123,7 +125,7 @@ func chaos(ctx context.Context, f flags, out, errs io.Writer) int {
 		f.seed, f.seconds, f.estimate(), f)
 	r := run{
 		plan: p, from: f.from, rounds: f.rounds, lasts: time.Duration(f.seconds) * time.Second, strict: f.strict,
-		self: self, late: f.only == "", log: text, report: newReport(f.seed),
+		self: self, keep: f.keep, late: f.only == "", log: text, report: newReport(f.seed),
 	}
 	if err := r.all(ctx); err != nil {
 		r.report.Harness, r.report.OK = err.Error(), false

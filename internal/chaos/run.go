@@ -21,6 +21,7 @@ type run struct {
 	strict bool          // end with the first round that breaks something
 	late   bool          // look for late executions too, beside the first rounds
 	self   string        // path of this program
+	keep   string        // where the records of the rounds are left; empty: nowhere
 	log    io.Writer     // a line for each round
 
 	report *report
@@ -80,7 +81,7 @@ func (r *run) isOver(round int, elapsed time.Duration) bool {
 
 // several runs rounds on one cluster, until it is another one's turn, and returns the round that comes next.
 func (r *run) several(ctx context.Context, round int, began time.Time) (next int, err error) {
-	s, err := openSession(ctx, r.plan.setup(round), r.plan.seed, r.self)
+	s, err := openSession(ctx, r.plan.setup(round), r.plan.seed, r.self, r.keep)
 	if err != nil {
 		return round, fmt.Errorf("round %d: %w", round, err)
 	}

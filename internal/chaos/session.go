@@ -16,7 +16,8 @@ import (
 type session struct {
 	*stand
 	child   *child
-	dir     string
+	dir     string            // of the records
+	keeps   bool              // leave it there
 	before  ledger.Resources  // of the worker, before it made its client
 	first   *ledger.Resources // at the end of the first round
 	earlier []ledger.Record   // of the round before, told not executed
@@ -25,18 +26,23 @@ type session struct {
 // commandTimeout outlasts a failover: what is patient may not fail for it.
 const commandTimeout = 15 * time.Second
 
-func openSession(ctx context.Context, s setup, seed uint64, self string) (_ *session, err error) {
+func openSession(ctx context.Context, s setup, seed uint64, self, keep string) (_ *session, err error) {
 	st, err := newStand(ctx, s)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", s, err)
 	}
-	open := &session{stand: st}
+	open := &session{stand: st, dir: keep, keeps: keep != ""}
 	defer func() {
 		if err != nil {
 			open.end()
 		}
 	}()
-	if open.dir, err = os.MkdirTemp("", "keyslot-chaos-"); err != nil {
+	if open.dir == "" {
+		open.dir, err = os.MkdirTemp("", "keyslot-chaos-")
+	} else {
+		err = os.MkdirAll(open.dir, 0o755)
+	}
+	if err != nil {
 		return nil, err
 	}
 	authority, err := st.cluster.Authority()
@@ -79,7 +85,7 @@ func (s *session) end() {
 		_ = s.child.stop() // for the second time after close
 	}
 	s.stand.close()
-	if s.dir != "" {
+	if s.dir != "" && !s.keeps {
 		_ = os.RemoveAll(s.dir) // a leftover in the system's temporary directory harms nothing
 	}
 }
