@@ -115,8 +115,8 @@ func TestEveryBrokenPromiseIsFound(t *testing.T) {
 		"a write that nobody issued":    {func(h *history) { h.Held.Hashes[books]["op99"] = "1" }, "ledger: .*op99.*nobody has issued"},
 		"an error, but it ran":          {func(h *history) { *h.find(ledger.Write, ledger.Unknown) = answered(h.Records[1], "ERR x") }, "ledger: .*but it ran"},
 		"not executed in the round before": {func(h *history) {
-			h.Records = nil
-			h.Held.Hashes[books]["op3"] = "1"
+			h.Records, h.Earlier = nil, ledger.Refused(h.Records)
+			h.Held = ledger.Held{Hashes: map[string]map[string]string{books: {"op3": "1"}}}
 		}, "ledger: .*ran after its round"},
 		"half a transaction":             {func(h *history) { h.Records[4].Outcome = ledger.Unknown; delete(h.Held.Hashes[books], "op4") }, "ledger: .*op5 ran and op4 did not"},
 		"written between WATCH and EXEC": {func(h *history) { h.Records[0].Spoilt = true }, "ledger: .*watched key had been written"},

@@ -102,6 +102,11 @@ func (l *lane) mget(ops []ledger.Record) int {
 		c.record(ops[0], err)
 		return 1
 	}
+	if len(values) != len(ops) {
+		ops[0].Got = fmt.Sprintf("%d values for %d keys", len(values), len(ops))
+		c.record(ops[0], nil)
+		return 1
+	}
 	for i, op := range ops {
 		missing := error(nil)
 		if !values[i].OK {

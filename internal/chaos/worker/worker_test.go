@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -133,15 +134,29 @@ func TestTheLoadWhileSlotsMove(t *testing.T) {
 	t.Logf("%d operations, %v, signs %v", figures.Operations, figures.Outcomes, end.Signs)
 }
 
-// A server that kills its clients has run commands whose replies are lost with the connection.
-func TestTheLoadWhileConnectionsAreKilled(t *testing.T) {
+// loseReplies has a node run what arrives within 60 ms, and end its connections before it answers: it reads all requests
+// that have come before it writes any reply.
+func (d *driver) loseReplies(node *realcluster.Node, at time.Duration) {
+	killer, err := d.cluster.Dial(d.t.Context(), node)
+	require.NoError(d.t, err)
+	defer killer.Close()
+	var sleeping sync.WaitGroup
+	defer sleeping.Wait()
+	// Ends with the sleep, or with its connection.
+	sleeping.Go(func() { _, _ = d.cluster.Do(d.t.Context(), node, "DEBUG", "SLEEP", "0.06") })
+	d.until(at + 30*time.Millisecond)
+	_, err = killer.Do(d.t.Context(), "CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
+	require.NoError(d.t, err)
+}
+
+func TestTheLoadWhileRepliesAreLost(t *testing.T) {
 	d := drive(t, realcluster.Options{})
 	d.open()
 	d.order(worker.Order{Do: worker.Begin, Round: 4})
-	for kills := 1; kills <= 30; kills++ {
-		d.until(time.Duration(kills) * 50 * time.Millisecond)
-		_, err := d.cluster.Do(t.Context(), d.cluster.Node(kills%3), "CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
-		require.NoError(t, err)
+	for n := range 10 {
+		at := time.Duration(n) * 150 * time.Millisecond
+		d.until(at)
+		d.loseReplies(d.cluster.Node(n%3), at)
 	}
 	healed := d.order(worker.Order{Do: worker.Mark}).At
 	d.until(healed + 500*time.Millisecond)
