@@ -126,9 +126,11 @@ func (s *session) judge(ctx context.Context, o *outcome, told ledger.Round, end 
 
 // topologyFloor and topologyRate are how often all servers together may be asked for the topology in a round: once for the map
 // that a client has from its last round, and for each second one refresh of three nodes every 500 ms with some to spare.
+// dialRate is how many connections a second the load alone ends, and the client opens again; see Nemesis.Steady.
 const (
 	topologyFloor = 20
 	topologyRate  = 12
+	dialRate      = 10
 )
 
 // bounds checks what the round cost.
@@ -139,7 +141,11 @@ func (s *session) bounds(o *outcome, end worker.Answer) (found []ledger.Violatio
 		}
 		found = ledger.CheckFlat(*s.first, *end.Resources)
 	}
-	limit := ledger.Traffic{Dials: o.nemesis.Dials, Topology: topologyFloor + topologyRate*int(o.took/time.Second)}
+	seconds := int(o.took / time.Second)
+	limit := ledger.Traffic{Dials: o.nemesis.Dials, Topology: topologyFloor + topologyRate*seconds}
+	if !o.nemesis.Steady {
+		limit.Dials += dialRate * seconds
+	}
 	return append(found, ledger.CheckBounded(o.traffic, limit)...)
 }
 

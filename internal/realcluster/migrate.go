@@ -69,13 +69,14 @@ func (c *Cluster) moveKeys(ctx context.Context, slot string, from, to *Node, las
 	}
 }
 
-// finishMove tells the new owner: the target first, for a source that forgot the slot before would leave it to nobody, and
-// then every other node that can answer, so that none has to wait for gossip. Replicas refuse, and hear of it by gossip.
+// finishMove tells the new owner: the target first, for a source that forgot the slot before would leave it to nobody, then
+// the source, and then every other node that can answer, so that none has to wait for gossip. Replicas refuse, and so does a
+// source that gossip has made one when its last slot left.
 func (c *Cluster) finishMove(ctx context.Context, slot string, from, to *Node) error {
 	for _, n := range append([]*Node{to, from}, c.live()...) {
 		_, err := c.Do(ctx, n, "CLUSTER", "SETSLOT", slot, "NODE", to.id)
 		var refused ServerError
-		if errors.As(err, &refused) && n != to && n != from {
+		if errors.As(err, &refused) && n != to {
 			continue
 		}
 		if err != nil {

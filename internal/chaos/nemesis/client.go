@@ -16,7 +16,7 @@ func clientFamily() []Nemesis {
 				return nil
 			},
 			Run:     func(ctx context.Context, s *Stage) error { return wait(ctx, s.between(2*time.Second, 4*time.Second)) },
-			Expects: []string{unknown},
+			Expects: []string{unknown}, Dials: 12, Steady: true,
 		},
 		{
 			Name: "client-frozen-killed", What: "the client's process stands still, and its connections are reset",
@@ -29,10 +29,11 @@ func clientFamily() []Nemesis {
 	}
 }
 
-// clientFrozen stops the client for longer than its IdleProbe, or for less.
+// clientFrozen stops the client, for longer than its IdleProbe: after less, a connection that leads nowhere is noticed by its
+// silence only.
 func clientFrozen(stranded bool) func(context.Context, *Stage) error {
 	return func(ctx context.Context, s *Stage) error {
-		lasts := s.between(time.Second, 2*IdleProbe)
+		lasts := s.between(IdleProbe+time.Second, 4*IdleProbe)
 		s.note("for %v", lasts)
 		if err := s.Client.Freeze(); err != nil {
 			return err

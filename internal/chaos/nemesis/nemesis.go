@@ -26,8 +26,10 @@ type Nemesis struct {
 	Answers  []string
 	// Expects is what all its rounds of a run together must have caused: a fault that struck nothing proves nothing.
 	Expects []string
-	// Dials is how many connections the client may open in one round, to all nodes.
-	Dials int
+	// Dials is how many connections the client may open in one round, to all nodes, for this nemesis. Others come on top: the
+	// load gives up commands that have a connection to themselves, which ends it; unless Steady.
+	Dials  int
+	Steady bool
 }
 
 // What nemeses are expected to cause: signs as ledger.Figures counts them.
