@@ -11,15 +11,22 @@ import (
 
 func TestContextOverruns(t *testing.T) {
 	for _, row := range []struct {
-		samples, late int
-		found         int
-	}{{0, 0, 0}, {1, 1, 0}, {10, 1, 0}, {10, 2, 1}, {5000, 5, 0}, {5000, 6, 1}} {
+		samples, late, early int
+		found                int
+	}{
+		{0, 0, 0, 0}, {1, 1, 0, 0}, {10, 1, 0, 0}, {10, 2, 0, 1}, {5000, 5, 0, 0}, {5000, 6, 0, 1},
+		{5000, 50, 50, 0}, {5000, 50, 5, 1}, // a busy machine delays both
+	} {
 		samples := make([]time.Duration, row.samples)
 		for i := range row.late {
-			samples[i] = ledger.OverrunLimit + 1
+			samples[i] = 2 * ledger.OverrunLimit
 		}
-		_, found := ledger.CheckOverruns(samples)
+		for i := range row.early {
+			samples[row.late+i] = -2 * ledger.OverrunLimit
+		}
+		p999, found := ledger.CheckOverruns(samples)
 		require.Len(t, found, row.found, "%+v", row)
+		require.Equal(t, row.found == 1, p999 > 0, "%+v", row)
 	}
 }
 

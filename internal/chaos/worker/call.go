@@ -30,8 +30,9 @@ const (
 	briefly = 4 * time.Millisecond
 	// amply is a deadline that outlasts most faults and not all.
 	amply = 3 * time.Second
-	// measured is one of so many calls whose contexts end.
-	measured = 2
+	// measured is how many calls are measured at a time. When the system holds up a thread, all goroutines behind it are
+	// late together; measuring all of them would count that many times.
+	measured = 3
 )
 
 // call begins a call whose context may end at any moment.
@@ -74,7 +75,7 @@ func (l *lane) patientCall() *call {
 // begin takes the time, right before the call. Beside some of those whose context ends a bare goroutine waits for the same
 // context: what the machine and the runtime add to both is not the client's.
 func (c *call) begin() *call {
-	if c.kind != ledger.Patient && c.lane.draw.IntN(measured) == 0 {
+	if c.kind != ledger.Patient && c.lane.round.measuring.Add(1) <= measured {
 		c.bare = make(chan time.Time, 1)
 		// Ends with the context, which returned cancels, and waits.
 		go func() {
@@ -89,12 +90,15 @@ func (c *call) begin() *call {
 // returned takes the time, right after the call.
 func (c *call) returned() {
 	now := time.Now()
+	if c.kind != ledger.Patient {
+		c.lane.round.measuring.Add(-1)
+	}
 	c.end = now.Sub(c.lane.round.began)
 	ended := c.ctx.Err() != nil
 	c.cancel()
 	if c.bare != nil {
 		saw := <-c.bare
-		c.sampled, c.overran = ended, max(0, now.Sub(saw))
+		c.sampled, c.overran = ended, now.Sub(saw)
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/keyslot-go/keyslot"
@@ -31,7 +32,8 @@ type round struct {
 	stop     context.CancelFunc
 	stopping <-chan struct{}
 
-	running sync.WaitGroup
+	running   sync.WaitGroup
+	measuring atomic.Int64 // calls under way whose context ends; the first few are measured
 
 	mu     sync.Mutex
 	file   *ledger.Writer // guarded by mu
