@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 )
 
 const slots = 16384
@@ -45,6 +46,9 @@ func (c *Cluster) start(ctx context.Context) error {
 			return err
 		}
 	}
+	if err := c.acquaint(ctx, nodes); err != nil {
+		return err
+	}
 	err := each(replicas, func(i int, n *Node) error { return c.replicate(ctx, n, primaries[i/c.opts.Replicas]) })
 	if err != nil {
 		return err
@@ -52,16 +56,36 @@ func (c *Cluster) start(ctx context.Context) error {
 	return c.WaitHealthy(ctx)
 }
 
-// join introduces n to all nodes that can answer, and waits until each of them knows it.
+// join introduces n to all nodes that can answer, and waits until they know each other.
 func (c *Cluster) join(ctx context.Context, n *Node) error {
 	others := slices.DeleteFunc(c.live(), func(other *Node) bool { return other == n })
 	if err := c.meet(ctx, n, others); err != nil {
 		return err
 	}
-	return each(others, func(_ int, other *Node) error {
+	return c.acquaint(ctx, append(others, n))
+}
+
+// acquaint waits until all nodes know each other. A handshake that takes longer than the node timeout, as on a busy machine,
+// can be forgotten by one side alone, so whoever still lacks a node after that time is introduced to it.
+func (c *Cluster) acquaint(ctx context.Context, nodes []*Node) error {
+	return each(nodes, func(_ int, n *Node) error {
+		introduced := time.Now()
 		return poll(ctx, func() error {
-			// Of the commands that refuse an unknown id, this one changes nothing.
-			_, err := c.Do(ctx, other, "CLUSTER", "COUNT-FAILURE-REPORTS", n.id)
+			known, err := c.Do(ctx, n, "CLUSTER", "NODES")
+			if err != nil {
+				return err
+			}
+			lacking := slices.DeleteFunc(slices.Clone(nodes), func(other *Node) bool {
+				return strings.Contains("\n"+known, "\n"+other.id)
+			})
+			if len(lacking) == 0 {
+				return nil
+			}
+			err = fmt.Errorf("%s does not know %v", n, lacking)
+			if time.Since(introduced) > c.opts.NodeTimeout {
+				introduced = time.Now()
+				err = errors.Join(err, c.meet(ctx, n, lacking))
+			}
 			return err
 		})
 	})

@@ -52,13 +52,20 @@ func newNetwork(ctx context.Context) (network, error) {
 	return n, nil
 }
 
-// cut makes the link lose everything: the side of the server goes down, and the client's kernel is told nothing by anybody.
+// cut makes the link lose everything: each side sends to a hardware address that nobody has. As with packets that are lost on
+// their way the kernels learn nothing, and send again after pauses that double. Of a link that is down they would know.
 func (n network) cut(ctx context.Context) error {
-	return ip(ctx, "-n", n.serverSpace, "link", "set", link, "down")
+	const nobody = "02:00:00:00:00:99"
+	return errors.Join(
+		ip(ctx, "-n", n.clientSpace, "neigh", "replace", serverHost, "lladdr", nobody, "nud", "permanent", "dev", link),
+		ip(ctx, "-n", n.serverSpace, "neigh", "replace", clientHost, "lladdr", nobody, "nud", "permanent", "dev", link))
 }
 
+// heal lets each side find out again where the other one is.
 func (n network) heal(ctx context.Context) error {
-	return ip(ctx, "-n", n.serverSpace, "link", "set", link, "up")
+	return errors.Join(
+		ip(ctx, "-n", n.clientSpace, "neigh", "del", serverHost, "dev", link),
+		ip(ctx, "-n", n.serverSpace, "neigh", "del", clientHost, "dev", link))
 }
 
 // remove removes the namespaces, and the link with them, also when ctx has ended.
