@@ -8,7 +8,7 @@ VULNCHECK  = v1.1.4
 RACE := $(if $(filter 1,$(shell go env CGO_ENABLED)),-race,)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench bench-quick microbench fuzz servers format vet cross lint vulnerabilities
+.PHONY: help demo test check chaos chaos-selftest bench bench-quick microbench fuzz servers format vet cross lint vulnerabilities
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -31,6 +31,15 @@ bench: ## compare with other clients side by side, in an hour; goes on where it 
 
 bench-quick: ## spot check of the same in less than a minute
 	@$(BENCH) -quick $(ARGS)
+
+CHAOS_SECONDS ?= 600
+CHAOS = mkdir -p .cache/bin && go build -o .cache/bin/chaos ./internal/chaos && .cache/bin/chaos $(if $(CHAOS_SEED),-seed $(CHAOS_SEED))
+
+chaos: servers ## prove the delivery contract under faults on real clusters, for CHAOS_SECONDS (600), by CHAOS_SEED (drawn)
+	@$(CHAOS) -seconds $(CHAOS_SECONDS) $(ARGS)
+
+chaos-selftest: servers ## see that clients which are broken in known ways are caught by that
+	@$(CHAOS) -selftest $(ARGS)
 
 microbench: ## run the micro-benchmarks
 	go test -run '^$$' -bench . -benchmem $(PKGS)

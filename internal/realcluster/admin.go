@@ -42,7 +42,7 @@ func (c *Cluster) Reshard(ctx context.Context, from, to *Node, n int) error {
 	if err := c.WaitHealthy(ctx); err != nil {
 		return err
 	}
-	args := []string{"--cluster", "reshard", to.addr, "--cluster-from", from.id, "--cluster-to", to.id,
+	args := []string{"--cluster", "reshard", to.Addr(), "--cluster-from", from.id, "--cluster-to", to.id,
 		"--cluster-slots", strconv.Itoa(n), "--cluster-yes"}
 	if c.tls != nil {
 		args = append(args, "--tls", "--cacert", c.tls.ca)
@@ -137,6 +137,7 @@ func (c *Cluster) Remove(ctx context.Context, n *Node) error {
 	if err := n.Shutdown(); err != nil {
 		return err
 	}
+	n.retire()
 	err = each(others, func(_ int, other *Node) error { return c.forgetNode(ctx, other, n) })
 	if err != nil {
 		return err

@@ -4,11 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"slices"
 	"sort"
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 )
 
 const slots = 16384
@@ -44,6 +46,9 @@ func (c *Cluster) start(ctx context.Context) error {
 			return err
 		}
 	}
+	if err := c.acquaint(ctx, nodes); err != nil {
+		return err
+	}
 	err := each(replicas, func(i int, n *Node) error { return c.replicate(ctx, n, primaries[i/c.opts.Replicas]) })
 	if err != nil {
 		return err
@@ -51,16 +56,36 @@ func (c *Cluster) start(ctx context.Context) error {
 	return c.WaitHealthy(ctx)
 }
 
-// join introduces n to all nodes that can answer, and waits until each of them knows it.
+// join introduces n to all nodes that can answer, and waits until they know each other.
 func (c *Cluster) join(ctx context.Context, n *Node) error {
 	others := slices.DeleteFunc(c.live(), func(other *Node) bool { return other == n })
 	if err := c.meet(ctx, n, others); err != nil {
 		return err
 	}
-	return each(others, func(_ int, other *Node) error {
+	return c.acquaint(ctx, append(others, n))
+}
+
+// acquaint waits until all nodes know each other. A handshake that takes longer than the node timeout, as on a busy machine,
+// can be forgotten by one side alone, so whoever still lacks a node after that time is introduced to it.
+func (c *Cluster) acquaint(ctx context.Context, nodes []*Node) error {
+	return each(nodes, func(_ int, n *Node) error {
+		introduced := time.Now()
 		return poll(ctx, func() error {
-			// Of the commands that refuse an unknown id, this one changes nothing.
-			_, err := c.Do(ctx, other, "CLUSTER", "COUNT-FAILURE-REPORTS", n.id)
+			known, err := c.Do(ctx, n, "CLUSTER", "NODES")
+			if err != nil {
+				return err
+			}
+			lacking := slices.DeleteFunc(slices.Clone(nodes), func(other *Node) bool {
+				return strings.Contains("\n"+known, "\n"+other.id)
+			})
+			if len(lacking) == 0 {
+				return nil
+			}
+			err = fmt.Errorf("%s does not know %v", n, lacking)
+			if time.Since(introduced) > c.opts.NodeTimeout {
+				introduced = time.Now()
+				err = errors.Join(err, c.meet(ctx, n, lacking))
+			}
 			return err
 		})
 	})
@@ -69,7 +94,10 @@ func (c *Cluster) join(ctx context.Context, n *Node) error {
 // meet introduces n to all others: gossip would get the word around, but only after seconds.
 func (c *Cluster) meet(ctx context.Context, n *Node, others []*Node) error {
 	return each(others, func(_ int, other *Node) error {
-		_, err := c.Do(ctx, n, "CLUSTER", "MEET", "127.0.0.1", other.port, other.busPort)
+		host, port, err := net.SplitHostPort(other.Addr())
+		if err == nil {
+			_, err = c.Do(ctx, n, "CLUSTER", "MEET", host, port, other.busPort)
+		}
 		return err
 	})
 }
@@ -95,8 +123,8 @@ func each(nodes []*Node, do func(i int, n *Node) error) error {
 }
 
 // WaitHealthy blocks until all nodes that can answer agree: the state is ok, they tell the same slot owners and replicas
-// in CLUSTER SLOTS, every node told is up, and every replica is told and in sync. At the end of ctx its error says what
-// was still missing.
+// in CLUSTER SLOTS, every node told is up and, with Options.Front, at the address that its front has, and every replica is
+// told and in sync. At the end of ctx its error says what was still missing.
 func (c *Cluster) WaitHealthy(ctx context.Context) error {
 	return poll(ctx, func() error { return c.healthy(ctx) })
 }
@@ -126,6 +154,9 @@ func (c *Cluster) healthy(ctx context.Context) error {
 			return fmt.Errorf("CLUSTER SLOTS still lists %s, which is not up", id)
 		}
 	}
+	if err := c.toldBehindFronts(live, views[0]); err != nil {
+		return err
+	}
 	return each(live, func(_ int, n *Node) error { return c.inSync(ctx, n, views[0]) })
 }
 
@@ -139,7 +170,7 @@ func (c *Cluster) inSync(ctx context.Context, n *Node, view slotView) error {
 	if link := role.at(3).text; link != "connected" {
 		return fmt.Errorf("%s is a replica whose link is %q", n, link)
 	}
-	if !view.nodes[n.id] {
+	if view.nodes[n.id] == "" {
 		return fmt.Errorf("%s is a replica that CLUSTER SLOTS does not list", n)
 	}
 	return nil
@@ -147,8 +178,8 @@ func (c *Cluster) inSync(ctx context.Context, n *Node, view slotView) error {
 
 // slotView is what one node tells about the cluster.
 type slotView struct {
-	text   string          // canonical: equal for nodes that agree
-	nodes  map[string]bool // ids told
+	text   string            // canonical: equal for nodes that agree
+	nodes  map[string]string // ids told, with their addresses as endpointOf reads them
 	owners []ownedRange
 }
 
@@ -168,6 +199,7 @@ func (c *Cluster) stateOK(ctx context.Context, n *Node) error {
 
 // view asks n for its slot map.
 func (c *Cluster) view(ctx context.Context, n *Node) (slotView, error) {
+	n.views.Add(1)
 	r, err := c.ask(ctx, n, "CLUSTER", "SLOTS")
 	if err != nil {
 		return slotView{}, err
@@ -175,9 +207,9 @@ func (c *Cluster) view(ctx context.Context, n *Node) (slotView, error) {
 	return readSlotView(r)
 }
 
-// readSlotView reads CLUSTER SLOTS: *[ first last [endpoint port id ...] [endpoint port id ...] ... ]*
+// readSlotView reads CLUSTER SLOTS: *[ first last [endpoint port id [metadata ...]] [endpoint port id ...] ... ]*
 func readSlotView(r reply) (slotView, error) {
-	view := slotView{nodes: map[string]bool{}}
+	view := slotView{nodes: map[string]string{}}
 	var lines []string
 	for _, entry := range r.elems {
 		if len(entry.elems) < 3 {
@@ -196,8 +228,8 @@ func readSlotView(r reply) (slotView, error) {
 			if i > 0 {
 				owned.replicas = append(owned.replicas, id)
 			}
-			view.nodes[id] = true
-			told = append(told, fmt.Sprintf("%s@%s:%s", id, n.at(0).text, n.at(1).text))
+			view.nodes[id] = endpointOf(n)
+			told = append(told, id+"@"+view.nodes[id])
 		}
 		sort.Strings(owned.replicas)
 		sort.Strings(told[1:]) // nodes list replicas in orders of their own
@@ -207,4 +239,11 @@ func readSlotView(r reply) (slotView, error) {
 	sort.Strings(lines)
 	view.text = strings.Join(lines, "\n")
 	return view, nil
+}
+
+// endpointOf reads where a node of CLUSTER SLOTS is: "127.0.0.1:7001", or with a name preferred to the address
+// "node-1.keyslot.test:7001 ip 127.0.0.1".
+func endpointOf(node reply) string {
+	told := append([]string{net.JoinHostPort(node.at(0).text, node.at(1).text)}, strings.Fields(node.at(3).String())...)
+	return strings.Join(told, " ")
 }

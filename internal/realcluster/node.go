@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 )
@@ -22,15 +23,20 @@ type Node struct {
 	// immutable
 	cluster *Cluster
 	index   int
-	addr    string // host:port that clients dial
-	port    string
+	server  string // host:port at which the process listens
+	port    string // the port of it
 	busPort string // port of the cluster bus
 	dir     string // nodes.conf, the server's configuration and its log
 	id      string // set once, before anybody else sees the node
 
-	mu     sync.Mutex
-	server *process // guarded by mu; nil while the node is down
-	frozen bool     // guarded by mu
+	views atomic.Int64 // how often the harness asked it for its slots
+
+	// guarded by mu
+	mu      sync.Mutex
+	addr    string   // host:port that clients dial: server, or that of the front
+	process *process // nil while the node is down
+	frozen  bool
+	removed bool
 }
 
 // process is one run of a server program.
@@ -39,17 +45,27 @@ type process struct {
 	ended chan struct{} // closed once the process has been reaped
 }
 
-// Addr returns the host:port at which the node listens.
-func (n *Node) Addr() string { return n.addr }
+// Addr returns the host:port that clients dial, and other servers too: the address of the node's front, if there is one.
+func (n *Node) Addr() string {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.addr
+}
 
 // Port returns the port in Addr.
-func (n *Node) Port() string { return n.port }
+func (n *Node) Port() string {
+	_, port, _ := net.SplitHostPort(n.Addr()) // which was made, or looked at, before
+	return port
+}
+
+// Server returns the host:port at which the process itself listens, for as long as the Node lives.
+func (n *Node) Server() string { return n.server }
 
 // ID returns the node's id, which it keeps over Restart.
 func (n *Node) ID() string { return n.id }
 
 // String returns a name for messages: "node 2 (127.0.0.1:40123)".
-func (n *Node) String() string { return fmt.Sprintf("node %d (%s)", n.index, n.addr) }
+func (n *Node) String() string { return fmt.Sprintf("node %d (%s)", n.index, n.Addr()) }
 
 // Role asks the node for its role: "primary" or "replica".
 func (n *Node) Role(ctx context.Context) (string, error) {
@@ -81,23 +97,30 @@ func (n *Node) Freeze() error { return n.pause(signalFreeze, true) }
 // Thaw lets a frozen process go on (SIGCONT): it answers everything that has arrived meanwhile.
 func (n *Node) Thaw() error { return n.pause(signalThaw, false) }
 
-// Restart starts a node that was killed or shut down, at the same address with the same id, and returns when it answers.
+// Restart starts a node that was killed or shut down, at the same address (and behind the same front, unless MoveFronts
+// has given it another one) with the same id, and returns when it answers.
 // Its data is gone: it was never on disk.
-func (n *Node) Restart(ctx context.Context) error {
+func (n *Node) Restart(ctx context.Context) error { return n.RestartWith(ctx) }
+
+// RestartWith is Restart with more lines of configuration, for this run of the process only.
+func (n *Node) RestartWith(ctx context.Context, config ...string) error {
 	if n.running() {
 		return fmt.Errorf("%s runs already", n)
 	}
-	return n.launch(ctx)
+	return n.launch(ctx, config...)
 }
+
+// Views returns how often the harness itself has asked the node for its slots: who counts what clients ask takes these off.
+func (n *Node) Views() int { return int(n.views.Load()) }
 
 // PID returns the process id of the running server, and 0 while there is none.
 func (n *Node) PID() int {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if n.server == nil {
+	if n.process == nil {
 		return 0
 	}
-	return n.server.cmd.Process.Pid
+	return n.process.cmd.Process.Pid
 }
 
 func (n *Node) running() bool { return n.PID() != 0 }
@@ -106,16 +129,16 @@ func (n *Node) running() bool { return n.PID() != 0 }
 func (n *Node) live() bool {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	return n.server != nil && !n.frozen
+	return n.process != nil && !n.frozen
 }
 
 func (n *Node) pause(signal syscall.Signal, frozen bool) error {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if n.server == nil {
+	if n.process == nil {
 		return fmt.Errorf("%s does not run", n)
 	}
-	if err := n.server.cmd.Process.Signal(signal); err != nil {
+	if err := n.process.cmd.Process.Signal(signal); err != nil {
 		return fmt.Errorf("%s: %w", n, err)
 	}
 	n.frozen = frozen
@@ -124,8 +147,8 @@ func (n *Node) pause(signal syscall.Signal, frozen bool) error {
 
 func (n *Node) end(signal syscall.Signal) error {
 	n.mu.Lock()
-	server, frozen := n.server, n.frozen
-	n.server, n.frozen = nil, false
+	server, frozen := n.process, n.frozen
+	n.process, n.frozen = nil, false
 	n.mu.Unlock()
 	if server == nil {
 		return nil
@@ -142,8 +165,12 @@ func (n *Node) end(signal syscall.Signal) error {
 }
 
 // launch starts the server program and blocks until it answers, ends by itself, or ctx ends.
-func (n *Node) launch(ctx context.Context) error {
+func (n *Node) launch(ctx context.Context, more ...string) error {
 	engine := n.cluster.Engine
+	config := strings.Join(append(n.cluster.config(n), more...), "\n") + "\n"
+	if err := os.WriteFile(filepath.Join(n.dir, "server.conf"), []byte(config), 0o600); err != nil {
+		return err
+	}
 	// The process outlives ctx, which bounds only the start; end and the cluster's Stop kill it.
 	cmd := engine.Command(context.WithoutCancel(ctx), engine.Server, filepath.Join(n.dir, "server.conf"))
 	cmd.Dir = n.dir
@@ -158,7 +185,7 @@ func (n *Node) launch(ctx context.Context) error {
 		close(server.ended)
 	}()
 	n.mu.Lock()
-	n.server = server
+	n.process = server
 	n.mu.Unlock()
 	if err := n.answers(ctx, server); err != nil {
 		return errors.Join(err, n.Kill())

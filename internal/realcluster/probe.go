@@ -28,13 +28,13 @@ type Conn struct {
 }
 
 // Dial connects to n, over TLS and with the harness's own user where the cluster needs them, and blocks until that is
-// done or ctx ends. A frozen node still accepts connections; only a reply proves that it lives.
+// done or ctx ends; never through a front. A frozen node still accepts connections; only a reply proves that it lives.
 func (c *Cluster) Dial(ctx context.Context, n *Node) (*Conn, error) {
 	dial := (&net.Dialer{}).DialContext
 	if c.tls != nil {
 		dial = (&tls.Dialer{Config: c.tls.client}).DialContext
 	}
-	raw, err := dial(ctx, "tcp", n.addr)
+	raw, err := dial(ctx, "tcp", n.server)
 	if err != nil {
 		return nil, err
 	}

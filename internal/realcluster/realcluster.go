@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -29,6 +28,10 @@ type Options struct {
 	// Hostname gives node i a name to announce as its preferred endpoint. Names below Domain, and localhost, match the
 	// certificate.
 	Hostname func(i int) string
+
+	// Front, if set, makes each node announce the address of something that stands in front of it, for example of a
+	// proxy; see MoveFronts, which changes them. The fronts are the caller's.
+	Front Front
 
 	// Config are more lines for every server's configuration; a line here overrides one of ours.
 	Config []string
@@ -127,12 +130,12 @@ func (c *Cluster) Nodes() []*Node {
 // Node returns the i-th of Nodes.
 func (c *Cluster) Node(i int) *Node { return c.Nodes()[i] }
 
-// Addrs returns the addresses of the nodes that run, by index.
+// Addrs returns the addresses that clients dial, of the nodes that run, by index.
 func (c *Cluster) Addrs() []string {
 	var addrs []string
 	for _, n := range c.Nodes() {
 		if n.running() {
-			addrs = append(addrs, n.addr)
+			addrs = append(addrs, n.Addr())
 		}
 	}
 	return addrs
@@ -175,7 +178,7 @@ func (c *Cluster) launchNode(ctx context.Context) (*Node, error) {
 	return nil, errs
 }
 
-// prepareNode makes the directory and the configuration of a new node, which takes the next index.
+// prepareNode makes the directory of a new node, which takes the next index, and asks for its front.
 func (c *Cluster) prepareNode() (*Node, error) {
 	client, port, err := reserve()
 	if err != nil {
@@ -191,13 +194,16 @@ func (c *Cluster) prepareNode() (*Node, error) {
 	if err != nil {
 		return nil, err
 	}
-	n := &Node{cluster: c, addr: "127.0.0.1:" + port, port: port, busPort: busPort, dir: dir}
+	server := "127.0.0.1:" + port
+	n := &Node{cluster: c, server: server, addr: server, port: port, busPort: busPort, dir: dir}
 	c.mu.Lock()
 	n.index = len(c.nodes)
 	c.nodes = append(c.nodes, n)
 	c.mu.Unlock()
-	config := strings.Join(c.config(n), "\n") + "\n"
-	return n, os.WriteFile(filepath.Join(dir, "server.conf"), []byte(config), 0o600)
+	if c.opts.Front == nil {
+		return n, nil
+	}
+	return n, n.moveBehind(c.opts.Front)
 }
 
 // forget takes a node that never started out of the list, if it is still the last.
@@ -213,7 +219,6 @@ func (c *Cluster) forget(n *Node) {
 // saving to disk, replicas in sync at once and counted after a second.
 func (c *Cluster) config(n *Node) []string {
 	lines := []string{
-		"bind 127.0.0.1",
 		"cluster-enabled yes",
 		"cluster-config-file nodes.conf",
 		"cluster-port " + n.busPort,
@@ -225,6 +230,7 @@ func (c *Cluster) config(n *Node) []string {
 		"repl-ping-replica-period 1", // CLUSTER SLOTS hides a replica until its offset is above 0, which a PING does
 		"enable-debug-command local",
 	}
+	lines = append(lines, c.frontConfig(n)...)
 	if c.opts.PartialCoverage {
 		lines = append(lines, "cluster-require-full-coverage no")
 	}

@@ -15,8 +15,8 @@ import (
 	"time"
 )
 
-// Domain is the domain that the nodes' certificate is valid for, besides localhost and the loopback addresses: announce
-// names like "node-0.keyslot.test" to test host name verification.
+// Domain is the domain that the nodes' certificate is valid for, besides localhost and loopback addresses, which are those
+// that a Front may have: announce names like "node-0.keyslot.test" to test host name verification.
 const Domain = "keyslot.test"
 
 // tlsFiles are the cluster's own authority and the one certificate that all nodes, and the harness, present.
@@ -33,6 +33,14 @@ func (c *Cluster) TLSConfig() *tls.Config {
 		return nil
 	}
 	return c.tls.client.Clone()
+}
+
+// Authority returns the cluster's authority in PEM, for a client in another process; nil for a cluster without TLS.
+func (c *Cluster) Authority() ([]byte, error) {
+	if c.tls == nil {
+		return nil, nil
+	}
+	return os.ReadFile(c.tls.ca)
 }
 
 func newTLSFiles(dir string) (*tlsFiles, error) {
@@ -57,8 +65,11 @@ func newTLSFiles(dir string) (*tlsFiles, error) {
 		KeyUsage:     x509.KeyUsageDigitalSignature,
 		// Nodes are clients of each other on the cluster bus and for replication.
 		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
-		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1), net.IPv6loopback},
+		IPAddresses: []net.IP{net.IPv6loopback},
 		DNSNames:    []string{"localhost", Domain, "*." + Domain},
+	}
+	for _, host := range frontHosts() {
+		node.IPAddresses = append(node.IPAddresses, host.AsSlice())
 	}
 	nodeKey, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {

@@ -1,7 +1,6 @@
 package worker
 
 import (
-	"bufio"
 	"cmp"
 	"context"
 	"crypto/tls"
@@ -10,11 +9,11 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
-	"strings"
 	"sync"
 
 	"github.com/keyslot-go/keyslot"
 	"github.com/keyslot-go/keyslot/internal/chaos/ledger"
+	"github.com/keyslot-go/keyslot/internal/chaos/names"
 )
 
 // settings are the options of the client.
@@ -132,7 +131,7 @@ func (g *guard) dial(ctx context.Context, network, addr string) (net.Conn, error
 	return d.DialContext(ctx, network, addr)
 }
 
-// LookupNetIP asks the driver's resolver: see Options.Resolver.
+// LookupNetIP asks the driver's resolver.
 func (g *guard) LookupNetIP(ctx context.Context, network, host string) ([]netip.Addr, error) {
 	if host == forgedName {
 		return nil, g.refuse("the client looked up %s, which only a forged redirect names", host)
@@ -140,38 +139,5 @@ func (g *guard) LookupNetIP(ctx context.Context, network, host string) ([]netip.
 	if g.server == "" {
 		return net.DefaultResolver.LookupNetIP(ctx, network, host)
 	}
-	var d net.Dialer
-	conn, err := d.DialContext(ctx, "tcp", g.server)
-	if err != nil {
-		return nil, err
-	}
-	defer conn.Close()
-	stop := context.AfterFunc(ctx, func() { _ = conn.Close() })
-	defer stop()
-	if _, err := fmt.Fprintln(conn, host); err != nil {
-		return nil, err
-	}
-	line, err := bufio.NewReader(conn).ReadString('\n')
-	if err != nil {
-		return nil, errors.Join(ctx.Err(), err)
-	}
-	return parseAddrs(host, strings.TrimSpace(line))
-}
-
-func parseAddrs(host, line string) ([]netip.Addr, error) {
-	if reason, failed := strings.CutPrefix(line, "!"); failed {
-		return nil, &net.DNSError{Err: reason, Name: host, IsTemporary: true}
-	}
-	var addrs []netip.Addr
-	for _, field := range strings.Fields(line) {
-		addr, err := netip.ParseAddr(field)
-		if err != nil {
-			return nil, err
-		}
-		addrs = append(addrs, addr)
-	}
-	if len(addrs) == 0 {
-		return nil, &net.DNSError{Err: "no such host", Name: host, IsNotFound: true}
-	}
-	return addrs, nil
+	return names.Resolver{Server: g.server}.LookupNetIP(ctx, network, host)
 }

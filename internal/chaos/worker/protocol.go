@@ -37,9 +37,7 @@ type Options struct {
 	Dir       string   `json:"dir"`       // where the files of records go
 	Seed      uint64   `json:"seed"`      // of everything that is drawn
 	Endpoints []string `json:"endpoints"` // keyslot.Options.Endpoints
-	// Resolver is the host:port of a server of the driver's that resolves names: a connection each, one line with the
-	// name in, one line out. That has the addresses, with blanks between them; an empty line means "no such name", and one
-	// that begins with "!" is a failure, in the words behind it. Empty: the system's resolver.
+	// Resolver is the address of the names.Server that resolves names. Empty: the system does.
 	Resolver string `json:"resolver,omitempty"`
 	CA       string `json:"ca,omitempty"` // authorities in PEM; not empty means TLS
 	Login    *Login `json:"login,omitempty"`

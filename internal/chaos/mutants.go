@@ -1,0 +1,55 @@
+package main
+
+// mutant is keyslot with one fault put in on purpose.
+type mutant struct {
+	name string
+	file string // below the repository's root
+	old  string // occurs in it exactly once
+	new  string
+
+	only string // the nemeses that bring the fault to light
+}
+
+// mutants returns the faults that the run has to find. Where keyslot changes under one of them, its old text is no longer there
+// once, and the selftest says so.
+func mutants() []mutant {
+	return []mutant{
+		{
+			name: "resends a write of unknown outcome", file: "redirect.go",
+			old:  "	if a.sent && !a.repeatable {\n		v.action = finish\n	}\n",
+			new:  "",
+			only: "rst,fin",
+		},
+		{
+			name: "gives the reply of a cancelled command to the next one", file: "internal/wire/conn.go",
+			old: "		call.Abandoned = true\n		call.Sent = call.end <= c.offered\n",
+			new: "		call.Abandoned = true\n		call.Sent = call.end <= c.offered\n" +
+				"		for i := range c.queue.len() {\n			if c.queue.at(i) == call {\n				c.queue.remove(i)\n				break\n			}\n		}\n",
+			only: "cancel-storm",
+		},
+		{
+			name: "follows a redirect that a script has made up", file: "redirect.go",
+			old:  "	case !ok, int(to.slot) != a.slot && a.script:\n		return tellUnknown\n	case int(to.slot) != a.slot, a.pinned:\n		return tellCaller\n",
+			new:  "	case !ok:\n		return tellUnknown\n	case a.pinned:\n		return tellCaller\n",
+			only: "cancel-storm,failover",
+		},
+		{
+			name: "tells a command that was sent as not executed", file: "call.go",
+			old:  "	return v.executed\n}",
+			new:  "	if v.executed == Unknown {\n		return NotExecuted\n	}\n	return v.executed\n}",
+			only: "rst,stall",
+		},
+		{
+			name: "writes a command after telling its caller that it never runs", file: "internal/wire/conn.go",
+			old:  "		c.fill = append(c.fill[:start], c.fill[start+call.size:]...)\n		c.appended -= int64(call.size)\n		c.queue.remove(i)\n",
+			new:  "		_ = start\n		call.Abandoned = true\n",
+			only: "stall,cancel-storm,trickle",
+		},
+		{
+			name: "dials a node that refuses without a pause", file: "backoff.go",
+			old:  "	return p.source.NextBackOff()\n",
+			new:  "	return p.source.NextBackOff() / 1000\n",
+			only: "refuse,max-clients",
+		},
+	}
+}

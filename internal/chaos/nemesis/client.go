@@ -1,0 +1,51 @@
+package nemesis
+
+import (
+	"context"
+	"errors"
+	"time"
+)
+
+// clientFamily is about the client's own process.
+func clientFamily() []Nemesis {
+	return []Nemesis{
+		{
+			Name: "cancel-storm", What: "most contexts end while their command is under way",
+			Plan: func(_ context.Context, s *Stage) error {
+				s.Mode.CancelStorm = true
+				return nil
+			},
+			Run:     func(ctx context.Context, s *Stage) error { return wait(ctx, s.between(2*time.Second, 4*time.Second)) },
+			Expects: []string{unknown}, Dials: 12, Steady: true,
+		},
+		{
+			Name: "client-frozen-killed", What: "the client's process stands still, and its connections are reset",
+			Run: clientFrozen(false), Expects: []string{slow, dials}, Dials: 60,
+		},
+		{
+			Name: "client-frozen-stranded", What: "the client's process stands still, and its connections lead nowhere from then on",
+			Run: clientFrozen(true), Expects: []string{slow, dials}, Dials: 60,
+		},
+	}
+}
+
+// clientFrozen stops the client, for longer than its IdleProbe: after less, a connection that leads nowhere is noticed by its
+// silence only.
+func clientFrozen(stranded bool) func(context.Context, *Stage) error {
+	return func(ctx context.Context, s *Stage) error {
+		lasts := s.between(IdleProbe+time.Second, 4*IdleProbe)
+		s.note("for %v", lasts)
+		if err := s.Client.Freeze(); err != nil {
+			return err
+		}
+		err := wait(ctx, lasts/2)
+		for _, n := range s.Cluster.Live() {
+			if stranded {
+				s.Net.Front(n).Strand()
+			} else {
+				s.Net.Front(n).Reset()
+			}
+		}
+		return errors.Join(err, wait(ctx, lasts/2), s.Client.Thaw())
+	}
+}
