@@ -52,7 +52,7 @@ func (r Round) count(f *Figures) {
 			f.Signs[Slow]++
 		}
 		if op.Sampled {
-			f.Overruns = append(f.Overruns, op.Overran)
+			f.Overruns = append(f.Overruns, Overrun{Call: op.End - op.Bound, Bare: op.End - op.Bound - op.Overran})
 		}
 	}
 }
