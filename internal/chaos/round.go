@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -25,10 +26,10 @@ type outcome struct {
 }
 
 const (
-	// calm is how long the load runs before the nemesis strikes, and again once it has healed. In the second one every
-	// lane of the load must succeed, so it is longer than the longest pause of a client that was refused to log in.
+	// How long the load runs before the nemesis strikes, and again once it has healed. In the second one every lane of the
+	// load must succeed, so it is longer than a dial that has just begun when the nemesis ended.
 	calmBefore = 700 * time.Millisecond
-	calmAfter  = 1500 * time.Millisecond
+	calmAfter  = 2 * time.Second
 	// healTime bounds what a nemesis does, and again what the cluster needs after it.
 	healTime = 60 * time.Second
 	// endTime is how long operations that are under way may take: what is patient ends with the command timeout.
@@ -42,6 +43,7 @@ func (s *session) play(ctx context.Context, p plan, round int) (o outcome, err e
 	o = outcome{round: round, nemesis: n, setup: s.setup}
 	stage := &nemesis.Stage{
 		Cluster: s.cluster, Net: s.stand, Client: s.child, Access: s.child, Rand: p.rand(round), Round: round,
+		Signs: ledger.Signs{},
 	}
 	before, healed, end, err := s.strike(ctx, stage, n)
 	o.note, o.took = stage.Note, time.Since(began)
@@ -52,6 +54,7 @@ func (s *session) play(ctx context.Context, p plan, round int) (o outcome, err e
 	if err != nil {
 		return o, err
 	}
+	maps.Copy(end.Signs, stage.Signs)
 	now, err := s.read(ctx)
 	if err != nil {
 		return o, err

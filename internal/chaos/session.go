@@ -26,6 +26,9 @@ type session struct {
 // commandTimeout outlasts a failover: what is patient may not fail for it.
 const commandTimeout = 15 * time.Second
 
+// dialTimeout is short, so that a dial which nobody answers does not outlast the calm after a nemesis.
+const dialTimeout = time.Second
+
 func openSession(ctx context.Context, s setup, seed uint64, self, keep string) (_ *session, err error) {
 	st, err := newStand(ctx, s)
 	if err != nil {
@@ -55,7 +58,7 @@ func openSession(ctx context.Context, s setup, seed uint64, self, keep string) (
 	answer, err := open.child.order(ctx, commandTimeout, worker.Order{Do: worker.Open, Options: &worker.Options{
 		Dir: open.dir, Seed: seed, Endpoints: []string{st.endpoint()}, Resolver: st.names.Addr(), CA: string(authority),
 		Login:          &worker.Login{Username: clientUser, Password: clientPassword},
-		CommandTimeout: commandTimeout, PeerTimeout: nemesis.PeerTimeout, IdleProbe: nemesis.IdleProbe,
+		CommandTimeout: commandTimeout, DialTimeout: dialTimeout, PeerTimeout: nemesis.PeerTimeout, IdleProbe: nemesis.IdleProbe,
 	}})
 	if err != nil {
 		return nil, err
@@ -63,6 +66,7 @@ func openSession(ctx context.Context, s setup, seed uint64, self, keep string) (
 	if answer.Resources != nil {
 		open.before = *answer.Resources
 	}
+	prefer(open.child.cmd.Process.Pid)
 	return open, nil
 }
 

@@ -20,18 +20,18 @@ func clientFamily() []Nemesis {
 		},
 		{
 			Name: "client-frozen-killed", What: "the client's process stands still, and its connections are reset",
-			Run: clientFrozen(false), Expects: []string{slow, dials}, Dials: 60,
+			Run: clientFrozen(false), Expects: []string{reset, dials}, Dials: 60,
 		},
 		{
 			Name: "client-frozen-stranded", What: "the client's process stands still, and its connections lead nowhere from then on",
-			Run: clientFrozen(true), Expects: []string{slow, dials}, Dials: 60,
+			Run: clientFrozen(true), Expects: []string{stranded, dials}, Dials: 60,
 		},
 	}
 }
 
 // clientFrozen stops the client, for longer than its IdleProbe: after less, a connection that leads nowhere is noticed by its
 // silence only.
-func clientFrozen(stranded bool) func(context.Context, *Stage) error {
+func clientFrozen(strand bool) func(context.Context, *Stage) error {
 	return func(ctx context.Context, s *Stage) error {
 		lasts := s.between(IdleProbe+time.Second, 4*IdleProbe)
 		s.note("for %v", lasts)
@@ -40,10 +40,10 @@ func clientFrozen(stranded bool) func(context.Context, *Stage) error {
 		}
 		err := wait(ctx, lasts/2)
 		for _, n := range s.Cluster.Live() {
-			if stranded {
-				s.Net.Front(n).Strand()
+			if strand {
+				s.Signs[stranded] += s.Net.Front(n).Strand()
 			} else {
-				s.Net.Front(n).Reset()
+				s.reset(n)
 			}
 		}
 		return errors.Join(err, wait(ctx, lasts/2), s.Client.Thaw())

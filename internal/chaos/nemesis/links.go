@@ -43,18 +43,18 @@ func linkFamily() []Nemesis {
 		},
 		{
 			Name: "refuse", What: "connections are reset and dials refused",
-			Run: unreachable(proxy.Fault{Refuse: true}), Expects: []string{failedDial, dials}, Dials: 300,
+			Run: unreachable(proxy.Fault{Refuse: true}), Expects: []string{reset, failedDial}, Dials: 300,
 		},
 		{
 			Name: "silent", What: "connections are reset, and new ones accepted and never answered",
-			Run: unreachable(proxy.Fault{Silent: true}), Expects: []string{failedDial, dials}, Dials: 100,
+			Run: unreachable(proxy.Fault{Silent: true}), Expects: []string{reset, failedDial}, Dials: 100,
 		},
 	}
 }
 
 // disturb puts the same trouble before one primary, or in one of three cases before all nodes, lets it last, and takes it
-// away. fault is asked for each front.
-func (s *Stage) disturb(ctx context.Context, lasts time.Duration, reset bool, fault func() proxy.Fault) (err error) {
+// away. fault is asked for each front; anew resets what is connected there.
+func (s *Stage) disturb(ctx context.Context, lasts time.Duration, anew bool, fault func() proxy.Fault) (err error) {
 	nodes := s.Cluster.Live()
 	if s.oneIn(3) {
 		s.note("all nodes for %v", lasts)
@@ -75,8 +75,8 @@ func (s *Stage) disturb(ctx context.Context, lasts time.Duration, reset bool, fa
 		if err := s.Net.Front(n).Set(fault()); err != nil {
 			return err
 		}
-		if reset {
-			s.Net.Front(n).Reset()
+		if anew {
+			s.reset(n)
 		}
 	}
 	return wait(ctx, lasts)
@@ -93,7 +93,7 @@ func cut(how proxy.End, of proxy.Direction) func(context.Context, *Stage) error 
 }
 
 func trickle(ctx context.Context, s *Stage) error {
-	each := 1 + s.Rand.IntN(8)
+	each := 1 + s.Rand.IntN(3)
 	s.note("%d B/ms", each)
 	return s.disturb(ctx, s.between(time.Second, 3*time.Second), false, func() proxy.Fault { return proxy.Fault{Trickle: each} })
 }

@@ -43,6 +43,8 @@ const (
 	unknown     = string(ledger.Unknown)
 	broken      = ledger.Broken
 	slow        = ledger.Slow
+	reset       = "reset"    // connections, by Stage.reset
+	stranded    = "stranded" // connections, by clientFrozen
 )
 
 // All returns every nemesis, in the order of the catalogue that README.md explains.

@@ -27,6 +27,7 @@ type Stage struct {
 	Lossy []ledger.SlotRange // where acknowledged writes may be lost; Run adds to it
 	Bare  *ledger.Bare       // beside the load, where Run expects losses; who runs the round stops it
 	Note  string             // what was drawn, for the line of the round
+	Signs ledger.Signs       // what Run itself has done: reset, stranded
 
 	plan plan
 }
@@ -86,6 +87,9 @@ func (s *Stage) between(low, high time.Duration) time.Duration {
 
 // oneIn draws true in one of n cases.
 func (s *Stage) oneIn(n int) bool { return s.Rand.IntN(n) == 0 }
+
+// reset ends the client's connections to n by RST.
+func (s *Stage) reset(n *realcluster.Node) { s.Signs[reset] += s.Net.Front(n).Reset() }
 
 // note adds to the line of the round.
 func (s *Stage) note(format string, args ...any) {
