@@ -29,7 +29,7 @@ type report struct {
 	Violations []broken        `json:"violations"`
 	OK         bool            `json:"ok"`
 
-	overruns []time.Duration
+	overruns []ledger.Overrun
 	expects  map[string][]string // by nemesis that ran
 }
 

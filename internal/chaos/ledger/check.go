@@ -20,7 +20,7 @@ func (r Round) Check() (Figures, []Violation) {
 	r.count(&f)
 	var found []Violation
 	for _, check := range []func(*Figures) []Violation{
-		r.checkWrites, r.checkGroups, r.checkEchoes, r.checkAnswers, r.checkLists, r.checkRegisters, r.checkRecovered, r.checkSeen,
+		r.checkWrites, r.checkGroups, r.checkEchoes, r.checkAnswers, r.checkLists, r.checkRegisters, r.checkReturns, r.checkRecovered, r.checkSeen,
 	} {
 		found = append(found, check(&f)...)
 	}
@@ -52,7 +52,7 @@ func (r Round) count(f *Figures) {
 			f.Signs[Slow]++
 		}
 		if op.Sampled {
-			f.Overruns = append(f.Overruns, op.Overran)
+			f.Overruns = append(f.Overruns, Overrun{Call: op.End - op.Bound, Bare: op.End - op.Bound - op.Overran})
 		}
 	}
 }
@@ -75,6 +75,30 @@ func (r Round) checkAnswers(f *Figures) (found []Violation) {
 			found = append(found, violation("answer", "%s: nothing in this round gives a reason for this answer", op))
 		case r.Terms.Seamless && op.Ctx == Patient && !op.succeeded():
 			found = append(found, violation("seamless", "%s: nothing may fail in this round", op))
+		}
+	}
+	return found
+}
+
+const (
+	// overdue is how late a call may return on a machine with more to run than processors. CheckOverruns is for the fine scale.
+	overdue = time.Second
+	// thawed is how many others must have returned meanwhile: fewer, and it was the whole process that was frozen.
+	thawed = 100
+)
+
+// checkReturns finds calls that went on although their time was over.
+func (r Round) checkReturns(f *Figures) (found []Violation) {
+	ends := make([]time.Duration, len(r.Records))
+	for i, op := range r.Records {
+		ends[i] = op.End
+	}
+	slices.Sort(ends)
+	for _, op := range r.Records {
+		first, _ := slices.BinarySearch(ends, op.Bound+overdue)
+		last, _ := slices.BinarySearch(ends, op.End)
+		if last-first >= thawed {
+			found = append(found, violation("context", "%s: its time was over at %v", op, op.Bound.Round(time.Microsecond)))
 		}
 	}
 	return found

@@ -25,6 +25,7 @@ type history struct{ ledger.Round }
 func (h *history) add(op ledger.Record) *ledger.Record {
 	op.Start = time.Duration(len(h.Records)) * time.Millisecond
 	op.End = op.Start + time.Millisecond
+	op.Bound = op.End
 	op.ID = fmt.Sprint("op", len(h.Records))
 	op.Ctx = ledger.Deadline
 	h.Records = append(h.Records, op)
@@ -80,6 +81,13 @@ func sound() *history {
 	h.add(ledger.Record{Kind: ledger.Register, Key: cell, Slot: 4, Op: "set", Want: "late", Outcome: ledger.Unknown})
 	h.add(register)
 	return h
+}
+
+// others adds operations that returned at the given time.
+func (h *history) others(at time.Duration, n int) {
+	for range n {
+		h.Records = append(h.Records, ledger.Record{Kind: ledger.Echo, Outcome: ledger.OK, Bound: at, End: at})
+	}
 }
 
 func (h *history) find(kind ledger.Kind, outcome ledger.Outcome) *ledger.Record {
@@ -143,6 +151,7 @@ func TestEveryBrokenPromiseIsFound(t *testing.T) {
 		"a swap of what was not there":      {func(h *history) { h.Records[20].Got = "1" }, `register: .*first that does not fit: (cas|get) register op2[01]`},
 		"what was never written is read":    {func(h *history) { h.Records[17].Got = "ghost" }, `register: .*first that does not fit: get register op17`},
 		"a failure where nothing may fail":  {func(h *history) { h.Terms.Seamless = true; h.Records[3].Ctx = ledger.Patient }, "seamless: .*op3"},
+		"a call that outlived its context":  {func(h *history) { h.Records[0].End = 10 * time.Second; h.others(8*time.Second, 100) }, "context: write op0 .*its time was over at 1ms"},
 		"a lane that does not come back":    {func(h *history) { h.Healed = 20 * time.Millisecond; h.Records[0].Lane = 5 }, "recovered: lane 5 .*its last: write op0"},
 		"a nemesis that struck nothing": {func(h *history) {
 			h.Terms.Expects = []string{"unknown", "MOVED", "TRYAGAIN"}
@@ -162,6 +171,15 @@ func TestEveryBrokenPromiseIsFound(t *testing.T) {
 func answered(op ledger.Record, words string) ledger.Record {
 	op.Outcome, op.Got, op.Err = ledger.Answered, words, "keyslot: "+words
 	return op
+}
+
+// Nobody returns in time from a process that is frozen.
+func TestAFrozenProcess(t *testing.T) {
+	h := sound()
+	h.Records[0].End = 10 * time.Second
+	h.others(8*time.Second, 99)
+	_, found := h.Check()
+	require.Empty(t, found)
 }
 
 // Where an unplanned failover strikes, the servers lose what they had not replicated. It is counted, and everywhere else

@@ -91,7 +91,7 @@ type Figures struct {
 	Keys       int             // register keys checked
 	Undecided  int             // of those, not decided in time
 
-	Overruns     []time.Duration       // Record.Overran of the sampled calls
+	Overruns     []Overrun             // of the sampled calls
 	FirstSuccess map[int]time.Duration // by lane, after Round.Healed; lanes without one are absent
 }
 

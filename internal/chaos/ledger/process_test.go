@@ -2,7 +2,6 @@ package ledger_test
 
 import (
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -11,18 +10,18 @@ import (
 
 func TestContextOverruns(t *testing.T) {
 	for _, row := range []struct {
-		samples, late, early int
-		found                int
+		samples, late, bareLate int
+		found                   int
 	}{
 		{0, 0, 0, 0}, {1, 1, 0, 0}, {10, 1, 0, 0}, {10, 2, 0, 1}, {5000, 5, 0, 0}, {5000, 6, 0, 1},
 		{5000, 50, 50, 0}, {5000, 50, 5, 1}, // a busy machine delays both
 	} {
-		samples := make([]time.Duration, row.samples)
+		samples := make([]ledger.Overrun, row.samples)
 		for i := range row.late {
-			samples[i] = 2 * ledger.OverrunLimit
+			samples[i].Call = 2 * ledger.OverrunLimit
 		}
-		for i := range row.early {
-			samples[row.late+i] = -2 * ledger.OverrunLimit
+		for i := range row.bareLate {
+			samples[row.late+i].Bare = 2 * ledger.OverrunLimit
 		}
 		p999, found := ledger.CheckOverruns(samples)
 		require.Len(t, found, row.found, "%+v", row)

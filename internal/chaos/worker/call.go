@@ -16,6 +16,7 @@ type call struct {
 	cancel  context.CancelFunc
 	kind    string         // how ctx ends
 	bare    chan time.Time // nil where nothing is measured; then told when a bare goroutine saw ctx end
+	within  time.Duration  // until ctx ends, or the client's own timeout
 	start   time.Duration
 	end     time.Duration
 	sampled bool
@@ -47,9 +48,9 @@ func (l *lane) call() *call {
 	case n < deadline:
 		return l.deadlineCall(amply)
 	case n < deadline+cancel:
-		c := &call{lane: l, kind: ledger.Cancelled}
+		c := &call{lane: l, kind: ledger.Cancelled, within: l.soon()}
 		c.ctx, c.cancel = context.WithCancel(context.Background())
-		cut := time.AfterFunc(l.soon(), c.cancel)
+		cut := time.AfterFunc(c.within, c.cancel)
 		cancel := c.cancel
 		c.cancel = func() { cut.Stop(); cancel() }
 		return c.begin()
@@ -58,7 +59,7 @@ func (l *lane) call() *call {
 }
 
 func (l *lane) deadlineCall(within time.Duration) *call {
-	c := &call{lane: l, kind: ledger.Deadline}
+	c := &call{lane: l, kind: ledger.Deadline, within: within}
 	c.ctx, c.cancel = context.WithTimeout(context.Background(), within)
 	return c.begin()
 }
@@ -69,7 +70,8 @@ func (l *lane) soon() time.Duration { return l.upTo(briefly >> l.draw.IntN(8)) }
 
 // patientCall begins a call that only CommandTimeout bounds.
 func (l *lane) patientCall() *call {
-	return (&call{lane: l, kind: ledger.Patient, ctx: context.Background(), cancel: func() {}}).begin()
+	c := &call{lane: l, kind: ledger.Patient, within: l.round.timeout, ctx: context.Background(), cancel: func() {}}
+	return c.begin()
 }
 
 // begin takes the time, right before the call. Beside some of those whose context ends a bare goroutine waits for the same
@@ -105,6 +107,7 @@ func (c *call) returned() {
 // record writes down one operation of the call. What op does not say yet is added, by err.
 func (c *call) record(op ledger.Record, err error) {
 	op.Lane, op.Ctx, op.Start, op.End = c.lane.number, c.kind, c.start, c.end
+	op.Bound = c.start + c.within
 	op.Outcome = outcome(err)
 	if err != nil {
 		var words keyslot.ServerError

@@ -88,6 +88,9 @@ func (l *lane) dequeue() int {
 	key, slot := l.queue()
 	op := ledger.Record{ID: l.id(), Kind: ledger.Pop, Via: "blpop", Key: key, Slot: slot}
 	c := l.steadyCall()
+	if c.kind == ledger.Patient {
+		c.within += popPatience // comes on top of CommandTimeout
+	}
 	popped, err := l.round.client.BLPop(c.ctx, popPatience, key)
 	c.returned()
 	op.Got = popped.Element

@@ -24,6 +24,7 @@ type round struct {
 	client              *keyslot.Client
 	everywhere, inFocus []place
 	path                string
+	timeout             time.Duration // the client's CommandTimeout
 	lanes               []*lane
 	cells               []*cell
 
@@ -40,11 +41,15 @@ type round struct {
 	failed error          // guarded by mu; the first failure to write a record
 }
 
-const defaultRate = 3000
+const (
+	defaultRate    = 3000
+	defaultTimeout = 5 * time.Second // keyslot's own
+)
 
 // newRound prepares a round. Its draws are those of the seed, the round and the lane.
 func newRound(w *worker, order Order) (*round, error) {
 	r := &round{number: order.Round, mode: order.Mode, client: w.client}
+	r.timeout = cmp.Or(w.options.CommandTimeout, defaultTimeout)
 	r.everywhere, r.inFocus = w.tags.places(order.Round, order.Mode.Focus)
 	r.path = filepath.Join(w.options.Dir, fmt.Sprintf("round-%d.jsonl", order.Round))
 	var err error

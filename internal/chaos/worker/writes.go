@@ -141,6 +141,9 @@ func (l *lane) watch() int {
 	at := l.round.pick(l.draw)
 	watched := at.key("watched", l.round.number)
 	c := l.steadyCall()
+	if c.kind == ledger.Patient {
+		c.within *= 4 // each step has CommandTimeout for itself
+	}
 	var writes []queuedWrite
 	var spoilt bool
 	err := l.round.client.Watch(c.ctx, []string{watched}, func(w *keyslot.Watched) error {
