@@ -90,7 +90,7 @@ func (call *call) sayLast(ctx context.Context, until time.Time) error {
 	}
 	t := *call.terms
 	t.reads = Primary // a replica that is behind would name an id whose successors are no news
-	p := (&Client{terms: &t}).Pipeline()
+	p := t.pipeline()
 	last := map[int]*Future[Reply]{}
 	for i, k := range r.Keys() {
 		if id := r.Len() - len(r.Keys()) + i; string(r.At(id)) == "$" {

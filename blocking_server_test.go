@@ -147,16 +147,7 @@ func TestWhatIsPushedIsPoppedOnceThroughReshardFailoverAndReplacement(t *testing
 	onEngines(t, realcluster.Options{}, func(t *testing.T, cluster *realcluster.Cluster) {
 		ctx := t.Context()
 		var moved, asked atomic.Int64
-		client := connect(t, keyslot.Options{
-			Endpoints: cluster.Addrs()[:1],
-			Trace: &keyslot.Trace{Redirected: func(e keyslot.RedirectEvent) {
-				if e.Ask {
-					asked.Add(1)
-				} else {
-					moved.Add(1)
-				}
-			}},
-		})
+		client := connect(t, keyslot.Options{Endpoints: cluster.Addrs()[:1], Trace: countRedirects(&moved, &asked)})
 		m := openMarket(t, client)
 		m.goesOn(t)
 

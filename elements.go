@@ -11,11 +11,11 @@ import (
 )
 
 // HScan yields the fields and values of the hash at key whose field matches a glob-style pattern; an empty one matches all.
-// Each field that exists from the beginning to the end is yielded at least once, even if
-// the key's slot moves or its primary fails over: a cursor means nothing to another node, so the hash is then begun anew. (It
-// means nothing either to a server that was restarted between two pages and has loaded its data again: that goes unnoticed.) A
-// field may be yielded more than once. A missing key has no fields. An error is the last thing yielded. The loop may be left at
-// any time; nothing goes on behind its back.
+// Each field that exists from the beginning to the end is yielded at least once, even if the key's slot moves or its primary
+// fails over: a cursor means nothing to another node, so the hash is then begun anew. (It means nothing either to a server that
+// was restarted between two pages and has loaded its data again: that goes unnoticed.) A field may be yielded more than once. A
+// missing key has no fields. An error is the last thing yielded. The loop may be left at any time; nothing goes on behind its
+// back.
 //
 // The primary answers, whatever view c is. ctx ends the whole iteration; without a deadline in it, Options.CommandTimeout
 // bounds each page. HSCAN: O(1) for each call, O(n) for them all.
@@ -142,29 +142,33 @@ func readKeys(call *call) (cursor string, keys []string, err error) { return rea
 
 // readPage reads a cursor and what goes with it.
 func readPage[T any](call *call, next func(*resp.Elements) (T, bool)) (cursor string, elems []T, err error) {
-	mismatch := call.fail(Answered, &command.TypeError{Want: "a cursor with an array of elements", Got: "something else"})
 	reply, ok := resp.Open(call.Frame)
 	if !ok || reply.Left() != 2 {
-		return "", nil, mismatch
+		return "", nil, call.noPage()
 	}
 	cursor, ok = nextText(&reply)
 	if _, err := strconv.ParseUint(cursor, 10, 64); !ok || err != nil {
-		return "", nil, mismatch
+		return "", nil, call.noPage()
 	}
 	page, _ := reply.Next()
 	list, ok := resp.Open(page)
 	if !ok {
-		return "", nil, mismatch
+		return "", nil, call.noPage()
 	}
 	elems = make([]T, 0, list.Left())
 	for list.Left() > 0 {
 		elem, ok := next(&list)
 		if !ok {
-			return "", nil, mismatch
+			return "", nil, call.noPage()
 		}
 		elems = append(elems, elem)
 	}
 	return cursor, elems, nil
+}
+
+// noPage is the error for a reply that is no page.
+func (call *call) noPage() error {
+	return call.fail(Answered, &command.TypeError{Want: "a cursor with an array of elements", Got: "something else"})
 }
 
 // nextText returns the next element of an array as text of its own; false if it is none.

@@ -6,7 +6,6 @@ import (
 	"slices"
 
 	"github.com/keyslot-go/keyslot/command"
-	"github.com/keyslot-go/keyslot/internal/resp"
 	"github.com/keyslot-go/keyslot/internal/spec"
 )
 
@@ -200,11 +199,7 @@ func (s *split) replies() []NodeReply {
 	out := make([]NodeReply, len(s.parts))
 	for i, part := range s.parts {
 		if part.err == nil {
-			v, err := resp.Decode(part.Frame)
-			if err != nil {
-				part.err = part.fail(Unknown, err)
-			}
-			out[i].Reply = command.NewReply(v)
+			out[i].Reply, part.err = part.decode()
 		}
 		out[i].Err = part.err
 		if n := cmp.Or(part.pinned, part.node, part.tried); n != nil {

@@ -241,6 +241,16 @@ func (s *Subscription) look() {
 	}
 }
 
+// rearmed sets a timer anew and returns its channel: nil, on which nothing comes, where wait is none.
+func rearmed(timer *time.Timer, wait time.Duration) <-chan time.Time {
+	timer.Stop()
+	if wait <= 0 {
+		return nil
+	}
+	timer.Reset(wait)
+	return timer.C
+}
+
 // run follows the map until the subscription ends, and is the last of its goroutines to end.
 func (s *Subscription) run(ctx context.Context) {
 	defer close(s.ended)
@@ -251,15 +261,9 @@ func (s *Subscription) run(ctx context.Context) {
 		if homeless {
 			s.core.refresher.urgent("no node serves a channel")
 		}
-		timer.Stop()
-		var due <-chan time.Time
-		if again > 0 {
-			timer.Reset(again)
-			due = timer.C
-		}
 		select {
 		case <-s.wake:
-		case <-due:
+		case <-rearmed(timer, again):
 		case <-ctx.Done():
 		}
 	}

@@ -40,6 +40,17 @@ func connect(t *testing.T, opts keyslot.Options) *keyslot.Client {
 	return client
 }
 
+// countRedirects counts the redirects that a client follows.
+func countRedirects(moved, asked *atomic.Int64) *keyslot.Trace {
+	return &keyslot.Trace{Redirected: func(e keyslot.RedirectEvent) {
+		if e.Ask {
+			asked.Add(1)
+		} else {
+			moved.Add(1)
+		}
+	}}
+}
+
 // load increments counters from many goroutines, and reads two keys of one slot at once, until it is stopped.
 type load struct {
 	client   *keyslot.Client
@@ -190,16 +201,7 @@ func TestReshardFailoverAndReplacementUnderLoadFailNothing(t *testing.T) {
 	onEngines(t, realcluster.Options{}, func(t *testing.T, cluster *realcluster.Cluster) {
 		ctx := t.Context()
 		var moved, asked atomic.Int64
-		client := connect(t, keyslot.Options{
-			Endpoints: cluster.Addrs()[:1],
-			Trace: &keyslot.Trace{Redirected: func(e keyslot.RedirectEvent) {
-				if e.Ask {
-					asked.Add(1)
-				} else {
-					moved.Add(1)
-				}
-			}},
-		})
+		client := connect(t, keyslot.Options{Endpoints: cluster.Addrs()[:1], Trace: countRedirects(&moved, &asked)})
 		l := startLoad(t, client)
 		l.goesOn(t, 1000)
 		from, to := cluster.Node(0), cluster.Node(1)

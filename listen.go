@@ -235,15 +235,9 @@ func (l *listener) converse(ctx context.Context, stream *wire.Stream, ended <-ch
 		if err != nil {
 			return err
 		}
-		timer.Stop()
-		var due <-chan time.Time
-		if wait > 0 {
-			timer.Reset(wait)
-			due = timer.C
-		}
 		select {
 		case <-l.work:
-		case <-due:
+		case <-rearmed(timer, wait):
 			l.sub.core.noticeAge(time.Now())
 		case <-ended:
 			return nil

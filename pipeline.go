@@ -27,8 +27,10 @@ type Pipeline struct {
 }
 
 // Pipeline returns an empty pipeline. It costs next to nothing: make one for each batch, or use one again after Exec.
-func (c *Client) Pipeline() *Pipeline {
-	p := &Pipeline{batch: batch{terms: c.terms}}
+func (c *Client) Pipeline() *Pipeline { return c.terms.pipeline() }
+
+func (t *terms) pipeline() *Pipeline {
+	p := &Pipeline{batch: batch{terms: t}}
 	p.queued = command.NewQueued(&p.batch)
 	return p
 }

@@ -209,8 +209,9 @@ func (s *scan) visit(ctx context.Context, n *node, yield func(string) bool) erro
 }
 
 // settle takes the slots for covered that were on their way from the source of one walk to the target of the next. Had the
-// source got any slot back meanwhile, its epoch would have risen; had it called the migration off, it would say so. A slot that the source sends to a node which does not take
-// it, as after a failover there, is covered by the source alone: what has left cannot be reached.
+// source got any slot back meanwhile, its epoch would have risen; had it called the migration off, it would say so. A slot that
+// the source sends to a node which does not take it, as after a failover there, is covered by the source alone: what has left
+// cannot be reached.
 func (s *scan) settle(ctx context.Context, source, target *walk) error {
 	now, err := s.look(ctx, source.node)
 	if err != nil || now.epoch != source.holdings.epoch || now.id != source.holdings.id {

@@ -70,11 +70,7 @@ func runScript(ctx context.Context, c *Client, name, script string, keys []strin
 	if err := call.exec(ctx); err != nil {
 		return Reply{}, err
 	}
-	v, err := resp.Decode(call.Frame)
-	if err != nil {
-		return Reply{}, call.fail(Unknown, err)
-	}
-	return command.NewReply(v), nil
+	return call.decode()
 }
 
 func encodeScript(r *resp.Request, name, script string, keys []string, args []any) (index int, reason string) {

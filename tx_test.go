@@ -518,13 +518,7 @@ func TestTransactionsWhileARealClusterMovesSlotsAndFailsOver(t *testing.T) {
 	onEngines(t, realcluster.Options{}, func(t *testing.T, cluster *realcluster.Cluster) {
 		ctx := t.Context()
 		var asked, moved atomic.Int64
-		client := connect(t, keyslot.Options{Endpoints: cluster.Addrs()[:1], Trace: &keyslot.Trace{Redirected: func(e keyslot.RedirectEvent) {
-			if e.Ask {
-				asked.Add(1)
-			} else {
-				moved.Add(1)
-			}
-		}}})
+		client := connect(t, keyslot.Options{Endpoints: cluster.Addrs()[:1], Trace: countRedirects(&moved, &asked)})
 		const slots = 40
 		banks := tagsBelow(slots)
 		l, counted := transfer(t, client, banks), countWatched(t, client, banks[0]+"watched")

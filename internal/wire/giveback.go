@@ -26,13 +26,19 @@ func (c *Conn) GiveBack(cause error) {
 	}
 	alone := c.role == aCaller
 	c.mu.Unlock()
-	for _, call := range given {
+	c.finishClaimed(given, alone)
+}
+
+// finishClaimed wakes the callers of calls that were claimed under mu, by somebody who does not read; alone says that one of the
+// callers did.
+func (c *Conn) finishClaimed(calls []*Call, alone bool) {
+	for _, call := range calls {
 		call.finish()
 	}
-	if len(given) > 0 {
+	if len(calls) > 0 {
 		c.partIfDrained()
 		if alone {
-			c.poke() // it is the caller that reads
+			c.poke()
 		}
 	}
 }

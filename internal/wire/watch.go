@@ -158,15 +158,7 @@ func (c *Conn) look() {
 	c.watch.lookAt(now, nearest)
 	c.mu.Unlock()
 
-	for _, call := range expired {
-		call.finish()
-	}
-	if len(expired) > 0 {
-		c.partIfDrained()
-		if alone {
-			c.poke() // it is the caller that reads
-		}
-	}
+	c.finishClaimed(expired, alone)
 	if probing && silent >= probeTimeout {
 		c.fail(ErrProbeFailed)
 	}
