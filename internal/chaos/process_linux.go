@@ -5,7 +5,6 @@ import (
 	"os"
 	"strconv"
 	"syscall"
-	"time"
 )
 
 // endWithParent makes the kernel kill the worker when the driver dies, even while it is frozen.
@@ -23,19 +22,4 @@ func prefer(pid int) {
 			_ = syscall.Setpriority(syscall.PRIO_PROCESS, id, -10) // who may not runs as it is
 		}
 	}
-}
-
-// waited returns how long all threads of a process together have waited for a processor, as the kernel counts it; 0 where it
-// does not tell.
-func waited(pid int) (total time.Duration) {
-	tasks := fmt.Sprintf("/proc/%d/task", pid)
-	threads, _ := os.ReadDir(tasks)
-	for _, thread := range threads {
-		stat, err := os.ReadFile(tasks + "/" + thread.Name() + "/schedstat")
-		var ran, waited int64
-		if _, scanErr := fmt.Sscan(string(stat), &ran, &waited); err == nil && scanErr == nil {
-			total += time.Duration(waited)
-		}
-	}
-	return total
 }

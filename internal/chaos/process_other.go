@@ -2,16 +2,10 @@
 
 package main
 
-import (
-	"syscall"
-	"time"
-)
+import "syscall"
 
 // endWithParent has no equivalent here: the worker ends with its standard input.
 func endWithParent() *syscall.SysProcAttr { return nil }
 
 // prefer does nothing here.
 func prefer(int) {}
-
-// waited is not known here.
-func waited(int) time.Duration { return 0 }
