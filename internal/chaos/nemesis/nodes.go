@@ -140,8 +140,8 @@ func killAndReplace(ctx context.Context, s *Stage) error {
 	return err
 }
 
-// standStill freezes n for a while.
-func standStill(ctx context.Context, n *realcluster.Node, meanwhile func() error) error {
+// standStill freezes n meanwhile.
+func standStill(n *realcluster.Node, meanwhile func() error) error {
 	if err := n.Freeze(); err != nil {
 		return err
 	}
@@ -155,7 +155,7 @@ func freezeShort(ctx context.Context, s *Stage) error {
 	}
 	lasts := s.between(300*time.Millisecond, 1200*time.Millisecond)
 	s.note("%s for %v", n, lasts)
-	return standStill(ctx, n, func() error { return wait(ctx, lasts) })
+	return standStill(n, func() error { return wait(ctx, lasts) })
 }
 
 func freezeLong(ctx context.Context, s *Stage) error {
@@ -165,7 +165,7 @@ func freezeLong(ctx context.Context, s *Stage) error {
 	}
 	longer := s.between(0, 3*time.Second)
 	s.note("%v past the promotion", longer)
-	err = standStill(ctx, n, func() error {
+	err = standStill(n, func() error {
 		if err := s.Cluster.WaitRole(ctx, replica, "primary"); err != nil {
 			return err
 		}
