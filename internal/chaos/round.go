@@ -60,6 +60,9 @@ func (s *session) play(ctx context.Context, p plan, round int) (o outcome, err e
 		return o, err
 	}
 	o.traffic = now.since(before)
+	if n.ByLoad {
+		healed = 0
+	}
 	return o, s.judge(ctx, &o, ledger.Round{
 		Earlier: s.earlier, Bare: bare, Healed: healed, Signs: end.Signs,
 		Terms: ledger.Terms{Lossy: stage.Lossy, Seamless: n.Seamless, Answers: n.Answers},
@@ -129,7 +132,7 @@ func (s *session) judge(ctx context.Context, o *outcome, told ledger.Round, end 
 
 // topologyFloor and topologyRate are how often all servers together may be asked for the topology in a round: once for the map
 // that a client has from its last round, and for each second one refresh of three nodes every 500 ms with some to spare.
-// dialRate is how many connections a second the load alone ends, and the client opens again; see Nemesis.Steady.
+// dialRate is how many connections a second the load alone ends, and the client opens again; see Nemesis.ByLoad.
 const (
 	topologyFloor = 20
 	topologyRate  = 12
@@ -146,7 +149,7 @@ func (s *session) bounds(o *outcome, end worker.Answer) (found []ledger.Violatio
 	}
 	seconds := int(o.took / time.Second)
 	limit := ledger.Traffic{Dials: o.nemesis.Dials, Topology: topologyFloor + topologyRate*seconds}
-	if !o.nemesis.Steady {
+	if !o.nemesis.ByLoad {
 		limit.Dials += dialRate * seconds
 	}
 	return append(found, ledger.CheckBounded(o.traffic, limit)...)

@@ -16,7 +16,7 @@ func clientFamily() []Nemesis {
 				return nil
 			},
 			Run:     func(ctx context.Context, s *Stage) error { return wait(ctx, s.between(2*time.Second, 4*time.Second)) },
-			Expects: []string{unknown}, Dials: 12, Steady: true,
+			Expects: []string{unknown}, Dials: 12, ByLoad: true,
 		},
 		{
 			Name: "client-frozen-killed", What: "the client's process stands still, and its connections are reset",

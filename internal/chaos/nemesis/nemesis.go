@@ -27,9 +27,11 @@ type Nemesis struct {
 	// Expects is what all its rounds of a run together must have caused: a fault that struck nothing proves nothing.
 	Expects []string
 	// Dials is how many connections the client may open in one round, to all nodes, for this nemesis. Others come on top: the
-	// load gives up commands that have a connection to themselves, which ends it; unless Steady.
-	Dials  int
-	Steady bool
+	// load gives up commands that have a connection to themselves, which ends it; unless ByLoad.
+	Dials int
+	// ByLoad says that the load itself is the nemesis, and lasts as long as the round: there is no calm after it, and it gives
+	// up nothing that has a connection to itself.
+	ByLoad bool
 }
 
 // What nemeses are expected to cause: signs as ledger.Figures counts them.

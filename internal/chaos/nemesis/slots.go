@@ -36,8 +36,11 @@ func slotFamily() []Nemesis {
 	}
 }
 
-// movedSlots is how many slots a round moves: half of the load goes to them.
-const movedSlots = 8
+// How many slots a round moves, of one primary or of each: half of the load goes to them.
+const (
+	reshardSlots = 4
+	scaleSlots   = 2
+)
 
 // planReshard draws neighbouring slots of one primary.
 func planReshard(ctx context.Context, s *Stage) error {
@@ -49,7 +52,7 @@ func planReshard(ctx context.Context, s *Stage) error {
 	if err != nil {
 		return err
 	}
-	s.focus(s.inOne(ranges, movedSlots))
+	s.focus(s.inOne(ranges, reshardSlots))
 	return nil
 }
 
@@ -109,7 +112,7 @@ func planScaleOut(ctx context.Context, s *Stage) error {
 		if err != nil {
 			return err
 		}
-		s.focus(s.inOne(ranges, movedSlots/2))
+		s.focus(s.inOne(ranges, scaleSlots))
 	}
 	s.plan.owners, err = s.Cluster.Owners(ctx)
 	return err
