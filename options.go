@@ -61,8 +61,8 @@ type Options struct {
 	// PeerTimeout is how long a node may owe replies without sending a byte, or taking one of a request that is still being
 	// written, until its connection is given up. 10 s by default; a link must pass 64 KiB in that time.
 	PeerTimeout time.Duration
-	// IdleProbe is how long a connection may be idle until PING goes ahead of the next command. 5 s by default;
-	// negative: never.
+	// IdleProbe is how long a connection may be idle, or this process stand still, until PING goes ahead of the next command.
+	// 5 s by default; negative: never.
 	IdleProbe time.Duration
 	// RefreshAfter is the age at which the slot map is fetched anew, off the path of the command that noticed.
 	// 60 s by default; negative: never by age.

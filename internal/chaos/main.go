@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -82,7 +83,10 @@ func command(ctx context.Context, args []string, out, errs io.Writer) int {
 			fmt.Fprintf(errs, "  %-24s %s\n", n.Name, n.What)
 		}
 	}
-	if err := set.Parse(args); err != nil || set.NArg() > 0 {
+	switch err := set.Parse(args); {
+	case errors.Is(err, flag.ErrHelp):
+		return exitOK
+	case err != nil || set.NArg() > 0:
 		return exitUsage
 	}
 	if f.seed == 0 {
