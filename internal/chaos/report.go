@@ -178,10 +178,11 @@ func (r *report) finish(took time.Duration) {
 	r.OK = len(r.Violations) == 0 && r.Harness == ""
 }
 
-// table writes a line for each nemesis.
+// table writes a line for each nemesis. Lossy acks and bare are what servers have lost of what they had acknowledged, where that
+// may be; the columns from lost on are violations.
 func (r *report) table(out io.Writer) {
 	columns := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(columns, "nemesis\trounds\tcommands\tASK\tTRYAGAIN\tMOVED\tCL.DOWN\tunknown\tnot exec.\tfailed\tdials\ttopology\trecovery ms\tlost acks\tbare lost\tduplicates\tcrossed\tother\t")
+	fmt.Fprintln(columns, "nemesis\trounds\tcommands\tASK\tTRYAGAIN\tMOVED\tCL.DOWN\tunknown\tnot exec.\tfailed\tdials\ttopology\trecovery ms\tlossy acks\tbare\tlost\tduplicates\tunsound\tcrossed\tother\t")
 	for _, n := range nemesis.All() {
 		if row := r.Nemeses[n.Name]; row != nil {
 			row.line(columns, n.Name)
@@ -201,10 +202,12 @@ func (r *report) table(out io.Writer) {
 }
 
 func (w *row) line(out io.Writer, name string) {
-	duplicates, crossed := w.Broken["duplicate"], w.Broken["echo"]
-	fmt.Fprintf(out, "%s\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%.1f\t%d\t%d of %d\t%d\t%d\t%d\t\n",
+	lost, duplicates, unsound := w.Broken["lost"], w.Broken["duplicate"], w.Broken["unsound"]
+	crossed := w.Broken["echo"] + w.Broken["answer"]
+	fmt.Fprintf(out, "%s\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%.1f\t%d\t%d of %d\t%d\t%d\t%d\t%d\t%d\t\n",
 		name, w.Rounds, w.Commands, w.Ask, w.TryAgain, w.Moved, w.ClusterDown, w.Unknown, w.NotExecuted, w.Failed, w.Dials,
-		w.Topology, w.Recovery, w.Lost, w.BareLost, w.BareWrites, duplicates, crossed, w.Violations-duplicates-crossed)
+		w.Topology, w.Recovery, w.Lost, w.BareLost, w.BareWrites, lost, duplicates, unsound, crossed,
+		w.Violations-lost-duplicates-unsound-crossed)
 }
 
 // shownViolations is how many are printed: one fault breaks many promises.

@@ -116,16 +116,16 @@ func TestEveryBrokenPromiseIsFound(t *testing.T) {
 		breaks func(h *history)
 		want   string
 	}{
-		"a write ran twice":             {func(h *history) { h.Held.Hashes[books]["op0"] = "2" }, "ledger: .*was told ok.*ran 2 times"},
-		"an unknown write ran twice":    {func(h *history) { h.Held.Hashes[books]["op1"] = "2" }, "ledger: .*was told unknown.*ran 2 times"},
-		"what was not executed ran":     {func(h *history) { h.Held.Hashes[books]["op3"] = "1" }, "ledger: .*was told not executed.*but it ran"},
-		"an acknowledged write is gone": {func(h *history) { delete(h.Held.Hashes[books], "op0") }, "ledger: write op0 .*slot 1.*do not hold it"},
+		"a write ran twice":             {func(h *history) { h.Held.Hashes[books]["op0"] = "2" }, "duplicate: .*was told ok.*ran 2 times"},
+		"an unknown write ran twice":    {func(h *history) { h.Held.Hashes[books]["op1"] = "2" }, "duplicate: .*was told unknown.*ran 2 times"},
+		"what was not executed ran":     {func(h *history) { h.Held.Hashes[books]["op3"] = "1" }, "unsound: .*was told not executed.*but it ran"},
+		"an acknowledged write is gone": {func(h *history) { delete(h.Held.Hashes[books], "op0") }, "lost: write op0 .*slot 1.*do not hold it"},
 		"a write that nobody issued":    {func(h *history) { h.Held.Hashes[books]["op99"] = "1" }, "ledger: .*op99.*nobody has issued"},
-		"an error, but it ran":          {func(h *history) { *h.find(ledger.Write, ledger.Unknown) = answered(h.Records[1], "ERR x") }, "ledger: .*but it ran"},
+		"an error, but it ran":          {func(h *history) { *h.find(ledger.Write, ledger.Unknown) = answered(h.Records[1], "ERR x") }, "unsound: .*but it ran"},
 		"not executed in the round before": {func(h *history) {
 			h.Records, h.Earlier = nil, ledger.Refused(h.Records)
 			h.Held = ledger.Held{Hashes: map[string]map[string]string{books: {"op3": "1"}}}
-		}, "ledger: .*ran after its round"},
+		}, "unsound: .*ran after its round"},
 		"half a transaction":             {func(h *history) { h.Records[4].Outcome = ledger.Unknown; delete(h.Held.Hashes[books], "op4") }, "ledger: .*op5 ran and op4 did not"},
 		"written between WATCH and EXEC": {func(h *history) { h.Records[0].Spoilt = true }, "ledger: .*watched key had been written"},
 		"another's nonce":                {func(h *history) { h.find(ledger.Echo, ledger.OK).Got = "yours" }, `echo: .*"yours".*should have been told "mine"`},
@@ -206,7 +206,7 @@ func TestDeclaredLosses(t *testing.T) {
 	for _, v := range found {
 		checks[v.Check] = true
 	}
-	require.Equal(t, []string{"echo", "ledger", "register", "sequence"}, slices.Sorted(maps.Keys(checks)))
+	require.Equal(t, []string{"echo", "lost", "register", "sequence"}, slices.Sorted(maps.Keys(checks)))
 }
 
 // A reply that credentials explain is believed in the round that changes them.

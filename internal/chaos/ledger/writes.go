@@ -28,7 +28,7 @@ func (r Round) checkWrites(f *Figures) (found []Violation) {
 	}
 	for _, op := range r.Earlier {
 		if count, ran := r.Held.Hashes[op.Key][op.ID]; ran && op.Kind == Write {
-			found = append(found, violation("ledger", "%s, and ran after its round, as the servers hold %s", op, count))
+			found = append(found, violation("unsound", "%s, and ran after its round, as the servers hold %s", op, count))
 		}
 	}
 	for _, op := range r.Bare {
@@ -49,7 +49,7 @@ func (r Round) checkWrite(op Record, f *Figures) (found []Violation) {
 		f.Ran++
 	}
 	if ran && count != "1" {
-		found = append(found, violation("ledger", "%s, and ran %s times", op, count))
+		found = append(found, violation("duplicate", "%s, and ran %s times", op, count))
 	}
 	switch {
 	case op.Spoilt && (ran || op.Outcome == OK):
@@ -57,11 +57,11 @@ func (r Round) checkWrite(op Record, f *Figures) (found []Violation) {
 	case ran && op.Outcome == Unknown:
 		f.RanUnknown++
 	case ran && op.Outcome != OK:
-		found = append(found, violation("ledger", "%s, but it ran: the servers hold %s", op, count))
+		found = append(found, violation("unsound", "%s, but it ran: the servers hold %s", op, count))
 	case !ran && op.Outcome == OK && r.lossy[op.Slot]:
 		f.LostWrites++
 	case !ran && op.Outcome == OK:
-		found = append(found, violation("ledger", "%s, but the servers do not hold it", op))
+		found = append(found, violation("lost", "%s, but the servers do not hold it", op))
 	}
 	return found
 }
