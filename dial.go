@@ -93,6 +93,7 @@ func (c *core) complete(ctx context.Context, info Node, opts *wire.Options) erro
 	opts.TLS, opts.ServerName = c.opts.TLS, info.ServerName()
 	opts.ClientName, opts.LibName, opts.LibVer = c.opts.ClientName, "keyslot", Version
 	opts.NoPoll = c.opts.NoPoll
+	opts.OnDesync = func(e *wire.DesyncError) { c.traceDesync(info, e) }
 	opts.MaxInFlight, opts.PeerTimeout, opts.IdleProbe = c.opts.MaxInFlight, c.opts.PeerTimeout, c.opts.IdleProbe
 	return nil
 }

@@ -22,7 +22,7 @@ var (
 	ErrClosed = errors.New("connection closed")
 	// ErrPeerSilent means that for PeerTimeout the peer sent no byte of the replies it owed, and took none of a request.
 	ErrPeerSilent = errors.New("peer silent: no byte received while replies were due")
-	// ErrSurplusReply means that the server sent a reply nobody asked for, so no later reply can be trusted.
+	// ErrSurplusReply means that the server sent a reply nobody asked for, so none behind it can be trusted, nor the one before it.
 	ErrSurplusReply = errors.New("server sent a reply that no command asked for")
 	// ErrNotHello means that HELLO was answered with something that is neither its reply nor an error.
 	ErrNotHello = errors.New("reply to HELLO is not a map")
@@ -71,6 +71,7 @@ type Conn struct {
 	flushing   bool   // somebody has promised to write what is in fill
 	writing    bool   // that somebody is inside Write
 	line       line   // who waits for room
+	fence      fence
 	idle       idleness
 	watch      watchdog
 
@@ -106,6 +107,7 @@ func (c *Conn) Send(ctx context.Context, w *Waiter, calls []*Call) error {
 		call.conn, call.waiter = c, w
 		call.Err, call.Sent, call.Abandoned = nil, false, false
 		call.state.Store(pending)
+		c.fenceIfDue()
 		c.enqueue(call)
 	}
 	c.armWatchdog(calls[0].Deadline)

@@ -32,6 +32,8 @@ type Options struct {
 	OnSilent    func()        // called for every 500 ms that the peer owes replies in silence; must not block
 	OnEnd       func()        // called once when the connection's last goroutine is about to end; must not block
 
+	// OnDesync is called when the connection has ended because its replies were out of step with its calls; must not block.
+	OnDesync func(*DesyncError)
 	// OnLarge is called once for each Large reply, before it is whole, with the request that it answers; must not block.
 	OnLarge func(c *Conn, request []byte)
 }
@@ -184,6 +186,7 @@ func isExact(raw net.Conn) bool {
 // start lets the connection take calls.
 func (c *Conn) start() {
 	c.idle.since = time.Now()
+	c.fence.left, c.fence.at = fenceCalls, c.idle.since
 	if c.socket != nil {
 		c.socket.empty = c.nothingToRead
 	}

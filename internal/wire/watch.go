@@ -4,8 +4,6 @@ import (
 	"context"
 	"io"
 	"time"
-
-	"github.com/keyslot-go/keyslot/internal/resp"
 )
 
 const (
@@ -25,7 +23,6 @@ const (
 type idleness struct {
 	since   time.Time
 	probing bool
-	ping    Call
 }
 
 // lasted returns how long the connection has been idle by the clock that saw more of it: the monotonic clock stands
@@ -33,8 +30,6 @@ type idleness struct {
 func (i *idleness) lasted(now time.Time) time.Duration {
 	return max(now.Sub(i.since), now.Round(0).Sub(i.since.Round(0)))
 }
-
-var ping = resp.AppendBulk(resp.AppendArray(nil, 1), "PING")
 
 // lookIfIdle looks after a connection that has had nothing to do, before a command is risked on it: the peer may have closed
 // it, or the process may have been frozen and the connection cut meanwhile. After a long silence PING goes ahead of the
@@ -63,7 +58,7 @@ func (c *Conn) Nudge(idle time.Duration) {
 
 func (c *Conn) probe() {
 	c.idle.probing = true
-	c.enqueueQuiet(&c.idle.ping, ping)
+	c.enqueueFence()
 	c.armWatchdog(time.Time{})
 	c.callReader()
 	if !c.flushing {
@@ -142,6 +137,7 @@ func (c *Conn) armWatchdog(deadline time.Time) {
 func (c *Conn) look() {
 	now := time.Now()
 	c.mu.Lock()
+	c.fence.age(now)
 	if c.err != nil || c.queue.len() == 0 {
 		c.watch.armed = c.rest(now)
 		c.mu.Unlock()
