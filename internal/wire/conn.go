@@ -47,6 +47,8 @@ type Conn struct {
 
 	poke      func()        // interrupt, made once
 	turn      chan struct{} // tells the reader goroutine to look at role and err
+	born      time.Time
+	over      chan struct{} // closed by die: nothing will be answered any more
 	ended     chan struct{} // closed when the reader goroutine has ended, and the flusher before it
 	flushers  sync.WaitGroup
 	bytesRead atomic.Int64 // counted by whoever reads, looked at by the watchdog
@@ -70,6 +72,7 @@ type Conn struct {
 	answered   int64  // stream offset of the last answered request's end
 	flushing   bool   // somebody has promised to write what is in fill
 	writing    bool   // that somebody is inside Write
+	follows    bool   // nothing may be written yet: see Follow
 	line       line   // who waits for room
 	fence      fence
 	idle       idleness
@@ -269,6 +272,7 @@ func (c *Conn) fail(cause error) {
 func (c *Conn) die(cause error) (lost []*Call) {
 	if c.err == nil {
 		c.err = cause
+		close(c.over)
 	}
 	c.callNext()
 	c.callReader()
