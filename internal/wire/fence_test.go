@@ -59,6 +59,7 @@ func TestAFenceGoesWithTheFirstCallAfterASecondOfUse(t *testing.T) {
 func TestAFenceIsNoCompanyForACallerWhoIsAlone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		node, opts := newNode(t)
+		opts.NoPoll = true
 		node.Handle(func(r fakenode.Request) (fakenode.Reaction, bool) {
 			reaction, ok := echo(r)
 			reaction.Delay = time.Millisecond // so that the answer to a fence is read by itself
