@@ -285,16 +285,9 @@ func isErrorReply(frame []byte) bool {
 
 // attempt describes an attempt that came back without a reply, or with an error reply.
 func (call *call) attempt() attempt {
-	// What blocks and writes takes something each time, so it is never repeatable; WATCH takes nothing.
-	again := call.terms.idempotent && (!call.blocks || call.keeps)
 	a := attempt{
-		slot: call.slot, pinned: call.pinned != nil, err: call.wire.Err, sent: call.wire.Sent, repeatable: again, script: call.isScript(),
-	}
-	if call.cmd != nil {
-		a.repeatable = a.repeatable || call.cmd.Repeatable(&call.Request)
-	}
-	if call.tx != nil {
-		a.repeatable = a.repeatable || call.tx.reads
+		slot: call.slot, pinned: call.pinned != nil, err: call.wire.Err, sent: call.wire.Sent, repeatable: call.isRepeatable(),
+		script: call.isScript(),
 	}
 	switch {
 	case a.err != nil:
@@ -307,6 +300,13 @@ func (call *call) attempt() attempt {
 	call.lost, call.refusal = a.err, a.refusal
 	call.tried, call.said = cmp.Or(call.node, call.tried), cmp.Or(a.refusal, call.said)
 	return a
+}
+
+// isRepeatable reports whether running the command twice is as good as once. What blocks and writes takes something each time;
+// WATCH takes nothing.
+func (call *call) isRepeatable() bool {
+	return call.terms.idempotent && (!call.blocks || call.keeps) ||
+		call.cmd != nil && call.cmd.Repeatable(&call.Request) || call.tx != nil && call.tx.reads
 }
 
 // isScript reports whether the command runs a script or a function, which may answer anything.
@@ -354,7 +354,7 @@ func (call *call) outcome(v verdict) Outcome {
 func (call *call) fail(outcome Outcome, cause error) error {
 	e := &Error{
 		Command: call.name(), Slot: call.slot, Attempts: call.attempts, Redirects: call.redirects,
-		Outcome: outcome, Err: cause,
+		Outcome: outcome, Retryable: call.mayBeSentAgain(outcome, cause), Err: cause,
 	}
 	if last := cmp.Or(call.node, call.tried); last != nil {
 		e.Node = last.addr()
