@@ -335,8 +335,8 @@ func (l *listener) tellGap() {
 	}
 }
 
-// strange is the error for a frame that ends the connection.
+// strange is the error for a frame that ends the connection. What follows its first bytes may be a message.
 func strange(frame []byte) error {
-	const excerpt = 32
+	const excerpt = 4
 	return fmt.Errorf("%w: %q", errNoMessage, frame[:min(len(frame), excerpt)])
 }

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"slices"
 	"strings"
 	"time"
 )
@@ -26,7 +27,8 @@ type Options struct {
 	// and is called from several goroutines.
 	Credentials func(ctx context.Context, node Node) (username, password string, err error)
 
-	// TLS, if set, is used on every connection. An empty ServerName verifies each node by its own name.
+	// TLS, if set, is used on every connection. An empty ServerName verifies each node by its own name, wherever a redirect
+	// leads. Nothing below TLS 1.2 is spoken, whatever MinVersion says.
 	TLS *tls.Config
 	// Dial, if set, opens the connections instead of a net.Dialer. addr holds an IP address where Resolver gave one.
 	Dial func(ctx context.Context, network, addr string) (net.Conn, error)
@@ -88,6 +90,22 @@ type Options struct {
 	// Trace, if set, is told about redirects and refreshes.
 	Trace *Trace
 }
+
+// Format prints the options under any verb of package fmt, without the password.
+func (o Options) Format(f fmt.State, verb rune) {
+	type options Options // has no Format of its own
+	if o.Password != "" {
+		o.Password = "***"
+	}
+	o.Endpoints = slices.Clone(o.Endpoints)
+	for i, endpoint := range o.Endpoints { // a URL that belongs into Open may have been put there
+		o.Endpoints[i] = redact(endpoint)
+	}
+	fmt.Fprintf(f, fmt.FormatString(f, verb), options(o))
+}
+
+// LogValue is what package log/slog writes of the options: no password.
+func (o Options) LogValue() slog.Value { return slog.StringValue(fmt.Sprintf("%+v", o)) }
 
 // Resolver resolves a name to all its addresses; *net.Resolver is one. It must return soon after ctx ends, and is called
 // from several goroutines.

@@ -101,7 +101,8 @@ func (e *Error) Is(target error) bool {
 	return false
 }
 
-// ServerError is an error reply, as the server sent it but for arguments it quotes: "WRONGTYPE Operation against a ...".
+// ServerError is an error reply as the server sent it, "WRONGTYPE Operation against a ...", but for the arguments of the command
+// that it quotes: "NOGROUP No such key '?' ...". What a script raises is its own, whatever it quotes.
 type ServerError string
 
 func (e ServerError) Error() string { return string(e) }
@@ -148,19 +149,19 @@ type Part struct {
 type PartsError struct {
 	Command string
 	Total   int // how many parts there were
-	parts   parts
+	parts   *parts
 }
 
 // NewPartsError returns the error of the failed parts out of total.
 func NewPartsError(name string, total int, failed []Part) *PartsError {
-	return &PartsError{Command: name, Total: total, parts: failed}
+	return &PartsError{Command: name, Total: total, parts: (*parts)(&failed)}
 }
 
 // Parts lists the failed parts in the order of the call.
-func (e *PartsError) Parts() []Part { return e.parts }
+func (e *PartsError) Parts() []Part { return *e.parts }
 
 func (e *PartsError) Error() string {
-	return fmt.Sprintf("keyslot: %s failed for %d of %d parts, the first: %v", e.Command, len(e.parts), e.Total, e.parts[0].Err)
+	return fmt.Sprintf("keyslot: %s failed for %d of %d parts, the first: %v", e.Command, len(*e.parts), e.Total, (*e.parts)[0].Err)
 }
 
 // Is makes errors.Is answer for the command as a whole: ErrNotExecuted holds of all parts or not at all, ErrRetryable of all
@@ -177,20 +178,20 @@ func (e *PartsError) As(target any) bool { return e.parts.as(target) }
 type PipelineError struct {
 	Total  int // how many commands were executed together
 	Failed int // how many of them failed
-	parts  parts
+	parts  *parts
 }
 
 // NewPipelineError returns the error of the failed commands out of total.
 func NewPipelineError(total int, failed []Part) *PipelineError {
-	return &PipelineError{Total: total, Failed: len(failed), parts: failed}
+	return &PipelineError{Total: total, Failed: len(failed), parts: (*parts)(&failed)}
 }
 
 // Parts lists the failed commands in the order in which they were queued.
-func (e *PipelineError) Parts() []Part { return e.parts }
+func (e *PipelineError) Parts() []Part { return *e.parts }
 
 func (e *PipelineError) Error() string {
 	return fmt.Sprintf("keyslot: %d of %d queued commands failed, the first, at index %d: %s",
-		e.Failed, e.Total, e.parts[0].Index, strings.TrimPrefix(e.parts[0].Err.Error(), "keyslot: "))
+		e.Failed, e.Total, (*e.parts)[0].Index, strings.TrimPrefix((*e.parts)[0].Err.Error(), "keyslot: "))
 }
 
 // Is makes errors.Is answer for the pipeline as a whole: ErrNotExecuted holds of all commands or not at all, ErrRetryable of
@@ -200,7 +201,7 @@ func (e *PipelineError) Is(target error) bool { return e.parts.is(target, e.Tota
 // As finds the first command's error that target can hold.
 func (e *PipelineError) As(target any) bool { return e.parts.as(target) }
 
-// parts are the failed ones of several, at least one.
+// parts are the failed ones of several, at least one. Errors point to them, so that %#v of an error shows no keys.
 type parts []Part
 
 func (ps parts) is(target error, total int) bool {
