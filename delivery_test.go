@@ -151,9 +151,6 @@ var (
 // stuck is a request after which the connection answers nothing any more.
 func stuck() fakenode.Reaction { return fakenode.Reaction{After: make(chan struct{})} }
 
-// fakeReply sends these bytes; none swallows the request.
-func fakeReply(bytes string) fakenode.Reaction { return fakenode.Reaction{Send: bytes} }
-
 func says(format string, args ...any) fakenode.Reaction {
 	return fakenode.Reaction{Send: fmt.Sprintf(format, args...) + "\r\n"}
 }

@@ -190,9 +190,10 @@ func (p *program) step(t *testing.T) {
 		node.StopReading()
 		p.crowd(t, p.draw(n, false), patience)
 		node.Resume()
-	case stray: // bytes that answer nothing: no reply of before is still on its way, no command of after has been sent
+	case stray: // a reply to nothing: none of before is still on its way, no command of after has been sent
 		time.Sleep(20 * time.Second)
 		node.Push("$9\r\nop-stray!\r\n")
+		synctest.Wait()
 		p.alone(t, p.draw(1, false)[0], patience)
 	}
 }

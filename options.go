@@ -91,6 +91,15 @@ type Options struct {
 	Trace *Trace
 }
 
+// hidePassword puts the password where no verb of package fmt finds it when it prints what holds the options: into a function.
+func (o *Options) hidePassword() {
+	username, password := o.Username, o.Password
+	if o.Credentials == nil && password != "" {
+		o.Credentials = func(context.Context, Node) (string, string, error) { return username, password, nil }
+	}
+	o.Username, o.Password = "", ""
+}
+
 // Format prints the options under any verb of package fmt, without the password.
 func (o Options) Format(f fmt.State, verb rune) {
 	type options Options // has no Format of its own
@@ -239,6 +248,7 @@ func (o Options) withDefaults() (Options, error) {
 	if o.Username != "" && o.Password == "" && o.Credentials == nil {
 		return o, &OptionError{"Username", "needs Password or Credentials"}
 	}
+	o.hidePassword()
 	if o.Resolver == nil {
 		o.Resolver = net.DefaultResolver
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/keyslot-go/keyslot"
+	"github.com/keyslot-go/keyslot/internal/fakenode"
 )
 
 // A command may be sent again where that is safe and may help: stories on two scripted nodes (see delivery_test.go).
@@ -30,7 +31,10 @@ func TestRetryableIsWhatLackedTimeAndNothingElse(t *testing.T) {
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			story(t, keyslot.Options{}, func(t *testing.T, s *stage) {
-				s.lower.On(row.command, fakeReply(row.reply))
+				s.lower.On(row.command, fakenode.Reaction{Send: row.reply})
+				if row.reply == "" {
+					s.lower.On(row.command, stuck())
+				}
 				args := []any{row.command, low}
 				if row.command == "INCR too many" {
 					args = []any{"INCR", low, "too", "many"}

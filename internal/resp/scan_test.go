@@ -263,5 +263,5 @@ func TestProtocolErrorSaysWhatAndWhere(t *testing.T) {
 	_, err := scanAll([]byte("*2\r\n:1\r\n"+strings.Repeat("\x00", 100)), resp.Limits{})
 	var fault *resp.ProtocolError
 	require.True(t, errors.As(err, &fault))
-	require.Equal(t, `resp: unknown type byte at offset 8: "`+strings.Repeat(`\x00`, 32)+`"`, err.Error())
+	require.Equal(t, `resp: unknown type byte at offset 8: "`+strings.Repeat(`\x00`, 4)+`"`, err.Error())
 }
