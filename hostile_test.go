@@ -44,6 +44,20 @@ func TestAReplyThatTricklesEndsItsConnection(t *testing.T) {
 	})
 }
 
+// Without a limit a subscription would hear nothing any more, and never say so.
+func TestAMessageThatTricklesEndsItsConnection(t *testing.T) {
+	listening(t, keyslot.Options{PeerTimeout: 2 * time.Second}, func(t *testing.T, s *stage) {
+		sub, err := s.client.SSubscribe(t.Context(), up)
+		require.NoError(t, err)
+		time.Sleep(time.Minute)
+		s.began = time.Now()
+		s.upper.On("PING", fakenode.Reaction{Send: push(3, "smessage", up, strings.Repeat("x", 1000)), Piece: 1, Gap: 100 * time.Millisecond})
+		_, gaps := hear(t, sub, 1)
+		require.ErrorContains(t, gaps[0], "too slow")
+		require.InDelta(t, 3, time.Since(s.began).Seconds(), 1)
+	})
+}
+
 func TestMalformedRepliesAreNobodysReply(t *testing.T) {
 	for _, bytes := range nonsense {
 		t.Run(fmt.Sprintf("%.20q", bytes), func(t *testing.T) {
@@ -83,7 +97,7 @@ func TestHugeLengthsCostNothing(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			story(t, keyslot.Options{}, func(t *testing.T, s *stage) {
-				s.lower.On("GET", fakenode.Reaction{Send: claim})
+				s.lower.On("GET", fakenode.Reaction{Send: claim + strings.Repeat("x", 5000)}) // more than the first read takes
 				var before, after runtime.MemStats
 				runtime.ReadMemStats(&before)
 				_, err := s.client.Get(within(t, 10*time.Second), low)
@@ -190,6 +204,8 @@ func TestASurplusReplyReachesNoCaller(t *testing.T) {
 				require.Equal(t, "value", got)
 				time.Sleep(pause)
 			}
+			requests := sent(s.lower, "GET")
+			require.NotEqual(t, requests[0].Conn, requests[1].Conn, "its connection has ended")
 		})
 	}
 }
