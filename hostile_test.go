@@ -186,7 +186,7 @@ func TestAFloodOfRepliesThatNobodyWaitsForIsReadAndForgotten(t *testing.T) {
 		close(release)
 		synctest.Wait()
 		runtime.ReadMemStats(&after)
-		require.Less(t, after.HeapSys-before.HeapSys, uint64(64<<20), "of 300 MiB")
+		require.Less(t, int64(after.HeapSys)-int64(before.HeapSys), int64(64<<20), "of 300 MiB")
 		got, err := s.client.Get(t.Context(), low)
 		require.NoError(t, err)
 		require.Contains(t, []string{"value", large[10 : 10+1<<20]}, got)

@@ -54,8 +54,7 @@ func TestNoTypedMethodTellsItsArguments(t *testing.T) {
 	for name, answer := range quotingServers {
 		t.Run(name, func(t *testing.T) {
 			var log lockedBuffer
-			var events seen
-			opts := keyslot.Options{CommandTimeout: 100 * time.Millisecond, Logger: slog.New(slog.NewJSONHandler(&log, nil)), Trace: events.trace()}
+			opts := keyslot.Options{CommandTimeout: 100 * time.Millisecond, Logger: slog.New(slog.NewJSONHandler(&log, nil)), Trace: log.trace()}
 			story(t, opts, func(t *testing.T, s *stage) {
 				for _, node := range []*fakenode.Node{s.lower, s.upper} {
 					node.Handle(func(r fakenode.Request) (fakenode.Reaction, bool) {
@@ -76,7 +75,8 @@ func TestNoTypedMethodTellsItsArguments(t *testing.T) {
 				}
 				require.Greater(t, called, 150)
 				queueEach(t, client.Pipeline(), name)
-				hides(t, log.String(), fmt.Sprintf("%+v %+v", events.redirects, events.refreshes))
+				require.NotEmpty(t, log.String())
+				hides(t, log.String())
 			})
 		})
 	}
