@@ -74,10 +74,13 @@ func Example_notExecuted() {
 	client = client.Timeout(50 * time.Millisecond)
 
 	err := client.Set(ctx, "user:1", "ann")
-	if errors.Is(err, keyslot.ErrNotExecuted) {
-		fmt.Println("nothing was changed")
+	switch {
+	case errors.Is(err, keyslot.ErrRetryable): // 503
+		fmt.Println("try again later")
+	case errors.Is(err, keyslot.ErrNotExecuted): // 500
+		fmt.Println("nothing was changed, and trying again would not help")
 	}
-	// Output: nothing was changed
+	// Output: try again later
 }
 
 // The connection breaks after the command was sent and before its reply came.

@@ -253,6 +253,22 @@ type hush struct {
 	bytes  int64     // received by
 	since  time.Time // then, when it last said something or owed nothing
 	expect time.Time // when the next look is due
+
+	heard time.Time // when the last frame had come
+	grown int64     // bytes received by
+	grew  time.Time // then, when a frame last got on or nothing was owed
+}
+
+// gettingOn is how much of a frame must come within PeerTimeout while an answer is owed.
+const gettingOn = 64 << 10
+
+// observeFrame returns for how long what is being received neither ended nor got on although an answer is owed behind it.
+func (h *hush) observeFrame(now, heard time.Time, bytes int64, owed bool) time.Duration {
+	slept := !h.expect.IsZero() && now.Sub(h.expect) > suspectAfter
+	if !owed || slept || !heard.Equal(h.heard) || bytes-h.grown >= gettingOn {
+		h.heard, h.grown, h.grew = heard, bytes, now
+	}
+	return now.Sub(h.grew)
 }
 
 // observe returns for how long nothing has come although something is due.
@@ -273,6 +289,7 @@ func (l *listener) next(h *hush, now time.Time, received int64) (out []byte, wai
 	opts := &s.core.opts
 	every := min(probeEvery, opts.IdleProbe)
 	s.mu.Lock()
+	trickled := h.observeFrame(now, l.heard, received, len(l.asked) > 0)
 	silent := h.observe(now, received, len(l.asked) > 0)
 	idle := now.Sub(l.heard)
 	if len(l.asked) == 0 && len(l.outbox) == 0 && every > 0 && idle >= every {
@@ -297,6 +314,8 @@ func (l *listener) next(h *hush, now time.Time, received int64) (out []byte, wai
 	switch {
 	case silent >= opts.PeerTimeout:
 		return nil, 0, wire.ErrPeerSilent
+	case trickled >= opts.PeerTimeout:
+		return nil, 0, wire.ErrPeerTrickles
 	case silent >= suspectAfter:
 		s.core.refresher.urgent("a node is silent")
 	}
@@ -335,8 +354,8 @@ func (l *listener) tellGap() {
 	}
 }
 
-// strange is the error for a frame that ends the connection.
+// strange is the error for a frame that ends the connection. What follows its first bytes may be a message.
 func strange(frame []byte) error {
-	const excerpt = 32
+	const excerpt = 4
 	return fmt.Errorf("%w: %q", errNoMessage, frame[:min(len(frame), excerpt)])
 }

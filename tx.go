@@ -199,9 +199,17 @@ func (call *call) blame(err error) {
 	}
 	name := "MULTI"
 	if tx.last.by > 0 {
-		name = tx.flight.at(tx.last.by - 1).name()
+		name = call.asker().name()
 	}
 	trail.Err = fmt.Errorf("%s was refused: %w", name, trail.Err)
+}
+
+// asker returns the command that the last answer was for: of a transaction, the one that was refused.
+func (call *call) asker() *call {
+	if tx := call.tx; tx != nil && tx.last.by > 0 && tx.last.by <= tx.flight.queued {
+		return tx.flight.at(tx.last.by - 1)
+	}
+	return call
 }
 
 // distribute gives the commands of a transaction that was answered their parts of the reply. It fails where the transaction did
@@ -211,7 +219,7 @@ func (tx *transaction) distribute(call *call) error {
 	elems, ok := resp.Open(last.exec)
 	switch {
 	case last.fate == txApart:
-		err := call.fail(Unknown, ServerError(last.refusal))
+		err := call.fail(Unknown, call.asker().serverError(last.refusal))
 		call.blame(err)
 		return err
 	case last.fate == txRan && resp.KindOf(last.exec) == resp.Null:
@@ -229,7 +237,7 @@ func (tx *transaction) distribute(call *call) error {
 			continue
 		}
 		text, _ := resp.Payload(frame)
-		part.err = part.fail(part.judgeRefusal(frame).executed, ServerError(refusalText(text)))
+		part.err = part.fail(part.judgeRefusal(frame).executed, part.serverError(refusalText(text)))
 	}
 	return nil
 }

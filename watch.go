@@ -33,7 +33,7 @@ type Watched struct {
 func (c *Client) Watch(ctx context.Context, keys []string, fn func(w *Watched) error) error {
 	s := &session{keys: slices.Clone(keys)}
 	t := *c.terms
-	t.idempotent, t.reads = false, Primary // who checks before a write has a reason; only there the keys are watched
+	t.idempotent, t.once, t.reads = false, true, Primary // who checks before a write has a reason; only there the keys are watched
 	s.terms = &t
 	if err := s.begin(ctx); err != nil {
 		return err
@@ -95,7 +95,7 @@ func (s *session) begin(ctx context.Context) error {
 	call := c.begin()
 	defer call.release()
 	t := *s.terms
-	t.idempotent = true // a WATCH whose connection has ended is no watch
+	t.idempotent, t.once = true, false // a WATCH whose connection has ended is no watch
 	call.terms = &t
 	call.cmd, _ = spec.ByName("WATCH")
 	call.Request.Arg("WATCH")

@@ -55,10 +55,18 @@ func (p *Plain) run(call *command.Call) error {
 	}
 	err := p.roundTrip(call.Request.Frame())
 	call.Frame = p.Frame
+	if said, ok := err.(command.ServerError); ok && !isScript(p.Args[0]) { //nolint:errorlint // it is made below
+		err = command.ServerError(resp.Conceal(string(said), &call.Request)) // as the client does
+	}
 	if err != nil {
 		err = &command.Error{Command: p.Args[0], Slot: command.NoSlot, Outcome: command.Answered, Err: err}
 	}
 	return err
+}
+
+// isScript reports whether a command runs a script, of which the errors are shown as they are.
+func isScript(name string) bool {
+	return strings.HasPrefix(name, "EVAL") || strings.HasPrefix(name, "FCALL")
 }
 
 // Do runs a command that must succeed.
