@@ -140,6 +140,7 @@ func newCore(opts Options) (*core, error) {
 	if err != nil {
 		return nil, err
 	}
+	opts.hidePassword()
 	endpoints, err := parseEndpoints(opts.Endpoints)
 	if err != nil {
 		return nil, err

@@ -226,7 +226,6 @@ func (o Options) withDefaults() (Options, error) {
 	if o.Username != "" && o.Password == "" && o.Credentials == nil {
 		return o, &OptionError{"Username", "needs Password or Credentials"}
 	}
-	o.hidePassword()
 	if o.Resolver == nil {
 		o.Resolver = net.DefaultResolver
 	}

@@ -3,7 +3,6 @@ package keyslot_test
 import (
 	"bytes"
 	"encoding/hex"
-	"encoding/json"
 	"fmt"
 	"log/slog"
 	"strings"
@@ -55,8 +54,7 @@ func TestOptionsAndClientsShowNoPassword(t *testing.T) {
 	slog.New(slog.NewJSONHandler(&log, nil)).Info("x", "options", opts, "pointer", &opts)
 	slog.New(slog.NewTextHandler(&log, nil)).Info("x", "options", opts, "pointer", &opts)
 	require.Contains(t, log.String(), "db.example.com")
-	_, err = json.Marshal(opts)
-	hides(t, log.String(), err)
+	hides(t, log.String())
 
 	opts.Endpoints, opts.Lazy = opts.Endpoints[:1], true
 	client, err := keyslot.New(t.Context(), opts)
