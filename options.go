@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"slices"
 	"strings"
 	"time"
 )
@@ -23,10 +24,12 @@ type Options struct {
 	// Username and Password log in to every node; a password without a username logs in as "default".
 	Username, Password string
 	// Credentials, if set, is asked for every connection instead of Username and Password. It may block until ctx ends,
-	// and is called from several goroutines.
+	// and is called from several goroutines. With MaxConnAge connections do not outlive what it returned by long: no
+	// connection that is in use is ever logged in again.
 	Credentials func(ctx context.Context, node Node) (username, password string, err error)
 
-	// TLS, if set, is used on every connection. An empty ServerName verifies each node by its own name.
+	// TLS, if set, is used on every connection. An empty ServerName verifies each node by its own name, wherever a redirect
+	// leads. Nothing below TLS 1.2 is spoken, whatever MinVersion says.
 	TLS *tls.Config
 	// Dial, if set, opens the connections instead of a net.Dialer. addr holds an IP address where Resolver gave one.
 	Dial func(ctx context.Context, network, addr string) (net.Conn, error)
@@ -59,11 +62,19 @@ type Options struct {
 	// cluster-node-timeout, which is 15 s on a server as shipped, and a few seconds.
 	CommandTimeout time.Duration
 	// PeerTimeout is how long a node may owe replies without sending a byte, or taking one of a request that is still being
-	// written, until its connection is given up. 10 s by default; a link must pass 64 KiB in that time.
+	// written, until its connection is given up. 10 s by default; a link must pass 64 KiB in that time, of a reply that has
+	// begun, too.
 	PeerTimeout time.Duration
 	// IdleProbe is how long a connection may be idle, or this process stand still, until PING goes ahead of the next command.
 	// 5 s by default; negative: never.
 	IdleProbe time.Duration
+	// MaxConnAge, if not 0, is the age that no connection in use is to reach, 1 s or more: for credentials that change, and for
+	// servers that cut connections off at some age, as ElastiCache does after 12 h where IAM logs in. A connection is replaced by
+	// a new one, with credentials asked for anew, at some time in the last quarter of it. The new one is ready first and the old
+	// one answers what it has been sent, so that no command fails and those of a slot keep their order. Where the new one cannot
+	// be had, the old one goes on, and it is tried again. What blocks, and Watch, is not cut off: its connection is closed
+	// when it is done. A Subscription goes over to its new connection with a Gap.
+	MaxConnAge time.Duration
 	// RefreshAfter is the age at which the slot map is fetched anew, off the path of the command that noticed.
 	// 60 s by default; negative: never by age.
 	RefreshAfter time.Duration
@@ -83,11 +94,37 @@ type Options struct {
 	Lazy bool
 	// ClientName is what CLIENT LIST shows on the servers. It must not hold spaces.
 	ClientName string
-	// Logger, if set, is told what happens off the path of any call: when refreshes begin to fail, and when they work again.
+	// Logger, if set, is told what happens off the path of any call: when refreshes begin to fail and when they work again,
+	// which replicas are not read from, and when a Consumer waits.
 	Logger *slog.Logger
 	// Trace, if set, is told about redirects, retries, refreshes and dials.
 	Trace *Trace
 }
+
+// hidePassword puts the password where no verb of package fmt finds it when it prints what holds the options: into a function.
+func (o *Options) hidePassword() {
+	username, password := o.Username, o.Password
+	if o.Credentials == nil && password != "" {
+		o.Credentials = func(context.Context, Node) (string, string, error) { return username, password, nil }
+	}
+	o.Username, o.Password = "", ""
+}
+
+// Format prints the options under any verb of package fmt, without the password.
+func (o Options) Format(f fmt.State, verb rune) {
+	type options Options // has no Format of its own
+	if o.Password != "" {
+		o.Password = "***"
+	}
+	o.Endpoints = slices.Clone(o.Endpoints)
+	for i, endpoint := range o.Endpoints { // a URL that belongs into Open may have been put there
+		o.Endpoints[i] = redact(endpoint)
+	}
+	fmt.Fprintf(f, fmt.FormatString(f, verb), options(o))
+}
+
+// LogValue is what package log/slog writes of the options: no password.
+func (o Options) LogValue() slog.Value { return slog.StringValue(fmt.Sprintf("%+v", o)) }
 
 // Resolver resolves a name to all its addresses; *net.Resolver is one. It must return soon after ctx ends, and is called
 // from several goroutines.
@@ -181,6 +218,9 @@ func (o Options) withDefaults() (Options, error) {
 		if *d.field == 0 {
 			*d.field = d.value
 		}
+	}
+	if o.MaxConnAge != 0 && o.MaxConnAge < minConnAge {
+		return o, &OptionError{"MaxConnAge", fmt.Sprintf("%v is less than %v", o.MaxConnAge, minConnAge)}
 	}
 	for _, c := range o.ClientName {
 		if c <= ' ' || c > '~' {

@@ -4,8 +4,6 @@ import (
 	"context"
 	"io"
 	"time"
-
-	"github.com/keyslot-go/keyslot/internal/resp"
 )
 
 const (
@@ -16,6 +14,8 @@ const (
 	suspectAfter = 500 * time.Millisecond
 	// probeTimeout is how long an idle connection may take to answer PING before it is given up.
 	probeTimeout = 500 * time.Millisecond
+	// gettingOn is what a link must carry of a reply in PeerTimeout: as much as Options.PeerTimeout asks of it for requests.
+	gettingOn = 64 << 10
 	// lookAfter is how long a connection may be idle without a look at whether the peer has closed it: the reader notices, but
 	// in a busy process it may take a while until it runs.
 	lookAfter = 500 * time.Microsecond
@@ -25,25 +25,15 @@ const (
 type idleness struct {
 	since   time.Time
 	probing bool
-	ping    Call
 }
 
-// lasted returns how long the connection has been idle.
 func (i *idleness) lasted(now time.Time) time.Duration { return passed(i.since, now) }
-
-// passed returns the time between two moments by the clock that saw more of it: the monotonic clock stands still while a
-// machine is suspended, the wall clock may be set back.
-func passed(since, now time.Time) time.Duration {
-	return max(now.Sub(since), now.Round(0).Sub(since.Round(0)))
-}
-
-var ping = resp.AppendBulk(resp.AppendArray(nil, 1), "PING")
 
 // lookIfIdle looks after a connection that has had nothing to do, before a command is risked on it: the peer may have closed
 // it, or the process may have been frozen and the connection cut meanwhile. After a long silence PING goes ahead of the
 // command; it costs nothing when lost, a command may. Until its answer comes nobody enters. mu is held.
 func (c *Conn) lookIfIdle() {
-	if c.queue.len() > 0 {
+	if c.queue.len() > 0 || c.follows {
 		return
 	}
 	switch idle := c.idle.lasted(time.Now()); {
@@ -59,14 +49,14 @@ func (c *Conn) lookIfIdle() {
 func (c *Conn) Nudge(idle time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.refusal() == nil && c.queue.len() == 0 && c.idle.lasted(time.Now()) >= idle {
+	if c.refusal() == nil && c.queue.len() == 0 && !c.follows && c.idle.lasted(time.Now()) >= idle {
 		c.probe()
 	}
 }
 
 func (c *Conn) probe() {
 	c.idle.probing = true
-	c.enqueueQuiet(&c.idle.ping, ping)
+	c.enqueueFence()
 	c.armWatchdog(time.Time{})
 	c.callReader()
 	if !c.flushing {
@@ -78,7 +68,7 @@ func (c *Conn) probe() {
 
 // dueForProbe reports whether the connection has been idle for so long that nothing may be risked on it. mu is held.
 func (c *Conn) dueForProbe() bool {
-	return c.queue.len() == 0 && c.opts.wantsProbe(c.idle.lasted(time.Now()))
+	return c.queue.len() == 0 && !c.follows && c.opts.wantsProbe(c.idle.lasted(time.Now()))
 }
 
 func (o *Options) wantsProbe(idle time.Duration) bool { return o.IdleProbe > 0 && idle >= o.IdleProbe }
@@ -101,6 +91,10 @@ type watchdog struct {
 	head  int64     // end of the oldest call then
 	bytes int64     // Conn.progress by then
 	told  time.Time // when OnSilent was last called for this silence; zero: not yet
+
+	begun    time.Time // since when what is being received has not got on
+	framed   int64     // Conn.framed then
+	received int64     // Conn.bytesRead then
 }
 
 func (w *watchdog) stop() {
@@ -132,7 +126,7 @@ func (c *Conn) armWatchdog(deadline time.Time) {
 		return
 	}
 	now := time.Now()
-	w.armed, w.told, w.last, w.since = true, time.Time{}, now, now
+	w.armed, w.told, w.last, w.since, w.begun = true, time.Time{}, now, now, now
 	w.head = c.queue.at(0).end
 	w.bytes = c.bytesRead.Load() + w.head // that it is written at once will be no news
 	if w.timer == nil {
@@ -145,8 +139,16 @@ func (c *Conn) armWatchdog(deadline time.Time) {
 func (c *Conn) look() {
 	now := time.Now()
 	c.mu.Lock()
-	if c.overslept(now) {
+	switch {
+	case !c.overslept(now):
+	case c.fence.out:
+		c.idle.probing = true
+	default:
 		c.probe()
+	}
+	c.fence.age(now)
+	if c.opts.OnOld != nil && c.refusal() == nil && c.isOld(now) {
+		defer c.opts.OnOld(c) // not under the lock
 	}
 	if c.err != nil || c.queue.len() == 0 {
 		c.watch.armed = c.rest(now)
@@ -154,7 +156,11 @@ func (c *Conn) look() {
 		return
 	}
 	head, bytes := c.progress()
+	trickled := c.watch.observeFrame(now, c.framed.Load(), c.bytesRead.Load())
 	silent := c.watch.observe(now, head, bytes)
+	if c.follows { // nothing is owed before it is written
+		silent, c.watch.since = 0, now
+	}
 	expired, nearest := c.expire(now)
 	suspect := silent >= suspectAfter && now.Sub(c.watch.told) >= suspectAfter
 	if suspect {
@@ -169,6 +175,8 @@ func (c *Conn) look() {
 		c.fail(ErrProbeFailed)
 	}
 	switch {
+	case c.opts.PeerTimeout > 0 && trickled >= c.opts.PeerTimeout:
+		c.fail(ErrPeerTrickles)
 	case c.opts.PeerTimeout > 0 && silent >= c.opts.PeerTimeout && !c.opts.Blocking: // for a blocking command it is no silence
 		c.fail(ErrPeerSilent)
 	case suspect && c.opts.OnSilent != nil:
@@ -228,6 +236,16 @@ func (w *watchdog) observe(now time.Time, head, bytes int64) time.Duration {
 		w.since, w.head, w.bytes, w.told = now, head, bytes, time.Time{}
 	}
 	return now.Sub(w.since)
+}
+
+// observeFrame returns for how long a frame that has begun did not get on: it neither ended nor grew by gettingOn. A peer that
+// sends a byte a second is never silent, and would hold up everybody for ever. It looks before observe does, which notes the time.
+func (w *watchdog) observeFrame(now time.Time, framed, received int64) time.Duration {
+	slept := now.Sub(w.last) > 2*tick
+	if slept || framed == received || framed != w.framed || received-w.received >= gettingOn {
+		w.begun, w.framed, w.received = now, framed, received
+	}
+	return now.Sub(w.begun)
 }
 
 // expire claims the calls whose deadline has passed and settles them as given up; the caller finishes them without the
