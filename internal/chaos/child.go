@@ -98,12 +98,12 @@ func (c *child) stop() error {
 		return err
 	case <-time.After(stopTime):
 	}
-	_ = c.cmd.Process.Kill()
-	// An answer that nobody waits for any more would hold up the reader.
-	for range c.answers { //nolint:revive // nothing to do with it
+	_ = c.cmd.Process.Kill() // fails only where it has just ended
+	err := fmt.Errorf("%w: it had to be killed", errStuck)
+	for answer := range c.answers { // which would hold up the reader
+		err = fmt.Errorf("%w; it had answered %s", err, answer.Did)
 	}
-	<-c.ended
-	return fmt.Errorf("%w: it had to be killed", errStuck)
+	return errors.Join(err, <-c.ended)
 }
 
 // stopTime is how long the worker may take to end by itself.

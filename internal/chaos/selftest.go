@@ -109,8 +109,8 @@ func (m mutant) run(ctx context.Context, program string, f flags) (catch, error)
 	line, err := cmd.Output()
 	var exit *exec.ExitError
 	if !errors.As(err, &exit) || exit.ExitCode() != exitBroken {
-		return catch{}, fmt.Errorf("the run ended in %v with %v instead of exit status %d\n%s",
-			time.Since(began).Round(time.Second), err, exitBroken, said.String())
+		return catch{}, fmt.Errorf("after %v the run has not ended with exit status %d: %w\n%s",
+			time.Since(began).Round(time.Second), exitBroken, errors.Join(err, ctx.Err()), said.String())
 	}
 	var r report
 	if err := json.Unmarshal(line, &r); err != nil {

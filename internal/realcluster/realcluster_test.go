@@ -157,6 +157,18 @@ func TestNodesJoinAreReplacedAndLeave(t *testing.T) {
 	})
 }
 
+// As when a busy machine takes longer for a handshake than one of the two nodes waits. FORGET makes such a node of a Redis
+// server; those of Valkey do not leave it at that.
+func TestNodesThatOneSideForgotAreIntroducedAgain(t *testing.T) {
+	t.Parallel()
+	ctx := limit(t, 30*time.Second)
+	c := realcluster.Start(t, realcluster.Options{Primaries: 2, NodeTimeout: time.Second})
+	_, err := c.Do(ctx, c.Node(0), "CLUSTER", "FORGET", c.Node(1).ID())
+	require.NoError(t, err)
+	_, err = c.AddPrimary(ctx)
+	require.NoError(t, err)
+}
+
 func TestTLSClusterAnnouncesNamesOfItsCertificate(t *testing.T) {
 	t.Parallel()
 	realcluster.ForEach(t, func(t *testing.T, e realcluster.Engine) {

@@ -33,6 +33,14 @@ func (c *countingConn) Write(b []byte) (int, error) {
 	return c.Conn.Write(b)
 }
 
+// Oversleep makes the watchdog's next tick come now, and so late, as it does to a process that stood still.
+func Oversleep(c *Conn, late time.Duration) {
+	c.mu.Lock()
+	c.watch.next = time.Now().Add(-late)
+	c.mu.Unlock()
+	c.look()
+}
+
 // Silence returns what the watchdog makes of ticks with the given gaps between them while nothing arrives.
 func Silence(gaps ...time.Duration) (silent []time.Duration) {
 	now := time.Now()

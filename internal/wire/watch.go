@@ -28,10 +28,13 @@ type idleness struct {
 	ping    Call
 }
 
-// lasted returns how long the connection has been idle by the clock that saw more of it: the monotonic clock stands
-// still while a machine is suspended, the wall clock may be set back.
-func (i *idleness) lasted(now time.Time) time.Duration {
-	return max(now.Sub(i.since), now.Round(0).Sub(i.since.Round(0)))
+// lasted returns how long the connection has been idle.
+func (i *idleness) lasted(now time.Time) time.Duration { return passed(i.since, now) }
+
+// passed returns the time between two moments by the clock that saw more of it: the monotonic clock stands still while a
+// machine is suspended, the wall clock may be set back.
+func passed(since, now time.Time) time.Duration {
+	return max(now.Sub(since), now.Round(0).Sub(since.Round(0)))
 }
 
 var ping = resp.AppendBulk(resp.AppendArray(nil, 1), "PING")
@@ -142,6 +145,9 @@ func (c *Conn) armWatchdog(deadline time.Time) {
 func (c *Conn) look() {
 	now := time.Now()
 	c.mu.Lock()
+	if c.overslept(now) {
+		c.probe()
+	}
 	if c.err != nil || c.queue.len() == 0 {
 		c.watch.armed = c.rest(now)
 		c.mu.Unlock()
@@ -168,6 +174,13 @@ func (c *Conn) look() {
 	case suspect && c.opts.OnSilent != nil:
 		c.opts.OnSilent()
 	}
+}
+
+// overslept reports whether this process stood still for so long that nothing more may be risked on the connection, though it
+// was in use: what is found of replies then came before or meanwhile, and the peer may be gone since. Its own commands hold up
+// the answer of a Blocking one. mu is held.
+func (c *Conn) overslept(now time.Time) bool {
+	return c.watch.armed && c.err == nil && !c.idle.probing && !c.opts.Blocking && c.opts.wantsProbe(passed(c.watch.next, now))
 }
 
 // rest leaves a connection with nothing in flight to the reader goroutine, so that its end is noticed, and trims it. It returns

@@ -327,6 +327,48 @@ func TestIdleConnectionThatDoesNotAnswerIsGivenUpUnused(t *testing.T) {
 	}
 }
 
+func TestNothingMoreIsRiskedOnABusyConnectionOnceTheProcessHasSlept(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		node, opts := newNode(t)
+		node.Handle(echo)
+		node.On("SET", fakenode.Reaction{}) // the peer has gone
+		node.On("PING", fakenode.Reaction{})
+		opts.IdleProbe = 5 * time.Second
+		conn := connect(t, opts)
+		busy := send(t, t.Context(), conn, &wire.Call{Request: request("SET", "a", "1")})
+		synctest.Wait()
+		wire.Oversleep(conn, 6*time.Second)
+		begin := time.Now()
+		_, err := try(t.Context(), conn, "GET", "b")
+		require.ErrorIs(t, err, wire.ErrProbeFailed)
+		require.InDelta(t, 500*time.Millisecond, time.Since(begin), float64(tick))
+		require.Equal(t, []string{"SET a 1", "PING"}, commands(node), "nobody enters before the answer")
+		lost := busy.wait(t.Context())[0]
+		require.ErrorIs(t, lost.Err, wire.ErrProbeFailed)
+		require.True(t, lost.Sent)
+	})
+}
+
+func TestABusyConnectionGoesOnOnceItsPeerIsSeenToBeThere(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		node, opts := newNode(t)
+		node.Handle(echo)
+		node.On("SET", fakenode.Reaction{Delay: 200 * time.Millisecond, Send: "+OK\r\n"})
+		opts.IdleProbe = 5 * time.Second
+		conn := connect(t, opts)
+		for _, late := range []time.Duration{4 * time.Second, 6 * time.Second} {
+			busy := send(t, t.Context(), conn, &wire.Call{Request: request("SET", "a", "1")})
+			synctest.Wait()
+			wire.Oversleep(conn, late)
+			reply, err := try(t.Context(), conn, "GET", "b")
+			require.NoError(t, err)
+			require.Equal(t, "+b\r\n", reply)
+			require.Equal(t, []string{"+OK\r\n"}, replies(busy.wait(t.Context())))
+		}
+		require.Equal(t, []string{"SET a 1", "GET b", "SET a 1", "PING", "GET b"}, commands(node))
+	})
+}
+
 func TestIdleConnectionThatWasResetMeanwhile(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		node, opts := newNode(t)

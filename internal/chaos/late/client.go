@@ -104,7 +104,8 @@ type client struct {
 // watchedLane is a Watch that has begun and waits to write.
 type watchedLane struct {
 	write chan struct{} // closed when it may
-	ended chan error
+	ended chan struct{}
+	err   error // set before ended is closed
 }
 
 func options(peerTimeout time.Duration) keyslot.Options {
@@ -149,11 +150,12 @@ func key(kind string, lane int) string { return kind + ":" + strconv.Itoa(lane) 
 
 // watch begins the Watch of a lane and returns once it waits.
 func (c *client) watch(ctx context.Context, i int) (*watchedLane, error) {
-	lane := &watchedLane{write: make(chan struct{}), ended: make(chan error, 1)}
+	lane := &watchedLane{write: make(chan struct{}), ended: make(chan struct{})}
 	begun := make(chan struct{})
 	key := key("watched", i)
 	go func() { // ends with the write, which write and close let go
-		lane.ended <- c.watching.Watch(ctx, []string{key}, func(w *keyslot.Watched) error {
+		defer close(lane.ended)
+		lane.err = c.watching.Watch(ctx, []string{key}, func(w *keyslot.Watched) error {
 			close(begun)
 			<-lane.write
 			tx := w.Tx()
@@ -168,8 +170,8 @@ func (c *client) watch(ctx context.Context, i int) (*watchedLane, error) {
 	select {
 	case <-begun:
 		return lane, nil
-	case err := <-lane.ended:
-		return nil, err
+	case <-lane.ended:
+		return nil, lane.err
 	}
 }
 

@@ -46,6 +46,10 @@ func clientFrozen(strand bool) func(context.Context, *Stage) error {
 				s.reset(n)
 			}
 		}
-		return errors.Join(err, wait(ctx, lasts/2), s.Client.Thaw())
+		err = errors.Join(err, wait(ctx, lasts/2), s.Client.Thaw())
+		if strand && err == nil {
+			err = wait(ctx, PeerTimeout) // what was in flight is given up for its silence
+		}
+		return err
 	}
 }

@@ -111,7 +111,7 @@ func (l *link) dial() (*net.TCPConn, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.ended {
-		_ = server.Close()
+		reset(server)
 		return nil, net.ErrClosed
 	}
 	l.server = server

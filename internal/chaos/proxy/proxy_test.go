@@ -183,6 +183,21 @@ func TestConnectionsEndNow(t *testing.T) {
 	}
 }
 
+// Closing a socket with bytes unread is a reset, which would take what came before with it.
+func TestFinishIsNoResetForAClientThatGoesOnSending(t *testing.T) {
+	t.Parallel()
+	front := begin(t)
+	client := greeted(t, front.Addr())
+	set(t, front, proxy.Fault{Hold: proxy.Requests})
+	client.send(strings.Repeat("x", 100<<10))
+	require.Equal(t, 1, front.Finish())
+	_, ended := client.ends()
+	require.Equal(t, proxy.Finish, ended)
+	for range 10 {
+		client.send(strings.Repeat("x", 100<<10))
+	}
+}
+
 // A server that hangs up right after its greeting, as with too many clients, is heard.
 func TestTheServersLastWordsArrive(t *testing.T) {
 	t.Parallel()
@@ -260,6 +275,7 @@ func TestCloseEndsEverything(t *testing.T) {
 
 	front.Close()
 
+	require.Zero(t, front.Counts().Open)
 	for _, p := range []peer{fresh, undecided} {
 		_, ended := p.ends()
 		require.Equal(t, proxy.Reset, ended)
