@@ -38,14 +38,14 @@ func (l *lane) tell(op ledger.Record, ask func(ctx context.Context) (string, err
 }
 
 func (l *lane) echo() int {
-	op := l.nonce(l.round.pick(l.draw), "echo")
+	op := l.nonce(l.pick(), "echo")
 	client := l.round.client.On(keyslot.ToSlot(op.Slot))
 	return l.tell(op, func(ctx context.Context) (string, error) { return client.Echo(ctx, op.Want) })
 }
 
 // scriptEcho gets its nonce from a script, which is a write to the client: it is not sent again.
 func (l *lane) scriptEcho() int {
-	at := l.round.pick(l.draw)
+	at := l.pick()
 	op := l.nonce(at, "eval echo")
 	op.Key = at.key("ledger", l.round.number)
 	return l.tell(op, func(ctx context.Context) (string, error) { return l.eval(ctx, `return ARGV[1]`, op.Key, op.Want) })
@@ -60,7 +60,7 @@ func (l *lane) eval(ctx context.Context, script, key string, args ...string) (st
 }
 
 func (l *lane) getBound() int {
-	op := l.bound(l.round.pick(l.draw), "get")
+	op := l.bound(l.pick(), "get")
 	return l.tell(op, func(ctx context.Context) (string, error) { return l.round.client.Get(ctx, op.Key) })
 }
 
@@ -68,14 +68,14 @@ func (l *lane) getBound() int {
 func (l *lane) getMany() int {
 	var ops []ledger.Record
 	for range 6 {
-		ops = append(ops, l.bound(l.round.pick(l.draw), "mget over slots"))
+		ops = append(ops, l.bound(l.pick(), "mget over slots"))
 	}
 	return l.mget(ops)
 }
 
 // getTogether reads keys of one slot at once, which a migration may have torn apart.
 func (l *lane) getTogether() int {
-	at := l.round.pick(l.draw)
+	at := l.pick()
 	var ops []ledger.Record
 	for _, i := range l.draw.Perm(at.values)[:min(8, at.values)] {
 		ops = append(ops, l.boundAt(at, "mget in a slot", i))
@@ -145,13 +145,13 @@ func (l *lane) forgery(at place, via string) ledger.Record {
 const forger = `return {err=ARGV[1]}`
 
 func (l *lane) forge() int {
-	op := l.forgery(l.round.pick(l.draw), "eval")
+	op := l.forgery(l.pick(), "eval")
 	return l.tell(op, func(ctx context.Context) (string, error) { return l.eval(ctx, forger, op.Key, op.Want) })
 }
 
 // forgeInTransaction has the script fail within EXEC's reply, where even a redirect for the right slot is not one.
 func (l *lane) forgeInTransaction() int {
-	at := l.round.pick(l.draw)
+	at := l.pick()
 	op := l.forgery(at, "tx")
 	if l.draw.IntN(2) == 0 {
 		op.Want = fmt.Sprintf("MOVED %d %s", at.slot, forgedAddr)

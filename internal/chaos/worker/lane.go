@@ -39,6 +39,7 @@ func roles() []role {
 // lane is one goroutine of the load. All of it belongs to that goroutine.
 type lane struct {
 	round    *round
+	home     []place // what it keeps to; nil: it goes everywhere
 	number   int
 	role     role
 	interval time.Duration

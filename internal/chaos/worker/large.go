@@ -15,7 +15,7 @@ const largeSize = 300 << 10
 const writeBeside = `return redis.call('HINCRBY', KEYS[1], ARGV[1], 1)`
 
 func (l *lane) largeWrite() int {
-	op := l.write(l.round.pick(l.draw), "ledger", "large eval")
+	op := l.write(l.pick(), "ledger", "large eval")
 	ballast := strings.Repeat("x", largeSize)
 	return l.tell(op, func(ctx context.Context) (string, error) { return l.eval(ctx, writeBeside, op.Key, op.ID, ballast) })
 }
@@ -25,7 +25,7 @@ const repeat = `return string.rep(ARGV[1], ARGV[2])`
 
 // largeEcho gets its nonce very often.
 func (l *lane) largeEcho() int {
-	at := l.round.pick(l.draw)
+	at := l.pick()
 	id := l.id() + " "
 	op := ledger.Record{ID: id, Kind: ledger.Echo, Via: "large eval", Key: at.key("ledger", l.round.number), Slot: at.slot, Want: id}
 	times := largeSize / len(id)

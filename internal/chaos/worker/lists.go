@@ -17,7 +17,10 @@ func (l *lane) element(key string, slot uint16, via string) ledger.Record {
 // ownList returns a list of a few that belong to the lane, so that each gets many elements.
 func (l *lane) ownList() (key string, slot uint16) {
 	places := l.round.everywhere
-	if len(l.round.inFocus) > 0 && l.draw.IntN(2) == 0 {
+	switch {
+	case l.home != nil:
+		places = l.home
+	case len(l.round.inFocus) > 0 && l.draw.IntN(2) == 0:
 		places = l.round.inFocus
 	}
 	at := places[l.draw.IntN(min(6, len(places)))*len(places)/min(6, len(places))]

@@ -60,8 +60,8 @@ type Login struct {
 type Mode struct {
 	// CancelStorm cancels most operations while they are under way, but none of those that have a connection to themselves.
 	CancelStorm bool `json:"cancelStorm,omitempty"`
-	// Focus are slots that a nemesis is about to move: half of all operations go to some of them, which also hold more
-	// keys, so that moving one takes longer.
+	// Focus are slots that a nemesis is about to move: a good part of all operations goes to some of them, which also
+	// hold more keys, so that moving one takes longer.
 	Focus []ledger.SlotRange `json:"focus,omitempty"`
 	// Rate is operations a second, about; 0 means 3000.
 	Rate int `json:"rate,omitempty"`

@@ -60,13 +60,20 @@ func newRound(w *worker, order Order) (*round, error) {
 	for range registerCells {
 		r.cells = append(r.cells, &cell{round: r, place: r.pick(draw)})
 	}
+	settled := 0
 	for _, role := range roles() {
-		for range role.lanes {
-			r.lanes = append(r.lanes, &lane{
+		for n := range role.lanes {
+			l := &lane{
 				round: r, number: len(r.lanes), role: role,
 				draw:   rand.New(rand.NewPCG(draw.Uint64(), draw.Uint64())),
 				pushed: map[string]int{}, read: map[string]string{},
-			})
+			}
+			// While a shard is down, lanes that go everywhere all come to wait for it. The others show what became of the rest.
+			if n%2 == 1 {
+				l.home = r.home(settled)
+				settled++
+			}
+			r.lanes = append(r.lanes, l)
 		}
 	}
 	interval := time.Second * time.Duration(len(r.lanes)) / time.Duration(cmp.Or(order.Mode.Rate, defaultRate))

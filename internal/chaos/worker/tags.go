@@ -73,10 +73,27 @@ func within(ranges []ledger.SlotRange, n int) uint16 {
 	return 0
 }
 
-// pick draws a place: half of the load goes to the focus, where there is one.
+// pick draws a place, out of the focus three times of four, where there is one.
 func (r *round) pick(draw *rand.Rand) place {
-	if len(r.inFocus) > 0 && draw.IntN(2) == 0 {
+	if len(r.inFocus) > 0 && draw.IntN(4) > 0 {
 		return r.inFocus[draw.IntN(len(r.inFocus))]
 	}
 	return r.everywhere[draw.IntN(len(r.everywhere))]
+}
+
+// homes is into how many parts the slots are divided for lanes that keep to one: two for each of three primaries.
+const homes = 6
+
+// home returns the n-th part of the places.
+func (r *round) home(n int) []place {
+	size := len(r.everywhere) / homes
+	return r.everywhere[n%homes*size:][:size]
+}
+
+// pick draws a place for the lane's next operation.
+func (l *lane) pick() place {
+	if l.home != nil {
+		return l.home[l.draw.IntN(len(l.home))]
+	}
+	return l.round.pick(l.draw)
 }

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"slices"
 	"sync"
 	"testing"
@@ -129,7 +128,7 @@ func TestTheLoadWhileSlotsMove(t *testing.T) {
 	healed := d.order(worker.Order{Do: worker.Mark}).At
 	d.until(healed + 500*time.Millisecond)
 	figures, end, _ := d.check(ledger.Round{
-		Terms: ledger.Terms{Seamless: true, Expects: []string{"MOVED", "ASK"}}, Healed: healed,
+		Terms: ledger.Terms{Seamless: true, Expects: []string{"MOVED"}}, Healed: healed,
 	})
 	t.Logf("%d operations, %v, signs %v", figures.Operations, figures.Outcomes, end.Signs)
 }
@@ -216,41 +215,6 @@ func TestOutcomes(t *testing.T) {
 		require.Equal(t, want, worker.Outcome(err))
 	}
 	require.Equal(t, ledger.Answered, worker.Outcome(&command.TypeError{}))
-}
-
-// nameServer answers one line to each connection.
-func nameServer(t *testing.T, line string) string {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	t.Cleanup(func() { l.Close() })
-	// Ends with the listener.
-	go func() {
-		for {
-			conn, err := l.Accept()
-			if err != nil {
-				return
-			}
-			_, _ = fmt.Fprintf(conn, "%s\n", line)
-			conn.Close()
-		}
-	}()
-	return l.Addr().String()
-}
-
-func TestNamesAreResolvedByTheDriver(t *testing.T) {
-	addrs, err := worker.NewGuard(nameServer(t, "127.0.0.2 ::1")).LookupNetIP(t.Context(), "ip", "cfg.keyslot.test")
-	require.NoError(t, err)
-	require.Equal(t, "[127.0.0.2 ::1]", fmt.Sprint(addrs))
-
-	_, err = worker.NewGuard(nameServer(t, "")).LookupNetIP(t.Context(), "ip", "gone")
-	var failed *net.DNSError
-	require.ErrorAs(t, err, &failed)
-	require.True(t, failed.IsNotFound)
-
-	_, err = worker.NewGuard(nameServer(t, "!server misbehaving")).LookupNetIP(t.Context(), "ip", "broken")
-	require.ErrorAs(t, err, &failed)
-	require.False(t, failed.IsNotFound)
-	require.ErrorContains(t, err, "server misbehaving")
 }
 
 // A client that follows what a script made up is caught before a byte leaves the machine.

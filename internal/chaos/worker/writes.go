@@ -17,7 +17,7 @@ func (l *lane) write(at place, kind, via string) ledger.Record {
 
 // increment writes by HINCRBY.
 func (l *lane) increment() int {
-	op := l.write(l.round.pick(l.draw), "ledger", "plain")
+	op := l.write(l.pick(), "ledger", "plain")
 	c := l.call()
 	count, err := l.round.client.HIncrBy(c.ctx, op.Key, op.ID, 1)
 	c.returned()
@@ -32,7 +32,7 @@ return redis.call('HINCRBY', KEYS[2], ARGV[2], 1)`
 
 // script writes by EVAL, to two keys.
 func (l *lane) script() int {
-	at := l.round.pick(l.draw)
+	at := l.pick()
 	first, second := l.write(at, "ledger", "eval"), l.write(at, "twin", "eval")
 	first.Group, second.Group = first.ID, first.ID
 	c := l.call()
@@ -78,14 +78,14 @@ func (l *lane) mixedPipeline() int {
 	var writes []queuedWrite
 	var reads []queuedRead
 	for range 3 {
-		at := l.round.pick(l.draw)
+		at := l.pick()
 		for range 2 {
 			op := l.write(at, "ledger", via)
 			writes = append(writes, queuedWrite{op, p.HIncrBy(op.Key, op.ID, 1)})
 		}
 		op := l.bound(at, via)
 		reads = append(reads, queuedRead{op, p.Get(op.Key)})
-		op = l.nonce(l.round.pick(l.draw), via)
+		op = l.nonce(l.pick(), via)
 		reads = append(reads, queuedRead{op, p.Echo(op.Want)})
 	}
 	c := l.call()
@@ -111,7 +111,7 @@ func (l *lane) pipeline() (p *keyslot.Pipeline, via string) {
 // transaction writes to both ledgers of a slot.
 func (l *lane) transaction() int {
 	tx := l.round.client.Tx()
-	writes := l.queueWrites(tx, l.round.pick(l.draw), "tx")
+	writes := l.queueWrites(tx, l.pick(), "tx")
 	c := l.call()
 	_ = tx.Exec(c.ctx) // every future tells its own part of it
 	c.returned()
@@ -138,7 +138,7 @@ func (l *lane) queueWrites(tx *keyslot.Tx, at place, via string) []queuedWrite {
 // watch runs a transaction on what it has read before. Now and then it writes to the watched key itself, in between, and
 // then the transaction must not run.
 func (l *lane) watch() int {
-	at := l.round.pick(l.draw)
+	at := l.pick()
 	watched := at.key("watched", l.round.number)
 	c := l.steadyCall()
 	if c.kind == ledger.Patient {
