@@ -157,8 +157,8 @@ func TestNodesJoinAreReplacedAndLeave(t *testing.T) {
 	})
 }
 
-// As when a busy machine takes longer for a handshake than one of the two nodes waits. FORGET makes such a node of a Redis
-// server; those of Valkey do not leave it at that.
+// As when a busy machine takes longer for a handshake than one of the two nodes waits: there gossip does not help, and after
+// FORGET it is not listened to for a minute.
 func TestNodesThatOneSideForgotAreIntroducedAgain(t *testing.T) {
 	t.Parallel()
 	ctx := limit(t, 30*time.Second)
