@@ -394,6 +394,10 @@ func (c *core) prepare(call *call, v verdict) {
 		if wait == noPause && call.attempts > freeResends {
 			wait = clusterWait
 		}
+	case askAgain:
+		if !call.asking {
+			call.node = nil // the slot may leave the node meanwhile, and the node the cluster
+		}
 	case elsewhere:
 		wait = c.leaveReplica(call, v)
 	case redial:

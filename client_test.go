@@ -124,7 +124,7 @@ func TestMovedDuringARefreshIsKept(t *testing.T) {
 	})
 }
 
-func TestTryAgainWaitsAtTheSameNode(t *testing.T) {
+func TestTryAgainAfterAskWaitsAtTheSameNode(t *testing.T) {
 	story(t, keyslot.Options{}, func(t *testing.T, s *stage) {
 		tryAgain := says("-TRYAGAIN Multiple keys request during rehashing of slot")
 		s.lower.On("MSET", says("-ASK 866 %s", upper))
@@ -135,6 +135,31 @@ func TestTryAgainWaitsAtTheSameNode(t *testing.T) {
 		require.Len(t, sent(s.upper, "MSET"), 4)
 		require.Len(t, sent(s.upper, "ASKING"), 4, "an ASK stays one")
 		require.Less(t, time.Since(s.began), 100*time.Millisecond)
+	})
+}
+
+// The node is shut down once its last slot has left: nothing may be risked on it that is known to be elsewhere.
+func TestTryAgainGoesWhereTheSlotHasGone(t *testing.T) {
+	story(t, keyslot.Options{}, func(t *testing.T, s *stage) {
+		s.lower.On("MSET", says("-TRYAGAIN Multiple keys request during rehashing of slot"))
+		s.upper.On("MSET", ok)
+		waiting := make(chan error, 1)
+		go func() {
+			_, err := s.client.Do(t.Context(), "MSET", "{hello}a", 1, "{hello}b", 2)
+			waiting <- err
+		}()
+		time.Sleep(time.Second)
+		s.net.Topology(2, fakenode.Shard{First: 0, Last: 865, Nodes: []string{lower}}, fakenode.Shard{First: 866, Last: 16383, Nodes: []string{upper}})
+		s.lower.On("GET", says("-MOVED 866 %s", upper))
+		s.upper.On("GET", value)
+		_, err := s.client.Get(t.Context(), low)
+		require.NoError(t, err)
+		before := len(sent(s.lower, "MSET"))
+		require.Greater(t, before, 1)
+		require.NoError(t, <-waiting)
+		require.Len(t, sent(s.lower, "MSET"), before)
+		require.Len(t, sent(s.upper, "MSET"), 1)
+		require.Empty(t, sent(s.upper, "ASKING"))
 	})
 }
 

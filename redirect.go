@@ -27,7 +27,7 @@ const (
 	finish    action = iota // tell the caller
 	follow                  // send it to verdict.target, at once
 	again                   // send it to the node that the map names, after a pause
-	askAgain                // send it to the same node as before, ASKING if it was an ASK, after a pause
+	askAgain                // send it again after a pause: after an ASK to the same node, ASKING, else to the one that the map names
 	redial                  // send it to the same node on a new connection, once
 	elsewhere               // a replica did not answer it: send it to another node of the shard
 )
