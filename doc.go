@@ -64,6 +64,7 @@
 //
 //   - Package command: the typed commands, their options and replies.
 //   - Package keyslottest: a cluster inside your own tests, with redirects, failovers and faults at will.
+//   - docs/errors.md: what a service does about each error.
 //   - examples/quickstart: a load that runs on while slots move. DESIGN.md: how all this works, and why.
 package keyslot
 

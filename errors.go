@@ -60,6 +60,12 @@ var (
 	errNilContext = errors.New("the context is nil")
 )
 
+// unsubscribedError is why a subscription that was closed takes no more channels. It is ErrClosed too.
+type unsubscribedError struct{}
+
+func (unsubscribedError) Error() string        { return "subscription closed" }
+func (unsubscribedError) Is(target error) bool { return target == ErrClosed }
+
 // waitError is the end of a caller's patience while it waited for a dial.
 type waitError struct{ err error }
 

@@ -167,9 +167,6 @@ func (call *call) checkQueued(slot int) error {
 	case splits && slot == command.NoSlot:
 		slot = int(slotOf(call.Request.At(keys[0])))
 	}
-	if _, trusted := call.terms.to.(slotRoute); trusted && call.cmd == nil {
-		return nil // the view says which slot, for nobody knows which argument is a key
-	}
 	for _, k := range keys {
 		if got := int(slotOf(call.Request.At(k))); slot != command.NoSlot && got != slot {
 			return call.refuse(k, fmt.Sprintf("its key is in slot %d and the transaction in slot %d: "+

@@ -202,16 +202,18 @@ func (s *session) exec(ctx context.Context, call *call) error {
 // admits refuses a planned call that cannot be served where the keys are watched.
 func (s *session) admits(call *call) error {
 	r := &call.Request
+	unwatched := call.hidesKeys()
 	for _, k := range r.Keys() {
 		if slot := int(slotOf(r.At(k))); slot != s.slot {
 			return call.refuse(k, fmt.Sprintf("its key is in slot %d and the watched keys in slot %d: "+
 				"give the keys a common hash tag, like {user:1}:name", slot, s.slot))
 		}
-		// A node that is asked takes what has not arrived for what does not exist.
-		if s.asking && !slices.Contains(s.keys, string(r.At(k))) {
-			s.slowDown(call, tryAgainWait)
-			return call.fail(NotExecuted, fmt.Errorf("%w: %w", ErrTxAborted, errUnwatched))
-		}
+		unwatched = unwatched || !slices.Contains(s.keys, string(r.At(k)))
+	}
+	// A node that is asked takes what has not arrived for what does not exist.
+	if s.asking && unwatched {
+		s.slowDown(call, tryAgainWait)
+		return call.fail(NotExecuted, fmt.Errorf("%w: %w", ErrTxAborted, errUnwatched))
 	}
 	return nil
 }
