@@ -3,6 +3,7 @@ package wire_test
 import (
 	"context"
 	"sync/atomic"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -64,7 +65,7 @@ func TestASuccessorOfAnIdleConnectionWritesAtOnce(t *testing.T) {
 
 // While it has nothing to write it is neither silent nor idle, however long that takes.
 func TestASuccessorWaitsLongerThanAPeerMayBeSilent(t *testing.T) {
-	slow := fakenode.Reaction{Send: "$20\r\nxxxxxxxxxxxxxxxxxxxx\r\n", Piece: 1, Gap: 400 * time.Millisecond}
+	slow := fakenode.Reaction{Send: strings.Repeat(">1\r\n+p\r\n", 25) + "+x\r\n", Piece: 8, Gap: 400 * time.Millisecond}
 	probing := func(o *wire.Options) {
 		o.PeerTimeout, o.IdleProbe = time.Second, time.Second
 		o.OnSilent = func() { t.Error("nobody is silent") }
