@@ -71,8 +71,9 @@ func (c *core) dial(ctx context.Context, info Node, opts wire.Options) (*wire.Co
 func (c *core) complete(ctx context.Context, info Node, opts *wire.Options) error {
 	opts.Username, opts.Password = c.opts.Username, c.opts.Password
 	if c.opts.Credentials != nil {
+		opts.Relogin = func(ctx context.Context) (string, string, error) { return c.opts.Credentials(ctx, info) }
 		var err error
-		if opts.Username, opts.Password, err = c.opts.Credentials(ctx, info); err != nil {
+		if opts.Username, opts.Password, err = opts.Relogin(ctx); err != nil {
 			return &wire.DialError{Phase: wire.PhaseAuth, Addr: opts.Addr, Err: fmt.Errorf("credentials: %w", err)}
 		}
 	}

@@ -1,0 +1,263 @@
+package elasticache_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/stretchr/testify/require"
+
+	"github.com/keyslot-go/keyslot"
+	"github.com/keyslot-go/keyslot/elasticache"
+	"github.com/keyslot-go/keyslot/internal/fakenode"
+)
+
+// maxLogin is when ElastiCache ends a connection that logged in by IAM.
+const maxLogin = 12 * time.Hour
+
+// Two nodes share the slots, and a key of each.
+const (
+	lower = "10.0.0.1:6379"
+	upper = "10.0.0.2:6379"
+	low   = "hello" // slot 866
+	up    = "foo"   // slot 12182
+)
+
+// cache is a cluster of two scripted nodes that verify every login, as ElastiCache does, and end every connection maxLogin
+// after its own.
+type cache struct {
+	verifier
+	net   *fakenode.Net
+	nodes [2]*fakenode.Node
+
+	mu sync.Mutex
+	// guarded by mu
+	logins   int
+	refusals []error
+	tokens   []string
+}
+
+func newCache(t *testing.T, v verifier) *cache {
+	c := &cache{verifier: v, net: fakenode.New()}
+	t.Cleanup(c.net.Close)
+	c.net.Topology(1, fakenode.Shard{First: 0, Last: 8191, Nodes: []string{lower}},
+		fakenode.Shard{First: 8192, Last: 16383, Nodes: []string{upper}})
+	for i, addr := range []string{lower, upper} {
+		node := c.net.Node(addr)
+		node.On("GET", fakenode.Reaction{Send: "+value\r\n"})
+		node.On("SET", fakenode.Reaction{Send: "+OK\r\n"})
+		node.Handle(func(r fakenode.Request) (fakenode.Reaction, bool) { return c.hello(node, r) })
+		c.nodes[i] = node
+	}
+	return c
+}
+
+// hello answers HELLO 3 AUTH user token ..., and leaves other commands to the script.
+func (c *cache) hello(node *fakenode.Node, r fakenode.Request) (fakenode.Reaction, bool) {
+	if r.Name() != "HELLO" {
+		return fakenode.Reaction{}, false
+	}
+	err := errors.New("no AUTH")
+	if len(r.Args) >= 5 && r.Args[2] == "AUTH" {
+		err = c.verify(r.Args[3], r.Args[4], time.Now())
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if err != nil {
+		c.refusals = append(c.refusals, err)
+		return fakenode.Reaction{Send: "-WRONGPASS invalid username-password pair or user is disabled.\r\n"}, true
+	}
+	c.logins++
+	c.tokens = append(c.tokens, r.Args[4])
+	time.AfterFunc(maxLogin, func() { node.CutConn(r.Conn, fakenode.FIN) })
+	return fakenode.Reaction{Send: fakenode.Hello}, true
+}
+
+func (c *cache) seen() (logins int, refusals []error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.logins, c.refusals
+}
+
+// client connects to the cache as elasticache.Options says, but for TLS: these nodes are in memory.
+func (c *cache) client(t *testing.T, provider aws.CredentialsProvider) (*keyslot.Client, *strings.Builder) {
+	opts, err := elasticache.Options(configuration, &elasticache.IAM{Provider: provider, User: c.user, Cache: c.cache})
+	require.NoError(t, err)
+	log := &strings.Builder{}
+	opts.TLS, opts.Endpoints, opts.Dial = nil, []string{lower}, c.net.Dial
+	opts.Logger = slog.New(slog.NewTextHandler(log, nil))
+	client, err := keyslot.New(t.Context(), opts)
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = client.Close() })
+	return client, log
+}
+
+// hourly issues sessions that last an hour, as STS does to a role, and knows each of them again.
+type hourly struct{}
+
+func (hourly) Retrieve(context.Context) (aws.Credentials, error) {
+	from := time.Now().Truncate(time.Hour)
+	s, _ := hourly{}.session(from.UTC().Format(time.RFC3339))
+	return aws.Credentials{
+		AccessKeyID: from.UTC().Format(time.RFC3339), SecretAccessKey: s.secret, SessionToken: s.token,
+		CanExpire: true, Expires: s.expires,
+	}, nil
+}
+
+func (hourly) session(keyID string) (session, bool) {
+	from, err := time.Parse(time.RFC3339, keyID)
+	return session{secret: "secret of " + keyID, token: "token/of+" + keyID, expires: from.Add(time.Hour)}, err == nil
+}
+
+// For three days nodes end connections at every age, sessions end each hour, and a login is good only for its moment.
+func TestThreeDaysWithoutAFailedCommand(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		v := accepting()
+		v.sessions = hourly{}.session
+		c := newCache(t, v)
+		client, _ := c.client(t, aws.NewCredentialsCache(hourly{}))
+
+		began := time.Now()
+		for i := 0; time.Since(began) < 72*time.Hour; i++ {
+			for _, key := range []string{low, up} {
+				require.NoError(t, client.Set(t.Context(), key, "value"), time.Since(began))
+				got, err := client.Get(t.Context(), key)
+				require.NoError(t, err, time.Since(began))
+				require.Equal(t, "value", got)
+			}
+			if i%41 == 40 { // every 4 h 47 min
+				c.nodes[i%2].Cut(fakenode.RST)
+			}
+			time.Sleep(7 * time.Minute)
+		}
+		logins, refusals := c.seen()
+		require.Empty(t, refusals)
+		require.Greater(t, logins, 12, "the connections did end")
+	})
+}
+
+// The cache asks for more than the signature: what was just right is refused when it comes late, or to another cache.
+func TestTheCacheRefusesWhatItMust(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		v := accepting()
+		v.sessions = hourly{}.session
+		c := newCache(t, v)
+		opts, err := elasticache.Options(configuration, &elasticache.IAM{Provider: hourly{}, User: "app", Cache: "billing"})
+		require.NoError(t, err)
+		opts.TLS, opts.Endpoints, opts.Dial = nil, []string{lower}, c.net.Dial
+		_, err = keyslot.New(t.Context(), opts)
+		require.ErrorContains(t, err, "WRONGPASS")
+		require.NotContains(t, err.Error(), "Signature")
+		_, refusals := c.seen()
+		require.ErrorContains(t, refusals[0], "another cache")
+	})
+}
+
+// While the provider is out of order, what is connected goes on; what is not waits for it, as long as its caller does.
+func TestAnOutageOfTheProviderEndsNoConnection(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		v := accepting()
+		v.sessions = hourly{}.session
+		c := newCache(t, v)
+		var mu sync.Mutex
+		var outage error // guarded by mu
+		setOutage := func(err error) { mu.Lock(); defer mu.Unlock(); outage = err }
+		client, _ := c.client(t, provides(func(ctx context.Context) (aws.Credentials, error) {
+			mu.Lock()
+			defer mu.Unlock()
+			if outage != nil {
+				return aws.Credentials{}, outage
+			}
+			return hourly{}.Retrieve(ctx)
+		}))
+		for _, key := range []string{low, up} {
+			require.NoError(t, client.Set(t.Context(), key, "value"))
+		}
+
+		down := errors.New("no answer from the metadata service")
+		setOutage(down)
+		for range 60 {
+			time.Sleep(time.Minute)
+			for _, key := range []string{low, up} {
+				require.NoError(t, client.Set(t.Context(), key, "value"))
+			}
+		}
+
+		c.nodes[1].Cut(fakenode.RST)
+		ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
+		defer cancel()
+		began := time.Now()
+		err := client.Set(ctx, up, "value")
+		require.ErrorIs(t, err, keyslot.ErrNotExecuted)
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+		require.ErrorIs(t, err, down)
+		var failed *elasticache.CredentialsError
+		require.ErrorAs(t, err, &failed)
+		require.LessOrEqual(t, time.Since(began), 3*time.Second)
+		require.NoError(t, client.Set(t.Context(), low, "value"), "the other node is connected")
+
+		time.AfterFunc(2*time.Second, func() { setOutage(nil) })
+		require.NoError(t, client.Set(t.Context(), up, "value"), "within CommandTimeout it is back")
+	})
+}
+
+// Closing waits for no provider, and a call for no longer than its context says.
+func TestAProviderThatHangsHoldsNobody(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCache(t, accepting())
+		c.sessions = hourly{}.session
+		released := make(chan struct{})
+		defer close(released)
+		var hang sync.Once
+		client, _ := c.client(t, provides(func(ctx context.Context) (aws.Credentials, error) {
+			first := false
+			hang.Do(func() { first = true })
+			if !first {
+				<-released
+			}
+			return hourly{}.Retrieve(ctx)
+		}))
+		c.nodes[1].Cut(fakenode.RST)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		began := time.Now()
+		err := client.Set(ctx, up, "value")
+		require.ErrorIs(t, err, keyslot.ErrNotExecuted)
+		require.Equal(t, time.Second, time.Since(began))
+		require.NoError(t, client.Close())
+		require.LessOrEqual(t, time.Since(began), 3*time.Second, "the dial in progress ends with DialTimeout")
+	})
+}
+
+// A refused login is signed anew, with what the provider has by then.
+func TestARefusedTokenIsFollowedByAFreshOne(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		revoked := map[string]bool{}
+		c := newCache(t, accepting())
+		c.sessions = func(keyID string) (session, bool) {
+			return session{secret: "secret of " + keyID}, !revoked[keyID]
+		}
+		number := 0
+		provider := provides(func(context.Context) (aws.Credentials, error) {
+			number++
+			id := fmt.Sprint("AKID", number)
+			return aws.Credentials{AccessKeyID: id, SecretAccessKey: "secret of " + id}, nil
+		})
+		revoked["AKID1"] = true
+		client, log := c.client(t, provider)
+		require.NoError(t, client.Set(t.Context(), low, "value"))
+		revoked[fmt.Sprint("AKID", number+1)] = true
+		c.nodes[0].Cut(fakenode.RST)
+		require.NoError(t, client.Set(t.Context(), low, "value"))
+		_, refusals := c.seen()
+		require.Len(t, refusals, 2)
+		require.NotContains(t, log.String(), "Signature")
+	})
+}
