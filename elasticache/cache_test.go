@@ -80,6 +80,12 @@ func (c *cache) hello(node *fakenode.Node, r fakenode.Request) (fakenode.Reactio
 	return fakenode.Reaction{Send: fakenode.Hello}, true
 }
 
+// cut resets all connections of a node, and returns once everybody has noticed: a request that crosses a reset may have run.
+func (c *cache) cut(node int) {
+	c.nodes[node].Cut(fakenode.RST)
+	synctest.Wait()
+}
+
 func (c *cache) seen() (logins int, refusals []error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -133,7 +139,7 @@ func TestThreeDaysWithoutAFailedCommand(t *testing.T) {
 				require.Equal(t, "value", got)
 			}
 			if i%41 == 40 { // every 4 h 47 min
-				c.nodes[i%2].Cut(fakenode.RST)
+				c.cut(i % 2)
 			}
 			time.Sleep(7 * time.Minute)
 		}
@@ -190,7 +196,7 @@ func TestAnOutageOfTheProviderEndsNoConnection(t *testing.T) {
 			}
 		}
 
-		c.nodes[1].Cut(fakenode.RST)
+		c.cut(1)
 		ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
 		defer cancel()
 		began := time.Now()
@@ -224,7 +230,7 @@ func TestAProviderThatHangsHoldsNobody(t *testing.T) {
 			}
 			return hourly{}.Retrieve(ctx)
 		}))
-		c.nodes[1].Cut(fakenode.RST)
+		c.cut(1)
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		began := time.Now()
@@ -254,7 +260,7 @@ func TestARefusedTokenIsFollowedByAFreshOne(t *testing.T) {
 		client, log := c.client(t, provider)
 		require.NoError(t, client.Set(t.Context(), low, "value"))
 		revoked[fmt.Sprint("AKID", number+1)] = true
-		c.nodes[0].Cut(fakenode.RST)
+		c.cut(0)
 		require.NoError(t, client.Set(t.Context(), low, "value"))
 		_, refusals := c.seen()
 		require.Len(t, refusals, 2)

@@ -62,9 +62,9 @@ var shapes = []shape{
 	// Six characters that AWS adds tell caches of one name apart, those that were and those that are.
 	{Serverless, regexp.MustCompile(`^([a-z0-9-]+)-[a-z0-9]{6}\.serverless$`)},
 	{Serverless, regexp.MustCompile(`^([a-z0-9-]+)\.serverless$`)},
-	{SingleNode, regexp.MustCompile(`^[a-z0-9-]+-[0-9]{3}\.([a-z0-9-]+)\.[a-z0-9]+$`)},
 	// "orders-001" is a node of the group "orders", or a cache of one node that somebody called so.
 	{SingleNode, regexp.MustCompile(`^[a-z0-9-]+\.[a-z0-9]+\.0001$`)},
+	{SingleNode, regexp.MustCompile(`^[a-z0-9-]+-[0-9]{3}\.([a-z0-9-]+)\.[a-z0-9]+$`)},
 }
 
 // Recognize reads a name that ElastiCache gave, with or without a port; "-ro" at the end of a group's name is taken for the
