@@ -138,10 +138,10 @@ func TestThreeDaysWithoutAFailedCommand(t *testing.T) {
 				require.NoError(t, err, time.Since(began))
 				require.Equal(t, "value", got)
 			}
-			if i%41 == 40 { // every 4 h 47 min
+			if i%13 == 12 { // every 4 h 7 min
 				c.cut(i % 2)
 			}
-			time.Sleep(7 * time.Minute)
+			time.Sleep(19 * time.Minute)
 		}
 		logins, refusals := c.seen()
 		require.Empty(t, refusals)
