@@ -48,6 +48,7 @@ func (c *core) doubts(call *call) bool {
 	if moved == 0 || call.terms.reads == Replica || !isEmptyHanded(call.wire.Reply) || c.now()-moved > int64(askedLife) {
 		return false
 	}
+	c.traceRetry(call, retryDoubt)
 	call.node, call.readonly, call.spurned = nil, false, true
 	return true
 }

@@ -363,6 +363,9 @@ func (c *core) judge(call *call) (goesOn bool) {
 	}
 	call.verdict = v
 	call.maybe = call.maybe || v.executed == Unknown
+	if v.action != follow {
+		c.traceRetry(call, call.failure())
+	}
 	c.prepare(call, v)
 	return true
 }

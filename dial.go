@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"time"
 
 	"github.com/keyslot-go/keyslot/internal/wire"
 )
@@ -41,21 +42,33 @@ func (c *core) connectTo(ctx context.Context, n *node, opts wire.Options) (*wire
 func (c *core) dialStream(ctx context.Context, n *node) (*wire.Stream, error) {
 	ctx, cancel := context.WithTimeout(ctx, c.opts.DialTimeout)
 	defer cancel()
-	info := n.info()
+	info, began := n.info(), time.Now()
 	opts := wire.Options{Addr: c.addrOf(info)}
-	if err := c.complete(ctx, info, &opts); err != nil {
-		return nil, err
+	err := c.complete(ctx, info, &opts)
+	var stream *wire.Stream
+	if err == nil {
+		stream, err = wire.DialStream(ctx, opts)
 	}
-	return wire.DialStream(ctx, opts)
+	c.traceDial(info, began, err)
+	return stream, err
 }
 
 // dial opens a connection to opts.Addr, within DialTimeout.
 func (c *core) dial(ctx context.Context, info Node, opts wire.Options) (*wire.Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, c.opts.DialTimeout)
 	defer cancel()
-	if err := c.complete(ctx, info, &opts); err != nil {
-		return nil, err
+	began := time.Now()
+	err := c.complete(ctx, info, &opts)
+	var conn *wire.Conn
+	if err == nil {
+		conn, err = c.dialCounted(ctx, opts)
 	}
+	c.traceDial(info, began, err)
+	return conn, err
+}
+
+// dialCounted opens a connection that close waits for.
+func (c *core) dialCounted(ctx context.Context, opts wire.Options) (*wire.Conn, error) {
 	o := c.pool.opening()
 	opts.OnEnd = func() { c.pool.ended(o) }
 	conn, err := wire.Dial(ctx, opts)

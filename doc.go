@@ -27,7 +27,7 @@
 //     deadline, or where it has none, until [Options.CommandTimeout].
 //
 // The map is fetched anew in the background, from nodes and endpoint alike, after a MOVED, a lost connection, and when it has
-// aged. [Client.Topology] shows it; [Options.Trace] tells of redirects and refreshes.
+// aged. [Client.Topology] shows it; [Options.Trace] tells of redirects, retries, refreshes and dials.
 //
 // [Client.On] overrides the route for all commands of a view, and [Client.DoEach] asks several nodes and tells them apart.
 //

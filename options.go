@@ -85,7 +85,7 @@ type Options struct {
 	ClientName string
 	// Logger, if set, is told what happens off the path of any call: when refreshes begin to fail, and when they work again.
 	Logger *slog.Logger
-	// Trace, if set, is told about redirects and refreshes.
+	// Trace, if set, is told about redirects, retries, refreshes and dials.
 	Trace *Trace
 }
 
@@ -93,30 +93,6 @@ type Options struct {
 // from several goroutines.
 type Resolver interface {
 	LookupNetIP(ctx context.Context, network, host string) ([]netip.Addr, error)
-}
-
-// Trace holds functions that the client calls when something happens. Each may be nil. They are called from several
-// goroutines, on the path of commands, and must not block.
-type Trace struct {
-	// Redirected is called for every MOVED and ASK that is followed.
-	Redirected func(RedirectEvent)
-	// Refreshed is called after every attempt to refresh the slot map.
-	Refreshed func(RefreshEvent)
-}
-
-// RedirectEvent is one redirect.
-type RedirectEvent struct {
-	Slot     uint16
-	Ask      bool   // ASK; otherwise MOVED
-	From, To string // host:port
-}
-
-// RefreshEvent is one refresh of the slot map.
-type RefreshEvent struct {
-	Reason  string // why it was asked for
-	Asked   int    // nodes asked
-	Changed bool   // a new map was installed
-	Err     error  // why no node answered
 }
 
 const (
