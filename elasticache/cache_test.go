@@ -53,7 +53,7 @@ type cache struct {
 	// guarded by mu
 	logins   int
 	refusals []error
-	tokens   []string
+	cutOff   int // connections that were still open after maxLogin
 }
 
 func newCache(t *testing.T, v verifier) *cache {
@@ -89,9 +89,19 @@ func (c *cache) hello(node *fakenode.Node, r fakenode.Request) (fakenode.Reactio
 		return fakenode.Reaction{Send: "-WRONGPASS invalid username-password pair or user is disabled.\r\n"}, true
 	}
 	c.logins++
-	c.tokens = append(c.tokens, r.Args[4])
-	time.AfterFunc(maxLogin, func() { node.CutConn(r.Conn, fakenode.FIN) })
+	time.AfterFunc(maxLogin, func() { c.end(node, r.Conn) })
 	return fakenode.Reaction{Send: fakenode.Hello}, true
+}
+
+// end is what happens to a connection maxLogin after its login.
+func (c *cache) end(node *fakenode.Node, conn int) {
+	if node.Ended(conn) != nil {
+		return
+	}
+	c.mu.Lock()
+	c.cutOff++
+	c.mu.Unlock()
+	node.CutConn(conn, fakenode.FIN)
 }
 
 // cut resets all connections of a node, and returns once everybody has noticed: a request that crosses a reset may have run.
@@ -100,10 +110,10 @@ func (c *cache) cut(node int) {
 	synctest.Wait()
 }
 
-func (c *cache) seen() (logins int, refusals []error) {
+func (c *cache) seen() (logins, cutOff int, refusals []error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.logins, c.refusals
+	return c.logins, c.cutOff, c.refusals
 }
 
 // LookupNetIP makes the cache its own DNS.
@@ -176,7 +186,7 @@ func TestThreeDaysWithoutAFailedCommand(t *testing.T) {
 			}
 			time.Sleep(53 * time.Minute)
 		}
-		logins, refusals := c.seen()
+		logins, _, refusals := c.seen()
 		require.Empty(t, refusals)
 		require.Greater(t, logins, 12, "the connections did end")
 	})
@@ -191,7 +201,7 @@ func TestTheCacheRefusesWhatItMust(t *testing.T) {
 		_, err := keyslot.New(t.Context(), c.options(t, &elasticache.IAM{Provider: hourly{}, User: "app", Cache: "billing"}))
 		require.ErrorContains(t, err, "WRONGPASS")
 		require.NotContains(t, err.Error(), "Signature")
-		_, refusals := c.seen()
+		_, _, refusals := c.seen()
 		require.ErrorContains(t, refusals[0], "another cache")
 	})
 }
@@ -292,7 +302,7 @@ func TestARefusedTokenIsFollowedByAFreshOne(t *testing.T) {
 		revoked[fmt.Sprint("AKID", number+1)] = true
 		c.cut(0)
 		require.NoError(t, client.Set(t.Context(), low, "value"))
-		_, refusals := c.seen()
+		_, _, refusals := c.seen()
 		require.Len(t, refusals, 2)
 		require.NotContains(t, log.String(), "Signature")
 	})
