@@ -24,7 +24,7 @@
 // case, a DNS name instead of an id, a missing Region. What remains is usually the policy, the user's mode or group, or the
 // clock. Tokens carry the time in UTC whatever the local zone is. A clock that is slow by more than 15 minutes makes tokens
 // that have expired when they arrive. AWS states five minutes for most requests (IAM User Guide, "Signing AWS API
-// requests") and no number for ElastiCache, so less is what to rely on, in both directions.
+// requests") and no number for ElastiCache: rely on no more than these five, in both directions.
 //
 // Neither tokens nor credentials are ever logged or part of an error, and printing an IAM shows names only.
 //
