@@ -79,20 +79,32 @@ func (n *node) borrow(ctx context.Context, until time.Time) (*wire.Conn, error) 
 	return conn, err
 }
 
-// takeIdle returns a live idle connection, the last one used; nil if there is none.
+// takeIdle returns a live idle connection, the last one used; nil if there is none. It ends those that are too old.
 func (d *dedicated) takeIdle() *wire.Conn {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	for len(d.idle) > 0 {
-		last := len(d.idle) - 1
-		conn := d.idle[last].Conn
-		d.idle = d.idle[:last]
-		if conn.Err() == nil {
+	for {
+		conn, usable := d.pop()
+		if conn == nil || usable {
 			return conn
 		}
+		conn.Drain()
+	}
+}
+
+// pop takes the idle connection that was used last, nil if there is none, and reports whether it may be used once more.
+func (d *dedicated) pop() (conn *wire.Conn, usable bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if len(d.idle) == 0 {
+		return nil, false
+	}
+	last := len(d.idle) - 1
+	conn = d.idle[last].Conn
+	d.idle = d.idle[:last]
+	usable = conn.Err() == nil && !conn.Old()
+	if !usable {
 		delete(d.all, conn)
 	}
-	return nil
+	return conn, usable
 }
 
 // acquire takes one of the permits, which are as many as the channel holds, within the caller's patience.
@@ -161,7 +173,7 @@ func (n *node) startDedicated() error {
 		return errRetired
 	}
 	if conn := n.lane(0).small.live(); conn != nil && conn.Proven() {
-		n.redial.reset() // an old failure must not slow the connections of a node that answers
+		n.redial.served() // an old failure must not slow the connections of a node that answers
 	}
 	if err := n.redial.allow(time.Now()); err != nil {
 		return err
@@ -190,13 +202,13 @@ func (n *node) giveBack(conn *wire.Conn) {
 	<-n.dedicated.permits
 }
 
-// keep makes conn idle, or forgets it when it is dead or there are enough.
+// keep makes conn idle, or forgets it when it is dead, old, or there are enough.
 func (n *node) keep(conn *wire.Conn) {
 	d := &n.dedicated
-	dead := conn.Err() != nil
+	dead, old := conn.Err() != nil, conn.Old()
 	d.mu.Lock()
 	retired := d.retired
-	if dead || retired {
+	if dead || retired || old {
 		delete(d.all, conn)
 	} else {
 		d.idle = append(d.idle, resting{conn, time.Now()})
@@ -207,9 +219,9 @@ func (n *node) keep(conn *wire.Conn) {
 	case dead && !errors.Is(conn.Err(), errGivenUp): // that one tells nothing of the node
 		n.lost(conn)
 	case !dead && conn.Proven():
-		n.redial.reset()
+		n.redial.served()
 	}
-	if retired {
+	if retired || old {
 		conn.Drain()
 	}
 }

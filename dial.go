@@ -31,6 +31,7 @@ func (c *core) connectTo(ctx context.Context, n *node, opts wire.Options) (*wire
 	info := n.info()
 	opts.Addr = c.addrOf(info)
 	opts.OnLarge = func(conn *wire.Conn, request []byte) { c.foundLarge(n, conn, request) }
+	opts.OnOld = n.replace
 	conn, err := c.dial(ctx, info, opts)
 	if err == nil {
 		c.learnZone(ctx, n, conn)
@@ -94,6 +95,8 @@ func (c *core) complete(ctx context.Context, info Node, opts *wire.Options) erro
 	opts.TLS, opts.ServerName = c.opts.TLS, info.ServerName()
 	opts.ClientName, opts.LibName, opts.LibVer = c.opts.ClientName, "keyslot", Version
 	opts.NoPoll = c.opts.NoPoll
+	opts.MaxAge = jitteredAge(c.opts.MaxConnAge)
+	opts.OnDesync = func(e *wire.DesyncError) { c.traceDesync(info, e) }
 	opts.MaxInFlight, opts.PeerTimeout, opts.IdleProbe = c.opts.MaxInFlight, c.opts.PeerTimeout, c.opts.IdleProbe
 	return nil
 }

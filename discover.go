@@ -143,6 +143,11 @@ func (c *core) askCandidate(ctx context.Context, from candidate) (finding, error
 				c.foundLarge(n, conn, request)
 			}
 		},
+		OnOld: func(conn *wire.Conn) {
+			if n := owner.Load(); n != nil {
+				n.replace(conn)
+			}
+		},
 	})
 	if err != nil {
 		return finding{}, err

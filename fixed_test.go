@@ -124,6 +124,9 @@ func (c *fixedCluster) answer(out, request []byte, node int) []byte {
 			out = append(out, fixedValue...)
 		}
 		return out
+	case "PING": // of a fence
+		nonce, _ := args.Next()
+		return append(out, nonce...)
 	case "ROLE":
 		return append(out, fakenode.Connected...)
 	case "HELLO":

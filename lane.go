@@ -31,8 +31,10 @@ type lane struct {
 	small track // what is not known to be large
 	large track // no connection until something is
 
-	mu      sync.Mutex
-	retired bool // guarded by mu: no dial may start
+	mu        sync.Mutex
+	retired   bool       // guarded by mu: no dial may start
+	replacing bool       // guarded by mu: a successor is being dialled
+	leaving   *wire.Conn // guarded by mu: it has a successor, and may still owe replies
 }
 
 // track is one shared connection of a lane and the dial that replaces it.
@@ -81,10 +83,10 @@ func (t *track) send(ctx context.Context, until time.Time, w *wire.Waiter, calls
 		// The connection was dead or draining before anything was sent on it: a new one is as good, once. For a read another
 		// node is better.
 		t.lane.drop(conn)
-		if t.lane.reading && !errors.Is(err, wire.ErrProbeFailed) {
-			err = fmt.Errorf("%w: %w", errEndedIdle, err)
-		}
-		if t.lane.reading {
+		if t.lane.reading && t.conn.Load() == nil {
+			if !errors.Is(err, wire.ErrProbeFailed) {
+				err = fmt.Errorf("%w: %w", errEndedIdle, err)
+			}
 			return err
 		}
 	}
@@ -208,6 +210,9 @@ func (l *lane) conns(retire bool) (conns []*wire.Conn) {
 			conns = append(conns, conn)
 		}
 	}
+	if l.leaving != nil {
+		conns = append(conns, l.leaving)
+	}
 	return conns
 }
 
@@ -251,6 +256,7 @@ type dialPace struct {
 	notyet time.Time // guarded by mu: no dial before this time
 	pace   pacer     // guarded by mu: after dials that failed
 	login  pacer     // guarded by mu: after logins that were refused
+	barred bool      // guarded by mu: the last dial was refused its login
 	trying bool      // guarded by mu: after a failure, one dial goes ahead to see
 }
 
@@ -268,7 +274,7 @@ func (r *dialPace) allow(now time.Time) error {
 	return nil
 }
 
-// ended notes what became of a dial. Success alone resets nothing: see lost.
+// ended notes what became of a dial. Success alone resets nothing, see lost, but that a login was refused.
 func (r *dialPace) ended(err error, now time.Time) {
 	if err != nil {
 		r.failed(err, now)
@@ -277,6 +283,9 @@ func (r *dialPace) ended(err error, now time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.trying = false
+	if r.barred {
+		r.resetLocked()
+	}
 }
 
 func (r *dialPace) failed(err error, now time.Time) {
@@ -286,7 +295,8 @@ func (r *dialPace) failed(err error, now time.Time) {
 	pace := &r.pace
 	var dial *wire.DialError
 	var refused wire.Refusal
-	if errors.As(err, &dial) && dial.Phase == wire.PhaseAuth && errors.As(err, &refused) {
+	r.barred = errors.As(err, &dial) && dial.Phase == wire.PhaseAuth && errors.As(err, &refused)
+	if r.barred {
 		pace = &r.login
 	}
 	r.err, r.notyet = err, now.Add(pace.next())
@@ -295,7 +305,20 @@ func (r *dialPace) failed(err error, now time.Time) {
 func (r *dialPace) reset() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.err, r.notyet = nil, time.Time{}
+	r.resetLocked()
+}
+
+// served notes that a connection of the node serves. That says nothing of new logins: an old one outlives its password.
+func (r *dialPace) served() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if !r.barred {
+		r.resetLocked()
+	}
+}
+
+func (r *dialPace) resetLocked() {
+	r.err, r.notyet, r.barred = nil, time.Time{}, false
 	r.pace.reset()
 	r.login.reset()
 }

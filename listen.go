@@ -64,7 +64,8 @@ type listener struct {
 	heard     time.Time  // when the last frame came
 	proven    bool       // this connection has confirmed a topic
 
-	gap *Gap // owned by the reader: what has been missed by topics confirmed since the last message
+	gap   *Gap         // owned by the reader: what has been missed by topics confirmed since the last message
+	spare *wire.Stream // owned by run: dialled to take the place of a connection that is too old
 }
 
 // request is one command on its way. Without names it is one whose answer says nothing, such as PING.
@@ -139,22 +140,38 @@ func (l *listener) run(ctx context.Context) {
 		if ctx.Err() != nil {
 			break
 		}
+		if errors.Is(err, errAged) {
+			l.leave(err)
+			continue
+		}
 		if l.lost(err) && time.Since(began) >= steadyAfter {
 			pace.reset()
 		}
 		_ = waitFor(ctx, time.Now().Add(pace.next()), nil)
 	}
 	l.lost(nil)
+	if l.spare != nil {
+		l.spare.Abandon()
+	}
+}
+
+// dial opens a connection for connect, unless there is one already, when the node may be dialled.
+func (l *listener) dial(ctx context.Context) (*wire.Stream, error) {
+	if spare := l.spare; spare != nil {
+		l.spare = nil
+		return spare, nil
+	}
+	if err := l.node.redial.allow(time.Now()); err != nil {
+		return nil, err
+	}
+	stream, err := l.sub.core.dialStream(ctx, l.node)
+	l.node.redial.ended(err, time.Now())
+	return stream, err
 }
 
 // connect dials and serves until the connection ends, and returns why.
 func (l *listener) connect(ctx context.Context) error {
-	n := l.node
-	if err := n.redial.allow(time.Now()); err != nil {
-		return err
-	}
-	stream, err := l.sub.core.dialStream(ctx, n)
-	n.redial.ended(err, time.Now())
+	stream, err := l.dial(ctx)
 	if err != nil {
 		return err
 	}
@@ -193,16 +210,8 @@ func (l *listener) begin() {
 // more. Its topics tell what they missed when they are confirmed again.
 func (l *listener) lost(err error) (served bool) {
 	s := l.sub
+	dialled, served := l.leave(err)
 	s.mu.Lock()
-	served = l.proven
-	dialled := l.connected
-	for _, t := range l.topics {
-		s.lose(t, l.heard, err)
-		if o := s.names[t.name]; o != nil {
-			o.last, o.node = err, l.addr
-		}
-	}
-	l.connected, l.proven, l.outbox, l.asked = false, false, nil, nil
 	if err != nil && s.anchor == l.node {
 		s.anchor = pickAnchor(s.core.routes.Load(), l.node)
 	}
@@ -221,6 +230,22 @@ func (l *listener) lost(err error) (served bool) {
 	return served
 }
 
+// leave notes that the connection, if there was one, has ended, and why.
+func (l *listener) leave(err error) (dialled, served bool) {
+	s := l.sub
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	dialled, served = l.connected, l.proven
+	for _, t := range l.topics {
+		s.lose(t, l.heard, err)
+		if o := s.names[t.name]; o != nil {
+			o.last, o.node = err, l.addr
+		}
+	}
+	l.connected, l.proven, l.outbox, l.asked = false, false, nil, nil
+	return dialled, served
+}
+
 // converse writes what there is to write, and looks after the peer. It returns why that has to end; nil once the reader has ended.
 func (l *listener) converse(ctx context.Context, stream *wire.Stream, ended <-chan struct{}) error {
 	var h hush
@@ -232,8 +257,16 @@ func (l *listener) converse(ctx context.Context, stream *wire.Stream, ended <-ch
 		if err == nil && len(out) > 0 {
 			err = stream.Write(out)
 		}
+		if err == nil && stream.Old() {
+			if l.spare, _ = l.dial(ctx); l.spare != nil { // otherwise the old one goes on, and it is tried again
+				err = errAged
+			}
+		}
 		if err != nil {
 			return err
+		}
+		if l.sub.core.opts.MaxConnAge > 0 && wait == 0 {
+			wait = probeEvery
 		}
 		select {
 		case <-l.work:

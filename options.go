@@ -23,7 +23,8 @@ type Options struct {
 	// Username and Password log in to every node; a password without a username logs in as "default".
 	Username, Password string
 	// Credentials, if set, is asked for every connection instead of Username and Password, and once more at once where the
-	// node refuses what it gave. It may block until ctx ends, and is called from several goroutines.
+	// node refuses what it gave. It may block until ctx ends, and is called from several goroutines. With MaxConnAge connections
+	// do not outlive what it returned by long: no connection that is in use is ever logged in again.
 	Credentials func(ctx context.Context, node Node) (username, password string, err error)
 
 	// TLS, if set, is used on every connection. An empty ServerName verifies each node by its own name.
@@ -64,6 +65,13 @@ type Options struct {
 	// IdleProbe is how long a connection may be idle until PING goes ahead of the next command. 5 s by default;
 	// negative: never.
 	IdleProbe time.Duration
+	// MaxConnAge, if not 0, is the age that no connection in use is to reach, 1 s or more: for credentials that change, and for
+	// servers that cut connections off at some age, as ElastiCache does after 12 h where IAM logs in. A connection is replaced by
+	// a new one, with credentials asked for anew, at some time in the last quarter of it. The new one is ready first and the old
+	// one answers what it has been sent, so that no command fails and those of a slot keep their order. Where the new one cannot
+	// be had, the old one goes on, and it is tried again. What blocks, and Watch, is not cut off: its connection is closed
+	// when it is done. A Subscription goes over to its new connection with a Gap.
+	MaxConnAge time.Duration
 	// RefreshAfter is the age at which the slot map is fetched anew, off the path of the command that noticed.
 	// 60 s by default; negative: never by age.
 	RefreshAfter time.Duration
@@ -181,6 +189,9 @@ func (o Options) withDefaults() (Options, error) {
 		if *d.field == 0 {
 			*d.field = d.value
 		}
+	}
+	if o.MaxConnAge != 0 && o.MaxConnAge < minConnAge {
+		return o, &OptionError{"MaxConnAge", fmt.Sprintf("%v is less than %v", o.MaxConnAge, minConnAge)}
 	}
 	for _, c := range o.ClientName {
 		if c <= ' ' || c > '~' {

@@ -46,11 +46,14 @@ func (c *core) noteFitness(n *node, err error) {
 		n.reading.refused.Store(nil)
 		return
 	}
-	n.reading.rest(c.now())
 	var unfit *unfitError
 	if !errors.As(err, &unfit) {
+		if !n.reading.isConnected() { // else the connection to be replaced goes on
+			n.reading.rest(c.now())
+		}
 		return
 	}
+	n.reading.rest(c.now())
 	c.refresher.request("a replica is not fit")
 	if old := n.reading.refused.Swap(&unfit.reason); old == nil || *old != unfit.reason {
 		c.opts.Logger.Warn("keyslot: a replica is not read from", "node", unfit.node, "reason", unfit.reason)

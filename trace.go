@@ -19,6 +19,8 @@ type Trace struct {
 	Refreshed func(RefreshEvent)
 	// Connected is called at the end of every dial, of those too that failed or were no longer wanted.
 	Connected func(ConnectEvent)
+	// Desynced is called when a connection is closed because its replies are out of step with its commands.
+	Desynced func(DesyncEvent)
 }
 
 // RedirectEvent is one redirect.
@@ -40,6 +42,7 @@ type RetryEvent struct {
 	//   - "unsent": the connection ended, or the node left, before the request was written whole
 	//   - "lost": the connection ended before the reply
 	//   - "silent": the node did not answer in time
+	//   - "desync": the connection's replies were out of step with its commands
 	//   - "fenced": the node was silent and has lost its slots
 	//   - "doubt": a replica said that a key is missing while slots move, and the primary is asked too
 	Reason string
@@ -61,6 +64,16 @@ type ConnectEvent struct {
 	Took  time.Duration // credentials, name, TCP, TLS and login together
 	Phase string        // which of them failed: resolve, dial, tls, hello or auth; empty: none
 	Err   error         // why; nil: connected
+}
+
+// DesyncEvent is the end of a connection whose replies are out of step with its commands: the server, or something between,
+// has left one out, sent one twice, or sent one that nobody asked for.
+type DesyncEvent struct {
+	Node string // host:port
+	// Suspect is how many replies callers have had on the connection since it was last known to be in step. Some of them may
+	// belong to other commands; they cannot be recalled. Commands still in flight have failed with an unknown outcome.
+	Suspect int
+	Err     error // what has shown it
 }
 
 // retryDoubt is the reason to ask a primary too.
@@ -90,12 +103,22 @@ func (c *core) traceDial(to Node, began time.Time, err error) {
 	c.opts.Trace.Connected(e)
 }
 
+// traceDesync tells the logger too: data may be wrong, whether anybody traces or not.
+func (c *core) traceDesync(at Node, e *wire.DesyncError) {
+	c.opts.Logger.Error("keyslot: connection closed, its replies were out of step with its commands",
+		"node", at.Addr(), "suspect replies", e.Suspect, "error", e.Err)
+	if c.opts.Trace.Desynced != nil {
+		c.opts.Trace.Desynced(DesyncEvent{Node: at.Addr(), Suspect: e.Suspect, Err: e.Err})
+	}
+}
+
 // failure names why an attempt was not answered, as RetryEvent lists it.
 func (call *call) failure() string {
 	var (
-		err   = call.lost
-		dial  *wire.DialError
-		unfit *unfitError
+		err    = call.lost
+		dial   *wire.DialError
+		unfit  *unfitError
+		desync *wire.DesyncError
 	)
 	switch {
 	case err == nil:
@@ -106,6 +129,8 @@ func (call *call) failure() string {
 		return "dial"
 	case errors.Is(err, errSilentReplica), errors.Is(err, wire.ErrPeerSilent):
 		return "silent"
+	case errors.As(err, &desync):
+		return "desync"
 	case errors.Is(err, errFenced):
 		return "fenced"
 	case call.wire.Sent:

@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -49,7 +50,6 @@ func TestTraceTellsEveryAttemptThatIsMadeAgain(t *testing.T) {
 		{says("-ERR max number of clients reached"), "ERR", false},
 		{says("-MOVED 866 ?:6379"), "MOVED", false},
 		{reset, "lost", true},
-		{fakenode.Reaction{}, "silent", true},
 	} {
 		t.Run(try.reason, func(t *testing.T) {
 			var retries collected[keyslot.RetryEvent]
@@ -62,6 +62,17 @@ func TestTraceTellsEveryAttemptThatIsMadeAgain(t *testing.T) {
 			})
 		})
 	}
+}
+
+func TestTraceTellsThatANodeWasSilent(t *testing.T) {
+	var retries collected[keyslot.RetryEvent]
+	opts := keyslot.Options{Trace: &keyslot.Trace{Retried: retries.add}, PeerTimeout: time.Second}
+	story(t, opts, func(t *testing.T, s *stage) {
+		s.lower.On("GET", stuck(), value)
+		_, err := s.client.Get(t.Context(), low)
+		require.NoError(t, err)
+		require.Equal(t, []keyslot.RetryEvent{{Slot: 866, Node: lower, Reason: "silent", Unknown: true}}, retries.take())
+	})
 }
 
 func TestTraceTellsNoRetryOfWhatIsAnsweredRedirectedOrNotSentAgain(t *testing.T) {
@@ -108,6 +119,7 @@ func TestTraceTellsEveryDial(t *testing.T) {
 
 		s.lower.On("HELLO", says("-WRONGPASS invalid username-password pair or user is disabled."))
 		s.lower.Cut(fakenode.FIN)
+		synctest.Wait()
 		require.Error(t, s.client.Set(within(t, 1100*time.Millisecond), low, "v"))
 		failed := dials.take()[0]
 		require.Equal(t, "auth", failed.Phase)

@@ -220,7 +220,7 @@ func (tx *transaction) distribute(call *call) error {
 	case last.fate == txRan && resp.KindOf(last.exec) == resp.Null:
 		return call.fail(NotExecuted, ErrTxAborted)
 	case last.fate != txRan || !ok || elems.Left() != tx.flight.queued:
-		call.wire.Via().Abandon(errNotATx)
+		call.wire.Via().Condemn(errNotATx)
 		return call.fail(Unknown, errNotATx)
 	}
 	for i := range tx.flight.queued {

@@ -107,11 +107,12 @@ func (n *Net) answer(node *Node, r Request) string {
 	switch r.Name() {
 	case "HELLO":
 		return Hello
-	case "PING":
-		return "+PONG\r\n"
-	case "ECHO":
+	case "PING", "ECHO":
 		if len(r.Args) == 2 {
 			return string(resp.AppendBulk(nil, r.Args[1]))
+		}
+		if r.Name() == "PING" {
+			return "+PONG\r\n"
 		}
 	case "AUTH", "ASKING", "READONLY", "CLIENT SETINFO", "CLIENT SETNAME":
 		return "+OK\r\n"

@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/keyslot-go/keyslot/internal/fakenode"
+	"github.com/keyslot-go/keyslot/internal/resp"
 	"github.com/keyslot-go/keyslot/internal/wire"
 )
 
@@ -58,19 +59,39 @@ func answerAll(conn net.Conn) {
 		return
 	}
 	_, _ = conn.Write([]byte(fakenode.Hello))
-	replies := bytes.Repeat([]byte("$16\r\n0123456789abcdef\r\n"), len(in)/len(getRequest)+1)
-	reply := len(replies) / (len(in)/len(getRequest) + 1)
+	var out []byte
 	for rest := 0; ; {
-		n, err := conn.Read(in)
+		n, err := conn.Read(in[rest:])
 		if err != nil {
 			return
 		}
-		rest += n
-		if _, err := conn.Write(replies[:rest/len(getRequest)*reply]); err != nil {
+		all := in[:rest+n]
+		out, rest = out[:0], 0
+		for len(all) >= len(getRequest) {
+			if !bytes.HasPrefix(all, getRequest) { // a fence, which is longer
+				n := fenceLength(all)
+				if n == 0 {
+					break
+				}
+				out = append(out, all[len("*2\r\n$4\r\nPING\r\n"):n]...)
+				all = all[n:]
+				continue
+			}
+			out = append(out, "$16\r\n0123456789abcdef\r\n"...)
+			all = all[len(getRequest):]
+		}
+		rest = copy(in, all)
+		if _, err := conn.Write(out); err != nil {
 			return
 		}
-		rest %= len(getRequest)
 	}
+}
+
+// fenceLength returns the length of the request at the start of b, 0 if it is not whole.
+func fenceLength(b []byte) int {
+	var scanner resp.Scanner
+	n, _ := scanner.Scan(b)
+	return n
 }
 
 // BenchmarkRoundTrip is what one connection does for many callers: commands/write shows that whoever flushes writes for

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"sync/atomic"
 	"time"
+
+	"github.com/keyslot-go/keyslot/internal/resp"
 )
 
 // Call is one command on its way: the bytes to send and a place for the reply. A Call belongs to its caller until Send
@@ -62,13 +64,17 @@ func (c *Call) expect() {
 	}
 }
 
-// gather takes a reply before the last one, and drops that to ASKING: if it was refused, the command's own reply will say so.
-// conn.mu is held, so that nobody else settles the call meanwhile; what comes before the last reply is short.
-func (c *Call) gather(frame []byte) {
-	if c.skip < c.Replies {
-		c.Reply = append(c.Reply, frame...)
-	}
+// gather takes a reply before the last one. That to ASKING is dropped (if it was refused, the command's own reply will say so),
+// and so are those to a tombstone. It reports whether the reply can be the one that was due. conn.mu is held, so that nobody else
+// settles the call meanwhile; what comes before the last reply is short.
+func (c *Call) gather(frame []byte) (plausible bool) {
 	c.skip--
+	if c.skip < c.Replies-1 {
+		c.Reply = append(c.Reply, frame...)
+		return true
+	}
+	kind := resp.KindOf(frame)
+	return !c.Asking || kind == resp.SimpleString || kind == resp.SimpleError || kind == resp.BulkError
 }
 
 // finish hands a claimed call back to its caller. Nothing may touch the call after it.

@@ -22,7 +22,7 @@ var (
 	ErrClosed = errors.New("connection closed")
 	// ErrPeerSilent means that for PeerTimeout the peer sent no byte of the replies it owed, and took none of a request.
 	ErrPeerSilent = errors.New("peer silent: no byte received while replies were due")
-	// ErrSurplusReply means that the server sent a reply nobody asked for, so no later reply can be trusted.
+	// ErrSurplusReply means that the server sent a reply nobody asked for, so none behind it can be trusted, nor the one before it.
 	ErrSurplusReply = errors.New("server sent a reply that no command asked for")
 	// ErrNotHello means that HELLO was answered with something that is neither its reply nor an error.
 	ErrNotHello = errors.New("reply to HELLO is not a map")
@@ -47,6 +47,8 @@ type Conn struct {
 
 	poke      func()        // interrupt, made once
 	turn      chan struct{} // tells the reader goroutine to look at role and err
+	born      time.Time
+	over      chan struct{} // closed by die: nothing will be answered any more
 	ended     chan struct{} // closed when the reader goroutine has ended, and the flusher before it
 	flushers  sync.WaitGroup
 	bytesRead atomic.Int64 // counted by whoever reads, looked at by the watchdog
@@ -70,7 +72,9 @@ type Conn struct {
 	answered   int64  // stream offset of the last answered request's end
 	flushing   bool   // somebody has promised to write what is in fill
 	writing    bool   // that somebody is inside Write
+	follows    bool   // nothing may be written yet: see Follow
 	line       line   // who waits for room
+	fence      fence
 	idle       idleness
 	watch      watchdog
 
@@ -106,6 +110,7 @@ func (c *Conn) Send(ctx context.Context, w *Waiter, calls []*Call) error {
 		call.conn, call.waiter = c, w
 		call.Err, call.Sent, call.Abandoned = nil, false, false
 		call.state.Store(pending)
+		c.fenceIfDue()
 		c.enqueue(call)
 	}
 	c.armWatchdog(calls[0].Deadline)
@@ -267,6 +272,7 @@ func (c *Conn) fail(cause error) {
 func (c *Conn) die(cause error) (lost []*Call) {
 	if c.err == nil {
 		c.err = cause
+		close(c.over)
 	}
 	c.callNext()
 	c.callReader()

@@ -30,11 +30,16 @@ type Options struct {
 	MaxInFlight int           // calls in flight beyond which Send waits
 	PeerTimeout time.Duration // silence, while replies are due, after which the peer is dead; 0: never
 	IdleProbe   time.Duration // idle time after which PING goes ahead of the next command; 0: never
+	MaxAge      time.Duration // age at which OnOld is called; 0: never
 	NoPoll      bool          // readers wait for the system to wake them, and never look for themselves
 	Blocking    bool          // for blocking commands: silence is no reason to give the peer up
 	OnSilent    func()        // called for every 500 ms that the peer owes replies in silence; must not block
 	OnEnd       func()        // called once when the connection's last goroutine is about to end; must not block
 
+	// OnOld is called every 250 ms while a connection is in use that has reached MaxAge; must not block.
+	OnOld func(c *Conn)
+	// OnDesync is called when the connection has ended because its replies were out of step with its calls; must not block.
+	OnDesync func(*DesyncError)
 	// OnLarge is called once for each Large reply, before it is whole, with the request that it answers; must not block.
 	OnLarge func(c *Conn, request []byte)
 }
@@ -141,7 +146,8 @@ func withCause(ctx context.Context, err error) error {
 // establish makes a Conn of raw: socket options, TLS, HELLO.
 func establish(ctx context.Context, raw net.Conn, opts Options) (*Conn, error) {
 	c := &Conn{
-		raw: raw, rw: raw, opts: opts, exact: isExact(raw), turn: make(chan struct{}, 1), ended: make(chan struct{}),
+		raw: raw, rw: raw, opts: opts, exact: isExact(raw), born: time.Now(),
+		turn: make(chan struct{}, 1), over: make(chan struct{}), ended: make(chan struct{}),
 	}
 	c.poke = c.interrupt
 	tune(raw, opts.PeerTimeout)
@@ -187,6 +193,7 @@ func isExact(raw net.Conn) bool {
 // start lets the connection take calls.
 func (c *Conn) start() {
 	c.idle.since = time.Now()
+	c.fence.left, c.fence.at = fenceCalls, c.idle.since
 	if c.socket != nil {
 		c.socket.empty = c.nothingToRead
 	}

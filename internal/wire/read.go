@@ -92,49 +92,27 @@ func (c *Conn) cut(buf []byte) (used int, err error) {
 	return used, nil
 }
 
-// deliver hands the frames noted by cut to the calls they answer. The first reply too many is an error: it must never
-// answer the next caller.
+// deliver hands the frames noted by cut to the calls they answer. Where they turn out to be out of step with the calls, none
+// since the last good fence is handed out: a reply must never answer somebody else.
 func (c *Conn) deliver(buf []byte) error {
 	if len(c.frames) == 0 {
 		return nil
 	}
-	start := 0
-	var popped int
-	var surplus bool
 	c.batch = c.batch[:0]
+	var (
+		lost   []*Call
+		desync *DesyncError
+	)
 	c.mu.Lock()
-	for _, end := range c.frames {
-		frame := buf[start:end]
-		start = end
-		if resp.KindOf(frame) == resp.Push {
-			c.batch = append(c.batch, nil)
-			continue
-		}
-		call := c.owed()
-		if call == nil {
-			surplus = true
-			break
-		}
-		if call.skip > 0 {
-			call.gather(frame)
-			c.batch = append(c.batch, nil)
-			continue
-		}
-		c.queue.pop()
-		c.answered = call.end
-		if call == &c.idle.ping {
-			c.idle.probing = false
-		}
-		c.batch = append(c.batch, call)
-		popped++
-	}
-	if popped > 0 {
-		c.replied(popped)
+	good, why := c.match(buf)
+	if why != nil {
+		lost, desync = c.condemn(why)
+		lost = append(lost, disbelieve(c.batch[good:], desync)...)
 	}
 	c.mu.Unlock()
 
-	start = 0
-	for i, call := range c.batch {
+	start := 0
+	for i, call := range c.batch[:good] {
 		end := c.frames[i]
 		if call != nil && call.claim() {
 			if call.Replies > 1 {
@@ -147,10 +125,57 @@ func (c *Conn) deliver(buf []byte) error {
 		start = end
 	}
 	clear(c.batch)
-	if surplus {
-		return ErrSurplusReply
+	if desync == nil {
+		return nil
 	}
-	return nil
+	c.buryCondemned(lost, desync)
+	return desync
+}
+
+// match takes the calls that the frames answer out of the queue into c.batch, nil for a frame that nobody waits for. It returns
+// how many of these are to be believed: all, unless there is a reason to condemn the connection. mu is held.
+func (c *Conn) match(buf []byte) (good int, why error) {
+	start, replies, fenced := 0, 0, false
+	for _, end := range c.frames {
+		frame := buf[start:end]
+		start = end
+		if resp.KindOf(frame) == resp.Push {
+			c.batch = append(c.batch, nil)
+			continue
+		}
+		call := c.owed()
+		switch {
+		case call == nil:
+			return good, ErrSurplusReply
+		case call == &c.fence.call:
+			verified, err := c.fence.judge(frame)
+			if err != nil {
+				return good, err
+			}
+			fenced, c.idle.probing = true, false
+			if verified {
+				good, replies, c.fence.suspect = len(c.batch), 0, 0
+			}
+		case c.fence.isAnswer(frame):
+			return good, ErrMisplaced
+		case call.skip > 0:
+			if !call.gather(frame) {
+				return good, ErrMisplaced
+			}
+			c.batch = append(c.batch, nil)
+			continue
+		default:
+			replies++
+		}
+		c.queue.pop()
+		c.answered = call.end
+		c.batch = append(c.batch, call)
+	}
+	c.fence.suspect += replies
+	if replies > 0 || fenced {
+		c.replied(replies)
+	}
+	return len(c.batch), nil
 }
 
 // owed returns the call that the next reply answers, or nil if no reply is due: the oldest call's bytes must at least
@@ -165,11 +190,14 @@ func (c *Conn) owed() *Call {
 	return nil
 }
 
-// replied does the bookkeeping after n popped replies. mu is held.
+// replied does the bookkeeping after n replies to calls, and perhaps one to a fence. mu is held.
 func (c *Conn) replied(n int) {
-	c.singles++
-	if n > 1 || c.queue.len() > 0 {
+	switch {
+	case n == 0: // a fence is no sign of company
+	case n > 1 || c.queue.len() > 0:
 		c.singles = 0
+	default:
+		c.singles++
 	}
 	if c.queue.len() == 0 {
 		c.idle.since = time.Now()

@@ -78,6 +78,9 @@ func (s *Stream) fill() error {
 // Received returns how many bytes have come since the handshake. It does not block.
 func (s *Stream) Received() int64 { return s.conn.bytesRead.Load() }
 
+// Old reports whether the connection has reached MaxAge. It does not block.
+func (s *Stream) Old() bool { return s.conn.Old() }
+
 // Write writes all of b, and fails when the peer does not take it within PeerTimeout. After an error the stream is useless.
 func (s *Stream) Write(b []byte) error {
 	c := s.conn

@@ -4,8 +4,6 @@ import (
 	"context"
 	"io"
 	"time"
-
-	"github.com/keyslot-go/keyslot/internal/resp"
 )
 
 const (
@@ -25,22 +23,15 @@ const (
 type idleness struct {
 	since   time.Time
 	probing bool
-	ping    Call
 }
 
-// lasted returns how long the connection has been idle by the clock that saw more of it: the monotonic clock stands
-// still while a machine is suspended, the wall clock may be set back.
-func (i *idleness) lasted(now time.Time) time.Duration {
-	return max(now.Sub(i.since), now.Round(0).Sub(i.since.Round(0)))
-}
-
-var ping = resp.AppendBulk(resp.AppendArray(nil, 1), "PING")
+func (i *idleness) lasted(now time.Time) time.Duration { return passed(i.since, now) }
 
 // lookIfIdle looks after a connection that has had nothing to do, before a command is risked on it: the peer may have closed
 // it, or the process may have been frozen and the connection cut meanwhile. After a long silence PING goes ahead of the
 // command; it costs nothing when lost, a command may. Until its answer comes nobody enters. mu is held.
 func (c *Conn) lookIfIdle() {
-	if c.queue.len() > 0 {
+	if c.queue.len() > 0 || c.follows {
 		return
 	}
 	switch idle := c.idle.lasted(time.Now()); {
@@ -56,14 +47,14 @@ func (c *Conn) lookIfIdle() {
 func (c *Conn) Nudge(idle time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.refusal() == nil && c.queue.len() == 0 && c.idle.lasted(time.Now()) >= idle {
+	if c.refusal() == nil && c.queue.len() == 0 && !c.follows && c.idle.lasted(time.Now()) >= idle {
 		c.probe()
 	}
 }
 
 func (c *Conn) probe() {
 	c.idle.probing = true
-	c.enqueueQuiet(&c.idle.ping, ping)
+	c.enqueueFence()
 	c.armWatchdog(time.Time{})
 	c.callReader()
 	if !c.flushing {
@@ -75,7 +66,7 @@ func (c *Conn) probe() {
 
 // dueForProbe reports whether the connection has been idle for so long that nothing may be risked on it. mu is held.
 func (c *Conn) dueForProbe() bool {
-	return c.queue.len() == 0 && c.opts.wantsProbe(c.idle.lasted(time.Now()))
+	return c.queue.len() == 0 && !c.follows && c.opts.wantsProbe(c.idle.lasted(time.Now()))
 }
 
 func (o *Options) wantsProbe(idle time.Duration) bool { return o.IdleProbe > 0 && idle >= o.IdleProbe }
@@ -142,6 +133,10 @@ func (c *Conn) armWatchdog(deadline time.Time) {
 func (c *Conn) look() {
 	now := time.Now()
 	c.mu.Lock()
+	c.fence.age(now)
+	if c.opts.OnOld != nil && c.refusal() == nil && c.isOld(now) {
+		defer c.opts.OnOld(c) // not under the lock
+	}
 	if c.err != nil || c.queue.len() == 0 {
 		c.watch.armed = c.rest(now)
 		c.mu.Unlock()
@@ -149,6 +144,9 @@ func (c *Conn) look() {
 	}
 	head, bytes := c.progress()
 	silent := c.watch.observe(now, head, bytes)
+	if c.follows { // nothing is owed before it is written
+		silent, c.watch.since = 0, now
+	}
 	expired, nearest := c.expire(now)
 	suspect := silent >= suspectAfter && now.Sub(c.watch.told) >= suspectAfter
 	if suspect {

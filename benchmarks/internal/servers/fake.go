@@ -100,6 +100,8 @@ func (n *fakeNode) reply(args [][]byte, resp3 bool) string {
 		return hello(resp3)
 	case isCommand(args, "CLUSTER") && len(args) > 1:
 		return n.cluster(strings.ToUpper(string(args[1])))
+	case isCommand(args, "PING") && len(args) == 2:
+		return bulk(string(args[1]))
 	case isCommand(args, "PING"):
 		return "+PONG\r\n"
 	case isCommand(args, "COMMAND"):
