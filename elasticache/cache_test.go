@@ -192,6 +192,32 @@ func TestThreeDaysWithoutAFailedCommand(t *testing.T) {
 	})
 }
 
+// Connections in use are replaced in time, also where the provider fails for half an hour of every two.
+func TestNoConnectionInUseIsCutOff(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		v := accepting()
+		v.sessions = hourly{}.session
+		c := newCache(t, v)
+		began := time.Now()
+		client, _ := c.client(t, provides(func(ctx context.Context) (aws.Credentials, error) {
+			if time.Since(began)%(2*time.Hour) > 90*time.Minute {
+				return aws.Credentials{}, errors.New("no answer from the metadata service")
+			}
+			return hourly{}.Retrieve(ctx)
+		}))
+		for time.Since(began) < 72*time.Hour {
+			for _, key := range []string{low, up} {
+				require.NoError(t, client.Set(t.Context(), key, "value"), time.Since(began))
+			}
+			time.Sleep(31 * time.Minute)
+		}
+		logins, cutOff, refusals := c.seen()
+		require.Empty(t, refusals)
+		require.Zero(t, cutOff)
+		require.GreaterOrEqual(t, logins, 12, "two nodes, six times or more")
+	})
+}
+
 // The cache asks for more than the signature: what was just right is refused when it comes late, or to another cache.
 func TestTheCacheRefusesWhatItMust(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

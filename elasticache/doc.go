@@ -18,7 +18,8 @@
 // commands wait.
 //
 // ElastiCache ends a connection 12 hours after its login. Connections are never logged in anew, since AUTH between the
-// commands of others is not safe everywhere: a new connection takes the place of the old one.
+// commands of others is not safe everywhere. Options sets keyslot.Options.MaxConnAge instead: what is in use is replaced
+// by a new connection in time, and no command fails. What is idle is ended by the server, and dialled when it is needed.
 //
 // A token is refused as WRONGPASS, without a reason. What can be checked beforehand is an error of Options: ids in upper
 // case, a DNS name instead of an id, a missing Region. What remains is usually the policy, the user's mode or group, or the

@@ -26,6 +26,9 @@ const (
 	// refreshAfter is AWS's period for the refresh of the topology (BestPractices.Clients-lettuce-cme). Redirects and lost
 	// connections ask for it at once.
 	refreshAfter = 60 * time.Second
+	// maxConnAge: ElastiCache ends a connection 12 hours after it logged in by IAM (auth-iam). The last hour is for a provider
+	// that is down when a connection is to be replaced.
+	maxConnAge = 11 * time.Hour
 )
 
 // Options returns options for keyslot.New that follow what AWS recommends, as far as a client of this kind has the same
@@ -36,6 +39,7 @@ const (
 //   - DialTimeout 2 s, CommandTimeout 5 s, ConnsPerNode 1, IdleProbe 5 s, RefreshAfter 60 s; what a URL says goes first.
 //   - Credentials of iam, unless that is nil. Its Cache, Region and Serverless are read from the endpoint's name (the first,
 //     of several) where they are left out. A Region or Serverless that contradicts the name is an error.
+//   - MaxConnAge 11 h with iam, since ElastiCache ends connections that logged in by IAM after 12 h (auth-iam).
 //
 // The names of pages are those of the ElastiCache User Guide, docs.aws.amazon.com/AmazonElastiCache/latest/dg/NAME.html. An
 // unplanned failover takes longer than CommandTimeout, up to half a minute: a call that is to outlast it needs a context,
@@ -62,6 +66,7 @@ func Options(endpoint string, iam *IAM) (keyslot.Options, error) {
 	if err != nil {
 		return keyslot.Options{}, err
 	}
+	opts.MaxConnAge = maxConnAge
 	opts.Credentials, err = completed.Credentials()
 	if err != nil {
 		return keyslot.Options{}, err

@@ -26,6 +26,7 @@ func TestOptionsAreFilledIn(t *testing.T) {
 	require.Equal(t, 5*time.Second, opts.IdleProbe)
 	require.Equal(t, 60*time.Second, opts.RefreshAfter)
 	require.Equal(t, 1, opts.ConnsPerNode)
+	require.Zero(t, opts.MaxConnAge, "only a login by IAM ends")
 
 	opts, err = elasticache.Options("rediss://"+configuration+"?command_timeout=800ms&conns_per_node=2&lazy=true", nil)
 	require.NoError(t, err)
@@ -58,6 +59,7 @@ func TestOptionsReadTheEndpointsName(t *testing.T) {
 	} {
 		opts, err := elasticache.Options(test.endpoint, &test.iam)
 		require.NoError(t, err, test.endpoint)
+		require.Equal(t, 11*time.Hour, opts.MaxConnAge)
 		user, token, err := opts.Credentials(t.Context(), keyslot.Node{})
 		require.NoError(t, err)
 		test.want.user = "app"
