@@ -1,6 +1,6 @@
 # Every target loops over all modules of go.work, so a nested module is covered from the day it is listed there.
 PKGS       = $(shell go list -m -f '{{.Dir}}/...')
-FUZZTIME  ?= 20s
+FUZZTIME  ?= 1m
 CROSS      = linux/arm64 linux/386 darwin/arm64 windows/amd64
 VULNCHECK  = v1.1.4
 
@@ -35,7 +35,7 @@ bench-quick: ## spot check of the same in less than a minute
 microbench: ## run the micro-benchmarks
 	go test -run '^$$' -bench . -benchmem $(PKGS)
 
-fuzz: ## run every fuzz target for FUZZTIME (20s)
+fuzz: ## run every fuzz target for FUZZTIME (1m)
 	@for package in $$(go list $(PKGS)); do \
 		for target in $$(go test -list '^Fuzz' $$package | grep '^Fuzz'); do \
 			echo "$$package $$target"; \

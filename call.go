@@ -285,16 +285,9 @@ func isErrorReply(frame []byte) bool {
 
 // attempt describes an attempt that came back without a reply, or with an error reply.
 func (call *call) attempt() attempt {
-	// What blocks and writes takes something each time, so it is never repeatable; WATCH takes nothing.
-	again := call.terms.idempotent && (!call.blocks || call.keeps)
 	a := attempt{
-		slot: call.slot, pinned: call.pinned != nil, err: call.wire.Err, sent: call.wire.Sent, repeatable: again, script: call.isScript(),
-	}
-	if call.cmd != nil {
-		a.repeatable = a.repeatable || call.cmd.Repeatable(&call.Request)
-	}
-	if call.tx != nil {
-		a.repeatable = a.repeatable || call.tx.reads
+		slot: call.slot, pinned: call.pinned != nil, err: call.wire.Err, sent: call.wire.Sent, repeatable: call.isRepeatable(),
+		script: call.isScript(),
 	}
 	switch {
 	case a.err != nil:
@@ -309,12 +302,28 @@ func (call *call) attempt() attempt {
 	return a
 }
 
+// isRepeatable reports whether running the command twice is as good as once. What blocks and writes takes something each time;
+// WATCH takes nothing.
+func (call *call) isRepeatable() bool {
+	return call.terms.idempotent && (!call.blocks || call.keeps) ||
+		call.cmd != nil && call.cmd.Repeatable(&call.Request) || call.tx != nil && call.tx.reads
+}
+
 // isScript reports whether the command runs a script or a function, which may answer anything.
 func (call *call) isScript() bool {
 	return call.cmd != nil && (strings.HasPrefix(call.cmd.Name, "EVAL") || strings.HasPrefix(call.cmd.Name, "FCALL"))
 }
 
-// refusalText returns an error reply without the arguments that servers quote after an unknown command: errors are logged.
+// serverError is what the server answered, without the arguments that it quotes. A script's own error is left as it is: it
+// quotes what its author wants it to.
+func (call *call) serverError(text string) ServerError {
+	if call.isScript() && !strings.HasPrefix(text, "ERR Error compiling") {
+		return ServerError(text)
+	}
+	return ServerError(resp.Conceal(text, &call.Request))
+}
+
+// refusalText returns an error reply without the arguments that servers list after an unknown command.
 func refusalText(reply []byte) string {
 	text, _, _ := strings.Cut(string(reply), ", with args beginning with:")
 	return text
@@ -324,11 +333,11 @@ func refusalText(reply []byte) string {
 func (call *call) settle(v verdict, closed bool) {
 	switch {
 	case call.lost == nil:
-		call.err = call.fail(call.outcome(v), ServerError(call.refusal))
+		call.err = call.fail(call.outcome(v), call.asker().serverError(call.refusal))
 	case closed:
 		call.err = call.fail(call.outcome(v), ErrClosed)
 	case isPatience(call.lost) && call.said != "":
-		call.err = call.fail(call.outcome(v), fmt.Errorf("%w; last answer: %w", call.lost, ServerError(call.said)))
+		call.err = call.fail(call.outcome(v), fmt.Errorf("%w; last answer: %w", call.lost, call.asker().serverError(call.said)))
 	default:
 		call.err = call.fail(call.outcome(v), call.lost)
 	}
@@ -336,7 +345,7 @@ func (call *call) settle(v verdict, closed bool) {
 
 // giveUp ends a call whose caller's patience has ended between two attempts.
 func (call *call) giveUp(patience error) {
-	cause := fmt.Errorf("%w; last answer: %w", patience, ServerError(call.refusal))
+	cause := fmt.Errorf("%w; last answer: %w", patience, call.asker().serverError(call.refusal))
 	if call.lost != nil {
 		cause = fmt.Errorf("%w; last attempt: %w", patience, call.lost)
 	}
@@ -354,7 +363,7 @@ func (call *call) outcome(v verdict) Outcome {
 func (call *call) fail(outcome Outcome, cause error) error {
 	e := &Error{
 		Command: call.name(), Slot: call.slot, Attempts: call.attempts, Redirects: call.redirects,
-		Outcome: outcome, Err: cause,
+		Outcome: outcome, Retryable: call.mayBeSentAgain(outcome, cause), Err: cause,
 	}
 	if last := cmp.Or(call.node, call.tried); last != nil {
 		e.Node = last.addr()

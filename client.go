@@ -88,8 +88,10 @@ func (c *Client) Topology() Topology {
 // meanwhile is no failure. RANDOMKEY is null only if every primary is empty. What has an answer of its own on each node,
 // such as INFO, is refused with the methods that ask one or all: On and DoEach.
 //
-// A null reply is a Reply with IsNil, not an error. Errors are those of the typed commands; a command that cannot run on
-// a shared connection, such as SUBSCRIBE or MULTI, is refused before anything is sent.
+// A reply has the shape of RESP3, in which HGETALL is a map, ZSCORE a number and ZRANGE WITHSCORES an array of pairs. A server
+// that knows only RESP2 sends flat arrays and text; Reply's Map, Float64 and Bool read both. A null reply is a Reply with IsNil,
+// not an error. Errors are those of the typed commands; a command that cannot run on a shared connection, such as SUBSCRIBE or
+// MULTI, is refused before anything is sent.
 func (c *Client) Do(ctx context.Context, args ...any) (Reply, error) {
 	call := c.terms.begin()
 	defer call.release()
@@ -138,6 +140,7 @@ func newCore(opts Options) (*core, error) {
 	if err != nil {
 		return nil, err
 	}
+	opts.hidePassword()
 	endpoints, err := parseEndpoints(opts.Endpoints)
 	if err != nil {
 		return nil, err

@@ -83,7 +83,6 @@ func (c *core) dialCounted(ctx context.Context, opts wire.Options) (*wire.Conn, 
 
 // complete adds to opts what all connections have in common. The credentials are asked for anew.
 func (c *core) complete(ctx context.Context, info Node, opts *wire.Options) error {
-	opts.Username, opts.Password = c.opts.Username, c.opts.Password
 	if c.opts.Credentials != nil {
 		opts.Relogin = func(ctx context.Context) (string, string, error) { return c.opts.Credentials(ctx, info) }
 		var err error

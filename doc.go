@@ -41,9 +41,10 @@
 //   - [ErrUnknownOutcome]: it was sent whole and not answered, so it may have run. The client sends it again by itself only
 //     if it changes nothing. Whether to repeat an INCR is for you to decide.
 //
-// Ask with errors.Is. With errors.As, an [*Error] gives the trail (node, attempts, redirects and the step that failed), and a
-// [*PartsError] lists key by key what failed of a command over several slots, which is not atomic. Cancelling a context gives
-// up one call, and harms neither the connection nor the calls beside it.
+// Ask with errors.Is; [ErrRetryable] says that the same command may be sent again. With errors.As, an [*Error] gives the trail
+// (node, attempts, redirects and the step that failed), and a [*PartsError] lists key by key what failed of a command over
+// several slots, which is not atomic. Cancelling a context gives up one call, and harms neither the connection nor the calls
+// beside it.
 //
 // # Waiting at the server
 //
@@ -63,6 +64,7 @@
 //
 //   - Package command: the typed commands, their options and replies.
 //   - Package keyslottest: a cluster inside your own tests, with redirects, failovers and faults at will.
+//   - docs/errors.md: what a service does about each error.
 //   - examples/quickstart: a load that runs on while slots move. DESIGN.md: how all this works, and why.
 package keyslot
 

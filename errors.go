@@ -41,6 +41,7 @@ var (
 	Nil               = command.Nil
 	ErrNotExecuted    = command.ErrNotExecuted
 	ErrUnknownOutcome = command.ErrUnknownOutcome
+	ErrRetryable      = command.ErrRetryable
 	ErrTxAborted      = command.ErrTxAborted
 	ErrClosed         = command.ErrClosed
 	// ErrUnknownNode is the cause of an error on a view whose ToNode names no node of the topology. Nothing was sent. The
@@ -58,6 +59,12 @@ var (
 	errScattered  = errors.New("the node has lost its slots to several new ones: run the command again")
 	errNilContext = errors.New("the context is nil")
 )
+
+// unsubscribedError is why a subscription that was closed takes no more channels. It is ErrClosed too.
+type unsubscribedError struct{}
+
+func (unsubscribedError) Error() string        { return "subscription closed" }
+func (unsubscribedError) Is(target error) bool { return target == ErrClosed }
 
 // waitError is the end of a caller's patience while it waited for a dial.
 type waitError struct{ err error }
@@ -85,6 +92,18 @@ func phaseOf(err error, sent bool) string {
 		return "read"
 	}
 	return "write"
+}
+
+// mayBeSentAgain reports whether a call that failed with that outcome is worth another one: it is safe, and what ended it was
+// time, or circumstances that pass.
+func (call *call) mayBeSentAgain(outcome Outcome, cause error) bool {
+	safe := outcome == NotExecuted || outcome == Unknown && call.isRepeatable()
+	if !safe || call.terms.once || errors.Is(cause, ErrClosed) {
+		return false
+	}
+	var bootstrap *BootstrapError
+	return errors.Is(cause, context.Canceled) || errors.Is(cause, context.DeadlineExceeded) ||
+		errors.Is(cause, errScattered) || errors.Is(cause, errReordered) || errors.As(cause, &bootstrap)
 }
 
 // isPatience reports whether err is the end of the caller's own patience, and not that of a dial.

@@ -265,26 +265,6 @@ func ExampleClient_Pipeline() {
 	// true
 }
 
-// One command of a pipeline fails, and the others do not mind.
-func ExamplePipelineError() {
-	client, stop := connected()
-	defer stop()
-
-	p := client.Pipeline()
-	p.Set("name", "ann")
-	count, name := p.Incr("name"), p.Get("name")
-	err := p.Exec(ctx)
-
-	var failed *keyslot.PipelineError
-	if errors.As(err, &failed) {
-		fmt.Println(failed.Failed, "of", failed.Total, "failed, at index", failed.Parts()[0].Index)
-	}
-	fmt.Println(errors.Is(count.Err(), keyslot.ErrNotExecuted), name.Err())
-	// Output:
-	// 1 of 3 failed, at index 1
-	// false <nil>
-}
-
 func ExampleClient_Topology() {
 	client, stop := connected()
 	defer stop()
@@ -352,67 +332,4 @@ func ExampleTrace() {
 	// slot 10778 ask: false
 	// ann <nil>
 	// ann <nil>
-}
-
-// The server refuses the command before it runs it, so nothing has changed: ErrNotExecuted.
-func Example_notExecuted() {
-	cluster := startCluster()
-	defer cluster.Close()
-	client, err := keyslot.Open(ctx, cluster.Endpoint())
-	if err != nil {
-		log.Fatal(err)
-	}
-	defer client.Close()
-
-	full := keyslottest.Fault{Command: "SET", Error: "OOM command not allowed when used memory > 'maxmemory'."}
-	_, _ = cluster.Inject(cluster.Owner("user:1").ID, full)
-	err = client.Set(ctx, "user:1", "ann")
-	fmt.Println("not executed:", errors.Is(err, keyslot.ErrNotExecuted))
-
-	var refusal keyslot.ServerError
-	fmt.Println(errors.As(err, &refusal), refusal.Code())
-	// Output:
-	// not executed: true
-	// true OOM
-}
-
-// The connection breaks after the command was sent and before its reply came, so it may have run: ErrUnknownOutcome. The
-// client does not repeat an INCR by itself then; this program looks what became of it.
-func Example_unknownOutcome() {
-	cluster := startCluster()
-	defer cluster.Close()
-	client, err := keyslot.Open(ctx, cluster.Endpoint())
-	if err != nil {
-		log.Fatal(err)
-	}
-	defer client.Close()
-
-	_, _ = cluster.Inject(cluster.Owner("visits").ID, keyslottest.Fault{Command: "INCR", Reset: true, Times: 1})
-	_, err = client.Incr(ctx, "visits")
-	fmt.Println("unknown:", errors.Is(err, keyslot.ErrUnknownOutcome))
-	fmt.Println(client.Get(ctx, "visits"))
-	// Output:
-	// unknown: true
-	// 1 <nil>
-}
-
-// A command over several slots is not atomic: a PartsError lists what failed of it.
-func ExamplePartsError() {
-	cluster := startCluster()
-	defer cluster.Close()
-	client, err := keyslot.Open(ctx, cluster.Endpoint())
-	if err != nil {
-		log.Fatal(err)
-	}
-	defer client.Close()
-
-	_, _ = cluster.Inject(cluster.Owner("user:1").ID, keyslottest.Fault{Command: "MSET", Error: "MISCONF disk full"})
-	err = client.MSet(ctx, command.Pair{Key: "user:1", Value: "ann"}, command.Pair{Key: "user:3", Value: "bob"})
-	var parts *keyslot.PartsError
-	if errors.As(err, &parts) {
-		for _, part := range parts.Parts() {
-			fmt.Println(part.Key, errors.Is(part.Err, keyslot.ErrNotExecuted))
-		}
-	}
-	// Output: user:1 true
 }

@@ -98,7 +98,7 @@ func (s *Subscription) open(names []string) *opening {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.over {
-		o.settle(cmp.Or(s.err, ErrClosed))
+		o.settle(cmp.Or(s.err, error(unsubscribedError{})))
 		return o
 	}
 	for _, name := range names {
@@ -274,7 +274,7 @@ func (s *Subscription) run(ctx context.Context) {
 	err := s.err
 	for _, o := range s.names {
 		if o != nil {
-			o.settle(cmp.Or(err, ErrClosed))
+			o.settle(cmp.Or(err, error(unsubscribedError{})))
 		}
 	}
 	s.mu.Unlock()
@@ -375,7 +375,9 @@ func (s *Subscription) move(r *routes, t *topic, home *node, now time.Time) (wai
 		t.leaves = time.Time{}
 		return 0
 	case t.live && t.leaves.IsZero():
-		t.leaves = now.Add(pushWait)
+		if t.leaves = now; !t.at.suspected {
+			t.leaves = now.Add(pushWait)
+		}
 		if t.doubted = s.agreed; t.at.heard.Before(t.doubted) {
 			t.doubted = t.at.heard
 		}

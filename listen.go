@@ -19,8 +19,8 @@ const (
 	probeEvery = time.Second
 	// answerTick is how often a listener looks whether what it is owed has come.
 	answerTick = 250 * time.Millisecond
-	// suspectAfter is for how long nothing may come, though an answer is due, until the topology is asked for, and how often
-	// it is asked for from then on.
+	// suspectAfter is for how long nothing may come, though an answer is due, until the topology is asked for; from then on it
+	// is asked for at every look, as fast as the refresher goes.
 	suspectAfter = 500 * time.Millisecond
 	// steadyAfter is how long a connection has to serve so that the next one is dialled as if nothing had ever failed.
 	steadyAfter = time.Second
@@ -62,6 +62,7 @@ type listener struct {
 	outbox    []*request // to be written
 	asked     []*request // written and not answered, oldest first
 	heard     time.Time  // when the last frame came
+	suspected bool       // the peer owes an answer in silence: its word is not waited for any more
 	proven    bool       // this connection has confirmed a topic
 
 	gap   *Gap         // owned by the reader: what has been missed by topics confirmed since the last message
@@ -195,7 +196,7 @@ func (l *listener) begin() {
 	s := l.sub
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	l.connected, l.proven, l.heard = true, false, time.Now()
+	l.connected, l.proven, l.suspected, l.heard = true, false, false, time.Now()
 	for _, c := range courtesy {
 		l.outbox = append(l.outbox, &request{command: c})
 	}
@@ -284,15 +285,30 @@ func (l *listener) converse(ctx context.Context, stream *wire.Stream, ended <-ch
 type hush struct {
 	bytes  int64     // received by
 	since  time.Time // then, when it last said something or owed nothing
-	told   time.Time // when the topology was last asked for because of it
 	expect time.Time // when the next look is due
+
+	heard time.Time // when the last frame had come
+	grown int64     // bytes received by
+	grew  time.Time // then, when a frame last got on or nothing was owed
+}
+
+// gettingOn is how much of a frame must come within PeerTimeout while an answer is owed.
+const gettingOn = 64 << 10
+
+// observeFrame returns for how long what is being received neither ended nor got on although an answer is owed behind it.
+func (h *hush) observeFrame(now, heard time.Time, bytes int64, owed bool) time.Duration {
+	slept := !h.expect.IsZero() && now.Sub(h.expect) > suspectAfter
+	if !owed || slept || !heard.Equal(h.heard) || bytes-h.grown >= gettingOn {
+		h.heard, h.grown, h.grew = heard, bytes, now
+	}
+	return now.Sub(h.grew)
 }
 
 // observe returns for how long nothing has come although something is due.
 func (h *hush) observe(now time.Time, bytes int64, owed bool) time.Duration {
 	slept := !h.expect.IsZero() && now.Sub(h.expect) > suspectAfter // this process, and not the peer
 	if h.since.IsZero() || slept || bytes != h.bytes {
-		h.since, h.bytes, h.told = now, bytes, time.Time{}
+		h.since, h.bytes = now, bytes
 	}
 	if !owed {
 		return 0
@@ -306,6 +322,7 @@ func (l *listener) next(h *hush, now time.Time, received int64) (out []byte, wai
 	opts := &s.core.opts
 	every := min(probeEvery, opts.IdleProbe)
 	s.mu.Lock()
+	trickled := h.observeFrame(now, l.heard, received, len(l.asked) > 0)
 	silent := h.observe(now, received, len(l.asked) > 0)
 	idle := now.Sub(l.heard)
 	if len(l.asked) == 0 && len(l.outbox) == 0 && every > 0 && idle >= every {
@@ -324,13 +341,15 @@ func (l *listener) next(h *hush, now time.Time, received int64) (out []byte, wai
 	l.asked = append(l.asked, l.outbox...)
 	l.outbox = nil
 	owed := len(l.asked) > 0
+	l.suspected = silent >= suspectAfter
 	s.mu.Unlock()
 
 	switch {
 	case silent >= opts.PeerTimeout:
 		return nil, 0, wire.ErrPeerSilent
-	case silent >= suspectAfter && now.Sub(h.told) >= suspectAfter:
-		h.told = now
+	case trickled >= opts.PeerTimeout:
+		return nil, 0, wire.ErrPeerTrickles
+	case silent >= suspectAfter:
 		s.core.refresher.urgent("a node is silent")
 	}
 	switch {
@@ -368,8 +387,8 @@ func (l *listener) tellGap() {
 	}
 }
 
-// strange is the error for a frame that ends the connection.
+// strange is the error for a frame that ends the connection. What follows its first bytes may be a message.
 func strange(frame []byte) error {
-	const excerpt = 32
+	const excerpt = 4
 	return fmt.Errorf("%w: %q", errNoMessage, frame[:min(len(frame), excerpt)])
 }

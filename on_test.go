@@ -81,6 +81,41 @@ func TestAViewOfASlotFollowsTheSlot(t *testing.T) {
 	})
 }
 
+// Of a module's command nobody knows which argument is a key; the view says its slot.
+func TestAModulesCommandIsForTheSlotOfItsView(t *testing.T) {
+	story(t, keyslot.Options{}, func(t *testing.T, s *stage) {
+		view := s.client.On(keyslot.ToKey(low))
+		takesWatch(s.lower)
+		s.lower.On("MODULE.SET", ok)
+		s.lower.On("WAIT", one)
+		require.NoError(t, view.Watch(t.Context(), hello, func(w *keyslot.Watched) error {
+			_, err := w.Do(t.Context(), "MODULE.SET", "AS", low)
+			return err
+		}))
+		_, err := view.WriteAndWait(t.Context(), 1, time.Second, func(p *keyslot.Pipeline) error {
+			p.Do("MODULE.SET", "AS", low)
+			return nil
+		})
+		require.NoError(t, err)
+		require.Len(t, sent(s.lower, "MODULE.SET"), 2)
+
+		s.lower.On("MODULE.SET", says("-TRYAGAIN Multiple keys request during rehashing of slot"), ok)
+		s.lower.On("INCR", one)
+		p := view.Pipeline()
+		module, _ := p.Do("MODULE.SET", "AS", low), p.Incr(low)
+		require.NoError(t, p.Exec(t.Context()))
+		require.True(t, module.Reordered(), "it may be of any key")
+
+		s.lower.On("WATCH", says("-ASK 866 %s", upper))
+		takesWatch(s.upper)
+		err = view.Watch(t.Context(), hello, func(w *keyslot.Watched) error {
+			_, err := w.Do(t.Context(), "MODULE.SET", "AS", low)
+			return err
+		})
+		require.ErrorIs(t, err, keyslot.ErrTxAborted, "it may be of a key that has not arrived")
+	})
+}
+
 func TestAViewOfANodeGoesNowhereElse(t *testing.T) {
 	story(t, keyslot.Options{}, func(t *testing.T, s *stage) {
 		for _, name := range []string{lower, idOf(t, s.client, lower)} {

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"slices"
 	"strings"
 	"time"
 )
@@ -27,7 +28,8 @@ type Options struct {
 	// do not outlive what it returned by long: no connection that is in use is ever logged in again.
 	Credentials func(ctx context.Context, node Node) (username, password string, err error)
 
-	// TLS, if set, is used on every connection. An empty ServerName verifies each node by its own name.
+	// TLS, if set, is used on every connection. An empty ServerName verifies each node by its own name, wherever a redirect
+	// leads. Nothing below TLS 1.2 is spoken, whatever MinVersion says.
 	TLS *tls.Config
 	// Dial, if set, opens the connections instead of a net.Dialer. addr holds an IP address where Resolver gave one.
 	Dial func(ctx context.Context, network, addr string) (net.Conn, error)
@@ -60,7 +62,8 @@ type Options struct {
 	// cluster-node-timeout, which is 15 s on a server as shipped, and a few seconds.
 	CommandTimeout time.Duration
 	// PeerTimeout is how long a node may owe replies without sending a byte, or taking one of a request that is still being
-	// written, until its connection is given up. 10 s by default; a link must pass 64 KiB in that time.
+	// written, until its connection is given up. 10 s by default; a link must pass 64 KiB in that time, of a reply that has
+	// begun, too.
 	PeerTimeout time.Duration
 	// IdleProbe is how long a connection may be idle until PING goes ahead of the next command. 5 s by default;
 	// negative: never.
@@ -91,11 +94,37 @@ type Options struct {
 	Lazy bool
 	// ClientName is what CLIENT LIST shows on the servers. It must not hold spaces.
 	ClientName string
-	// Logger, if set, is told what happens off the path of any call: when refreshes begin to fail, and when they work again.
+	// Logger, if set, is told what happens off the path of any call: when refreshes begin to fail and when they work again,
+	// which replicas are not read from, and when a Consumer waits.
 	Logger *slog.Logger
 	// Trace, if set, is told about redirects, retries, refreshes and dials.
 	Trace *Trace
 }
+
+// hidePassword puts the password where no verb of package fmt finds it when it prints what holds the options: into a function.
+func (o *Options) hidePassword() {
+	username, password := o.Username, o.Password
+	if o.Credentials == nil && password != "" {
+		o.Credentials = func(context.Context, Node) (string, string, error) { return username, password, nil }
+	}
+	o.Username, o.Password = "", ""
+}
+
+// Format prints the options under any verb of package fmt, without the password.
+func (o Options) Format(f fmt.State, verb rune) {
+	type options Options // has no Format of its own
+	if o.Password != "" {
+		o.Password = "***"
+	}
+	o.Endpoints = slices.Clone(o.Endpoints)
+	for i, endpoint := range o.Endpoints { // a URL that belongs into Open may have been put there
+		o.Endpoints[i] = redact(endpoint)
+	}
+	fmt.Fprintf(f, fmt.FormatString(f, verb), options(o))
+}
+
+// LogValue is what package log/slog writes of the options: no password.
+func (o Options) LogValue() slog.Value { return slog.StringValue(fmt.Sprintf("%+v", o)) }
 
 // Resolver resolves a name to all its addresses; *net.Resolver is one. It must return soon after ctx ends, and is called
 // from several goroutines.

@@ -43,7 +43,11 @@ func (call *call) ran() bool {
 
 func (call *call) onlyReads() bool { return call.cmd != nil && call.cmd.ReplicaSafe() }
 
+// sharesKey reports whether two commands for one slot have a key in common, or may have one.
 func (call *call) sharesKey(other *call) bool {
+	if call.hidesKeys() || other.hidesKeys() {
+		return true
+	}
 	for _, k := range call.Request.Keys() {
 		for _, l := range other.Request.Keys() {
 			if bytes.Equal(call.Request.At(k), other.Request.At(l)) {

@@ -153,7 +153,7 @@ func (s *Subscription) fail(o *opening, cause error) error {
 	defer s.mu.Unlock()
 	return &Error{
 		Command: strings.ToUpper(s.grammar.subscribe), Slot: command.NoSlot, Node: o.node, Attempts: o.attempts,
-		Outcome: NotExecuted, Err: cause,
+		Outcome: NotExecuted, Retryable: isPatience(cause), Err: cause,
 	}
 }
 

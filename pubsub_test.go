@@ -446,6 +446,9 @@ func TestASubscriptionEndsAsItIsTold(t *testing.T) {
 		heard, err := ends(subs[0])
 		require.NoError(t, err)
 		require.Equal(t, []string{"last"}, heard)
+		err = subs[0].Add(t.Context(), low)
+		require.ErrorIs(t, err, keyslot.ErrClosed)
+		require.EqualError(t, err, "keyslot: SSUBSCRIBE: subscription closed [not executed]")
 
 		s.upper.Handle(nil)
 		s.upper.On("SSUBSCRIBE", says("-NOPERM no permissions"))

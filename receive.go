@@ -187,6 +187,7 @@ func (l *listener) refused(frame []byte, text string, now time.Time) error {
 		return strange(frame)
 	}
 	topics := a.topics[min(a.done, len(a.topics)):]
+	words := append(resp.Words{a.command}, a.names...)
 	l.advance(len(a.names))
 	s.mu.Unlock()
 
@@ -195,30 +196,31 @@ func (l *listener) refused(frame []byte, text string, now time.Time) error {
 		slot = topics[0].slot
 	}
 	v := classify(attempt{slot: slot, refusal: text})
+	said := ServerError(resp.Conceal(text, words))
 	switch {
 	case v.action == redial:
-		return ServerError(text)
+		return said
 	case len(topics) == 0: // PING may be refused, and an end where there is nothing to end: it is an answer all the same
 		return nil
 	case v.action == finish:
-		l.sub.refuse(topics, l, ServerError(text))
+		l.sub.refuse(topics, l, said)
 		return nil
 	}
-	return l.askElsewhere(topics, v, text, now)
+	return l.askElsewhere(topics, v, said, now)
 }
 
 // askElsewhere has topics asked for where a redirect points, or after a pause where the map says.
-func (l *listener) askElsewhere(topics []*topic, v verdict, text string, now time.Time) error {
+func (l *listener) askElsewhere(topics []*topic, v verdict, said ServerError, now time.Time) error {
 	s := l.sub
 	var to *node
 	if v.action == follow && !v.ask { // no server sends ASK here: the source serves until the slot has moved
 		to, _ = s.core.redirect(l.node.info(), v)
 		s.core.refresher.request("MOVED")
 	} else if v.refresh {
-		s.core.refresher.urgent(ServerError(text).Code())
+		s.core.refresher.urgent(said.Code())
 	}
 	if to == l.node { // what answers under this name was replaced
-		return ServerError(text)
+		return said
 	}
 	s.mu.Lock()
 	for _, t := range topics {
@@ -226,7 +228,7 @@ func (l *listener) askElsewhere(topics []*topic, v verdict, text string, now tim
 			continue
 		}
 		if o := s.names[t.name]; o != nil {
-			o.last, o.node = ServerError(text), l.addr
+			o.last, o.node = said, l.addr
 		}
 		l.letGo(t, now.Add(t.pace.next()), now)
 		switch t.redirects++; {

@@ -207,6 +207,7 @@ var refusals = [...]refusal{
 	{"NOAUTH", "Authentication required.", newConnection},
 	{"NOAUTH", "", newConnection},
 	{"NOSCRIPT", "No matching script", tellCaller},
+	{"ERR", "Error compiling script (new function): ", tellCaller},
 	{"NOSCRIPT", "", tellCaller},
 	{"CROSSSLOT", "", tellCaller},
 	{"MISCONF", "", tellCaller},

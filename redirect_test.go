@@ -71,6 +71,7 @@ var refusalRows = []struct {
 	{"MISCONF Errors writing to the AOF file: No space left on device", surface, surfaceMaybe},
 	{"OOM command not allowed when used memory > 'maxmemory'.", surface, surfaceMaybe},
 	{"NOSCRIPT No matching script. Please use EVAL.", surface, surface},
+	{"ERR Error compiling script (new function): user_script:1: unexpected symbol near '<eof>'", surface, surface},
 	{"ERR Function not found", surface, surface},
 	{"EXECABORT Transaction discarded because of previous errors.", surface, surfaceMaybe},
 	{"EXECABORT Transaction discarded because of: BUSY Redis is busy running a script.", surface, surfaceMaybe},

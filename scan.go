@@ -195,7 +195,7 @@ func (s *scan) visit(ctx context.Context, n *node, yield func(string) bool) erro
 		return s.leave(n, err)
 	}
 	for _, to := range source.targets() {
-		if target := s.terms.core.routes.Load().byID(to); target != nil {
+		if target := s.terms.core.routes.Load().named(to); target != nil {
 			w, err := s.walk(ctx, target, source, yield)
 			if err == nil {
 				err = s.settle(ctx, source, w)
@@ -265,14 +265,4 @@ func (s *scan) pause(ctx context.Context) error {
 // fail is the error of a scan that ends between two pages.
 func (s *scan) fail(cause error) error {
 	return &Error{Command: "SCAN", Slot: command.NoSlot, Outcome: Answered, Err: cause}
-}
-
-// byID returns the node of the map with this id; nil if there is none.
-func (r *routes) byID(id string) *node {
-	for i, n := range r.slotMap.nodes {
-		if n.ID == id {
-			return r.nodes[i]
-		}
-	}
-	return nil
 }

@@ -3,6 +3,7 @@ package keyslot_test
 import (
 	"context"
 	"fmt"
+	"iter"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -105,5 +106,33 @@ func TestScanSeesEveryKeyThatStaysWhileSlotsMoveAndAPrimaryFailsOver(t *testing.
 		}
 		stop()
 		require.Empty(t, missing(keys, scanned(t, client, "", keyslot.PageSize(100))))
+	})
+}
+
+// allOf returns what a sequence yields.
+func allOf[T any](t *testing.T, of iter.Seq2[T, error]) (all []T) {
+	t.Helper()
+	for one, err := range of {
+		require.NoError(t, err)
+		all = append(all, one)
+	}
+	return all
+}
+
+// Without RESP3 a score is text.
+func TestScansOfServersWithoutRESP3(t *testing.T) {
+	opts := realcluster.Options{Config: []string{`rename-command HELLO ""`}}
+	onEngines(t, opts, func(t *testing.T, cluster *realcluster.Cluster) {
+		ctx := t.Context()
+		client := connect(t, keyslot.Options{Endpoints: cluster.Addrs()[:1]})
+		keys := fill(t, client, "key:", 2_000)
+		require.Empty(t, missing(keys, scanned(t, client, "key:*", keyslot.PageSize(100))))
+		for _, args := range [][]any{{"HSET", "hash", "name", "ann"}, {"SADD", "set", "red"}, {"ZADD", "zset", 7.5, "ann"}} {
+			_, err := client.Do(ctx, args...)
+			require.NoError(t, err)
+		}
+		require.Equal(t, []command.Field{{Name: "name", Value: "ann"}}, allOf(t, client.HScan(ctx, "hash", "")))
+		require.Equal(t, []string{"red"}, allOf(t, client.SScan(ctx, "set", "")))
+		require.Equal(t, []command.Scored{{Member: "ann", Score: 7.5}}, allOf(t, client.ZScan(ctx, "zset", "")))
 	})
 }

@@ -134,8 +134,24 @@ func TestRunReadOnlyAndLibraries(t *testing.T) {
 		r, err := keyslot.NewScript("return redis.call('GET', KEYS[1])").RunReadOnly(t.Context(), client, []string{"k"})
 		require.NoError(t, err)
 		require.Equal(t, "v", r.String())
+
+		get, replicas := keyslot.NewScript("return redis.call('GET', KEYS[1])"), client.ReadFrom(keyslot.Replica)
+		require.Eventually(t, func() bool { // once the key is there
+			r, err = get.RunReadOnly(t.Context(), replicas, []string{"k"})
+			return err == nil && r.String() == "v"
+		}, 20*time.Second, time.Millisecond)
+		at, err := cluster.ReplicasOf(t.Context(), int(keyslot.Slot("k")))
+		require.NoError(t, err)
+		stats, err := cluster.Do(t.Context(), at[0], "INFO", "commandstats")
+		require.NoError(t, err)
+		require.Contains(t, stats, "cmdstat_eval_ro:calls=1,")
+
 		_, err = keyslot.NewScript(addTo).RunReadOnly(t.Context(), client, []string{"k"}, 1)
 		require.ErrorContains(t, err, "Write commands are not allowed from read-only scripts")
+		for _, broken := range []string{"return (", "#!lua flags=no-writes\nreturn ("} {
+			_, err = keyslot.NewScript(broken).Run(t.Context(), client, []string{"k"})
+			require.ErrorIs(t, err, keyslot.ErrNotExecuted, "it cannot have run")
+		}
 
 		for _, version := range []string{"1", "2"} {
 			name, err := client.FunctionLoadReplace(t.Context(), "#!lua name=lib\nredis.register_function('version', function(keys) return "+version+" end)")

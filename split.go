@@ -54,11 +54,11 @@ func (call *call) plan() (splits bool, err error) {
 }
 
 // findKeys looks the keys up in the command table. A command that it does not know is taken for one of a module, whose
-// first argument is the key.
+// first argument is the key, unless the view says which slot it is for.
 func (call *call) findKeys() error {
 	r := &call.Request
 	if call.cmd == nil {
-		if r.Len() > 1 {
+		if r.Len() > 1 && !call.hidesKeys() {
 			r.AppendKey(1)
 		}
 		return nil
@@ -72,6 +72,12 @@ func (call *call) findKeys() error {
 		r.AppendKey(k)
 	}
 	return nil
+}
+
+// hidesKeys reports whether nobody knows which arguments are keys, but their slot, which the view says.
+func (call *call) hidesKeys() bool {
+	_, told := call.terms.to.(slotRoute)
+	return told && call.cmd == nil
 }
 
 // split is a command that runs as several: one part for each slot of its keys, or for each node. The parts are not

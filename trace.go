@@ -127,7 +127,7 @@ func (call *call) failure() string {
 		return "unserved"
 	case errors.As(err, &dial), errors.As(err, &unfit), errors.Is(err, errSlowReplica):
 		return "dial"
-	case errors.Is(err, errSilentReplica), errors.Is(err, wire.ErrPeerSilent):
+	case errors.Is(err, errSilentReplica), errors.Is(err, wire.ErrPeerSilent), errors.Is(err, wire.ErrPeerTrickles):
 		return "silent"
 	case errors.As(err, &desync):
 		return "desync"

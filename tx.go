@@ -167,9 +167,6 @@ func (call *call) checkQueued(slot int) error {
 	case splits && slot == command.NoSlot:
 		slot = int(slotOf(call.Request.At(keys[0])))
 	}
-	if _, trusted := call.terms.to.(slotRoute); trusted && call.cmd == nil {
-		return nil // the view says which slot, for nobody knows which argument is a key
-	}
 	for _, k := range keys {
 		if got := int(slotOf(call.Request.At(k))); slot != command.NoSlot && got != slot {
 			return call.refuse(k, fmt.Sprintf("its key is in slot %d and the transaction in slot %d: "+
@@ -202,9 +199,17 @@ func (call *call) blame(err error) {
 	}
 	name := "MULTI"
 	if tx.last.by > 0 {
-		name = tx.flight.at(tx.last.by - 1).name()
+		name = call.asker().name()
 	}
 	trail.Err = fmt.Errorf("%s was refused: %w", name, trail.Err)
+}
+
+// asker returns the command that the last answer was for: of a transaction, the one that was refused.
+func (call *call) asker() *call {
+	if tx := call.tx; tx != nil && tx.last.by > 0 && tx.last.by <= tx.flight.queued {
+		return tx.flight.at(tx.last.by - 1)
+	}
+	return call
 }
 
 // distribute gives the commands of a transaction that was answered their parts of the reply. It fails where the transaction did
@@ -214,7 +219,7 @@ func (tx *transaction) distribute(call *call) error {
 	elems, ok := resp.Open(last.exec)
 	switch {
 	case last.fate == txApart:
-		err := call.fail(Unknown, ServerError(last.refusal))
+		err := call.fail(Unknown, call.asker().serverError(last.refusal))
 		call.blame(err)
 		return err
 	case last.fate == txRan && resp.KindOf(last.exec) == resp.Null:
@@ -232,7 +237,7 @@ func (tx *transaction) distribute(call *call) error {
 			continue
 		}
 		text, _ := resp.Payload(frame)
-		part.err = part.fail(part.judgeRefusal(frame).executed, ServerError(refusalText(text)))
+		part.err = part.fail(part.judgeRefusal(frame).executed, part.serverError(refusalText(text)))
 	}
 	return nil
 }

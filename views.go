@@ -12,6 +12,7 @@ type terms struct {
 	core       *core
 	timeout    time.Duration // as Options.CommandTimeout
 	idempotent bool          // commands may be sent again though they may have run
+	once       bool          // nor may their caller send them again: they belong to a watch
 	reads      ReadPolicy    // which nodes answer reads
 	to         Route         // where commands go; nil: where their keys and the command table say
 }

@@ -33,7 +33,7 @@ type Watched struct {
 func (c *Client) Watch(ctx context.Context, keys []string, fn func(w *Watched) error) error {
 	s := &session{keys: slices.Clone(keys)}
 	t := *c.terms
-	t.idempotent, t.reads = false, Primary // who checks before a write has a reason; only there the keys are watched
+	t.idempotent, t.once, t.reads = false, true, Primary // who checks before a write has a reason; only there the keys are watched
 	s.terms = &t
 	if err := s.begin(ctx); err != nil {
 		return err
@@ -95,7 +95,7 @@ func (s *session) begin(ctx context.Context) error {
 	call := c.begin()
 	defer call.release()
 	t := *s.terms
-	t.idempotent = true // a WATCH whose connection has ended is no watch
+	t.idempotent, t.once = true, false // a WATCH whose connection has ended is no watch
 	call.terms = &t
 	call.cmd, _ = spec.ByName("WATCH")
 	call.Request.Arg("WATCH")
@@ -202,16 +202,18 @@ func (s *session) exec(ctx context.Context, call *call) error {
 // admits refuses a planned call that cannot be served where the keys are watched.
 func (s *session) admits(call *call) error {
 	r := &call.Request
+	unwatched := call.hidesKeys()
 	for _, k := range r.Keys() {
 		if slot := int(slotOf(r.At(k))); slot != s.slot {
 			return call.refuse(k, fmt.Sprintf("its key is in slot %d and the watched keys in slot %d: "+
 				"give the keys a common hash tag, like {user:1}:name", slot, s.slot))
 		}
-		// A node that is asked takes what has not arrived for what does not exist.
-		if s.asking && !slices.Contains(s.keys, string(r.At(k))) {
-			s.slowDown(call, tryAgainWait)
-			return call.fail(NotExecuted, fmt.Errorf("%w: %w", ErrTxAborted, errUnwatched))
-		}
+		unwatched = unwatched || !slices.Contains(s.keys, string(r.At(k)))
+	}
+	// A node that is asked takes what has not arrived for what does not exist.
+	if s.asking && unwatched {
+		s.slowDown(call, tryAgainWait)
+		return call.fail(NotExecuted, fmt.Errorf("%w: %w", ErrTxAborted, errUnwatched))
 	}
 	return nil
 }

@@ -137,7 +137,7 @@ func (call *call) planForSlotOf(slot int) error {
 		}
 	}
 	keys := call.Request.Keys()
-	if len(keys) == 0 {
+	if len(keys) == 0 && !call.hidesKeys() {
 		return call.refuse(0, call.name()+" has no key, and what WriteAndWait runs is for one slot")
 	}
 	if call.terms.to == nil {
@@ -150,7 +150,11 @@ func (call *call) planForSlotOf(slot int) error {
 	case call.blocks:
 		return call.refuse(0, call.name()+" waits at the server and would hold up WAIT: run it by itself")
 	case slot != command.NoSlot && call.slot != slot:
-		return call.refuse(keys[0], fmt.Sprintf("its key is in slot %d and the first one in slot %d, and WriteAndWait is for one slot", call.slot, slot))
+		at := 0 // nobody knows where the key is
+		if len(keys) > 0 {
+			at = keys[0]
+		}
+		return call.refuse(at, fmt.Sprintf("its key is in slot %d and the first one in slot %d, and WriteAndWait is for one slot", call.slot, slot))
 	}
 	return nil
 }

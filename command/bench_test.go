@@ -18,7 +18,7 @@ func BenchmarkMembersWithScores(b *testing.B) {
 	for _, frame := range []string{flat, nested} {
 		b.Run(strings.TrimSpace(frame[:4]), func(b *testing.B) {
 			b.ReportAllocs()
-			c := command.New(parrot(frame))
+			c := answering(frame)
 			for b.Loop() {
 				if _, err := c.ZRangeWithScores(ctx, "z", command.ByIndex(0, n-1)); err != nil {
 					b.Fatal(err)

@@ -16,6 +16,11 @@ var (
 	// ErrUnknownOutcome matches an error after which the command may have run, or may still run: it was sent whole and
 	// no reply came.
 	ErrUnknownOutcome = errors.New("keyslot: outcome unknown")
+	// ErrRetryable matches an error after which the same command may be sent again as it is: it was not executed, or running
+	// it twice does no harm, and what was lacking may come. The client has sent it again itself until its context or
+	// CommandTimeout ended, so a retry needs time of its own. What would fail in the same way is not retryable: a refusal such
+	// as NOPERM, a wrong argument, ErrClosed; nor is ErrTxAborted, after which the caller reads again first.
+	ErrRetryable = errors.New("keyslot: retryable")
 	// ErrTxAborted is the cause when a transaction on watched keys did not run because one of them may have changed: another
 	// client wrote to it, it expired, or its slot moved, or the connection ended before EXEC was sent. Nothing has run; read
 	// again, and try again.
@@ -52,6 +57,7 @@ type Error struct {
 	Redirects int    // MOVED and ASK followed
 	Phase     string // where the last attempt ended: resolve, dial, tls, hello, auth, write, read; empty for a reply
 	Outcome   Outcome
+	Retryable bool // the same command may be sent again: see ErrRetryable
 	Err       error
 }
 
@@ -82,18 +88,21 @@ func (e *Error) Error() string {
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }
 
-// Is makes errors.Is answer which outcome the command had.
+// Is makes errors.Is answer which outcome the command had, and whether it is ErrRetryable.
 func (e *Error) Is(target error) bool {
 	switch target {
 	case ErrNotExecuted:
 		return e.Outcome == NotExecuted
 	case ErrUnknownOutcome:
 		return e.Outcome == Unknown
+	case ErrRetryable:
+		return e.Retryable
 	}
 	return false
 }
 
-// ServerError is an error reply, as the server sent it but for arguments it quotes: "WRONGTYPE Operation against a ...".
+// ServerError is an error reply as the server sent it, "WRONGTYPE Operation against a ...", but for the arguments of the command
+// that it quotes: "NOGROUP No such key '?' ...". What a script raises is its own, whatever it quotes.
 type ServerError string
 
 func (e ServerError) Error() string { return string(e) }
@@ -140,23 +149,23 @@ type Part struct {
 type PartsError struct {
 	Command string
 	Total   int // how many parts there were
-	parts   parts
+	parts   *parts
 }
 
 // NewPartsError returns the error of the failed parts out of total.
 func NewPartsError(name string, total int, failed []Part) *PartsError {
-	return &PartsError{Command: name, Total: total, parts: failed}
+	return &PartsError{Command: name, Total: total, parts: (*parts)(&failed)}
 }
 
 // Parts lists the failed parts in the order of the call.
-func (e *PartsError) Parts() []Part { return e.parts }
+func (e *PartsError) Parts() []Part { return *e.parts }
 
 func (e *PartsError) Error() string {
-	return fmt.Sprintf("keyslot: %s failed for %d of %d parts, the first: %v", e.Command, len(e.parts), e.Total, e.parts[0].Err)
+	return fmt.Sprintf("keyslot: %s failed for %d of %d parts, the first: %v", e.Command, len(*e.parts), e.Total, (*e.parts)[0].Err)
 }
 
-// Is makes errors.Is answer for the command as a whole: ErrNotExecuted holds of all parts or not at all, any other error,
-// such as the context's, if it is the cause in one of them.
+// Is makes errors.Is answer for the command as a whole: ErrNotExecuted holds of all parts or not at all, ErrRetryable of all
+// that failed, any other error, such as the context's, if it is the cause in one of them.
 func (e *PartsError) Is(target error) bool { return e.parts.is(target, e.Total) }
 
 // As finds the first part's error that target can hold, so that errors.As reaches a ServerError in a part.
@@ -169,35 +178,36 @@ func (e *PartsError) As(target any) bool { return e.parts.as(target) }
 type PipelineError struct {
 	Total  int // how many commands were executed together
 	Failed int // how many of them failed
-	parts  parts
+	parts  *parts
 }
 
 // NewPipelineError returns the error of the failed commands out of total.
 func NewPipelineError(total int, failed []Part) *PipelineError {
-	return &PipelineError{Total: total, Failed: len(failed), parts: failed}
+	return &PipelineError{Total: total, Failed: len(failed), parts: (*parts)(&failed)}
 }
 
 // Parts lists the failed commands in the order in which they were queued.
-func (e *PipelineError) Parts() []Part { return e.parts }
+func (e *PipelineError) Parts() []Part { return *e.parts }
 
 func (e *PipelineError) Error() string {
 	return fmt.Sprintf("keyslot: %d of %d queued commands failed, the first, at index %d: %s",
-		e.Failed, e.Total, e.parts[0].Index, strings.TrimPrefix(e.parts[0].Err.Error(), "keyslot: "))
+		e.Failed, e.Total, (*e.parts)[0].Index, strings.TrimPrefix((*e.parts)[0].Err.Error(), "keyslot: "))
 }
 
-// Is makes errors.Is answer for the pipeline as a whole: ErrNotExecuted holds of all commands or not at all, any other error,
-// such as the context's, if it is the cause in one of them.
+// Is makes errors.Is answer for the pipeline as a whole: ErrNotExecuted holds of all commands or not at all, ErrRetryable of
+// all that failed, any other error, such as the context's, if it is the cause in one of them.
 func (e *PipelineError) Is(target error) bool { return e.parts.is(target, e.Total) }
 
 // As finds the first command's error that target can hold.
 func (e *PipelineError) As(target any) bool { return e.parts.as(target) }
 
-// parts are the failed ones of several, at least one.
+// parts are the failed ones of several, at least one. Errors point to them, so that %#v of an error shows no keys.
 type parts []Part
 
 func (ps parts) is(target error, total int) bool {
-	all := target == ErrNotExecuted //nolint:errorlint // errors.Is asks with the sentinel itself
-	if all && len(ps) < total {
+	//nolint:errorlint // errors.Is asks with the sentinel itself
+	all := target == ErrNotExecuted || target == ErrRetryable
+	if target == ErrNotExecuted && len(ps) < total { //nolint:errorlint // see above
 		return false
 	}
 	for _, p := range ps {

@@ -42,6 +42,23 @@ func TestAnErrorReadsAsASentence(t *testing.T) {
 	}, "keyslot: PING, dial: context canceled [not executed after 3 attempts, 1 redirects]")
 }
 
+func TestFailuresAreRetryableTogetherIfEachIs(t *testing.T) {
+	for _, row := range []struct {
+		failed []bool // whether each is retryable, of three commands
+		want   bool
+	}{{[]bool{true}, true}, {[]bool{true, true, true}, true}, {[]bool{true, false}, false}, {[]bool{false}, false}} {
+		var parts []command.Part
+		for _, retryable := range row.failed {
+			e := failed(command.NotExecuted, context.DeadlineExceeded)
+			e.Retryable = retryable
+			require.Equal(t, retryable, errors.Is(fmt.Errorf("wrapped: %w", e), command.ErrRetryable))
+			parts = append(parts, command.Part{Err: e})
+		}
+		require.Equal(t, row.want, errors.Is(command.NewPipelineError(3, parts), command.ErrRetryable), "%v", row.failed)
+		require.Equal(t, row.want, errors.Is(command.NewPartsError("DEL", 3, parts), command.ErrRetryable), "%v", row.failed)
+	}
+}
+
 func TestServerErrorCode(t *testing.T) {
 	for text, code := range map[string]string{"": "", "ERR": "ERR", "ERR x y": "ERR", " x": ""} {
 		require.Equal(t, code, command.ServerError(text).Code())

@@ -15,7 +15,7 @@ const (
 func TestPlacesAreAddedAndRead(t *testing.T) {
 	at := command.GeoPoint{Longitude: 13.36138933897018433, Latitude: 38.11555639549629859}
 	two := []command.GeoLocation{{Member: "Palermo", Longitude: 13.5, Latitude: 38}, {Member: "Catania", Longitude: 15.087269, Latitude: -37.5}}
-	checkExchanges(t, []question{
+	checkExchanges(t, []exchange{
 		{"GEOADD g 13.5 38 Palermo 15.087269 -37.5 Catania", func(c command.Commands) (any, error) { return c.GeoAdd(ctx, "g", two) }, int64(2), in(":2\r\n")},
 		{"GEOADD g NX 13.5 38 Palermo", func(c command.Commands) (any, error) { return c.GeoAdd(ctx, "g", two[:1], command.IfAbsent) }, int64(0), in(":0\r\n")},
 		{"GEOADD g XX CH 13.5 38 Palermo", func(c command.Commands) (any, error) { return c.GeoAddCh(ctx, "g", two[:1], command.IfPresent) }, int64(1), in(":1\r\n")},
@@ -35,7 +35,7 @@ func TestPlacesAreFound(t *testing.T) {
 		Distance:    166.2742, Hash: 3479099956230698,
 	}}
 	around, box := command.FromLonLat(15, -37.5), command.ByBox(400, 200.5, command.Miles)
-	checkExchanges(t, []question{
+	checkExchanges(t, []exchange{
 		{"GEOSEARCH g FROMMEMBER Palermo BYRADIUS 200 km", func(c command.Commands) (any, error) {
 			return c.GeoSearch(ctx, "g", command.FromMember("Palermo"), command.ByRadius(200, command.Kilometers))
 		}, []string{"a", "b"}, in(members)},

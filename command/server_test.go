@@ -1,7 +1,6 @@
 package command_test
 
 import (
-	"context"
 	"fmt"
 	"testing"
 	"time"
@@ -10,20 +9,6 @@ import (
 
 	"github.com/keyslot-go/keyslot/command"
 )
-
-// answering returns commands that are all answered with the same frame.
-func answering(frame string) command.Commands { return command.New(parrot(frame)) }
-
-type parrot string
-
-func (p parrot) Begin() *command.Call {
-	call := new(command.Call)
-	*call = command.NewCall(func(context.Context) error { call.Frame = []byte(p); return nil }, func() {})
-	return call
-}
-
-// read is a method of Commands whose result is not looked at for its type.
-type read func(c command.Commands) (any, error)
 
 func TestRepliesOfServersAreRead(t *testing.T) {
 	ctx := t.Context()

@@ -25,7 +25,7 @@ var (
 func TestEntriesAreAddedAndRemoved(t *testing.T) {
 	fields := []command.Field{{"f", "v"}, {"f", "w"}}
 	const id = "$3\r\n1-1\r\n"
-	checkExchanges(t, []question{
+	checkExchanges(t, []exchange{
 		{"XADD s * f v f w", func(c command.Commands) (any, error) { return c.XAdd(ctx, "s", fields) }, "1-1", in(id)},
 		{"XADD s NOMKSTREAM MAXLEN ~ 1000 LIMIT 10 4-* f v", func(c command.Commands) (any, error) {
 			return c.XAdd(ctx, "s", fields[:1], command.ID("4-*"), command.NoMkStream, command.MaxLen(1000).ApproxLimit(10))
@@ -58,7 +58,7 @@ func TestEntriesAreRead(t *testing.T) {
 	const gone = "*2\r\n$3\r\n2-0\r\n"
 	read := []command.StreamEntries{{"s", []command.StreamEntry{first}}, {"t", []command.StreamEntry{third}}}
 	reads := in("*2\r\n*2\r\n$1\r\ns\r\n*1\r\n"+entry11+"*2\r\n$1\r\nt\r\n*1\r\n"+entry30, "%2\r\n$1\r\ns\r\n*1\r\n"+entry11+"$1\r\nt\r\n*1\r\n"+entry30)
-	checkExchanges(t, []question{
+	checkExchanges(t, []exchange{
 		{"XRANGE s - +", func(c command.Commands) (any, error) { return c.XRange(ctx, "s", "-", "+") }, two, in("*2\r\n" + entry11 + entry30)},
 		{"XRANGE s (1-1 + COUNT 1", func(c command.Commands) (any, error) { return c.XRange(ctx, "s", "(1-1", "+", command.Count(1)) }, two[:1], in("*1\r\n" + entry11)},
 		{"XREVRANGE s + - COUNT 0", func(c command.Commands) (any, error) { return c.XRevRange(ctx, "s", "+", "-", command.Count(0)) }, two[:0], in("*0\r\n", nullArray2, null3)},
@@ -73,7 +73,7 @@ func TestEntriesAreRead(t *testing.T) {
 			[]command.StreamEntries{{"s", []command.StreamEntry{{ID: "2-0"}, third}}},
 			in("*1\r\n*2\r\n$1\r\ns\r\n*2\r\n"+gone+"*-1\r\n"+entry30, "%1\r\n$1\r\ns\r\n*2\r\n"+gone+"_\r\n"+entry30)},
 	})
-	checkExchanges(t, []question{ // what Redis 8.4 adds to claimed entries is passed over
+	checkExchanges(t, []exchange{ // what Redis 8.4 adds to claimed entries is passed over
 		{"XREADGROUP GROUP g c STREAMS s >", func(c command.Commands) (any, error) {
 			return c.XReadGroup(ctx, "g", "c", []command.Stream{{"s", ">"}})
 		},
@@ -88,7 +88,7 @@ func TestEntriesAreRead(t *testing.T) {
 
 func TestEntriesAreClaimed(t *testing.T) {
 	idle := 1500 * time.Millisecond
-	checkExchanges(t, []question{
+	checkExchanges(t, []exchange{
 		{"XCLAIM s g c 1500 1-1 3-0", func(c command.Commands) (any, error) { return c.XClaim(ctx, "s", "g", "c", idle, ids) },
 			[]command.StreamEntry{first}, in("*1\r\n"+entry11, "*2\r\n"+entry11+"*-1\r\n")},
 		{"XCLAIM s g c 0 1-1 3-0 IDLE 1500 RETRYCOUNT 7 FORCE LASTID 3-0 JUSTID", func(c command.Commands) (any, error) {
@@ -118,7 +118,7 @@ func TestEntriesAreClaimed(t *testing.T) {
 }
 
 func TestGroupsAreKept(t *testing.T) {
-	checkExchanges(t, []question{
+	checkExchanges(t, []exchange{
 		{"XGROUP CREATE s g $ MKSTREAM ENTRIESREAD 3", func(c command.Commands) (any, error) {
 			return nil, c.XGroupCreate(ctx, "s", "g", "$", command.MkStream, command.EntriesRead(3))
 		}, nil, in(ok)},

@@ -46,7 +46,7 @@ func TestStreamsAreDescribed(t *testing.T) {
 		full = append(full, told(numbers + "entries <*1/" + strings.ReplaceAll(entry11, "\r\n", "/") + "> groups " + groups[i])[i])
 	}
 	owed := []command.Delivery{{"3-0", "c3", at, 4}}
-	checkExchanges(t, []question{
+	checkExchanges(t, []exchange{
 		{"XINFO STREAM s", func(c command.Commands) (any, error) { return c.XInfoStream(ctx, "s") },
 			command.StreamInfo{StreamState: state, Groups: 1, First: command.Optional[command.StreamEntry]{Value: first, OK: true}},
 			told(numbers + "groups 1 first-entry <" + strings.ReplaceAll(entry11, "\r\n", "/") + "> last-entry <_/>")},
@@ -65,7 +65,7 @@ func TestGroupsAndConsumersAreDescribed(t *testing.T) {
 		}
 		return out
 	}
-	checkExchanges(t, []question{
+	checkExchanges(t, []exchange{
 		{"XINFO GROUPS s", func(c command.Commands) (any, error) { return c.XInfoGroups(ctx, "s") },
 			[]command.GroupInfo{{Name: "gr", Consumers: 4, Pending: 2, LastID: "7-0", Lag: command.Optional[int64]{Value: 3, OK: true}}},
 			list("name gr consumers 4 pending 2 last-delivered-id 7-0 entries-read <_/> lag 3")},

@@ -23,7 +23,7 @@ const (
 var scores = []command.Scored{{"m", math.Inf(-1)}, {"a", 2.5}, {"p", math.Inf(1)}}
 
 func TestZAddAndItsVariants(t *testing.T) {
-	checkExchanges(t, []question{
+	checkExchanges(t, []exchange{
 		{"ZADD z -inf m 2.5 a inf p", func(c command.Commands) (any, error) { return c.ZAdd(ctx, "z", scores) }, int64(3), in(":3\r\n")},
 		{"ZADD z XX GT 1 a", func(c command.Commands) (any, error) {
 			return c.ZAdd(ctx, "z", []command.Scored{{"a", 1}}, command.IfPresent, command.IfGreater)
@@ -39,7 +39,7 @@ func TestZAddAndItsVariants(t *testing.T) {
 
 func TestZRangeAndItsVariants(t *testing.T) {
 	names := []string{"a", "b"}
-	checkExchanges(t, []question{
+	checkExchanges(t, []exchange{
 		{"ZRANGE z 0 -1", func(c command.Commands) (any, error) { return c.ZRange(ctx, "z", command.ByIndex(0, -1)) }, names, in(members)},
 		{"ZRANGE z 0 9 REV", func(c command.Commands) (any, error) { return c.ZRange(ctx, "z", command.ByIndex(0, 9), command.Rev) }, []string{}, in("*0\r\n")},
 		{"ZRANGE z 1 (2.5 BYSCORE LIMIT 1 -1", func(c command.Commands) (any, error) {
@@ -90,7 +90,7 @@ func TestRangesThatCannotBeSent(t *testing.T) {
 
 func TestSetsOfSortedSets(t *testing.T) {
 	keys, names := []string{"k", "l"}, []string{"a", "b"}
-	checkExchanges(t, []question{
+	checkExchanges(t, []exchange{
 		{"ZDIFF 2 k l", func(c command.Commands) (any, error) { return c.ZDiff(ctx, keys...) }, names, in(members)},
 		{"ZDIFF 2 k l WITHSCORES", func(c command.Commands) (any, error) { return c.ZDiffWithScores(ctx, keys...) }, scores, in(flatScores, nestedScores)},
 		{"ZDIFFSTORE d 2 k l", func(c command.Commands) (any, error) { return c.ZDiffStore(ctx, "d", keys...) }, int64(2), in(":2\r\n")},
@@ -109,7 +109,7 @@ func TestSetsOfSortedSets(t *testing.T) {
 }
 
 func TestMembersAndScores(t *testing.T) {
-	checkExchanges(t, []question{
+	checkExchanges(t, []exchange{
 		{"ZCARD z", func(c command.Commands) (any, error) { return c.ZCard(ctx, "z") }, int64(2), in(":2\r\n")},
 		{"ZSCORE z a", func(c command.Commands) (any, error) { return c.ZScore(ctx, "z", "a") }, 2.5, in("$3\r\n2.5\r\n", ",2.5\r\n")},
 		{"ZSCORE z none", func(c command.Commands) (any, error) { return c.ZScore(ctx, "z", "none") }, command.Nil, in(null2, null3)},
@@ -130,7 +130,7 @@ func TestMembersAndScores(t *testing.T) {
 func TestMembersThatAreTaken(t *testing.T) {
 	a := command.Scored{Member: "a", Score: 2.5}
 	popped := in("*2\r\n$1\r\nz\r\n*1\r\n*2\r\n$1\r\na\r\n$3\r\n2.5\r\n", "*2\r\n$1\r\nz\r\n*1\r\n*2\r\n$1\r\na\r\n,2.5\r\n")
-	checkExchanges(t, []question{
+	checkExchanges(t, []exchange{
 		{"ZPOPMIN z", func(c command.Commands) (any, error) { return c.ZPopMin(ctx, "z") }, a, in("*2\r\n$1\r\na\r\n$3\r\n2.5\r\n", "*2\r\n$1\r\na\r\n,2.5\r\n")},
 		{"ZPOPMAX none", func(c command.Commands) (any, error) { return c.ZPopMax(ctx, "none") }, command.Nil, in("*0\r\n")},
 		{"ZPOPMIN z 3", func(c command.Commands) (any, error) { return c.ZPopMinCount(ctx, "z", 3) }, scores, in(flatScores, nestedScores)},

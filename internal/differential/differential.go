@@ -55,10 +55,19 @@ func (p *Plain) run(call *command.Call) error {
 	}
 	err := p.roundTrip(call.Request.Frame())
 	call.Frame = p.Frame
+	if said, ok := err.(command.ServerError); ok && !ownWords(p.Args[0], said) { //nolint:errorlint // it is made below
+		err = command.ServerError(resp.Conceal(string(said), &call.Request)) // as the client does
+	}
 	if err != nil {
 		err = &command.Error{Command: p.Args[0], Slot: command.NoSlot, Outcome: command.Answered, Err: err}
 	}
 	return err
+}
+
+// ownWords reports whether an error is a script's own, which is shown as it is.
+func ownWords(name string, said command.ServerError) bool {
+	script := strings.HasPrefix(name, "EVAL") || strings.HasPrefix(name, "FCALL")
+	return script && !strings.HasPrefix(string(said), "ERR Error compiling")
 }
 
 // Do runs a command that must succeed.

@@ -121,7 +121,7 @@ func (n *Net) answer(node *Node, r Request) string {
 	case "CLUSTER INFO":
 		return string(resp.AppendBulk(nil, fmt.Sprintf("cluster_state:ok\r\ncluster_current_epoch:%d\r\n", n.epoch)))
 	case "CLUSTER SLOTS":
-		return n.slots()
+		return Slots(n.shards...)
 	case "ROLE":
 		return n.role(node)
 	}
@@ -141,10 +141,10 @@ func (n *Net) role(node *Node) string {
 	return "*3\r\n$6\r\nmaster\r\n:7\r\n*0\r\n"
 }
 
-// slots is the reply to CLUSTER SLOTS. mu is held.
-func (n *Net) slots() string {
-	reply := resp.AppendArray(nil, len(n.shards))
-	for _, s := range n.shards {
+// Slots is the reply to CLUSTER SLOTS that describes these shards.
+func Slots(shards ...Shard) string {
+	reply := resp.AppendArray(nil, len(shards))
+	for _, s := range shards {
 		reply = resp.AppendArray(reply, 2+len(s.Nodes))
 		reply = resp.AppendInt(reply, int64(s.First))
 		reply = resp.AppendInt(reply, int64(s.Last))

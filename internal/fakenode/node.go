@@ -177,6 +177,16 @@ func (n *Node) Bytes(conn int) string {
 	return string(n.conns[conn].bytes)
 }
 
+// Received returns every byte received so far, connection by connection.
+func (n *Node) Received() (bytes []string) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for _, c := range n.conns {
+		bytes = append(bytes, string(c.bytes))
+	}
+	return bytes
+}
+
 // Ended returns how the client ended a connection: io.EOF for a polite end, nil while it is open.
 func (n *Node) Ended(conn int) error {
 	n.mu.Lock()

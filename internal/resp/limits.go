@@ -42,7 +42,7 @@ func orDefault(limit, otherwise int) int {
 type ProtocolError struct {
 	Reason  string // what is wrong
 	Offset  int    // where, in bytes from the start of the frame
-	Excerpt string // the bytes from there on, at most 32
+	Excerpt string // the bytes from there on, at most 4
 }
 
 // Error gives the reason, the offset and the excerpt, quoted; it stays below 300 bytes.
@@ -51,7 +51,8 @@ func (e *ProtocolError) Error() string {
 }
 
 func malformed(buf []byte, at int, format string, args ...any) error {
-	const excerpt = 32
+	// Four bytes tell HTTP or TLS. More could be somebody's value, and errors are logged.
+	const excerpt = 4
 	return &ProtocolError{
 		Reason:  fmt.Sprintf(format, args...),
 		Offset:  at,

@@ -22,6 +22,8 @@ var (
 	ErrClosed = errors.New("connection closed")
 	// ErrPeerSilent means that for PeerTimeout the peer sent no byte of the replies it owed, and took none of a request.
 	ErrPeerSilent = errors.New("peer silent: no byte received while replies were due")
+	// ErrPeerTrickles means that the peer began a reply, and within PeerTimeout neither ended it nor sent 64 KiB of it.
+	ErrPeerTrickles = errors.New("peer too slow: a reply was begun and did not get on")
 	// ErrSurplusReply means that the server sent a reply nobody asked for, so none behind it can be trusted, nor the one before it.
 	ErrSurplusReply = errors.New("server sent a reply that no command asked for")
 	// ErrNotHello means that HELLO was answered with something that is neither its reply nor an error.
@@ -52,6 +54,7 @@ type Conn struct {
 	ended     chan struct{} // closed when the reader goroutine has ended, and the flusher before it
 	flushers  sync.WaitGroup
 	bytesRead atomic.Int64 // counted by whoever reads, looked at by the watchdog
+	framed    atomic.Int64 // of those, how many belong to whole frames; likewise
 	written   atomic.Int64 // stream offset up to which Write has accepted bytes; counted by the flusher, likewise
 	readBuf   atomic.Int64 // size of buf, likewise
 	trimming  atomic.Bool  // whoever reads is to give up buf

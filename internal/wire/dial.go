@@ -82,7 +82,7 @@ func (e *DialError) Error() string {
 // Unwrap returns the cause.
 func (e *DialError) Unwrap() error { return e.Err }
 
-// Refusal is an error reply of the server to a step of the handshake.
+// Refusal is an error reply of the server to a step of the handshake, without the credentials that it may quote.
 type Refusal string
 
 func (r Refusal) Error() string { return string(r) }
@@ -169,8 +169,11 @@ func establish(ctx context.Context, raw net.Conn, opts Options) (*Conn, error) {
 	return c, nil
 }
 
+// tlsConfig completes the caller's configuration. Nothing below TLS 1.2 is spoken, even where GODEBUG or the caller allows it:
+// no server that speaks RESP3 needs it.
 func tlsConfig(opts *Options) *tls.Config {
 	conf := opts.TLS.Clone()
+	conf.MinVersion = max(conf.MinVersion, tls.VersionTLS12)
 	if conf.ServerName == "" {
 		conf.ServerName = opts.ServerName
 	}
@@ -312,7 +315,7 @@ func (c *Conn) roundTrip(args ...string) (resp.Value, error) {
 			v, derr := resp.Decode(c.buf)
 			c.buf = c.buf[:0]
 			if v.Kind == resp.SimpleError || v.Kind == resp.BulkError {
-				return v, Refusal(v.Str)
+				return v, Refusal(resp.Conceal(v.Str, resp.Words(args)))
 			}
 			return v, cmp.Or(unsent, derr)
 		case err != nil:

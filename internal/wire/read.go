@@ -61,6 +61,7 @@ func (c *Conn) consume() error {
 			break
 		}
 	}
+	c.framed.Store(c.bytesRead.Load() - int64(len(rest)))
 	switch {
 	case len(rest) == 0 && cap(c.buf) > keepRead:
 		c.buf = nil

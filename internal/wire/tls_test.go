@@ -25,8 +25,9 @@ import (
 
 // authority is a certificate authority for one test.
 type authority struct {
-	cert *x509.Certificate
-	key  *ecdsa.PrivateKey
+	cert        *x509.Certificate
+	key         *ecdsa.PrivateKey
+	from, until time.Time // of the certificates of servers
 }
 
 func newAuthority(t *testing.T) authority {
@@ -41,14 +42,14 @@ func newAuthority(t *testing.T) authority {
 	require.NoError(t, err)
 	cert, err := x509.ParseCertificate(der)
 	require.NoError(t, err)
-	return authority{cert, key}
+	return authority{cert, key, cert.NotBefore, cert.NotAfter}
 }
 
 // server returns the configuration of a server with a certificate for name.
 func (a authority) server(t *testing.T, name string) *tls.Config {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	require.NoError(t, err)
-	template := &x509.Certificate{SerialNumber: big.NewInt(2), NotBefore: a.cert.NotBefore, NotAfter: a.cert.NotAfter}
+	template := &x509.Certificate{SerialNumber: big.NewInt(2), NotBefore: a.from, NotAfter: a.until}
 	if ip := net.ParseIP(name); ip != nil {
 		template.IPAddresses = []net.IP{ip}
 	} else {
@@ -98,6 +99,64 @@ func TestTLSVerifiesTheNameOfTheNode(t *testing.T) {
 		require.ErrorAs(t, err, &untrusted)
 		require.ErrorContains(t, err, c.err)
 		require.Empty(t, node.Tape())
+	}
+}
+
+// Whatever is wrong with the peer's certificate has a type of its own, and nothing is said to the peer.
+func TestTLSTrustsNobodyByChance(t *testing.T) {
+	ca := newAuthority(t)
+	outlived := ca
+	outlived.from, outlived.until = time.Unix(0, 0), time.Unix(1, 0)
+	for name, c := range map[string]struct {
+		server, client *tls.Config
+		is             func(error) bool
+	}{
+		"another authority": {newAuthority(t).server(t, "node"), ca.client(), is[x509.UnknownAuthorityError]},
+		"no authority":      {ca.server(t, "node"), &tls.Config{}, is[x509.UnknownAuthorityError]},
+		"another name":      {ca.server(t, "other"), ca.client(), is[x509.HostnameError]},
+		"expired":           {outlived.server(t, "node"), ca.client(), is[x509.CertificateInvalidError]},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				node, opts := newNode(t)
+				node.UseTLS(c.server)
+				opts.TLS = c.client
+				_, err := wire.Dial(t.Context(), opts)
+				require.True(t, c.is(err), "%v", err)
+				require.ErrorAs(t, err, new(*tls.CertificateVerificationError))
+				var failed *wire.DialError
+				require.ErrorAs(t, err, &failed)
+				require.Equal(t, wire.PhaseTLS, failed.Phase)
+				require.Empty(t, node.Tape())
+			})
+		})
+	}
+}
+
+func is[T error](err error) bool { return errors.As(err, new(T)) }
+
+func TestTLSIsNeverOlderThan12(t *testing.T) {
+	ca := newAuthority(t)
+	for name, allow := range map[string]func(*tls.Config){
+		"by default":             func(*tls.Config) {},
+		"where less is allowed":  func(conf *tls.Config) { conf.MinVersion = tls.VersionTLS10 },
+		"where less is demanded": func(conf *tls.Config) { conf.MaxVersion = tls.VersionTLS11 },
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				node, opts := newNode(t)
+				old := ca.server(t, "node")
+				old.MinVersion, old.MaxVersion = tls.VersionTLS10, tls.VersionTLS11
+				node.UseTLS(old)
+				opts.TLS = ca.client()
+				allow(opts.TLS)
+				_, err := wire.Dial(t.Context(), opts)
+				require.Error(t, err)
+				require.Empty(t, node.Tape())
+				minimum := opts.TLS.MinVersion
+				require.Equal(t, name == "where less is allowed", minimum != 0, "the caller's configuration is the caller's")
+			})
+		})
 	}
 }
 

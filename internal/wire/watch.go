@@ -14,6 +14,8 @@ const (
 	suspectAfter = 500 * time.Millisecond
 	// probeTimeout is how long an idle connection may take to answer PING before it is given up.
 	probeTimeout = 500 * time.Millisecond
+	// gettingOn is what a link must carry of a reply in PeerTimeout: as much as Options.PeerTimeout asks of it for requests.
+	gettingOn = 64 << 10
 	// lookAfter is how long a connection may be idle without a look at whether the peer has closed it: the reader notices, but
 	// in a busy process it may take a while until it runs.
 	lookAfter = 500 * time.Microsecond
@@ -89,6 +91,10 @@ type watchdog struct {
 	head  int64     // end of the oldest call then
 	bytes int64     // Conn.progress by then
 	told  time.Time // when OnSilent was last called for this silence; zero: not yet
+
+	begun    time.Time // since when what is being received has not got on
+	framed   int64     // Conn.framed then
+	received int64     // Conn.bytesRead then
 }
 
 func (w *watchdog) stop() {
@@ -120,7 +126,7 @@ func (c *Conn) armWatchdog(deadline time.Time) {
 		return
 	}
 	now := time.Now()
-	w.armed, w.told, w.last, w.since = true, time.Time{}, now, now
+	w.armed, w.told, w.last, w.since, w.begun = true, time.Time{}, now, now, now
 	w.head = c.queue.at(0).end
 	w.bytes = c.bytesRead.Load() + w.head // that it is written at once will be no news
 	if w.timer == nil {
@@ -143,6 +149,7 @@ func (c *Conn) look() {
 		return
 	}
 	head, bytes := c.progress()
+	trickled := c.watch.observeFrame(now, c.framed.Load(), c.bytesRead.Load())
 	silent := c.watch.observe(now, head, bytes)
 	if c.follows { // nothing is owed before it is written
 		silent, c.watch.since = 0, now
@@ -161,6 +168,8 @@ func (c *Conn) look() {
 		c.fail(ErrProbeFailed)
 	}
 	switch {
+	case c.opts.PeerTimeout > 0 && trickled >= c.opts.PeerTimeout:
+		c.fail(ErrPeerTrickles)
 	case c.opts.PeerTimeout > 0 && silent >= c.opts.PeerTimeout && !c.opts.Blocking: // for a blocking command it is no silence
 		c.fail(ErrPeerSilent)
 	case suspect && c.opts.OnSilent != nil:
@@ -213,6 +222,16 @@ func (w *watchdog) observe(now time.Time, head, bytes int64) time.Duration {
 		w.since, w.head, w.bytes, w.told = now, head, bytes, time.Time{}
 	}
 	return now.Sub(w.since)
+}
+
+// observeFrame returns for how long a frame that has begun did not get on: it neither ended nor grew by gettingOn. A peer that
+// sends a byte a second is never silent, and would hold up everybody for ever. It looks before observe does, which notes the time.
+func (w *watchdog) observeFrame(now time.Time, framed, received int64) time.Duration {
+	slept := now.Sub(w.last) > 2*tick
+	if slept || framed == received || framed != w.framed || received-w.received >= gettingOn {
+		w.begun, w.framed, w.received = now, framed, received
+	}
+	return now.Sub(w.begun)
 }
 
 // expire claims the calls whose deadline has passed and settles them as given up; the caller finishes them without the

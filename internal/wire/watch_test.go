@@ -111,8 +111,9 @@ func TestSilentPeerIsDeadAfterPeerTimeoutAndSuspectedBefore(t *testing.T) {
 
 func TestPeerThatSendsAnythingIsAlive(t *testing.T) {
 	for name, reaction := range map[string]fakenode.Reaction{
-		"a reply byte by byte": {Send: "$20\r\n" + strings.Repeat("x", 20) + "\r\n", Piece: 1, Gap: 1900 * time.Millisecond},
-		"pushes":               {Send: strings.Repeat(">1\r\n+p\r\n", 10) + "+x\r\n", Piece: 8, Gap: 1900 * time.Millisecond},
+		"short replies byte by byte": {Send: strings.Repeat(">1\r\n+p\r\n", 10) + "+x\r\n", Piece: 1, Gap: 200 * time.Millisecond},
+		"a long reply in pieces":     {Send: "$655360\r\n" + strings.Repeat("x", 655360) + "\r\n", Piece: 65536, Gap: 1600 * time.Millisecond},
+		"pushes":                     {Send: strings.Repeat(">1\r\n+p\r\n", 10) + "+x\r\n", Piece: 8, Gap: 1900 * time.Millisecond},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -124,6 +125,27 @@ func TestPeerThatSendsAnythingIsAlive(t *testing.T) {
 				_, err := try(t.Context(), conn, "GET", "a")
 				require.NoError(t, err)
 				require.Greater(t, time.Since(begin), 15*time.Second)
+			})
+		})
+	}
+}
+
+// It is never silent, and would hold up everybody behind it for ever.
+func TestPeerThatTricklesAReplyIsDead(t *testing.T) {
+	for name, blocking := range map[string]bool{"ordinary": false, "blocking": true} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				node, opts := newNode(t)
+				node.On("GET", fakenode.Reaction{Send: "+ok\r\n$65536\r\n" + strings.Repeat("x", 65536), Piece: 1, Gap: time.Second})
+				opts.PeerTimeout, opts.Blocking = 5*time.Second, blocking
+				begin := time.Now()
+				calls := send(t, t.Context(), connect(t, opts), get(3)...).wait(t.Context())
+				require.Equal(t, "+ok\r\n", string(calls[0].Reply), "each reply has its own time")
+				require.InDelta(t, 10*time.Second, time.Since(begin), float64(time.Second))
+				for _, call := range calls[1:] {
+					require.ErrorIs(t, call.Err, wire.ErrPeerTrickles)
+					require.True(t, call.Sent)
+				}
 			})
 		})
 	}

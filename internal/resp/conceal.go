@@ -1,0 +1,110 @@
+package resp
+
+import (
+	"bytes"
+	"strings"
+)
+
+// Arguments are the words of a command, its name first; a *Request is one.
+type Arguments interface {
+	Len() int
+	At(i int) []byte
+}
+
+// Words are the words of a command as strings.
+type Words []string
+
+// Len returns how many words there are.
+func (w Words) Len() int { return len(w) }
+
+// At returns a copy of the word at i.
+func (w Words) At(i int) []byte { return []byte(w[i]) }
+
+const (
+	// longWord is the length from which an argument is recognised without quotes: few words of an error text are as long.
+	longWord = 8
+	// shortPiece is the length below which a piece of an argument tells nothing, and may be a word by chance.
+	shortPiece = 3
+	// maxPieces bounds the quoted pieces that are looked for in the arguments; a server's own text has two or three.
+	maxPieces = 8
+	// maxConcealing bounds the work: so many bytes of text times arguments are compared.
+	maxConcealing = 1 << 24
+)
+
+// Conceal returns the error text that a server answered a command with, and a question mark in place of each argument that it
+// quotes: errors are logged, arguments are secrets. The name of the command, and the first word of the text, stay. What is
+// found is an argument or a piece of one between quotes (', ` or "), and a long argument anywhere.
+//
+//	NOGROUP No such key 'orders' or consumer group 'app'  ->  NOGROUP No such key '?' or consumer group '?'
+func Conceal(text string, args Arguments) string {
+	code, rest, ok := strings.Cut(text, " ")
+	if !ok || args.Len() < 2 {
+		return text
+	}
+	if limit := maxConcealing / args.Len(); len(rest) > limit {
+		rest = rest[:limit] + "..."
+	}
+	for i := 1; i < args.Len(); i++ {
+		if arg := args.At(i); len(arg) > 0 && len(arg) <= len(rest) && !isName(arg, args) {
+			rest = concealOne(rest, onOneLine(arg))
+		}
+	}
+	return code + " " + concealPieces(rest, args)
+}
+
+// isName reports whether a word is the command's name, which is no secret.
+func isName(word []byte, args Arguments) bool { return bytes.EqualFold(word, args.At(0)) }
+
+// onOneLine returns an argument as a server quotes it: an error text has no line breaks.
+func onOneLine(arg []byte) string { return lineBreaks.Replace(string(arg)) }
+
+var lineBreaks = strings.NewReplacer("\r", " ", "\n", " ")
+
+func concealOne(text, arg string) string {
+	if !strings.Contains(text, arg) {
+		return text
+	}
+	for _, quote := range []string{"'", "`", `"`} {
+		text = strings.ReplaceAll(text, quote+arg+quote, quote+"?"+quote)
+	}
+	if len(arg) < longWord {
+		return text
+	}
+	return strings.ReplaceAll(text, arg, "?")
+}
+
+// concealPieces conceals what is quoted of an argument in part: it was cut short, or is a word of a script.
+func concealPieces(text string, args Arguments) string {
+	var shown strings.Builder
+	for pieces := 0; pieces < maxPieces; {
+		open := strings.IndexAny(text, "'`\"")
+		if open < 0 {
+			break
+		}
+		shown.WriteString(text[:open+1])
+		quote := text[open]
+		text = text[open+1:]
+		end := strings.IndexByte(text, quote)
+		if end < shortPiece { // the last quote, or nothing worth hiding; an apostrophe may be either
+			continue
+		}
+		pieces++
+		if isPiece([]byte(text[:end]), args) {
+			shown.WriteString("?" + string(quote))
+			text = text[end+1:]
+		}
+	}
+	return shown.String() + text
+}
+
+func isPiece(piece []byte, args Arguments) bool {
+	if isName(piece, args) {
+		return false
+	}
+	for i := 1; i < args.Len(); i++ {
+		if arg := args.At(i); len(arg) >= len(piece) && bytes.Contains(arg, piece) {
+			return true
+		}
+	}
+	return false
+}
