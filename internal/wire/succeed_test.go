@@ -2,6 +2,7 @@ package wire_test
 
 import (
 	"context"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -98,23 +99,23 @@ func TestAnOldConnectionIsToldOfWhileItIsUsed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		node, opts := newNode(t)
 		node.Handle(echo)
-		told := 0
-		opts.MaxAge, opts.OnOld = time.Minute, func(*wire.Conn) { told++ }
+		var told atomic.Int32
+		opts.MaxAge, opts.OnOld = time.Minute, func(*wire.Conn) { told.Add(1) }
 		conn := connect(t, opts)
 		for range 59 {
 			mustEcho(t, conn, "a")
 			time.Sleep(time.Second)
 		}
-		require.Zero(t, told)
+		require.Zero(t, told.Load())
 		require.False(t, conn.Old())
 		time.Sleep(time.Hour)
-		require.Zero(t, told, "an unused connection has no timer")
+		require.Zero(t, told.Load(), "an unused connection has no timer")
 		require.True(t, conn.Old())
 		for range 4 {
 			mustEcho(t, conn, "a")
 			time.Sleep(tick + time.Millisecond)
 		}
-		require.Equal(t, 4, told)
+		require.EqualValues(t, 4, told.Load())
 		conn.Drain()
 	})
 }
