@@ -23,9 +23,9 @@ type Options struct {
 
 	// Username and Password log in to every node; a password without a username logs in as "default".
 	Username, Password string
-	// Credentials, if set, is asked for every connection instead of Username and Password. It may block until ctx ends,
-	// and is called from several goroutines. With MaxConnAge connections do not outlive what it returned by long: no
-	// connection that is in use is ever logged in again.
+	// Credentials, if set, is asked for every connection instead of Username and Password, and once more at once where the
+	// node refuses what it gave. It may block until ctx ends, and is called from several goroutines. With MaxConnAge connections
+	// do not outlive what it returned by long: no connection that is in use is ever logged in again.
 	Credentials func(ctx context.Context, node Node) (username, password string, err error)
 
 	// TLS, if set, is used on every connection. An empty ServerName verifies each node by its own name, wherever a redirect

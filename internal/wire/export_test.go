@@ -96,3 +96,10 @@ func PollsAfter(waited time.Duration, opts Options) bool {
 	c.woken()
 	return c.poll.on
 }
+
+// Freeze makes a connection with calls in flight believe that the process has just slept for d.
+func Freeze(c *Conn, d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.watch.last = c.watch.last.Add(-d)
+}

@@ -56,6 +56,9 @@ func (c *Conn) Nudge(idle time.Duration) {
 
 func (c *Conn) probe() {
 	c.idle.probing = true
+	if c.fence.out { // its answer ends the probe as well
+		return
+	}
 	c.enqueueFence()
 	c.armWatchdog(time.Time{})
 	c.callReader()
@@ -149,8 +152,12 @@ func (c *Conn) look() {
 		return
 	}
 	head, bytes := c.progress()
+	frozen := c.opts.wantsProbe(passed(c.watch.last, now))
 	trickled := c.watch.observeFrame(now, c.framed.Load(), c.bytesRead.Load())
 	silent := c.watch.observe(now, head, bytes)
+	if frozen && !c.idle.probing && !c.follows && !c.opts.Blocking {
+		c.probe() // what is in flight is at risk already; nothing else is to be
+	}
 	if c.follows { // nothing is owed before it is written
 		silent, c.watch.since = 0, now
 	}

@@ -309,6 +309,44 @@ func TestIdleConnectionIsProbedBeforeACommandIsRisked(t *testing.T) {
 	})
 }
 
+// A process that was frozen with a call in flight finds out whether the connection is still there before it risks another one.
+func TestAConnectionIsProbedAfterAFreezeThoughItOwesReplies(t *testing.T) {
+	for name, late := range map[string]string{"alive": "+late\r\n", "gone": ""} {
+		synctest.Test(t, func(t *testing.T) {
+			node, opts := newNode(t)
+			node.On("SLOW", fakenode.Reaction{Delay: tick + 100*time.Millisecond, Send: late})
+			if name == "gone" {
+				node.On("PING", fakenode.Reaction{})
+			}
+			opts.IdleProbe, opts.PeerTimeout = 5*time.Second, time.Minute
+			conn := connect(t, opts)
+			owed := make(chan error, 1)
+			go func() {
+				_, err := try(t.Context(), conn, "SLOW")
+				owed <- err
+			}()
+			synctest.Wait()
+			wire.Freeze(conn, 5*time.Second)
+			time.Sleep(tick)
+			synctest.Wait()
+			begin := time.Now()
+			hurried, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+			defer cancel()
+			_, err := try(hurried, conn, "GET", "a")
+			require.ErrorIs(t, err, context.DeadlineExceeded)
+			require.NotContains(t, commands(node), "GET a", "nobody enters before the answer")
+			if name == "alive" {
+				require.NoError(t, <-owed)
+				_, err := try(t.Context(), conn, "SLOW")
+				require.NoError(t, err)
+				return
+			}
+			require.ErrorIs(t, <-owed, wire.ErrProbeFailed)
+			require.LessOrEqual(t, time.Since(begin), 500*time.Millisecond)
+		})
+	}
+}
+
 func TestBusyConnectionHasNotBeenIdle(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		node, opts := newNode(t)
