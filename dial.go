@@ -84,8 +84,9 @@ func (c *core) dialCounted(ctx context.Context, opts wire.Options) (*wire.Conn, 
 // complete adds to opts what all connections have in common. The credentials are asked for anew.
 func (c *core) complete(ctx context.Context, info Node, opts *wire.Options) error {
 	if c.opts.Credentials != nil {
+		opts.Relogin = func(ctx context.Context) (string, string, error) { return c.opts.Credentials(ctx, info) }
 		var err error
-		if opts.Username, opts.Password, err = c.opts.Credentials(ctx, info); err != nil {
+		if opts.Username, opts.Password, err = opts.Relogin(ctx); err != nil {
 			return &wire.DialError{Phase: wire.PhaseAuth, Addr: opts.Addr, Err: fmt.Errorf("credentials: %w", err)}
 		}
 	}

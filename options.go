@@ -23,9 +23,9 @@ type Options struct {
 
 	// Username and Password log in to every node; a password without a username logs in as "default".
 	Username, Password string
-	// Credentials, if set, is asked for every connection instead of Username and Password. It may block until ctx ends,
-	// and is called from several goroutines. With MaxConnAge connections do not outlive what it returned by long: no
-	// connection that is in use is ever logged in again.
+	// Credentials, if set, is asked for every connection instead of Username and Password, and once more at once where the
+	// node refuses what it gave. It may block until ctx ends, and is called from several goroutines. With MaxConnAge connections
+	// do not outlive what it returned by long: no connection that is in use is ever logged in again.
 	Credentials func(ctx context.Context, node Node) (username, password string, err error)
 
 	// TLS, if set, is used on every connection. An empty ServerName verifies each node by its own name, wherever a redirect
@@ -219,24 +219,10 @@ func (o Options) withDefaults() (Options, error) {
 			*d.field = d.value
 		}
 	}
-	if o.MaxConnAge != 0 && o.MaxConnAge < minConnAge {
-		return o, &OptionError{"MaxConnAge", fmt.Sprintf("%v is less than %v", o.MaxConnAge, minConnAge)}
-	}
-	for _, c := range o.ClientName {
-		if c <= ' ' || c > '~' {
-			return o, &OptionError{"ClientName", "must be printable ASCII without spaces"}
-		}
-	}
-	if o.ReadFrom > Any {
-		return o, &OptionError{"ReadFrom", fmt.Sprintf("%d is no ReadPolicy", o.ReadFrom)}
-	}
-	if o.MaxLag != 0 && o.MaxLag < minLagPoll {
-		return o, &OptionError{"MaxLag", fmt.Sprintf("%v is less than %v", o.MaxLag, minLagPoll)}
+	if err := o.check(); err != nil {
+		return o, err
 	}
 	o.AZ = cmp.Or(o.AZ, os.Getenv(zoneVariable))
-	if o.Username != "" && o.Password == "" && o.Credentials == nil {
-		return o, &OptionError{"Username", "needs Password or Credentials"}
-	}
 	if o.Resolver == nil {
 		o.Resolver = net.DefaultResolver
 	}
@@ -247,4 +233,24 @@ func (o Options) withDefaults() (Options, error) {
 		o.Trace = &Trace{}
 	}
 	return o, nil
+}
+
+// check returns what is wrong with the options that have no default.
+func (o *Options) check() error {
+	for _, c := range o.ClientName {
+		if c <= ' ' || c > '~' {
+			return &OptionError{"ClientName", "must be printable ASCII without spaces"}
+		}
+	}
+	switch {
+	case o.ReadFrom > Any:
+		return &OptionError{"ReadFrom", fmt.Sprintf("%d is no ReadPolicy", o.ReadFrom)}
+	case o.MaxLag != 0 && o.MaxLag < minLagPoll:
+		return &OptionError{"MaxLag", fmt.Sprintf("%v is less than %v", o.MaxLag, minLagPoll)}
+	case o.MaxConnAge != 0 && o.MaxConnAge < minConnAge:
+		return &OptionError{"MaxConnAge", fmt.Sprintf("%v is less than %v", o.MaxConnAge, minConnAge)}
+	case o.Username != "" && o.Password == "" && o.Credentials == nil:
+		return &OptionError{"Username", "needs Password or Credentials"}
+	}
+	return nil
 }

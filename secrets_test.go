@@ -125,6 +125,7 @@ func (b *lockedBuffer) trace() *keyslot.Trace {
 		Retried:    func(e keyslot.RetryEvent) { fmt.Fprintf(b, "%+v\n", e) },
 		Refreshed:  func(e keyslot.RefreshEvent) { fmt.Fprintf(b, "%+v\n", e) },
 		Connected:  func(e keyslot.ConnectEvent) { fmt.Fprintf(b, "%+v\n", e) },
+		Desynced:   func(e keyslot.DesyncEvent) { fmt.Fprintf(b, "%+v\n", e) },
 	}
 }
 

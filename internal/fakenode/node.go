@@ -155,6 +155,14 @@ func (n *Node) Cut(end End) {
 	}
 }
 
+// CutConn ends one connection, which may have ended already.
+func (n *Node) CutConn(conn int, end End) {
+	n.mu.Lock()
+	c := n.conns[conn]
+	n.mu.Unlock()
+	hangUp(c, end)
+}
+
 // Tape returns the requests received so far, in the order of their arrival.
 func (n *Node) Tape() []Request {
 	n.mu.Lock()

@@ -66,7 +66,7 @@ func answerAll(conn net.Conn) {
 			return
 		}
 		all := in[:rest+n]
-		out, rest = out[:0], 0
+		out = out[:0]
 		for len(all) >= len(getRequest) {
 			if !bytes.HasPrefix(all, getRequest) { // a fence, which is longer
 				n := fenceLength(all)

@@ -21,8 +21,11 @@ type Options struct {
 	Dial       func(ctx context.Context, network, addr string) (net.Conn, error) // nil: a net.Dialer
 
 	Username, Password string
-	ClientName         string
-	LibName, LibVer    string
+	// Relogin, if set, is asked for other credentials once, where the server refuses these.
+	Relogin func(ctx context.Context) (username, password string, err error)
+
+	ClientName      string
+	LibName, LibVer string
 
 	MaxInFlight int           // calls in flight beyond which Send waits
 	PeerTimeout time.Duration // silence, while replies are due, after which the peer is dead; 0: never
@@ -159,7 +162,7 @@ func establish(ctx context.Context, raw net.Conn, opts Options) (*Conn, error) {
 		c.rw = t
 	}
 	c.scanner.Limits = handshakeLimits
-	if phase, err := c.hello(); err != nil {
+	if phase, err := c.login(ctx); err != nil {
 		return nil, &DialError{phase, opts.Addr, err}
 	}
 	c.scanner = resp.Scanner{}
@@ -212,6 +215,22 @@ func (c *Conn) introduce() {
 			c.enqueueQuiet(new(Call), command("CLIENT", "SETINFO", field[0], field[1]))
 		}
 	}
+}
+
+// login is hello, and once more where the server refused what Relogin can better: the session that signed a token may have
+// ended meanwhile. After WRONGPASS a server keeps the connection. The same credentials again would only be counted.
+func (c *Conn) login(ctx context.Context) (Phase, error) {
+	phase, err := c.hello()
+	var refused Refusal
+	if c.opts.Relogin == nil || phase != PhaseAuth || !errors.As(err, &refused) {
+		return phase, err
+	}
+	username, password, failed := c.opts.Relogin(ctx)
+	if failed != nil || username == c.opts.Username && password == c.opts.Password {
+		return phase, err
+	}
+	c.opts.Username, c.opts.Password = username, password
+	return c.hello()
 }
 
 // hello agrees on the protocol and logs in. Nothing else may be sent before its reply: a server allows a client that has

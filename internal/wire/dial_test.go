@@ -145,6 +145,41 @@ func TestHandshakeFailures(t *testing.T) {
 	}
 }
 
+// What has gone stale between being asked for and being checked is asked for once more; the same again is not sent.
+func TestRefusedCredentialsAreAskedForOnceMore(t *testing.T) {
+	for _, test := range []struct {
+		name, again string
+		hellos      int
+		err         error
+	}{
+		{"better ones", "fresh", 2, nil},
+		{"others as bad", "bad", 2, wire.Refusal(wrongpass)},
+		{"the same", "stale", 1, wire.Refusal(wrongpass)},
+		{"none", "", 1, wire.Refusal(wrongpass)},
+	} {
+		node, opts := newNode(t)
+		node.Handle(func(r fakenode.Request) (fakenode.Reaction, bool) {
+			return fakenode.Reaction{Send: "-" + wrongpass + "\r\n"}, r.Name() == "HELLO" && r.Args[4] != "fresh"
+		})
+		opts.Username, opts.Password = "app", "stale"
+		opts.Relogin = func(context.Context) (string, string, error) {
+			if test.again == "" {
+				return "", "", errors.New("provider is down")
+			}
+			return "app", test.again, nil
+		}
+		conn, err := wire.Dial(t.Context(), opts)
+		require.ErrorIs(t, err, test.err, test.name)
+		require.Len(t, node.Tape(), test.hellos, test.name)
+		require.Zero(t, node.Tape()[test.hellos-1].Conn, "on one connection")
+		if err == nil {
+			conn.Close()
+		}
+	}
+}
+
+const wrongpass = "WRONGPASS invalid username-password pair or user is disabled."
+
 func TestServerThatTurnsClientsAwayIsHeardEvenIfItIsFaster(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		node, opts := newNode(t)

@@ -33,14 +33,6 @@ func (c *countingConn) Write(b []byte) (int, error) {
 	return c.Conn.Write(b)
 }
 
-// Oversleep makes the watchdog's next tick come now, and so late, as it does to a process that stood still.
-func Oversleep(c *Conn, late time.Duration) {
-	c.mu.Lock()
-	c.watch.next = time.Now().Add(-late)
-	c.mu.Unlock()
-	c.look()
-}
-
 // Silence returns what the watchdog makes of ticks with the given gaps between them while nothing arrives.
 func Silence(gaps ...time.Duration) (silent []time.Duration) {
 	now := time.Now()
@@ -103,4 +95,11 @@ func PollsAfter(waited time.Duration, opts Options) bool {
 	c := &Conn{opts: opts, parked: time.Now().Add(-waited)}
 	c.woken()
 	return c.poll.on
+}
+
+// Freeze makes a connection that is or was just in use believe that the process has just slept for d.
+func Freeze(c *Conn, d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.watch.last, c.watch.next = c.watch.last.Add(-d), c.watch.next.Add(-d)
 }

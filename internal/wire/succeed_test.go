@@ -2,6 +2,8 @@ package wire_test
 
 import (
 	"context"
+	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -63,7 +65,8 @@ func TestASuccessorOfAnIdleConnectionWritesAtOnce(t *testing.T) {
 
 // While it has nothing to write it is neither silent nor idle, however long that takes.
 func TestASuccessorWaitsLongerThanAPeerMayBeSilent(t *testing.T) {
-	slow := fakenode.Reaction{Send: "$20\r\nxxxxxxxxxxxxxxxxxxxx\r\n", Piece: 1, Gap: 400 * time.Millisecond}
+	const push = ">1\r\n+p\r\n" // signs of life
+	slow := fakenode.Reaction{Send: strings.Repeat(push, 25) + "+old\r\n", Piece: len(push), Gap: 400 * time.Millisecond}
 	probing := func(o *wire.Options) {
 		o.PeerTimeout, o.IdleProbe = time.Second, time.Second
 		o.OnSilent = func() { t.Error("nobody is silent") }
@@ -98,23 +101,23 @@ func TestAnOldConnectionIsToldOfWhileItIsUsed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		node, opts := newNode(t)
 		node.Handle(echo)
-		told := 0
-		opts.MaxAge, opts.OnOld = time.Minute, func(*wire.Conn) { told++ }
+		var told atomic.Int32
+		opts.MaxAge, opts.OnOld = time.Minute, func(*wire.Conn) { told.Add(1) }
 		conn := connect(t, opts)
 		for range 59 {
 			mustEcho(t, conn, "a")
 			time.Sleep(time.Second)
 		}
-		require.Zero(t, told)
+		require.Zero(t, told.Load())
 		require.False(t, conn.Old())
 		time.Sleep(time.Hour)
-		require.Zero(t, told, "an unused connection has no timer")
+		require.Zero(t, told.Load(), "an unused connection has no timer")
 		require.True(t, conn.Old())
 		for range 4 {
 			mustEcho(t, conn, "a")
 			time.Sleep(tick + time.Millisecond)
 		}
-		require.Equal(t, 4, told)
+		require.EqualValues(t, 4, told.Load())
 		conn.Drain()
 	})
 }

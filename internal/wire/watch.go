@@ -56,6 +56,9 @@ func (c *Conn) Nudge(idle time.Duration) {
 
 func (c *Conn) probe() {
 	c.idle.probing = true
+	if c.fence.out { // its answer ends the probe as well
+		return
+	}
 	c.enqueueFence()
 	c.armWatchdog(time.Time{})
 	c.callReader()
@@ -139,12 +142,8 @@ func (c *Conn) armWatchdog(deadline time.Time) {
 func (c *Conn) look() {
 	now := time.Now()
 	c.mu.Lock()
-	switch {
-	case !c.overslept(now):
-	case c.fence.out:
-		c.idle.probing = true
-	default:
-		c.probe()
+	if c.overslept(now) {
+		c.probe() // what is in flight is at risk already; nothing else is to be
 	}
 	c.fence.age(now)
 	if c.opts.OnOld != nil && c.refusal() == nil && c.isOld(now) {
@@ -185,10 +184,11 @@ func (c *Conn) look() {
 }
 
 // overslept reports whether this process stood still for so long that nothing more may be risked on the connection, though it
-// was in use: what is found of replies then came before or meanwhile, and the peer may be gone since. Its own commands hold up
-// the answer of a Blocking one. mu is held.
+// was in use: the replies that are found then, which may be all that was owed, came before or meanwhile, and the peer may be
+// gone since. A Blocking connection's own commands hold up an answer. mu is held.
 func (c *Conn) overslept(now time.Time) bool {
-	return c.watch.armed && c.err == nil && !c.idle.probing && !c.opts.Blocking && c.opts.wantsProbe(passed(c.watch.next, now))
+	return c.watch.armed && c.err == nil && !c.idle.probing && !c.follows && !c.opts.Blocking &&
+		c.opts.wantsProbe(passed(c.watch.next, now))
 }
 
 // rest leaves a connection with nothing in flight to the reader goroutine, so that its end is noticed, and trims it. It returns

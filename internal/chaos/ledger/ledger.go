@@ -36,6 +36,9 @@ type Terms struct {
 	// Answers are codes of error replies that callers may see, such as NOPERM while credentials change. No other is
 	// believed, but for those that the load itself asks for.
 	Answers []string
+	// Hangs are ways (Record.Via) that end with the caller's patience only, where nothing tells that the connection is dead:
+	// a lane whose last operation went so need not have recovered.
+	Hangs []string
 	// Expects are the names of Signs of which the round must show at least one each.
 	Expects []string
 }

@@ -20,10 +20,11 @@ type Nemesis struct {
 	// left to wait for. Its error means that the harness failed, and says at what.
 	Run func(ctx context.Context, s *Stage) error
 
-	// Seamless and Answers are terms of its rounds; see ledger.Terms. The slots where writes may be lost are Stage.Lossy,
-	// which Run fills in.
+	// Seamless, Answers and Hangs are terms of its rounds; see ledger.Terms. The slots where writes may be lost are
+	// Stage.Lossy, which Run fills in.
 	Seamless bool
 	Answers  []string
+	Hangs    []string
 	// Expects is what all its rounds of a run together must have caused: a fault that struck nothing proves nothing.
 	Expects []string
 	// Dials is how many connections the client may open in one round, to all nodes, for this nemesis. Others come on top: the
