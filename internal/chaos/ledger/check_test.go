@@ -228,3 +228,16 @@ func TestTheFirstSuccessAfterHealing(t *testing.T) {
 	require.Empty(t, found)
 	require.Equal(t, map[int]time.Duration{0: 1500 * time.Microsecond, 2: 2500 * time.Microsecond}, figures.FirstSuccess)
 }
+
+func TestWhatHangsByItsNatureNeedNotRecover(t *testing.T) {
+	h := sound()
+	h.Healed, h.Records[0].Lane = 20*time.Millisecond, 5
+	for i := range h.Records {
+		h.Records[i].Via = "blpop"
+	}
+	_, found := h.Check()
+	require.NotEmpty(t, found)
+	h.Terms.Hangs = []string{"blpop"}
+	_, found = h.Check()
+	require.Empty(t, found)
+}
