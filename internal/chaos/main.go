@@ -1,0 +1,7 @@
+package main
+
+import "github.com/keyslot-go/keyslot"
+
+func main() {}
+
+var _ keyslot.Options
