@@ -65,7 +65,8 @@ func TestASuccessorOfAnIdleConnectionWritesAtOnce(t *testing.T) {
 
 // While it has nothing to write it is neither silent nor idle, however long that takes.
 func TestASuccessorWaitsLongerThanAPeerMayBeSilent(t *testing.T) {
-	slow := fakenode.Reaction{Send: strings.Repeat(">1\r\n+p\r\n", 25) + "+x\r\n", Piece: 8, Gap: 400 * time.Millisecond}
+	const push = ">1\r\n+p\r\n" // signs of life
+	slow := fakenode.Reaction{Send: strings.Repeat(push, 25) + "+old\r\n", Piece: len(push), Gap: 400 * time.Millisecond}
 	probing := func(o *wire.Options) {
 		o.PeerTimeout, o.IdleProbe = time.Second, time.Second
 		o.OnSilent = func() { t.Error("nobody is silent") }
