@@ -8,7 +8,7 @@ VULNCHECK  = v1.1.4
 RACE := $(if $(filter 1,$(shell go env CGO_ENABLED)),-race,)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check chaos chaos-selftest bench bench-quick microbench fuzz servers format vet cross lint vulnerabilities
+.PHONY: help demo test check chaos chaos-selftest bench bench-quick recovery microbench fuzz servers format vet cross lint vulnerabilities
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -40,6 +40,9 @@ chaos: servers ## prove the delivery contract under faults on real clusters, for
 
 chaos-selftest: servers ## see that clients which are broken in known ways are caught by that
 	@$(CHAOS) -selftest $(ARGS)
+
+recovery: ## measure how soon clients are back after failovers, freezes and lost connections, in about 10 minutes
+	@go run ./internal/realcluster/fetch >&2 && go run ./internal/chaos/recovery $(ARGS)
 
 microbench: ## run the micro-benchmarks
 	go test -run '^$$' -bench . -benchmem $(PKGS)

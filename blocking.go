@@ -150,7 +150,7 @@ func (c *core) lookAfter(n *node) {
 	case errors.Is(err, errRetired), missing && n.lostSlots.Load():
 		abandon(n.connections())
 	case missing:
-		c.refresher.urgent("a node where commands block does not answer")
+		c.missed(n, true, "a node where commands block does not answer")
 	}
 }
 

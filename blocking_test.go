@@ -163,6 +163,7 @@ func TestAnXReadThatIsRedirectedGoesOnFromWhereItBegan(t *testing.T) {
 		_, err := s.client.Do(t.Context(), "XREAD", "BLOCK", 0, "STREAMS", a, b, c, low, "$", "$", "$", "5-0")
 		require.NoError(t, err)
 		require.Equal(t, []string{"7-1", "0", "$", "5-0"}, sent(s.upper, "XREAD")[0].Args[8:])
+		s.net.Topology(2, fakenode.Shard{First: 0, Last: 16383, Nodes: []string{upper}})
 
 		s.upper.On("XREVRANGE", stuck())
 		_, err = s.client.Timeout(time.Second).Do(t.Context(), "XREAD", "BLOCK", 5000, "STREAMS", low, "$")

@@ -113,6 +113,7 @@ type core struct {
 	resolver  *resolver
 	pool      *pool
 	refresher *refresher
+	scout     *scout
 	idle      sync.Pool // of *call
 	flights   sync.Pool // of *flight
 	splits    sync.Pool // of *split
@@ -159,6 +160,7 @@ func newCore(opts Options) (*core, error) {
 	c.pool = newPool(opts.ConnsPerNode, c.dialNode)
 	c.pool.dialReader = c.dialReader
 	c.refresher = newRefresher(c.refresh, c.size, opts.Logger)
+	c.scout = newScout(c.look, c.size)
 	return c, nil
 }
 
@@ -185,9 +187,10 @@ func (c *core) close() {
 		c.install.Lock()
 		close(c.done)
 		c.install.Unlock()
-		// The order is that of who starts whom: subscriptions ask for refreshes, those start races, races and commands start
-		// dials, dials open connections.
+		// The order is that of who starts whom: subscriptions ask for looks and refreshes, looks for refreshes, those start
+		// races, races and commands start dials, dials open connections.
 		c.subscriptions.close()
+		c.scout.looks.close()
 		c.refresher.close()
 		c.resolver.close()
 		c.pool.close()
@@ -383,6 +386,7 @@ func (c *core) prepare(call *call, v verdict) {
 		call.node, call.asking = c.redirect(call.node.info(), v)
 		if call.node == last {
 			// The server behind this address calls itself by the same name but is not the owner: it was replaced.
+			c.refresher.request("MOVED to the node that says it")
 			call.renew()
 			call.node, call.asking = nil, false
 			wait = clusterWait

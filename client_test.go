@@ -97,8 +97,8 @@ func TestMovedDuringARefreshIsKept(t *testing.T) {
 		s.lower.On("GET", value, says("-MOVED 5061 %s", upper))
 		s.upper.On("GET", value)
 		answer := make(chan struct{})
+		var asked atomic.Int32
 		for _, node := range []*fakenode.Node{s.lower, s.upper} {
-			var asked atomic.Int32
 			node.Handle(func(r fakenode.Request) (fakenode.Reaction, bool) {
 				switch r.Name() {
 				case "CLUSTER MYID":

@@ -33,6 +33,8 @@ const (
 type stage struct {
 	net          *fakenode.Net
 	lower, upper *fakenode.Node
+	spare        *fakenode.Node // of failover's stories
+	askedBefore  int
 	client       *keyslot.Client
 	began        time.Time
 	open         atomic.Int32 // connections that the client has not closed

@@ -16,22 +16,25 @@ import (
 )
 
 const (
-	// askCount is how many nodes of the map a refresh asks: enough to find a liar by.
+	// askCount is how many nodes of the map a refresh asks, unless nobody waits for it and the first one confirms the map:
+	// enough to find a liar by.
 	askCount = 3
 	// askMany is how many it asks when none of those answered, replicas too, before it says that no node can be reached.
 	askMany = 32
 	// stragglersWait is how much longer than the first answer the others may take: one frozen node must not delay the news
 	// that the others have of it.
 	stragglersWait = 200 * time.Millisecond
+	// confirmPatience is how long one node may take to confirm the map before others are asked. Nobody waits for it.
+	confirmPatience = time.Second
 )
 
 // refresh learns the topology anew. The refresher runs it, one at a time.
-func (c *core) refresh(ctx context.Context, reason string) error {
+func (c *core) refresh(ctx context.Context, reason string, urgent bool) error {
 	event := RefreshEvent{Reason: reason}
 	if r := c.routes.Load(); r == nil {
 		event.Asked, event.Changed, event.Err = c.learnFirst(ctx)
 	} else {
-		event.Asked, event.Changed, event.Err = c.learnAgain(ctx, r)
+		event.Asked, event.Changed, event.Err = c.learnAgain(ctx, r, urgent)
 	}
 	if c.opts.Trace.Refreshed != nil {
 		c.opts.Trace.Refreshed(event)
@@ -41,7 +44,10 @@ func (c *core) refresh(ctx context.Context, reason string) error {
 
 // learnAgain asks a few nodes of the map in use, and the endpoints where that leads to no map that can be used: because
 // nobody answered, the answers were turned down, or they come from a part of the cluster that sees it as down.
-func (c *core) learnAgain(ctx context.Context, r *routes) (asked int, changed bool, err error) {
+func (c *core) learnAgain(ctx context.Context, r *routes, urgent bool) (asked int, changed bool, err error) {
+	if !urgent && c.confirmed(ctx, r) {
+		return 1, false, nil
+	}
 	views, asked, err := c.askNodes(ctx, r.primaries(), askCount)
 	if len(views) == 0 {
 		views, asked, err = c.askNodes(ctx, slices.Clone(r.nodes), askMany)
@@ -63,6 +69,22 @@ func (c *core) learnAgain(ctx context.Context, r *routes) (asked int, changed bo
 	_, again, _ := c.settleOn(append(views, endpoint.view), asked, unreachable)
 	c.reuse(endpoint)
 	return asked, changed || again, nil
+}
+
+// confirmed asks one node and reports whether it knows no other map than the one in use: then there is nobody else to ask.
+// Most refreshes end so, those that a failover sets off in every client among them.
+func (c *core) confirmed(ctx context.Context, r *routes) bool {
+	ctx, cancel := context.WithTimeout(ctx, confirmPatience)
+	defer cancel()
+	views, _, _ := c.askNodes(ctx, r.primaries(), 1)
+	if len(views) == 0 || !views[0].ok || !views[0].agrees(&r.layout) {
+		return false
+	}
+	if views[0].replicas() == 0 && r.replicas() > 0 { // a loading node says so too
+		return false
+	}
+	installed, _, _ := c.settleOn(views, 1, false)
+	return installed
 }
 
 // askNodes asks up to limit of the nodes at once, over the connections they have or new ones, those that promise an answer first.
@@ -210,10 +232,9 @@ func (c *core) askRefresh(call *call, v verdict) {
 	case call.readonly && call.terms.reads != Replica: // the primary serves it meanwhile
 		c.refresher.request("a replica did not answer")
 	case call.lost != nil:
-		c.refresher.urgent("lost a connection")
-	case v.action == follow:
-		c.refresher.request("MOVED")
+		c.missed(call.node, true, "lost a connection")
+	case v.action == follow: // movedTo asks, if that is news
 	default:
-		c.refresher.urgent(ServerError(call.refusal).Code())
+		c.missed(call.node, false, ServerError(call.refusal).Code())
 	}
 }

@@ -24,6 +24,7 @@ func failover(t *testing.T, opts keyslot.Options, tell func(t *testing.T, s *sta
 	t.Helper()
 	story(t, keyslot.Options{}, func(t *testing.T, s *stage) {
 		heir := s.net.Node(spare)
+		s.spare = heir
 		heir.On("INCR", one)
 		heir.On("GET", value)
 		shards(s, 2, lower, spare)
@@ -99,6 +100,8 @@ func TestADemotedPrimaryThatAnswersIsDrainedAndFailsNothing(t *testing.T) {
 		_, _ = client.Get(within(t, time.Second), "bar")
 		callers.Wait()
 		require.Len(t, sent(s.lower, "INCR"), 10)
+		time.Sleep(time.Minute)
+		_, _ = client.Get(t.Context(), "bar") // the map is confirmed, which has no place for the old primary
 		cancel()
 		close(over)
 		synctest.Wait()

@@ -226,7 +226,7 @@ func (l *listener) lost(err error) (served bool) {
 	case dialled:
 		l.node.redial.failed(&wire.DialError{Phase: wire.PhaseHello, Addr: l.addr, Err: err}, time.Now())
 	}
-	s.core.refresher.urgent("lost a connection")
+	s.core.missed(l.node, true, "lost a connection")
 	s.look()
 	return served
 }
@@ -350,7 +350,7 @@ func (l *listener) next(h *hush, now time.Time, received int64) (out []byte, wai
 	case trickled >= opts.PeerTimeout:
 		return nil, 0, wire.ErrPeerTrickles
 	case silent >= suspectAfter:
-		s.core.refresher.urgent("a node is silent")
+		s.core.missed(l.node, true, "a node is silent")
 	}
 	switch {
 	case owed:

@@ -46,6 +46,7 @@ type node struct {
 	lostSlots atomic.Bool          // it led a shard once, and does no longer
 	dedicated dedicated
 	reading   reading
+	doubted   atomic.Bool            // it is being found out whether a silent connection or the node is to blame
 	saidZone  atomic.Pointer[string] // its availability zone by its own words; nil: not asked
 	redial    dialPace
 	resends   limiter

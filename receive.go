@@ -215,11 +215,11 @@ func (l *listener) askElsewhere(topics []*topic, v verdict, said ServerError, no
 	var to *node
 	if v.action == follow && !v.ask { // no server sends ASK here: the source serves until the slot has moved
 		to, _ = s.core.redirect(l.node.info(), v)
-		s.core.refresher.request("MOVED")
 	} else if v.refresh {
-		s.core.refresher.urgent(said.Code())
+		s.core.missed(l.node, false, said.Code())
 	}
 	if to == l.node { // what answers under this name was replaced
+		s.core.refresher.request("MOVED to the node that says it")
 		return said
 	}
 	s.mu.Lock()

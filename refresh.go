@@ -22,7 +22,7 @@ const (
 
 	// After refreshes that failed: DNS or every node is away. The limit decides how fast a client finds a rebuilt cluster.
 	retryFirst = 200 * time.Millisecond
-	retryLimit = 2 * time.Second
+	retryLimit = 400 * time.Millisecond
 
 	// Clients that see the same redirect ask within this window: a millisecond for each node above smallCluster, at most 1 s.
 	smallCluster = 10
@@ -33,9 +33,9 @@ const (
 // no goroutine and no timer: a frozen Lambda has nothing to catch up with. Safe for concurrent use.
 type refresher struct {
 	// immutable
-	run    func(ctx context.Context, reason string) error // must return soon after ctx ends
-	nodes  func() int                                     // cluster size, for the jitter
-	logger *slog.Logger                                   // may be nil
+	run    func(ctx context.Context, reason string, urgent bool) error // must return soon after ctx ends
+	nodes  func() int                                                  // cluster size, for the jitter
+	logger *slog.Logger                                                // may be nil
 
 	wake    chan struct{} // tells a waiting loop that the round has become urgent; one slot
 	running sync.WaitGroup
@@ -59,7 +59,7 @@ type round struct {
 	err       error // written before done is closed
 }
 
-func newRefresher(run func(ctx context.Context, reason string) error, nodes func() int, logger *slog.Logger) *refresher {
+func newRefresher(run func(ctx context.Context, reason string, urgent bool) error, nodes func() int, logger *slog.Logger) *refresher {
 	return &refresher{run: run, nodes: nodes, logger: logger, wake: make(chan struct{}, 1), pace: newPace()}
 }
 
@@ -180,7 +180,7 @@ func (r *refresher) plan() (delay time.Duration, more bool) {
 
 func (r *refresher) refresh(ctx context.Context) {
 	done := r.active // only this goroutine writes it
-	err := r.run(ctx, done.reason)
+	err := r.run(ctx, done.reason, done.urgent)
 
 	r.mu.Lock()
 	if r.closed {
@@ -210,12 +210,14 @@ type pace struct {
 	urgentAt time.Time // when the next urgent refresh may start
 	retryAt  time.Time // when the next one may start after a failure
 
+	floor  time.Duration // between urgent refreshes; on top comes what urgent draws
 	urgent pacer
 	retry  pacer
 }
 
 func newPace() pace {
 	return pace{
+		floor:  urgentFloor,
 		urgent: pacer{first: urgentFirst, limit: urgentLimit},
 		retry:  pacer{first: retryFirst, limit: retryLimit},
 	}
@@ -243,7 +245,7 @@ func (p *pace) started(current *round, now time.Time) {
 	if now.Sub(p.urgentAt) > urgentQuiet {
 		p.urgent.reset()
 	}
-	p.urgentAt = now.Add(urgentFloor + p.urgent.next())
+	p.urgentAt = now.Add(p.floor + p.urgent.next())
 }
 
 func (p *pace) ended(err error, now time.Time) {

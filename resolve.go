@@ -15,8 +15,9 @@ import (
 )
 
 const (
-	// lookupEvery is the least time between two lookups of one name. ElastiCache gives its names a DNS TTL of 5 to 10 s.
-	lookupEvery = time.Second
+	// lookupEvery is the least time between two lookups of one name. ElastiCache gives its names a DNS TTL of 5 to 10 s; a
+	// client that has lost all nodes finds new records within a second of their coming, retryLimit included.
+	lookupEvery = 500 * time.Millisecond
 	// dnsPatience is how long a lookup keeps callers from addresses known before. A resolver nearby answers in 1 to 100 ms.
 	dnsPatience = 500 * time.Millisecond
 	// maxNames bounds the answers kept: the endpoints and, with TLS, the names of at most 500 nodes and their past selves.

@@ -116,7 +116,8 @@ func (c *core) settleOn(views []*view, asked int, unreachable bool) (installed, 
 	return true, changed, why
 }
 
-// movedTo gives a slot to the node that a MOVED names, and returns that node.
+// movedTo gives a slot to the node that a MOVED names, or that serves it, and returns that node. The topology is asked for if
+// that is news.
 func (c *core) movedTo(slot uint16, target Node) *node {
 	c.install.Lock()
 	old := c.routes.Load()
@@ -144,9 +145,18 @@ func (c *core) movedTo(slot uint16, target Node) *node {
 		close(old.replaced)
 		fenced = demoted.deposed()
 	}
+	moving := slices.ContainsFunc(old.patches, func(p patch) bool { return p.live(now) })
+	whole := failover && !moving && c.opts.RefreshAfter > 0 // all that has changed is known: a thousand clients need not confirm it at once
+	if whole {
+		soon := now.Sub(c.born) + patchLife + rand.N(c.opts.RefreshAfter)
+		c.fresh.Store(min(c.fresh.Load(), int64(soon)))
+	}
 	c.install.Unlock()
 	c.subscriptions.look()
 	abandon(fenced)
+	if !whole {
+		c.refresher.request("MOVED")
+	}
 	return to
 }
 
@@ -172,14 +182,15 @@ func abandon(fenced []*wire.Conn) {
 	}
 }
 
-// suspect is told for every 500 ms that n owes replies in silence. The cluster is asked whether n still has its slots; once
-// it has lost them, it is cut off.
+// suspect is told for every 500 ms that n owes replies in silence. Others are asked whether n still has its slots; once it
+// has lost them, it is cut off.
 func (c *core) suspect(n *node) {
 	if n.lostSlots.Load() {
 		abandon(n.connections())
 		return
 	}
-	c.refresher.urgent("a node is silent")
+	c.missed(n, true, "a node is silent")
+	c.doubt(n)
 }
 
 // nodeAt returns the node that an ASK names: one of the map, or one that is not listed because it owns no slot yet.

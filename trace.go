@@ -127,7 +127,8 @@ func (call *call) failure() string {
 		return "unserved"
 	case errors.As(err, &dial), errors.As(err, &unfit), errors.Is(err, errSlowReplica):
 		return "dial"
-	case errors.Is(err, errSilentReplica), errors.Is(err, wire.ErrPeerSilent), errors.Is(err, wire.ErrPeerTrickles):
+	case errors.Is(err, errSilentReplica), errors.Is(err, wire.ErrPeerSilent), errors.Is(err, wire.ErrPeerTrickles),
+		errors.Is(err, errSwallowed):
 		return "silent"
 	case errors.As(err, &desync):
 		return "desync"

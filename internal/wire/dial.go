@@ -50,6 +50,7 @@ type Server struct {
 	Mode    string // "cluster", "standalone" ..., empty under RESP2
 	Version string
 	AZ      string // its availability zone, where it tells (Valkey 9)
+	ID      int64  // of the connection, as CLIENT LIST has it; 0 under RESP2
 }
 
 // Phase is the step at which a dial failed.
@@ -350,6 +351,8 @@ func serverOf(v resp.Value) Server {
 			s.Version = value.Str
 		case "availability_zone":
 			s.AZ = value.Str
+		case "id":
+			s.ID = value.Int
 		}
 	}
 	return s

@@ -1,0 +1,239 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"github.com/keyslot-go/keyslot"
+	"github.com/keyslot-go/keyslot/internal/realcluster"
+)
+
+// frozen is how long the client's process does not run.
+const frozen = 20 * time.Second
+
+// freezes measures the first commands of a process that was frozen, as a Lambda is, and whose connections are no more.
+func freezes(ctx context.Context, b *bench) error {
+	for _, kind := range []struct {
+		name string
+		cut  func(ctx context.Context, r *rig, f *fronts) error
+	}{
+		{"connections killed", killConnections},
+		{"connections black-holed", func(_ context.Context, _ *rig, f *fronts) error { return f.swallow() }},
+	} {
+		if err := b.freeze(ctx, kind.name, kind.cut); err != nil {
+			return fmt.Errorf("%s: %w", kind.name, err)
+		}
+	}
+	return nil
+}
+
+func (b *bench) freeze(ctx context.Context, name string, cut func(ctx context.Context, r *rig, f *fronts) error) error {
+	r, err := b.cluster(ctx, realcluster.Options{})
+	if err != nil {
+		return err
+	}
+	defer r.Stop()
+	f, err := newFronts(r.Addrs())
+	if err != nil {
+		return err
+	}
+	defer f.close()
+	w, err := newWorker(ctx, r, f)
+	if err != nil {
+		return err
+	}
+	defer w.close()
+	if a, err := w.ask(order{Round: 1}); err != nil || a.Failed != "" {
+		return errors.Join(err, errors.New(a.Failed))
+	}
+	progress("freeze: %s", name)
+	if err := errors.Join(w.signal(signalFreeze), wait(ctx, frozen/2), cut(ctx, r, f), wait(ctx, frozen/2)); err != nil {
+		return err
+	}
+	// The order is there before the process is.
+	if err := errors.Join(w.send(order{Round: 2, Direct: true}), w.signal(signalThaw)); err != nil {
+		return err
+	}
+	a, err := w.receive()
+	if err != nil {
+		return err
+	}
+	failed := 0
+	if a.Failed != "" {
+		progress("first failure: %s", a.Failed)
+		failed = 1
+	}
+	b.atMost("freeze", name+": first command of any shard failed", float64(failed), 0, "")
+	b.atMost("freeze", name+": first command of a shard, slowest", milliseconds(a.Slowest), 1000, "ms")
+	doubled, err := r.countedTwice(ctx)
+	if err != nil {
+		return err
+	}
+	b.atMost("freeze", name+": commands that ran twice", float64(doubled), 0, "")
+	return nil
+}
+
+// killConnections ends what clients have open at each node.
+func killConnections(ctx context.Context, r *rig, _ *fronts) error {
+	for _, n := range r.Nodes() {
+		if _, err := r.Do(ctx, n, "CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes"); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// countedTwice returns how many of the counters that a worker increments once a round are above 2, or missing.
+func (r *rig) countedTwice(ctx context.Context) (wrong int, err error) {
+	for shard := range primaries {
+		n, err := r.Primary(ctx, firstSlot(shard))
+		if err != nil {
+			return 0, err
+		}
+		got, err := r.Do(ctx, n, "GET", counterKey(shard))
+		if err != nil {
+			return 0, err
+		}
+		if got != "2" {
+			wrong++
+		}
+	}
+	return wrong, nil
+}
+
+func counterKey(shard int) string { return "counter:{" + fmt.Sprint(anyTag(shard)) + "}" }
+
+// anyTag is the same tag of a shard in every process.
+func anyTag(shard int) int {
+	return tagsOf(func(slot int) bool { return shardOf(slot) == shard })[0]
+}
+
+// order is what the child is told to do, answer what came of it. One JSON object a line.
+type order struct {
+	Endpoints []string          // with the first order
+	Fronts    map[string]string // node to front, with the first order
+	Round     int
+	Direct    bool // new connections pass by the fronts
+}
+
+type answer struct {
+	Slowest time.Duration
+	Failed  string // the first error
+}
+
+// worker is a child process with a client in it.
+type worker struct {
+	cmd *exec.Cmd
+	in  io.WriteCloser
+	out *bufio.Scanner
+	how order // of the first order
+}
+
+func newWorker(ctx context.Context, r *rig, f *fronts) (*worker, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return nil, err
+	}
+	w := &worker{cmd: exec.CommandContext(ctx, self, "-child"), how: order{Endpoints: r.Addrs(), Fronts: map[string]string{}}}
+	for addr, front := range f.of {
+		w.how.Fronts[addr] = front.Addr()
+	}
+	w.cmd.Stderr = os.Stderr
+	if w.in, err = w.cmd.StdinPipe(); err != nil {
+		return nil, err
+	}
+	out, err := w.cmd.StdoutPipe()
+	if err != nil {
+		return nil, err
+	}
+	w.out = bufio.NewScanner(out)
+	return w, w.cmd.Start()
+}
+
+func (w *worker) signal(s syscall.Signal) error { return w.cmd.Process.Signal(s) }
+
+func (w *worker) ask(o order) (answer, error) {
+	o.Endpoints, o.Fronts = w.how.Endpoints, w.how.Fronts
+	if err := w.send(o); err != nil {
+		return answer{}, err
+	}
+	return w.receive()
+}
+
+func (w *worker) send(o order) error { return json.NewEncoder(w.in).Encode(o) }
+
+func (w *worker) receive() (a answer, err error) {
+	if !w.out.Scan() {
+		return a, errors.Join(errors.New("the child has ended"), w.out.Err())
+	}
+	return a, json.Unmarshal(w.out.Bytes(), &a)
+}
+
+// close ends the child, which ends with its input.
+func (w *worker) close() {
+	_ = w.signal(signalThaw)
+	_ = w.in.Close()
+	_ = w.cmd.Wait()
+}
+
+// child is the process that is frozen: a client that increments a counter of each shard when it is told to.
+func child() {
+	if err := obey(os.Stdin, os.Stdout); err != nil {
+		fmt.Fprintln(os.Stderr, "recovery child:", err)
+		os.Exit(1)
+	}
+}
+
+func obey(in io.Reader, out io.Writer) error {
+	var direct atomic.Bool
+	var client *keyslot.Client
+	answers := json.NewEncoder(out)
+	for lines := bufio.NewScanner(in); lines.Scan(); {
+		var o order
+		if err := json.NewDecoder(strings.NewReader(lines.Text())).Decode(&o); err != nil {
+			return err
+		}
+		direct.Store(o.Direct)
+		if client == nil {
+			fronts := o.Fronts
+			lead := func(n keyslot.Node) string {
+				if front := fronts[n.Addr()]; front != "" && !direct.Load() {
+					return front
+				}
+				return n.Addr()
+			}
+			var err error
+			if client, err = keyslot.New(context.Background(), keyslot.Options{Endpoints: o.Endpoints, MapAddr: lead}); err != nil {
+				return err
+			}
+			defer client.Close()
+		}
+		if err := answers.Encode(increment(client)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// increment increments the counter of each shard.
+func increment(client *keyslot.Client) (a answer) {
+	for shard := range primaries {
+		begin := time.Now()
+		_, err := client.Incr(context.Background(), counterKey(shard))
+		a.Slowest = max(a.Slowest, time.Since(begin))
+		if err != nil && a.Failed == "" {
+			a.Failed = err.Error()
+		}
+	}
+	return a
+}

@@ -1,0 +1,71 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/keyslot-go/keyslot"
+	"github.com/keyslot-go/keyslot/internal/realcluster"
+)
+
+func TestShardsAreThoseOfANewCluster(t *testing.T) {
+	for shard := range primaries {
+		require.Equal(t, shard, shardOf(firstSlot(shard)))
+		require.Equal(t, shard, shardOf(firstSlot(shard+1)-1))
+		require.Greater(t, len(inShard(shard)), tags/primaries/2)
+	}
+}
+
+func TestANodeIsEmptyWhenItsOwnLineHasNoSlots(t *testing.T) {
+	const other = "aaa 127.0.0.1:1@2 master - 0 0 1 connected 0-5460\n"
+	const self = "bbb 127.0.0.1:3@4 myself,master - 0 0 2 connected"
+	require.True(t, ownsNothing(other+self+"\n"))
+	require.False(t, ownsNothing(other+self+" 5461\n"))
+	require.False(t, ownsNothing(other+self+" [5461->-aaa]\n"), "a slot on its way is still there")
+}
+
+func TestTheLedgerTellsWhatWasToldWrong(t *testing.T) {
+	unsent, unknown := fmt.Errorf("x: %w", keyslot.ErrNotExecuted), fmt.Errorf("x: %w", keyslot.ErrUnknownOutcome)
+	records := []record{
+		{id: "fine"}, {id: "never ran", err: unsent}, {id: "who knows", err: unknown}, {}, // the last is no counted write
+		{id: "twice", err: unknown}, {id: "ran after all", err: unsent}, {id: "gone"},
+	}
+	a := compare([]map[string]string{{"fine": "1", "twice": "2", "ran after all": "1"}}, records)
+	require.Equal(t, account{doubled: 1, untrue: 1, lost: []record{{id: "gone"}}}, a)
+}
+
+func TestAGapEndsWithTheNextSuccessInTheSameShard(t *testing.T) {
+	begin := time.Now()
+	at := func(ms, tag int, err error) record {
+		return record{start: begin.Add(time.Duration(ms) * time.Millisecond), tag: tag, err: err}
+	}
+	lost := errors.New("lost")
+	gaps := gapsOf([]record{at(0, 1, nil), at(10, 1, lost), at(12, 7, nil), at(15, 2, nil), at(20, 7, lost)}, map[int]bool{1: true, 2: true})
+	require.Equal(t, []time.Duration{5 * time.Millisecond}, gaps)
+}
+
+func TestCallsAreCountedWhereTheNodeIsStillThere(t *testing.T) {
+	found := calls.FindAllStringSubmatch("# Commandstats\r\n"+
+		"cmdstat_cluster|slots:calls=7,usec=90,usec_per_call=12.86,rejected_calls=0,failed_calls=0\r\n"+
+		"cmdstat_exists:calls=1,usec=2,usec_per_call=2.00,rejected_calls=5,failed_calls=0\r\n", -1)
+	require.Equal(t, [][]string{{"cluster|slots", "7", "0"}, {"exists", "1", "5"}}, [][]string{found[0][1:], found[1][1:]})
+
+	alive, killed := new(realcluster.Node), new(realcluster.Node)
+	before := counts{alive: {"exists": 3}, killed: {"exists": 100}}
+	require.Equal(t, 4, since(before, counts{alive: {"exists": 7}}, "exists"))
+}
+
+func TestAMissedTargetIsMissed(t *testing.T) {
+	b := new(bench)
+	b.note("kill", "kills", 20, "")
+	b.atMost("kill", "max", 250, 250, "ms")
+	require.True(t, b.rows[1].Met)
+	b.atMost("kill", "max", 250.1, 250, "ms")
+	met, err := b.report()
+	require.NoError(t, err)
+	require.False(t, met)
+}

@@ -1,0 +1,171 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"sync/atomic"
+	"time"
+
+	"github.com/keyslot-go/keyslot"
+	"github.com/keyslot-go/keyslot/internal/realcluster"
+)
+
+const (
+	primaries   = 3
+	nodeTimeout = 2 * time.Second
+	// patience of a command outlasts the death of a primary.
+	patience = 20 * time.Second
+	// probeEvery is how often a raw probe asks.
+	probeEvery = 10 * time.Millisecond
+	// stepLimit bounds one step of a figure, such as a reshard.
+	stepLimit = 2 * time.Minute
+)
+
+// rig is a cluster of 3+3 nodes.
+type rig struct {
+	*realcluster.Cluster
+}
+
+func (b *bench) cluster(ctx context.Context, opts realcluster.Options) (*rig, error) {
+	opts.Primaries, opts.Replicas, opts.NodeTimeout = primaries, 1, nodeTimeout
+	c, err := realcluster.Run(ctx, b.engine, opts)
+	if err != nil {
+		return nil, err
+	}
+	return &rig{c}, nil
+}
+
+// withLoad runs do on a new cluster, with a client and a load on it that have warmed up.
+func (b *bench) withLoad(
+	ctx context.Context, opts realcluster.Options, client keyslot.Options, do func(ctx context.Context, r *rig, l *load) error,
+) error {
+	r, err := b.cluster(ctx, opts)
+	if err != nil {
+		return err
+	}
+	defer r.Stop()
+	client.Endpoints = r.Addrs()
+	return b.load(ctx, client, func(ctx context.Context, l *load) error { return do(ctx, r, l) })
+}
+
+// load runs do with a client and a load that has warmed up.
+func (b *bench) load(ctx context.Context, opts keyslot.Options, do func(ctx context.Context, l *load) error) error {
+	if opts.CommandTimeout == 0 {
+		opts.CommandTimeout = patience
+	}
+	client, err := keyslot.New(ctx, opts)
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	l := startLoad(client, b.rate)
+	defer l.end()
+	if err := wait(ctx, 2*time.Second); err != nil {
+		return err
+	}
+	if n := l.failed.Load(); n > 0 {
+		return fmt.Errorf("%d commands failed before anything was done", n)
+	}
+	return do(ctx, l)
+}
+
+// wait lets time pass.
+func wait(ctx context.Context, d time.Duration) error {
+	select {
+	case <-time.After(d):
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// shardOf returns which of the shards that a new cluster has serves a slot.
+func shardOf(slot int) int { return (slot*primaries + primaries - 1) / 16384 }
+
+// inShard returns the tags of a shard.
+func inShard(shard int) map[int]bool {
+	of := map[int]bool{}
+	for _, tag := range tagsOf(func(slot int) bool { return shardOf(slot) == shard }) {
+		of[tag] = true
+	}
+	return of
+}
+
+// anyOf returns one of the tags.
+func anyOf(of map[int]bool) int {
+	for tag := range of {
+		return tag
+	}
+	return -1
+}
+
+// probe writes a key to a node every 10 ms, over a connection of its own, until the node takes it: from then on it serves
+// the slot. It returns when that was.
+func (r *rig) probe(ctx context.Context, n *realcluster.Node, key string) (time.Time, error) {
+	conn, err := r.Dial(ctx, n)
+	if err != nil {
+		return time.Time{}, err
+	}
+	defer conn.Close()
+	tick := time.NewTicker(probeEvery)
+	defer tick.Stop()
+	for {
+		_, err := conn.Do(ctx, "SET", key, "probe")
+		var refused realcluster.ServerError
+		switch {
+		case err == nil:
+			return time.Now(), nil
+		case !errors.As(err, &refused):
+			return time.Time{}, err
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return time.Time{}, ctx.Err()
+		}
+	}
+}
+
+// firstAfter returns when the first command of one of the tags that ended after t succeeded; false if none has.
+func firstAfter(records []record, of map[int]bool, t time.Time) (time.Time, bool) {
+	for _, r := range records {
+		if of[r.tag] && r.err == nil && r.end().After(t) {
+			return r.end(), true
+		}
+	}
+	return time.Time{}, false
+}
+
+// awaitSuccess waits until some command of one of the tags has succeeded that ended after t.
+func (l *load) awaitSuccess(ctx context.Context, of map[int]bool, t time.Time) (time.Time, error) {
+	return l.await(ctx, of, &l.last, t)
+}
+
+// awaitNew waits until some command of one of the tags has succeeded that began after t.
+func (l *load) awaitNew(ctx context.Context, of map[int]bool, t time.Time) (time.Time, error) {
+	return l.await(ctx, of, &l.began, t)
+}
+
+func (l *load) await(ctx context.Context, of map[int]bool, times *[tags]atomic.Int64, t time.Time) (time.Time, error) {
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	for {
+		for tag := range of {
+			if at := l.begun.Add(time.Duration(times[tag].Load())); at.After(t) {
+				return l.begun.Add(time.Duration(l.last[tag].Load())), nil
+			}
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return time.Time{}, fmt.Errorf("no command succeeded: %w", ctx.Err())
+		}
+	}
+}
+
+// progress tells whoever waits what is being done.
+func progress(format string, args ...any) {
+	fmt.Fprintf(os.Stderr, "%s  %s\n", time.Now().Format("15:04:05"), fmt.Sprintf(format, args...))
+}

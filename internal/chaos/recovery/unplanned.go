@@ -1,0 +1,191 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/keyslot-go/keyslot"
+	"github.com/keyslot-go/keyslot/internal/realcluster"
+)
+
+// struck is what became of one primary and its shard.
+type struck struct {
+	shard   map[int]bool // its tags
+	at      time.Time    // of the strike
+	served  time.Time    // when a raw probe of the promoted node succeeded
+	client  time.Time    // when the client succeeded
+	primary *realcluster.Node
+}
+
+// behind is how much later than the raw probe the client was.
+func (s struck) behind() time.Duration { return max(0, s.client.Sub(s.served)) }
+
+// strike does something to the primary of a shard that makes the cluster replace it, and waits until the client is back.
+func (r *rig) strike(ctx context.Context, l *load, shard int, do func(*realcluster.Node) error) (s struck, err error) {
+	ctx, cancel := context.WithTimeout(ctx, stepLimit)
+	defer cancel()
+	if s.primary, err = r.Primary(ctx, firstSlot(shard)); err != nil {
+		return s, err
+	}
+	replicas, err := r.ReplicasOf(ctx, firstSlot(shard))
+	if err != nil {
+		return s, err
+	}
+	if len(replicas) == 0 {
+		return s, fmt.Errorf("shard %d has no replica", shard)
+	}
+	s.shard = inShard(shard)
+	s.at = time.Now()
+	if err := do(s.primary); err != nil {
+		return s, err
+	}
+	back := make(chan error, 1)
+	// Ends with the client's success, or ctx; received from below.
+	go func() {
+		var err error
+		// Nothing of this shard succeeds before the promotion, which takes a second at least; what was answered just before
+		// the strike does not count.
+		s.client, err = l.awaitSuccess(ctx, s.shard, s.at.Add(nodeTimeout/2))
+		back <- err
+	}()
+	served, err := r.probe(ctx, replicas[0], valueKey(anyOf(s.shard)))
+	if err := errors.Join(err, <-back); err != nil {
+		return s, err
+	}
+	s.served = served
+	return s, nil
+}
+
+// kills measures how soon after the promotion a client is back whose primary was killed.
+func kills(ctx context.Context, b *bench) error {
+	return b.withLoad(ctx, realcluster.Options{}, keyslot.Options{}, func(ctx context.Context, r *rig, l *load) error {
+		var behind, down []time.Duration
+		for i := range b.kills {
+			s, err := r.strike(ctx, l, i%primaries, (*realcluster.Node).Kill)
+			if err != nil {
+				return err
+			}
+			behind, down = append(behind, s.behind()), append(down, s.client.Sub(s.at))
+			progress("kill %d: served after %v, client %v behind", i+1, s.served.Sub(s.at).Round(time.Millisecond), s.behind().Round(time.Millisecond))
+			limited, cancel := context.WithTimeout(ctx, stepLimit)
+			err = errors.Join(s.primary.Restart(limited), r.WaitHealthy(limited), wait(limited, time.Second))
+			cancel()
+			if err != nil {
+				return err
+			}
+		}
+		b.note("kill", "kills", float64(len(behind)), "")
+		b.atMost("kill", "client behind a raw probe of the promoted node, median", milliseconds(quantile(behind, 0.5)), 100, "ms")
+		b.atMost("kill", "client behind a raw probe of the promoted node, max", milliseconds(quantile(behind, 1)), 250, "ms")
+		b.note("kill", "from SIGKILL to the client's success, median", milliseconds(quantile(down, 0.5)), "ms")
+		records := l.end()
+		told := func(r record) bool { return !errors.Is(r.err, keyslot.ErrUnknownOutcome) }
+		n, first := failures(records, told)
+		if first != nil {
+			progress("first failure: %v", first)
+		}
+		b.atMost("kill", "commands failed but those in flight at the killed node", float64(n), 0, "")
+		return nil
+	})
+}
+
+const (
+	frozenFor = 8 * time.Second
+	calm      = 10 * time.Second
+)
+
+// stops measures what a frozen primary costs, its own shard and the others.
+func stops(ctx context.Context, b *bench) error {
+	var behind, ratios []time.Duration
+	var others, lost, doubled int
+	for i := range b.runs {
+		opts := realcluster.Options{PartialCoverage: true}
+		err := b.withLoad(ctx, opts, keyslot.Options{}, func(ctx context.Context, r *rig, l *load) error {
+			f, err := b.stop(ctx, r, l)
+			if err != nil {
+				return err
+			}
+			progress("stop %d: client %v behind, p99 of the others x %.2f", i+1, f.behind.Round(time.Millisecond), f.ratio)
+			behind = append(behind, f.behind)
+			ratios = append(ratios, time.Duration(f.ratio*float64(time.Second)))
+			others, lost, doubled = others+f.others, lost+f.lost, doubled+f.doubled
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	b.atMost("stop", "client behind a raw probe of the promoted node, max", milliseconds(quantile(behind, 1)), 500, "ms")
+	b.atMost("stop", "writes acknowledged behind the promoted node's back, lost", float64(lost), 0, "")
+	b.atMost("stop", "commands that ran twice, or against what was told", float64(doubled), 0, "")
+	b.atMost("stop", "other shards, full coverage no: failed commands", float64(others), 0, "")
+	b.atMost("stop", "other shards, full coverage no: p99 against the 10 s before, median", quantile(ratios, 0.5).Seconds(), 1.2, "x")
+	return b.withLoad(ctx, realcluster.Options{}, keyslot.Options{}, func(ctx context.Context, r *rig, l *load) error {
+		f, err := b.stop(ctx, r, l)
+		if err != nil {
+			return err
+		}
+		b.atMost("stop", "other shards, full coverage yes: failed commands", float64(f.others), 0, "")
+		b.atMost("stop", "full coverage yes: client behind a raw probe", milliseconds(f.behind), 500, "ms")
+		return nil
+	})
+}
+
+// stopped is what one frozen primary cost.
+type stopped struct {
+	behind  time.Duration
+	ratio   float64 // p99 of the other shards, while the primary was frozen, to that before
+	others  int     // failed commands of the other shards
+	lost    int
+	doubled int
+}
+
+func (b *bench) stop(ctx context.Context, r *rig, l *load) (f stopped, err error) {
+	if err := wait(ctx, calm); err != nil {
+		return f, err
+	}
+	s, err := r.strike(ctx, l, 0, (*realcluster.Node).Freeze)
+	if err != nil {
+		return f, err
+	}
+	if err := wait(ctx, time.Until(s.at.Add(frozenFor))); err != nil {
+		return f, err
+	}
+	thawed := time.Now()
+	if err := errors.Join(s.primary.Thaw(), wait(ctx, 2*time.Second)); err != nil {
+		return f, err
+	}
+	records := l.end()
+	a, err := settle(ctx, l.client, records)
+	if err != nil {
+		return f, err
+	}
+	var before, during []time.Duration
+	for _, r := range records {
+		switch end := r.end(); {
+		case s.shard[r.tag]:
+		case end.Before(s.at) && end.After(s.at.Add(-calm)):
+			before = append(before, r.took)
+		case end.After(s.at) && end.Before(thawed):
+			during = append(during, r.took)
+		}
+	}
+	for _, r := range a.lost {
+		// The node may have died in between an answer and its replication; what it acknowledges later is lost behind our back.
+		if r.end().After(s.at.Add(50 * time.Millisecond)) {
+			f.lost++
+		}
+	}
+	var first error
+	f.others, first = failures(records, func(r record) bool { return !s.shard[r.tag] })
+	if first != nil {
+		progress("first failure: %v", first)
+	}
+	f.behind, f.doubled = s.behind(), a.doubled+a.untrue
+	quiet, meanwhile := quantile(before, 0.99), quantile(during, 0.99)
+	progress("p99 of the other shards: %v of %d commands before, %v of %d meanwhile", quiet, len(before), meanwhile, len(during))
+	f.ratio = float64(meanwhile) / float64(quiet)
+	return f, nil
+}

@@ -1,0 +1,254 @@
+package keyslot
+
+import (
+	"context"
+	"math/rand/v2"
+	"slices"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/keyslot-go/keyslot/internal/resp"
+)
+
+const (
+	// Looks at a shard follow each other 60 to 140 ms apart: a promoted replica is found within 60 ms on average, and 5,000
+	// clients are some 50,000 EXISTS a second to a replica that serves nobody else yet.
+	scoutFloor  = 60 * time.Millisecond
+	scoutJitter = 80 * time.Millisecond
+	// missedFor is how long a shard is looked at after a caller was last let down: longer than any pause between the attempts
+	// of one caller, so that the looks do not wait for them.
+	missedFor = time.Second
+	// lookPatience bounds one look. The dial to a node that takes longer goes on, and the next look finds it.
+	lookPatience = 300 * time.Millisecond
+	// wordless is how long those who are asked may say nothing until the topology is asked for instead. Where the machines are
+	// busy, as in a storm, dearer questions are no help.
+	wordless = 2 * time.Second
+	// maxMissed is how many shards are looked at together, and maxReplicas how many replicas of each. ElastiCache has 5.
+	maxMissed   = 4
+	maxReplicas = 5
+)
+
+// scout finds out who serves the slots of a primary that does not, without asking anybody for the topology, which a
+// thousand clients would do at the same time: it asks for a key of such a slot. The replicas of the shard serve it from the
+// moment when one is promoted; they, and any other primary, redirect when the slot has gone elsewhere.
+// Safe for concurrent use.
+type scout struct {
+	looks *refresher // runs core.look; its rounds are urgent ones
+
+	mu     sync.Mutex
+	missed map[*node]miss // guarded by mu
+}
+
+// miss says that a primary has let callers down.
+type miss struct {
+	at    time.Time
+	lost  bool      // by silence or a lost connection; else it answers that it cannot serve, often because of another one
+	heard time.Time // when others last had a word on it, or it was first missed
+}
+
+// word is what nodes have to say about the slots of another one; more is better.
+type word uint8
+
+const (
+	silence word = iota
+	barred       // no permission, or no connection
+	told
+)
+
+func newScout(look func(ctx context.Context, reason string, urgent bool) error, nodes func() int) *scout {
+	s := &scout{looks: newRefresher(look, nodes, nil), missed: make(map[*node]miss)}
+	s.looks.pace.floor, s.looks.pace.urgent = scoutFloor, pacer{first: scoutJitter, limit: scoutJitter}
+	return s
+}
+
+// missed is told that n, where the map sent a command, did not serve it. It never blocks.
+func (c *core) missed(n *node, lost bool, reason string) {
+	r := c.routes.Load()
+	switch {
+	case n != nil && n.lostSlots.Load(): // the map is newer than the attempt
+	case n == nil || r == nil || !r.leads(n):
+		c.refresher.urgent(reason)
+	default:
+		c.scout.note(n, lost)
+		c.scout.looks.urgent(reason)
+	}
+}
+
+func (s *scout) note(n *node, lost bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := time.Now()
+	last, ok := s.missed[n]
+	if !ok || now.Sub(last.at) >= missedFor {
+		last = miss{heard: now}
+	}
+	s.missed[n] = miss{at: now, lost: lost || last.lost, heard: last.heard}
+}
+
+// learnt notes what others had to say about n, and reports whether to ask for the topology: they will not tell, or cannot be
+// reached.
+func (s *scout) learnt(n *node, said word, now time.Time) (useless bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	m, ok := s.missed[n]
+	if ok && said == told {
+		m.heard = now
+		s.missed[n] = m
+	}
+	return ok && (said == barred || now.Sub(m.heard) >= wordless)
+}
+
+// due returns the primaries to look for. Where one is lost, those that only cannot serve are most likely waiting for it, as the
+// whole cluster does.
+func (s *scout) due(r *routes, now time.Time) (due []*node) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	lost := false
+	for n, m := range s.missed {
+		if now.Sub(m.at) >= missedFor || !r.leads(n) {
+			delete(s.missed, n)
+			continue
+		}
+		if m.lost && !lost {
+			lost, due = true, nil
+		}
+		if m.lost || !lost {
+			due = append(due, n)
+		}
+	}
+	return due[:min(len(due), maxMissed)] // a map has no order, so each has its turn
+}
+
+// look asks who serves the slots of the primaries that are missed, and comes again until nobody misses one.
+func (c *core) look(ctx context.Context, reason string, _ bool) error {
+	r := c.routes.Load()
+	due := c.scout.due(r, time.Now())
+	var looks sync.WaitGroup
+	for _, n := range due {
+		looks.Go(func() { // ends within lookPatience; this function waits for it
+			if c.scout.learnt(n, c.lookFor(ctx, r, n), time.Now()) {
+				c.refresher.urgent(reason)
+			}
+		})
+	}
+	looks.Wait()
+	if len(due) > 0 {
+		c.scout.looks.urgent(reason)
+	}
+	return nil
+}
+
+// lookFor asks the replicas of the shard that n leads, and one other primary, for a key of the shard. It returns the best that
+// any of them had to say.
+func (c *core) lookFor(ctx context.Context, r *routes, n *node) word {
+	shard := slices.IndexFunc(r.shards, func(s shard) bool { return s.primary >= 0 && r.nodes[s.primary] == n })
+	key, slot, ok := r.keyOf(shard)
+	if !ok {
+		return barred
+	}
+	nodes := r.witnesses(shard)
+	if len(nodes) == 0 {
+		return barred
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	patience := time.AfterFunc(lookPatience, cancel)
+	defer patience.Stop()
+	words := make([]word, len(nodes))
+	var asks sync.WaitGroup
+	for i, witness := range nodes {
+		asks.Go(func() { // ends within lookPatience; this function waits for it
+			if words[i] = c.askOwner(ctx, r, witness, key, slot); words[i] == told {
+				patience.Reset(stragglersWait)
+			}
+		})
+	}
+	asks.Wait()
+	return slices.Max(words)
+}
+
+// witnesses returns who can tell what has become of a shard whose primary does not: its replicas, and another primary.
+func (r *routes) witnesses(shard int) (nodes []*node) {
+	s := r.shards[shard]
+	for _, i := range rand.Perm(len(s.replicas)) {
+		if len(nodes) < maxReplicas {
+			nodes = append(nodes, r.nodes[s.replicas[i]])
+		}
+	}
+	others := r.primaries()
+	rand.Shuffle(len(others), func(i, j int) { others[i], others[j] = others[j], others[i] })
+	for _, like := range [...]promise{connected, undialled} {
+		for _, n := range others {
+			if n != r.nodes[s.primary] && n.promise() == like {
+				return append(nodes, n)
+			}
+		}
+	}
+	return nodes
+}
+
+// keyOf returns a short key of some slot of a shard; false if it has none. A shard of one slot takes a millisecond.
+func (r *routes) keyOf(shard int) (key string, slot uint16, ok bool) {
+	if shard < 0 || r.firstSlot(shard) < 0 {
+		return "", 0, false
+	}
+	for i := 0; ; i++ {
+		key = strconv.Itoa(i)
+		if slot = Slot(key); int(r.owner.of(slot)) == shard {
+			return key, slot, true
+		}
+	}
+}
+
+// askOwner asks a node for a key that another one should have, and lets the map follow what that tells. Nodes of the shard speak
+// for themselves: that one of them has taken over is believed when it serves, for others may be behind the map in use; and is a
+// primary, for a proxy may serve reads anywhere.
+//
+//	C: EXISTS key            | ROLE
+//	S: :0                    | * master ..   the node has been promoted
+//	   :0                    | anything else who knows
+//	   -MOVED slot host:port |               to the shard: nothing new; elsewhere: the slot has gone there
+//	   -CLUSTERDOWN ..       |               nobody serves it yet; LOADING and the like
+//	   -NOPERM ..            |               who knows
+func (c *core) askOwner(ctx context.Context, r *routes, n *node, key string, slot uint16) word {
+	conn, err := n.lane(0).small.open(ctx, time.Time{})
+	var replies []resp.Value
+	if err == nil {
+		replies, err = query(ctx, conn, "EXISTS "+key, "ROLE")
+	}
+	switch {
+	case err != nil && ctx.Err() != nil:
+		return silence
+	case err != nil:
+		return barred
+	case !isError(replies[0]):
+		if replies[0].Kind != resp.Integer || !isPrimary(replies[1]) {
+			return barred
+		}
+		c.movedTo(slot, n.info())
+		return told
+	}
+	v := classify(attempt{slot: int(slot), refusal: replies[0].Str})
+	if v.action == follow && !v.ask {
+		if to := v.target.node(n.info()); !r.inShardOf(slot, &to) {
+			c.movedTo(slot, to)
+		}
+	}
+	nameless := v.action != follow && ServerError(replies[0].Str).Code() == "MOVED"
+	if v.action == finish || v.action == redial || nameless {
+		return barred
+	}
+	return told
+}
+
+func isPrimary(role resp.Value) bool {
+	return role.Kind == resp.Array && len(role.Elems) > 0 && role.Elems[0].Str == "master"
+}
+
+// inShardOf reports whether n is a node of the shard that serves slot.
+func (r *routes) inShardOf(slot uint16, n *Node) bool {
+	s, ok := r.shardOf(slot)
+	i := r.find(n)
+	return ok && i >= 0 && (i == s.primary || slices.Contains(s.replicas, i))
+}

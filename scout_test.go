@@ -1,0 +1,238 @@
+package keyslot_test
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/keyslot-go/keyslot"
+	"github.com/keyslot-go/keyslot/internal/fakenode"
+)
+
+// Who serves the slots of a primary that does not: stories on three scripted nodes, spare being the replica of lower.
+
+// owners lets every node answer for a key of the lower half as real ones do: owner has it, the others redirect there.
+type owners struct{ owner atomic.Pointer[string] }
+
+func (o *owners) take(addr string) { o.owner.Store(&addr) }
+
+func (o *owners) answer(addr string) fakenode.Handler {
+	return func(r fakenode.Request) (fakenode.Reaction, bool) {
+		switch {
+		case r.Name() == "ROLE" && addr == *o.owner.Load():
+			return says("*3\r\n$6\r\nmaster\r\n:0\r\n*0"), true
+		case r.Name() != "EXISTS":
+			return fakenode.Reaction{}, false
+		}
+		slot, owner := keyslot.Slot(r.Args[1]), upper
+		if slot < 8192 {
+			owner = *o.owner.Load()
+		}
+		if addr == owner {
+			return says(":0"), true
+		}
+		return says("-MOVED %d %s", slot, owner), true
+	}
+}
+
+// witnesses runs a story like failover, on nodes that tell who owns a key; lower does, at first.
+func witnesses(t *testing.T, opts keyslot.Options, tell func(t *testing.T, s *stage, o *owners, client *keyslot.Client)) {
+	t.Helper()
+	failover(t, opts, func(t *testing.T, s *stage, client *keyslot.Client) {
+		o := new(owners)
+		o.take(lower)
+		s.lower.Handle(o.answer(lower))
+		s.upper.Handle(o.answer(upper))
+		s.spare.Handle(o.answer(spare))
+		s.asked()
+		tell(t, s, o, client)
+	})
+}
+
+// asked returns how often a client has asked any node for the topology since it was last called.
+func (s *stage) asked() int {
+	asked := 0
+	for _, n := range []*fakenode.Node{s.lower, s.upper, s.spare} {
+		asked += len(sent(n, "CLUSTER SLOTS"))
+	}
+	asked, s.askedBefore = asked-s.askedBefore, asked
+	return asked
+}
+
+func TestAPromotedReplicaIsFoundWithoutAskingForTheTopology(t *testing.T) {
+	witnesses(t, keyslot.Options{CommandTimeout: time.Minute}, func(t *testing.T, s *stage, o *owners, client *keyslot.Client) {
+		s.lower.Close()
+		promoted := s.began.Add(4 * time.Second)
+		time.AfterFunc(4*time.Second, func() { o.take(spare) })
+		_, err := client.Incr(t.Context(), low)
+		require.NoError(t, err)
+		require.Less(t, time.Since(promoted), 250*time.Millisecond, "a lone caller does not depend on its own pauses")
+		require.GreaterOrEqual(t, time.Since(promoted), time.Duration(0))
+		require.Zero(t, s.asked())
+		require.Less(t, len(sent(s.spare, "EXISTS")), 50, "paced")
+
+		time.Sleep(missedFor + 500*time.Millisecond)
+		before := len(sent(s.spare, "EXISTS"))
+		time.Sleep(time.Minute)
+		require.Len(t, sent(s.spare, "EXISTS"), before, "nobody misses anything")
+	})
+}
+
+// missedFor is how long looks go on that nobody asks for.
+const missedFor = time.Second
+
+func TestAFrozenPrimaryIsLeftAsSoonAsItsReplicaServes(t *testing.T) {
+	witnesses(t, keyslot.Options{CommandTimeout: time.Minute}, func(t *testing.T, s *stage, o *owners, client *keyslot.Client) {
+		s.lower.On("INCR", one, stuck())
+		_, err := client.Incr(t.Context(), low)
+		require.NoError(t, err)
+		time.AfterFunc(4*time.Second, func() { o.take(spare) })
+		_, err = client.Incr(t.Context(), low)
+		require.ErrorIs(t, err, keyslot.ErrUnknownOutcome)
+		require.InDelta(t, 4.125, time.Since(s.began).Seconds(), 0.125, "given up when its slots are gone")
+		_, err = client.Incr(t.Context(), low)
+		require.NoError(t, err)
+		require.Zero(t, s.asked())
+	})
+}
+
+// A node that was shut down behind its last slot has replicas that know no better for a while. The others do.
+func TestSlotsThatWentElsewhereBeforeTheirNodeWasLostAreFound(t *testing.T) {
+	witnesses(t, keyslot.Options{}, func(t *testing.T, s *stage, o *owners, client *keyslot.Client) {
+		stale := new(owners)
+		stale.take(lower)
+		s.spare.Handle(stale.answer(spare))
+		const heir = "10.0.0.4:6379"
+		s.net.Node(heir).On("INCR", one)
+		o.take(heir)
+		shards(s, 3, heir)
+		s.lower.Close()
+		_, err := client.Incr(t.Context(), low)
+		require.NoError(t, err)
+		require.Less(t, time.Since(s.began), 500*time.Millisecond)
+	})
+}
+
+func TestTheTopologyIsAskedWhereNobodyMayTellOfAKey(t *testing.T) {
+	witnesses(t, keyslot.Options{}, func(t *testing.T, s *stage, _ *owners, client *keyslot.Client) {
+		for _, n := range []*fakenode.Node{s.upper, s.spare} {
+			n.Handle(func(fakenode.Request) (fakenode.Reaction, bool) { return fakenode.Reaction{}, false })
+			n.On("EXISTS", says("-NOPERM User ann has no permissions to access one of the keys used as arguments"))
+		}
+		s.lower.Close()
+		time.AfterFunc(time.Second, func() { shards(s, 3, spare) })
+		_, err := client.Incr(t.Context(), low)
+		require.NoError(t, err)
+		require.Less(t, time.Since(s.began), 2*time.Second)
+		require.NotZero(t, s.asked())
+	})
+}
+
+// Where machines are so busy that a key takes a second, the topology of all clients would take longer.
+func TestBusyNodesAreNotAskedForMore(t *testing.T) {
+	witnesses(t, keyslot.Options{}, func(t *testing.T, s *stage, _ *owners, client *keyslot.Client) {
+		for _, n := range []*fakenode.Node{s.upper, s.spare} {
+			n.Handle(func(r fakenode.Request) (fakenode.Reaction, bool) {
+				return fakenode.Reaction{Delay: time.Second, Send: "-CLUSTERDOWN The cluster is down\r\n"}, r.Name() == "EXISTS"
+			})
+		}
+		s.lower.Close()
+		_, err := client.Incr(within(t, 1500*time.Millisecond), low)
+		require.ErrorIs(t, err, keyslot.ErrNotExecuted)
+		require.Zero(t, s.asked())
+	})
+}
+
+// A service behind a proxy may serve a read at an address that it lists as a replica's, and no write.
+func TestAReplicaThatServesWithoutBeingPromotedTakesNothingOver(t *testing.T) {
+	witnesses(t, keyslot.Options{}, func(t *testing.T, s *stage, _ *owners, client *keyslot.Client) {
+		s.spare.Handle(func(r fakenode.Request) (fakenode.Reaction, bool) { return says(":0"), r.Name() == "EXISTS" })
+		s.lower.On("INCR", reset, one)
+		_, err := client.Incr(t.Context(), low)
+		require.ErrorIs(t, err, keyslot.ErrUnknownOutcome)
+		time.Sleep(missedFor)
+		require.Equal(t, lower, client.Topology().Shards[0].Primary.Addr())
+		require.NotEmpty(t, sent(s.spare, "EXISTS"))
+	})
+}
+
+func TestAClusterThatIsDownIsNotAskedWhoItIs(t *testing.T) {
+	witnesses(t, keyslot.Options{}, func(t *testing.T, s *stage, _ *owners, client *keyslot.Client) {
+		s.upper.On("GET", says("-CLUSTERDOWN The cluster is down"))
+		var callers sync.WaitGroup
+		for range 20 {
+			callers.Go(func() {
+				_, err := client.Get(within(t, 3*time.Second), up)
+				require.ErrorIs(t, err, context.DeadlineExceeded)
+			})
+		}
+		callers.Wait()
+		require.Zero(t, s.asked())
+	})
+}
+
+func TestARedirectToTheReplicaIsConfirmedOnceAndLater(t *testing.T) {
+	witnesses(t, keyslot.Options{}, func(t *testing.T, s *stage, o *owners, client *keyslot.Client) {
+		s.lower.On("INCR", says("-MOVED 866 %s", spare))
+		o.take(spare)
+		shards(s, 3, spare, lower)
+		for range 62 {
+			for range 10 {
+				_, err := client.Incr(t.Context(), low)
+				require.NoError(t, err)
+			}
+			time.Sleep(time.Second)
+		}
+		require.Equal(t, 1, s.asked())
+		require.Equal(t, uint64(3), client.Topology().Epoch)
+	})
+}
+
+func TestAConnectionThatSwallowsRequestsIsLeftWhereItsNodeAnswersOnAnother(t *testing.T) {
+	const id = 17
+	hello := fmt.Sprintf("%%2\r\n$5\r\nproto\r\n:3\r\n$2\r\nid\r\n:%d\r\n", id)
+	for name, place := range map[string]struct {
+		list string // what CLIENT LIST says of the silent connection
+		left bool
+	}{
+		"it never saw the request":   {"id=17 addr=10.0.0.9:1 flags=N db=0", true},
+		"it has closed it":           {"", true},
+		"it lets the request wait":   {"id=17 addr=10.0.0.9:1 flags=b db=0", false},
+		"it may not tell":            {"-NOPERM no permissions", false},
+		"it has just been answering": {"late", false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			story(t, keyslot.Options{CommandTimeout: 3 * time.Second}, func(t *testing.T, s *stage) {
+				s.upper.On("HELLO", fakenode.Reaction{Send: hello})
+				release := make(chan struct{})
+				s.upper.On("INCR", fakenode.Reaction{After: release, Send: ":1\r\n"}, one)
+				list := says("$%d\r\n%s", len(place.list), place.list)
+				switch place.list {
+				case "late":
+					list = says("$%d\r\n%s", 12, "id=17 flags=")
+					time.AfterFunc(800*time.Millisecond, func() { close(release) })
+				case "-NOPERM no permissions":
+					list = says("%s", place.list)
+				}
+				s.upper.On("CLIENT LIST", list)
+				_, err := s.client.Incr(t.Context(), up)
+				switch {
+				case place.list == "late":
+					require.NoError(t, err)
+				case place.left:
+					require.ErrorIs(t, err, keyslot.ErrUnknownOutcome)
+					require.Less(t, time.Since(s.began), time.Second)
+					_, err = s.client.Incr(t.Context(), up)
+					require.NoError(t, err)
+				default:
+					s.failsAt(t, 3*time.Second, err, keyslot.ErrUnknownOutcome, context.DeadlineExceeded)
+				}
+			})
+		})
+	}
+}
