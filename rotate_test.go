@@ -212,3 +212,24 @@ func TestMaxConnAgeHasALeastValue(t *testing.T) {
 		require.Equal(t, "MaxConnAge", option.Option)
 	}
 }
+
+// A dial to a node that is frozen takes long, and none is made while its silence is to be noticed.
+func TestASubscriberIsBackSoonThoughItsConnectionIsOld(t *testing.T) {
+	var worst time.Duration
+	for i := range 40 {
+		failover(t, keyslot.Options{MaxConnAge: 4 * time.Second}, func(t *testing.T, s *stage, client *keyslot.Client) {
+			confirms(s.lower)
+			confirms(s.net.Node(spare))
+			sub, err := client.SSubscribe(t.Context(), low)
+			require.NoError(t, err)
+			time.Sleep(time.Duration(i) * 50 * time.Millisecond)
+			s.lower.StopReading()
+			time.Sleep(4 * time.Second)
+			shards(s, 3, spare, lower)
+			promoted := time.Now()
+			_, gaps := hear(t, sub, 1)
+			worst = max(worst, gaps[0].To.Sub(promoted))
+		})
+	}
+	require.LessOrEqual(t, worst, 700*time.Millisecond)
+}
