@@ -77,6 +77,13 @@ func (l *lane) succeed(old, next *wire.Conn) bool {
 	return true
 }
 
+// predecessor returns the connection that has a successor and may still owe replies; nil if there is none.
+func (l *lane) predecessor() *wire.Conn {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.leaving
+}
+
 // trackOf returns the track whose connection conn is; nil if it is none of the lane's. mu is held.
 func (l *lane) trackOf(conn *wire.Conn) *track {
 	for _, t := range l.tracks() {

@@ -213,6 +213,51 @@ func TestMaxConnAgeHasALeastValue(t *testing.T) {
 	}
 }
 
+// The connection that leaves may lead nowhere, and then nobody is to wait for it any longer than for one that stays.
+func TestASuccessorDoesNotWaitForAConnectionThatSwallowsRequests(t *testing.T) {
+	story(t, keyslot.Options{MaxConnAge: time.Second, RefreshAfter: -1}, func(t *testing.T, s *stage) {
+		s.upper.On("HELLO", fakenode.Reaction{Send: "%2\r\n$5\r\nproto\r\n:3\r\n$2\r\nid\r\n:17\r\n"})
+		s.upper.On("CLIENT LIST", says("$%d\r\n%s", 13, "id=17 flags=N"))
+		s.upper.On("INCR", one, fakenode.Reaction{}, one)
+		_, err := s.client.Incr(t.Context(), up)
+		require.NoError(t, err)
+		time.Sleep(2 * time.Second)
+		swallowed := make(chan error, 1)
+		go func() {
+			_, err := s.client.Incr(t.Context(), up)
+			swallowed <- err
+		}()
+		time.Sleep(300 * time.Millisecond)
+		_, err = s.client.Incr(t.Context(), up)
+		require.NoError(t, err)
+		require.ErrorIs(t, <-swallowed, keyslot.ErrUnknownOutcome)
+		require.Less(t, time.Since(s.began), 3*time.Second)
+	})
+}
+
+// Behind a silent connection nothing is silent, and yet nothing comes.
+func TestReadsThatWaitForASilentReplicasOldConnectionGoElsewhere(t *testing.T) {
+	opts := keyslot.Options{ReadFrom: keyslot.PreferReplica, MaxConnAge: time.Second, RefreshAfter: -1}
+	readStory(t, opts, []string{primary, replica1}, nil, func(t *testing.T, f *flock) {
+		f.warm(t)
+		require.Equal(t, replica1, f.get(t))
+		time.Sleep(2 * time.Second)
+		f.node[replica1].On("GET", fakenode.Reaction{})
+		f.began = time.Now()
+		var readers sync.WaitGroup
+		for range 4 {
+			readers.Go(func() {
+				f.get(t)
+				if took := time.Since(f.began); took > time.Second {
+					t.Errorf("a read took until %v", took)
+				}
+			})
+			time.Sleep(100 * time.Millisecond)
+		}
+		readers.Wait()
+	})
+}
+
 // A dial to a node that is frozen takes long, and none is made while its silence is to be noticed.
 func TestASubscriberIsBackSoonThoughItsConnectionIsOld(t *testing.T) {
 	var worst time.Duration
