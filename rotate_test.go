@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -155,6 +156,19 @@ func TestConnectionsToReplicasAreReplacedThroughTheGate(t *testing.T) {
 		}
 		require.InDelta(t, 4, len(sent(f.node[replica1], "ROLE")), 1)
 		require.Zero(t, time.Since(f.began)%(100*time.Millisecond), "nobody waited for a dial")
+	})
+}
+
+func TestAReplicaThatHasBecomeUnfitIsNotDialledInAHurry(t *testing.T) {
+	opts := keyslot.Options{ReadFrom: keyslot.PreferReplica, MaxConnAge: 10 * time.Second, RefreshAfter: -1}
+	readStory(t, opts, []string{primary, replica1}, nil, func(t *testing.T, f *flock) {
+		f.warm(t)
+		f.node[replica1].On("ROLE", fakenode.Reaction{Send: strings.Replace(fakenode.Connected, "$9\r\nconnected", "$7\r\nconnect", 1)})
+		for range 700 {
+			f.get(t)
+			time.Sleep(100 * time.Millisecond)
+		}
+		require.InDelta(t, 13, len(sent(f.node[replica1], "ROLE")), 3)
 	})
 }
 
