@@ -55,6 +55,9 @@ func (c *core) settleDoubt(ctx context.Context, n *node) {
 			t.lane.drop(conn)
 			used = used || t.offer(fresh)
 		}
+		if old := n.lanes[i].predecessor(); old != nil && c.swallows(ctx, old, fresh) {
+			old.Abandon(errSwallowed) // its successor waits for it
+		}
 	}
 	if !used {
 		fresh.Drain()

@@ -35,6 +35,7 @@ type lane struct {
 	retired   bool       // guarded by mu: no dial may start
 	replacing bool       // guarded by mu: a successor is being dialled
 	leaving   *wire.Conn // guarded by mu: it has a successor, and may still owe replies
+	notyet    time.Time  // guarded by mu: no successor is dialled before this time, for the replica was unfit
 }
 
 // track is one shared connection of a lane and the dial that replaces it.

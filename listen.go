@@ -258,7 +258,7 @@ func (l *listener) converse(ctx context.Context, stream *wire.Stream, ended <-ch
 		if err == nil && len(out) > 0 {
 			err = stream.Write(out)
 		}
-		if err == nil && stream.Old() {
+		if err == nil && !h.owed && stream.Old() { // a dial may take long, and a silence must be noticed
 			if l.spare, _ = l.dial(ctx); l.spare != nil { // otherwise the old one goes on, and it is tried again
 				err = errAged
 			}
@@ -286,6 +286,7 @@ type hush struct {
 	bytes  int64     // received by
 	since  time.Time // then, when it last said something or owed nothing
 	expect time.Time // when the next look is due
+	owed   bool      // something was due then
 
 	heard time.Time // when the last frame had come
 	grown int64     // bytes received by
@@ -322,13 +323,14 @@ func (l *listener) next(h *hush, now time.Time, received int64) (out []byte, wai
 	opts := &s.core.opts
 	every := min(probeEvery, opts.IdleProbe)
 	s.mu.Lock()
-	trickled := h.observeFrame(now, l.heard, received, len(l.asked) > 0)
-	silent := h.observe(now, received, len(l.asked) > 0)
+	h.owed = len(l.asked) > 0
+	trickled := h.observeFrame(now, l.heard, received, h.owed)
+	silent := h.observe(now, received, h.owed)
 	idle := now.Sub(l.heard)
-	if len(l.asked) == 0 && len(l.outbox) == 0 && every > 0 && idle >= every {
+	if !h.owed && len(l.outbox) == 0 && every > 0 && idle >= every {
 		l.outbox = append(l.outbox, &request{command: "PING"})
 	}
-	if len(l.asked) == 0 && len(l.outbox) > 0 {
+	if !h.owed && len(l.outbox) > 0 {
 		h.since = now // nothing was owed before
 	}
 	for _, a := range l.outbox {

@@ -162,8 +162,10 @@ func (c *core) silentReplica(n *node) {
 	d.restsUntil.Store(max(d.restsUntil.Load(), c.now()+int64(silentRest)))
 	d.latency.Store(0)
 	for i := range d.lanes {
+		old := d.lanes[i].predecessor()
+		held := old != nil && old.Silent()
 		for _, conn := range d.lanes[i].conns(false) {
-			if conn.Silent() {
+			if conn.Silent() || held && conn.Waits() {
 				conn.GiveBack(errSilentReplica)
 			}
 		}

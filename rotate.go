@@ -37,7 +37,8 @@ func (n *node) replace(conn *wire.Conn) {
 func (l *lane) replace(old *wire.Conn) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.retired || l.replacing || l.trackOf(old) == nil || l.node.redial.allow(time.Now()) != nil {
+	now := time.Now()
+	if l.retired || l.replacing || now.Before(l.notyet) || l.trackOf(old) == nil || l.node.redial.allow(now) != nil {
 		return
 	}
 	l.replacing = true
@@ -48,8 +49,12 @@ func (l *lane) replace(old *wire.Conn) {
 func (l *lane) dialSuccessor(old *wire.Conn) {
 	defer l.node.pool.work.Done()
 	next, err := l.connect()
-	l.node.redial.ended(exceptUnfit(err), time.Now())
+	failed := exceptUnfit(err)
+	l.node.redial.ended(failed, time.Now())
 	l.mu.Lock()
+	if err != nil && failed == nil { // which paces no dial, and while the old one answers the replica's rests are short
+		l.notyet = time.Now().Add(maxRest)
+	}
 	surplus := err == nil && (l.retired || !l.succeed(old, next))
 	l.mu.Unlock()
 	switch {
@@ -75,6 +80,13 @@ func (l *lane) succeed(old, next *wire.Conn) bool {
 	t.conn.Store(next)
 	l.leaving = old
 	return true
+}
+
+// predecessor returns the connection that has a successor and may still owe replies; nil if there is none.
+func (l *lane) predecessor() *wire.Conn {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.leaving
 }
 
 // trackOf returns the track whose connection conn is; nil if it is none of the lane's. mu is held.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -158,6 +159,19 @@ func TestConnectionsToReplicasAreReplacedThroughTheGate(t *testing.T) {
 	})
 }
 
+func TestAReplicaThatHasBecomeUnfitIsNotDialledInAHurry(t *testing.T) {
+	opts := keyslot.Options{ReadFrom: keyslot.PreferReplica, MaxConnAge: 10 * time.Second, RefreshAfter: -1}
+	readStory(t, opts, []string{primary, replica1}, nil, func(t *testing.T, f *flock) {
+		f.warm(t)
+		f.node[replica1].On("ROLE", fakenode.Reaction{Send: strings.Replace(fakenode.Connected, "$9\r\nconnected", "$7\r\nconnect", 1)})
+		for range 700 {
+			f.get(t)
+			time.Sleep(100 * time.Millisecond)
+		}
+		require.InDelta(t, 13, len(sent(f.node[replica1], "ROLE")), 3)
+	})
+}
+
 func TestASubscriptionGoesOverToANewConnectionWithAGap(t *testing.T) {
 	var dials collected[keyslot.ConnectEvent]
 	listening(t, rotating(&dials), func(t *testing.T, s *stage) {
@@ -211,4 +225,70 @@ func TestMaxConnAgeHasALeastValue(t *testing.T) {
 		require.ErrorAs(t, err, &option, fmt.Sprint(age))
 		require.Equal(t, "MaxConnAge", option.Option)
 	}
+}
+
+// The connection that leaves may lead nowhere, and then nobody is to wait for it any longer than for one that stays.
+func TestASuccessorDoesNotWaitForAConnectionThatSwallowsRequests(t *testing.T) {
+	story(t, keyslot.Options{MaxConnAge: time.Second, RefreshAfter: -1}, func(t *testing.T, s *stage) {
+		s.upper.On("HELLO", fakenode.Reaction{Send: "%2\r\n$5\r\nproto\r\n:3\r\n$2\r\nid\r\n:17\r\n"})
+		s.upper.On("CLIENT LIST", says("$%d\r\n%s", 13, "id=17 flags=N"))
+		s.upper.On("INCR", one, fakenode.Reaction{}, one)
+		_, err := s.client.Incr(t.Context(), up)
+		require.NoError(t, err)
+		time.Sleep(2 * time.Second)
+		swallowed := make(chan error, 1)
+		go func() {
+			_, err := s.client.Incr(t.Context(), up)
+			swallowed <- err
+		}()
+		time.Sleep(300 * time.Millisecond)
+		_, err = s.client.Incr(t.Context(), up)
+		require.NoError(t, err)
+		require.ErrorIs(t, <-swallowed, keyslot.ErrUnknownOutcome)
+		require.Less(t, time.Since(s.began), 3*time.Second)
+	})
+}
+
+// Behind a silent connection nothing is silent, and yet nothing comes.
+func TestReadsThatWaitForASilentReplicasOldConnectionGoElsewhere(t *testing.T) {
+	opts := keyslot.Options{ReadFrom: keyslot.PreferReplica, MaxConnAge: time.Second, RefreshAfter: -1}
+	readStory(t, opts, []string{primary, replica1}, nil, func(t *testing.T, f *flock) {
+		f.warm(t)
+		require.Equal(t, replica1, f.get(t))
+		time.Sleep(2 * time.Second)
+		f.node[replica1].On("GET", fakenode.Reaction{})
+		f.began = time.Now()
+		var readers sync.WaitGroup
+		for range 4 {
+			readers.Go(func() {
+				f.get(t)
+				if took := time.Since(f.began); took > time.Second {
+					t.Errorf("a read took until %v", took)
+				}
+			})
+			time.Sleep(100 * time.Millisecond)
+		}
+		readers.Wait()
+	})
+}
+
+// A dial to a node that is frozen takes long, and none is made while its silence is to be noticed.
+func TestASubscriberIsBackSoonThoughItsConnectionIsOld(t *testing.T) {
+	var worst time.Duration
+	for i := range 40 {
+		failover(t, keyslot.Options{MaxConnAge: 4 * time.Second}, func(t *testing.T, s *stage, client *keyslot.Client) {
+			confirms(s.lower)
+			confirms(s.net.Node(spare))
+			sub, err := client.SSubscribe(t.Context(), low)
+			require.NoError(t, err)
+			time.Sleep(time.Duration(i) * 50 * time.Millisecond)
+			s.lower.StopReading()
+			time.Sleep(4 * time.Second)
+			shards(s, 3, spare, lower)
+			promoted := time.Now()
+			_, gaps := hear(t, sub, 1)
+			worst = max(worst, gaps[0].To.Sub(promoted))
+		})
+	}
+	require.LessOrEqual(t, worst, 700*time.Millisecond)
 }

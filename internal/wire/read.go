@@ -153,7 +153,7 @@ func (c *Conn) match(buf []byte) (good int, why error) {
 			if err != nil {
 				return good, err
 			}
-			fenced, c.idle.probing = true, false
+			fenced, c.idle.probing = true, c.idle.again
 			if verified {
 				good, replies, c.fence.suspect = len(c.batch), 0, 0
 			}
@@ -171,6 +171,9 @@ func (c *Conn) match(buf []byte) (good int, why error) {
 		c.queue.pop()
 		c.answered = call.end
 		c.batch = append(c.batch, call)
+	}
+	if c.idle.again && !c.fence.out && c.err == nil {
+		c.probe()
 	}
 	c.fence.suspect += replies
 	if replies > 0 || fenced {

@@ -15,6 +15,13 @@ func passed(then, now time.Time) time.Duration {
 	return max(now.Sub(then), now.Round(0).Sub(then.Round(0)))
 }
 
+// Waits reports whether the connection may not write yet: see Follow.
+func (c *Conn) Waits() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.follows
+}
+
 // Follow makes the connection, which nobody uses yet, the successor of before: what is sent on it is written when before has
 // answered all it owes, or has died, and so cannot overtake what was sent there. Whoever calls it drains before, soon.
 func (c *Conn) Follow(before *Conn) {

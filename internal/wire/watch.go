@@ -25,6 +25,7 @@ const (
 type idleness struct {
 	since   time.Time
 	probing bool
+	again   bool // a fence was under way, whose answer may be older than what the probe is for: another one follows it
 }
 
 func (i *idleness) lasted(now time.Time) time.Duration { return passed(i.since, now) }
@@ -56,7 +57,7 @@ func (c *Conn) Nudge(idle time.Duration) {
 
 func (c *Conn) probe() {
 	c.idle.probing = true
-	if c.fence.out { // its answer ends the probe as well
+	if c.idle.again = c.fence.out; c.idle.again {
 		return
 	}
 	c.enqueueFence()
@@ -185,10 +186,12 @@ func (c *Conn) look() {
 
 // overslept reports whether this process stood still for so long that nothing more may be risked on the connection, though it
 // was in use: the replies that are found then, which may be all that was owed, came before or meanwhile, and the peer may be
-// gone since. A Blocking connection's own commands hold up an answer. mu is held.
+// gone since. A Blocking connection's own commands hold up an answer, and so may a slow command anywhere: to be late by less than
+// a silence that counts is no reason. mu is held.
 func (c *Conn) overslept(now time.Time) bool {
+	late := passed(c.watch.next, now)
 	return c.watch.armed && c.err == nil && !c.idle.probing && !c.follows && !c.opts.Blocking &&
-		c.opts.wantsProbe(passed(c.watch.next, now))
+		late >= suspectAfter && c.opts.wantsProbe(late)
 }
 
 // rest leaves a connection with nothing in flight to the reader goroutine, so that its end is noticed, and trims it. It returns

@@ -458,3 +458,53 @@ func TestAnIdleConnectionIsNudged(t *testing.T) {
 		conn.Nudge(0)
 	})
 }
+
+// The answer to a fence may have lain in the socket with the rest.
+func TestAFenceSentBeforeAFreezeProvesNothingAfterIt(t *testing.T) {
+	for name, gone := range map[string]bool{"alive": false, "gone": true} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				node, opts := newNode(t)
+				opts.MaxInFlight, opts.IdleProbe, opts.PeerTimeout = 1024, 5*time.Second, time.Minute
+				fences := 0
+				node.Handle(func(r fakenode.Request) (fakenode.Reaction, bool) {
+					if r.Name() != "PING" {
+						return echo(r)
+					}
+					if fences++; fences == 1 {
+						return fakenode.Reaction{Delay: tick + 50*time.Millisecond, Send: "$13\r\n" + r.Args[1] + "\r\n"}, true
+					}
+					return fakenode.Reaction{}, gone
+				})
+				conn := connect(t, opts)
+				calls := send(t, t.Context(), conn, get(257)...)
+				synctest.Wait()
+				wire.Freeze(conn, 5*time.Second)
+				calls.wait(t.Context())
+				require.NoError(t, calls.calls[256].Err)
+				_, err := try(t.Context(), conn, "GET", "b")
+				require.Equal(t, 2, pings(node))
+				if gone {
+					require.ErrorIs(t, err, wire.ErrProbeFailed)
+					require.NotContains(t, commands(node), "GET b", "nobody enters before the answer")
+					return
+				}
+				require.NoError(t, err)
+			})
+		})
+	}
+}
+
+// A tick that is late by less than a silence that counts is no freeze, whatever IdleProbe says.
+func TestALateTickIsNoFreeze(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		node, opts := newNode(t)
+		node.On("SLOW", fakenode.Reaction{Delay: 3 * time.Second, Send: "+late\r\n"})
+		opts.IdleProbe = 20 * time.Millisecond
+		conn := connect(t, opts)
+		owed := send(t, t.Context(), conn, &wire.Call{Request: request("SLOW")})
+		synctest.Wait()
+		wire.Freeze(conn, 50*time.Millisecond)
+		require.NoError(t, owed.wait(t.Context())[0].Err)
+	})
+}
