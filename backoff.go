@@ -37,6 +37,26 @@ func (p *pacer) reset() {
 	}
 }
 
+// seldom allows something once, and then again after pauses that grow as those of its pacer do, until nobody has asked for
+// seldomQuiet. It is for one goroutine at a time.
+type seldom struct {
+	pace   pacer
+	notyet time.Time
+}
+
+const seldomQuiet = 10 * time.Second
+
+func (s *seldom) allows(now time.Time) bool {
+	if now.Before(s.notyet) {
+		return false
+	}
+	if now.Sub(s.notyet) > seldomQuiet {
+		s.pace.reset()
+	}
+	s.notyet = now.Add(s.pace.next())
+	return true
+}
+
 // limiter spaces the commands that are sent to a node again: when thousands of them wait for one that is down, they come
 // back as a queue and not as a wave. It delays; it never refuses. Safe for concurrent use.
 type limiter struct {

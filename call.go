@@ -230,8 +230,13 @@ func (call *call) getsIntoTrouble() {
 	}
 }
 
-// renew lets the connection of the last attempt take no more calls.
-func (call *call) renew() { call.lane().renew(call.wire.Via()) }
+// renew lets the connection of the last attempt take no more calls, unless that was done a moment ago to no avail.
+func (call *call) renew() {
+	l, conn := call.lane(), call.wire.Via()
+	if l.mayRenew(conn, time.Now()) {
+		l.renew(conn)
+	}
+}
 
 // lane returns what the attempt under way goes through.
 func (call *call) lane() *lane {

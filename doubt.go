@@ -10,6 +10,13 @@ import (
 	"github.com/keyslot-go/keyslot/internal/wire"
 )
 
+// Doubts about one node follow each other with such pauses: a server that is slow, or holds requests back, is slower for the
+// dials of a thousand clients.
+const (
+	minDoubt = 2 * time.Second
+	maxDoubt = 10 * time.Second
+)
+
 // afterWord is how long a connection may still take to be heard of, once its server has said that it owes nothing on it:
 // what the server had sent just before may be on its way.
 const afterWord = 100 * time.Millisecond
@@ -18,6 +25,10 @@ const afterWord = 100 * time.Millisecond
 // cut, as by a firewall that has forgotten it: then a new connection is answered at once.
 func (c *core) doubt(n *node) {
 	if !n.hasSilent() || n.doubted.Swap(true) {
+		return
+	}
+	if !n.doubts.allows(time.Now()) {
+		n.doubted.Store(false)
 		return
 	}
 	c.errands.run(func() { // ends within DialTimeout and afterWord; close waits for it

@@ -3,6 +3,7 @@ package keyslot_test
 import (
 	"context"
 	"fmt"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -66,6 +67,24 @@ func TestMovedToItselfForEverIsPaced(t *testing.T) {
 		require.Less(t, len(sent(s.lower, "SET")), 40)
 		require.Less(t, s.dialled(t, lower), 50)
 	})
+}
+
+// Each of many callers finds the connection no better than the one before.
+func TestRefusalsThatOutliveTheirConnectionRenewItSeldom(t *testing.T) {
+	for _, refusal := range []string{"-MOVED 866 " + lower, "-NOAUTH Authentication required."} {
+		t.Run(refusal, func(t *testing.T) {
+			story(t, keyslot.Options{}, func(t *testing.T, s *stage) {
+				s.lower.On("SET", fakenode.Reaction{Delay: time.Millisecond, Send: refusal + "\r\n"})
+				ctx := within(t, 3*time.Second)
+				var callers sync.WaitGroup
+				for range 100 {
+					callers.Go(func() { require.ErrorIs(t, s.client.Set(ctx, low, "v"), context.DeadlineExceeded) })
+				}
+				callers.Wait()
+				require.Less(t, s.dialled(t, lower), 40)
+			})
+		})
+	}
 }
 
 // A node that invents addresses costs a few dials a second, and no memory.

@@ -49,7 +49,7 @@ func (s *split) failures(call *call, policy spec.ResponsePolicy) error {
 		if len(failed) == 0 || policy == spec.ResponseOneSucceeded && len(failed) < len(s.parts) {
 			return nil
 		}
-		return command.NewPartsError(call.name(), len(s.parts), failed)
+		return command.NewPartsError(call.name(), len(s.parts), failed, call.isRepeatable())
 	}
 	for i, of := range s.byKey {
 		if err := s.parts[of.part].err; err != nil {
@@ -60,7 +60,7 @@ func (s *split) failures(call *call, policy spec.ResponsePolicy) error {
 	if failed == nil {
 		return nil
 	}
-	return command.NewPartsError(call.name(), len(s.byKey), failed)
+	return command.NewPartsError(call.name(), len(s.byKey), failed, call.isRepeatable())
 }
 
 func (s *split) isByNode() bool { return len(s.byKey) == 0 }

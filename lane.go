@@ -19,6 +19,10 @@ const (
 	// A login that is refused is not tried in a hurry: servers and their keepers count such attempts.
 	minLogin = time.Second
 	maxLogin = 10 * time.Second
+	// Connections that take no more calls because of what came on them, such as NOAUTH, follow each other with such pauses:
+	// where a new one is no better, each of a thousand callers would see to another.
+	minRenewal = 100 * time.Millisecond
+	maxRenewal = time.Second
 )
 
 // lane is what its share of a node's slots goes through. A slot keeps its lane, so that commands on one key keep their
@@ -36,6 +40,7 @@ type lane struct {
 	replacing bool       // guarded by mu: a successor is being dialled
 	leaving   *wire.Conn // guarded by mu: it has a successor, and may still owe replies
 	notyet    time.Time  // guarded by mu: no successor is dialled before this time, for the replica was unfit
+	renewals  seldom     // guarded by mu
 }
 
 // track is one shared connection of a lane and the dial that replaces it.
@@ -51,6 +56,7 @@ type track struct {
 func (l *lane) init(n *node, retired bool) {
 	l.node, l.retired = n, retired
 	l.small.lane, l.large.lane = l, l
+	l.renewals.pace = pacer{first: minRenewal, limit: maxRenewal}
 }
 
 // lane returns what serves slot; commands without a key share the first.
@@ -238,6 +244,15 @@ func (l *lane) drop(conn *wire.Conn) {
 func (l *lane) renew(conn *wire.Conn) {
 	l.forget(conn)
 	conn.Drain()
+}
+
+// mayRenew reports whether a refusal that came on conn is worth a new connection: not if conn itself has only just followed one
+// that was given up so.
+func (l *lane) mayRenew(conn *wire.Conn, now time.Time) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	current := l.small.conn.Load() == conn || l.large.conn.Load() == conn
+	return !current || l.renewals.allows(now)
 }
 
 // lost notes the end of a connection. One that never answered a command is as good as a failed dial: a server that takes

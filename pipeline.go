@@ -141,9 +141,19 @@ func (f *flight) add(call *call) error {
 // settle gives the futures their outcomes, and returns the failures among them as one error.
 func (f *flight) settle(q *queued) error {
 	if failed := f.settleEach(q); failed != nil {
-		return command.NewPipelineError(f.queued, failed)
+		return command.NewPipelineError(f.queued, failed, f.isRepeatable())
 	}
 	return nil
+}
+
+// isRepeatable reports whether all that has succeeded may run twice.
+func (f *flight) isRepeatable() bool {
+	for i := range f.queued {
+		if call := f.at(i); call.err == nil && !call.isRepeatable() {
+			return false
+		}
+	}
+	return true
 }
 
 // settleEach gives the futures their outcomes, and returns the failures among them.

@@ -47,6 +47,7 @@ type node struct {
 	dedicated dedicated
 	reading   reading
 	doubted   atomic.Bool            // it is being found out whether a silent connection or the node is to blame
+	doubts    seldom                 // for whoever has set doubted
 	saidZone  atomic.Pointer[string] // its availability zone by its own words; nil: not asked
 	redial    dialPace
 	resends   limiter
@@ -82,6 +83,7 @@ func (p *pool) nodeAt(info Node) *node {
 	n.known.Store(&info)
 	n.redial.pace = pacer{first: minRedial, limit: maxRedial}
 	n.redial.login = pacer{first: minLogin, limit: maxLogin}
+	n.doubts.pace = pacer{first: minDoubt, limit: maxDoubt}
 	for i := range n.lanes {
 		n.lanes[i].init(n, p.closed)
 	}

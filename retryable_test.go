@@ -69,6 +69,32 @@ func TestWhatEndsBeforeItBeginsIsRetryableUnlessTheClientIsClosed(t *testing.T) 
 	})
 }
 
+// To try a whole pipeline again runs what has succeeded twice.
+func TestAPipelineIsRetryableOnlyIfWhatSucceededMayRunTwice(t *testing.T) {
+	for command, retryable := range map[string]bool{"INCR": false, "GET": true} {
+		t.Run(command, func(t *testing.T) {
+			story(t, keyslot.Options{}, func(t *testing.T, s *stage) {
+				s.lower.On(command, says(":1"))
+				s.upper.On("INCR", says("-CLUSTERDOWN The cluster is down"))
+				s.upper.On("DEL", says("-CLUSTERDOWN The cluster is down"))
+				s.lower.On("DEL", says(":1"))
+				p := s.client.Pipeline()
+				p.Do(command, low)
+				failed := p.Incr(up)
+				err := p.Exec(within(t, time.Second))
+				require.Equal(t, retryable, errors.Is(err, keyslot.ErrRetryable), "%v", err)
+				_, err = failed.Get()
+				require.ErrorIs(t, err, keyslot.ErrRetryable, "by itself")
+
+				for client, harmless := range map[*keyslot.Client]bool{s.client: false, s.client.Idempotent(): true} {
+					_, err = client.Del(within(t, time.Second), low, up)
+					require.Equal(t, harmless, errors.Is(err, keyslot.ErrRetryable), "%v", err)
+				}
+			})
+		})
+	}
+}
+
 // What a watch belongs to has ended with the command: only Watch itself can be called again.
 func TestNothingOfAWatchIsRetryableByItself(t *testing.T) {
 	story(t, keyslot.Options{}, func(t *testing.T, s *stage) {

@@ -193,6 +193,18 @@ func TestARedirectToTheReplicaIsConfirmedOnceAndLater(t *testing.T) {
 	})
 }
 
+// A server that is slow, or holds requests back as CLIENT PAUSE does, has no time for connections.
+func TestASlowNodeIsNotDialledAgainAndAgain(t *testing.T) {
+	story(t, keyslot.Options{PeerTimeout: time.Minute}, func(t *testing.T, s *stage) {
+		s.upper.On("HELLO", says("%%2\r\n$5\r\nproto\r\n:3\r\n$2\r\nid\r\n:17"))
+		s.upper.On("CLIENT LIST", says("$13\r\nid=17 flags=b"))
+		s.upper.On("INCR", stuck())
+		_, err := s.client.Incr(within(t, 20*time.Second), up)
+		s.failsAt(t, 20*time.Second, err, keyslot.ErrUnknownOutcome, context.DeadlineExceeded)
+		require.Less(t, s.dialled(t, upper), 18)
+	})
+}
+
 func TestAConnectionThatSwallowsRequestsIsLeftWhereItsNodeAnswersOnAnother(t *testing.T) {
 	const id = 17
 	hello := fmt.Sprintf("%%2\r\n$5\r\nproto\r\n:3\r\n$2\r\nid\r\n:%d\r\n", id)

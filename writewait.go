@@ -55,7 +55,7 @@ func (c *Client) WriteAndWait(ctx context.Context, replicas int, timeout time.Du
 		total++
 	}
 	if failed != nil {
-		err = command.NewPipelineError(total, failed)
+		err = command.NewPipelineError(total, failed, f.isRepeatable())
 	}
 	return max(f.wait.acked, 0), err
 }

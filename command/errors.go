@@ -150,11 +150,13 @@ type PartsError struct {
 	Command string
 	Total   int // how many parts there were
 	parts   *parts
+	again   bool // what has succeeded may run twice
 }
 
-// NewPartsError returns the error of the failed parts out of total.
-func NewPartsError(name string, total int, failed []Part) *PartsError {
-	return &PartsError{Command: name, Total: total, parts: (*parts)(&failed)}
+// NewPartsError returns the error of the failed parts out of total; again says that the others, which have succeeded, may run
+// twice.
+func NewPartsError(name string, total int, failed []Part, again bool) *PartsError {
+	return &PartsError{Command: name, Total: total, parts: (*parts)(&failed), again: again}
 }
 
 // Parts lists the failed parts in the order of the call.
@@ -164,9 +166,10 @@ func (e *PartsError) Error() string {
 	return fmt.Sprintf("keyslot: %s failed for %d of %d parts, the first: %v", e.Command, len(*e.parts), e.Total, (*e.parts)[0].Err)
 }
 
-// Is makes errors.Is answer for the command as a whole: ErrNotExecuted holds of all parts or not at all, ErrRetryable of all
-// that failed, any other error, such as the context's, if it is the cause in one of them.
-func (e *PartsError) Is(target error) bool { return e.parts.is(target, e.Total) }
+// Is makes errors.Is answer for the command as a whole: ErrNotExecuted holds of all parts or not at all; ErrRetryable of all
+// that failed, if those that did not may run twice; any other error, such as the context's, if it is the
+// cause in one of them.
+func (e *PartsError) Is(target error) bool { return e.parts.is(target, e.Total, e.again) }
 
 // As finds the first part's error that target can hold, so that errors.As reaches a ServerError in a part.
 func (e *PartsError) As(target any) bool { return e.parts.as(target) }
@@ -179,11 +182,13 @@ type PipelineError struct {
 	Total  int // how many commands were executed together
 	Failed int // how many of them failed
 	parts  *parts
+	again  bool // what has succeeded may run twice
 }
 
-// NewPipelineError returns the error of the failed commands out of total.
-func NewPipelineError(total int, failed []Part) *PipelineError {
-	return &PipelineError{Total: total, Failed: len(failed), parts: (*parts)(&failed)}
+// NewPipelineError returns the error of the failed commands out of total; again says that the others, which have succeeded, may
+// run twice.
+func NewPipelineError(total int, failed []Part, again bool) *PipelineError {
+	return &PipelineError{Total: total, Failed: len(failed), parts: (*parts)(&failed), again: again}
 }
 
 // Parts lists the failed commands in the order in which they were queued.
@@ -194,9 +199,10 @@ func (e *PipelineError) Error() string {
 		e.Failed, e.Total, (*e.parts)[0].Index, strings.TrimPrefix((*e.parts)[0].Err.Error(), "keyslot: "))
 }
 
-// Is makes errors.Is answer for the pipeline as a whole: ErrNotExecuted holds of all commands or not at all, ErrRetryable of
-// all that failed, any other error, such as the context's, if it is the cause in one of them.
-func (e *PipelineError) Is(target error) bool { return e.parts.is(target, e.Total) }
+// Is makes errors.Is answer for the pipeline as a whole: ErrNotExecuted holds of all commands or not at all; ErrRetryable of
+// all that failed, if those that did not may run twice; any other error, such as the context's, if it is the cause in one of
+// them. The failed ones alone may be retryable where the pipeline is not: each of Parts says so of itself.
+func (e *PipelineError) Is(target error) bool { return e.parts.is(target, e.Total, e.again) }
 
 // As finds the first command's error that target can hold.
 func (e *PipelineError) As(target any) bool { return e.parts.as(target) }
@@ -204,12 +210,13 @@ func (e *PipelineError) As(target any) bool { return e.parts.as(target) }
 // parts are the failed ones of several, at least one. Errors point to them, so that %#v of an error shows no keys.
 type parts []Part
 
-func (ps parts) is(target error, total int) bool {
+func (ps parts) is(target error, total int, again bool) bool {
 	//nolint:errorlint // errors.Is asks with the sentinel itself
-	all := target == ErrNotExecuted || target == ErrRetryable
-	if target == ErrNotExecuted && len(ps) < total { //nolint:errorlint // see above
+	not, retryable := target == ErrNotExecuted, target == ErrRetryable
+	if len(ps) < total && (not || retryable && !again) {
 		return false
 	}
+	all := not || retryable
 	for _, p := range ps {
 		if errors.Is(p.Err, target) != all {
 			return !all

@@ -42,11 +42,15 @@ func TestAnErrorReadsAsASentence(t *testing.T) {
 	}, "keyslot: PING, dial: context canceled [not executed after 3 attempts, 1 redirects]")
 }
 
-func TestFailuresAreRetryableTogetherIfEachIs(t *testing.T) {
+func TestFailuresAreRetryableTogetherIfEachIsAndTheRestMayRunTwice(t *testing.T) {
 	for _, row := range []struct {
 		failed []bool // whether each is retryable, of three commands
+		again  bool   // whether what succeeded may run twice
 		want   bool
-	}{{[]bool{true}, true}, {[]bool{true, true, true}, true}, {[]bool{true, false}, false}, {[]bool{false}, false}} {
+	}{
+		{[]bool{true}, true, true}, {[]bool{true}, false, false}, {[]bool{true, true, true}, false, true}, {[]bool{true, false}, true, false},
+		{[]bool{false}, true, false},
+	} {
 		var parts []command.Part
 		for _, retryable := range row.failed {
 			e := failed(command.NotExecuted, context.DeadlineExceeded)
@@ -54,8 +58,8 @@ func TestFailuresAreRetryableTogetherIfEachIs(t *testing.T) {
 			require.Equal(t, retryable, errors.Is(fmt.Errorf("wrapped: %w", e), command.ErrRetryable))
 			parts = append(parts, command.Part{Err: e})
 		}
-		require.Equal(t, row.want, errors.Is(command.NewPipelineError(3, parts), command.ErrRetryable), "%v", row.failed)
-		require.Equal(t, row.want, errors.Is(command.NewPartsError("DEL", 3, parts), command.ErrRetryable), "%v", row.failed)
+		require.Equal(t, row.want, errors.Is(command.NewPipelineError(3, parts, row.again), command.ErrRetryable), "%v", row.failed)
+		require.Equal(t, row.want, errors.Is(command.NewPartsError("DEL", 3, parts, row.again), command.ErrRetryable), "%v", row.failed)
 	}
 }
 
@@ -90,7 +94,7 @@ func TestPartsTogether(t *testing.T) {
 			for i, err := range row.failed {
 				parts = append(parts, command.Part{Key: fmt.Sprint("secret", i), Err: err})
 			}
-			err := error(command.NewPartsError("DEL", row.total, parts))
+			err := error(command.NewPartsError("DEL", row.total, parts, false))
 			require.Equal(t, row.isNot, errors.Is(err, command.ErrNotExecuted))
 			require.Equal(t, row.isUnknown, errors.Is(err, command.ErrUnknownOutcome))
 			require.Equal(t, row.isClosed, errors.Is(err, command.ErrClosed))
@@ -101,7 +105,7 @@ func TestPartsTogether(t *testing.T) {
 			require.Equal(t, parts, together.Parts())
 			require.Equal(t, row.total, together.Total)
 
-			err = command.NewPipelineError(row.total, parts)
+			err = command.NewPipelineError(row.total, parts, false)
 			require.Equal(t, row.isNot, errors.Is(err, command.ErrNotExecuted))
 			require.Equal(t, row.isUnknown, errors.Is(err, command.ErrUnknownOutcome))
 			require.Equal(t, row.isClosed, errors.Is(err, command.ErrClosed))

@@ -31,16 +31,31 @@ const (
 	maxConcealing = 1 << 24
 )
 
+// ownWords are the long words of errors that servers have for any argument (the texts of redis 7.0.15 and valkey 8.0.1). A key
+// that is called so is told by none of them, and programs look for such texts.
+const ownWords = " " +
+	"argument arguments authenticated authentication blocking channels checksum commands compiling " +
+	"configuration configured connected consumer currently database decrement destination different disabled " +
+	"discarded duplicate executed execution existing expected failover following function hyperloglog " +
+	"increment infinity instance integers internal latitude longitude matching multiple negative operation " +
+	"otherwise overflow password permissions permitted positive previous progress protected protocol readonly " +
+	"rehashing replicas replication requested required shutdown snapshots specified subcommand supported " +
+	"transaction unblocked unsupported username-password "
+
+// quotedOwn is what servers quote of their own accord, in what they say to any write: OOM.
+const quotedOwn = "maxmemory"
+
 // Conceal returns the error text that a server answered a command with, and a question mark in place of each argument that it
-// quotes: errors are logged, arguments are secrets. The name of the command, and the first word of the text, stay. What is
-// found is an argument or a piece of one between quotes (', ` or "), and a long argument anywhere.
+// quotes: errors are logged, arguments are secrets. The name of the command, and the code in front of the text, stay, and so do
+// the words that such texts have anyway. What is found is an argument or a piece of one between quotes (', ` or "), and a long
+// argument anywhere.
 //
 //	NOGROUP No such key 'orders' or consumer group 'app'  ->  NOGROUP No such key '?' or consumer group '?'
 func Conceal(text string, args Arguments) string {
-	code, rest, ok := strings.Cut(text, " ")
-	if !ok || args.Len() < 2 {
+	if args.Len() < 2 {
 		return text
 	}
+	code, rest := cutCode(text)
 	if limit := maxConcealing / args.Len(); len(rest) > limit {
 		rest = rest[:limit] + "..."
 	}
@@ -49,7 +64,24 @@ func Conceal(text string, args Arguments) string {
 			rest = concealOne(rest, onOneLine(arg))
 		}
 	}
-	return code + " " + concealPieces(rest, args)
+	return code + concealPieces(rest, args)
+}
+
+// cutCode cuts a text behind its code and the space that follows. Modules have errors without a code, which may begin with an
+// argument.
+func cutCode(text string) (code, rest string) {
+	end := strings.IndexByte(text, ' ') + 1
+	if end == 0 {
+		end = len(text)
+	}
+	if strings.Trim(text[:end], "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_- ") != "" {
+		return "", text
+	}
+	return text[:end], text[end:]
+}
+
+func isOwn(word string) bool {
+	return !strings.Contains(word, " ") && strings.Contains(ownWords, " "+strings.ToLower(word)+" ")
 }
 
 // isName reports whether a word is the command's name, which is no secret.
@@ -64,10 +96,13 @@ func concealOne(text, arg string) string {
 	if !strings.Contains(text, arg) {
 		return text
 	}
+	if arg == quotedOwn {
+		return text
+	}
 	for _, quote := range []string{"'", "`", `"`} {
 		text = strings.ReplaceAll(text, quote+arg+quote, quote+"?"+quote)
 	}
-	if len(arg) < longWord {
+	if len(arg) < longWord || isOwn(arg) {
 		return text
 	}
 	return strings.ReplaceAll(text, arg, "?")
@@ -98,7 +133,7 @@ func concealPieces(text string, args Arguments) string {
 }
 
 func isPiece(piece []byte, args Arguments) bool {
-	if isName(piece, args) {
+	if isName(piece, args) || string(piece) == quotedOwn {
 		return false
 	}
 	for i := 1; i < args.Len(); i++ {
