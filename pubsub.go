@@ -13,7 +13,7 @@ import (
 
 // Subscription receives messages, on connections of its own, until it is closed. It subscribes again by itself wherever a
 // connection is lost, a slot moves or a primary is replaced, and says with a *Gap when messages may have been missed. Around a
-// gap of Subscribe and PSubscribe one may come twice, since the servers pass messages on to each other at their own pace; else
+// gap one may come twice, except of KeyspaceEvents, since the servers pass messages on to each other at their own pace; else
 // none does, but that one which matches several patterns comes once for each. Safe for concurrent use.
 //
 // Its connections are looked after while they are idle: a PING each second, or each IdleProbe if that is shorter, none if it

@@ -100,6 +100,11 @@ func classify(a attempt) verdict {
 	if a.script {
 		return tellUnknown // it may have run half-way
 	}
+	for _, r := range innerRefusals {
+		if r.provenBy(a, code, text) {
+			return r.verdict
+		}
+	}
 	return verdict{action: finish, executed: Answered}
 }
 
@@ -221,10 +226,17 @@ var refusals = [...]refusal{
 	{"ERR", "max number of clients", waitForNode},
 	{"ERR", "Protocol error: ", tellCaller}, // the connection ends with it
 	{"ERR", "unknown command", tellCaller},
-	{"ERR", "unknown subcommand", tellCaller},
-	{"ERR", "wrong number of arguments", tellCaller},
+	{"ERR", "wrong number of arguments for 'eval", tellCaller},
+	{"ERR", "wrong number of arguments for 'fcall", tellCaller},
 	{"ERR", "This instance has cluster support disabled", tellCaller},
 	{"ERR", "Function not found", tellCaller},
+}
+
+// innerRefusals are said by commands that a script calls, too: HSET with an odd number of arguments, for instance. A script that
+// catches one with pcall and returns it may have written before, and the server puts no " script: " behind it.
+var innerRefusals = [...]refusal{
+	{"ERR", "unknown subcommand", tellCaller},
+	{"ERR", "wrong number of arguments", tellCaller},
 	{"ERR", "SELECT is not allowed in cluster mode", tellCaller},
 }
 

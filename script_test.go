@@ -56,6 +56,23 @@ func TestAScriptsOwnNoScriptIsNotBelieved(t *testing.T) {
 	})
 }
 
+// What the commands of a script are refused with is the script's own when it catches and returns it: it may have written before.
+func TestARefusalThatAScriptPassesOnIsNotItsOwn(t *testing.T) {
+	onEngines(t, realcluster.Options{}, func(t *testing.T, cluster *realcluster.Cluster) {
+		client := connect(t, keyslot.Options{Endpoints: cluster.Addrs()[:1]})
+		for i, refused := range []string{"'HSET', KEYS[2], 'field', 'value', 'field'", "'XGROUP', 'CREATE', KEYS[2], 'group', '$', 'nonsense'", "'SELECT', 1"} {
+			script := keyslot.NewScript("redis.call('INCR', KEYS[1]) return redis.pcall(" + refused + ")")
+			_, err := script.Run(t.Context(), client, []string{"{k}count", "{k}other"})
+			require.ErrorAs(t, err, new(keyslot.ServerError))
+			require.ErrorIs(t, err, keyslot.ErrUnknownOutcome, refused)
+			require.NotErrorIs(t, err, keyslot.ErrNotExecuted, refused)
+			count, err := client.Get(t.Context(), "{k}count")
+			require.NoError(t, err)
+			require.Equal(t, fmt.Sprint(i+1), count)
+		}
+	})
+}
+
 func TestAScriptInAPipelineNeedsNotBeKnown(t *testing.T) {
 	_, client := begin(t, keyslottest.Options{}, keyslot.Options{})
 	add := keyslot.NewScript(addTo)

@@ -2,7 +2,9 @@ package wire_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"net"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -312,4 +314,48 @@ func TestACallerMayCondemnAConnection(t *testing.T) {
 		require.Equal(t, 1, desync.Suspect)
 		require.ErrorIs(t, desync, context.Canceled)
 	})
+}
+
+// tapped is a connection that calls after whenever bytes have been read, before anybody else knows of them.
+type tapped struct {
+	net.Conn
+	after func()
+}
+
+func (c *tapped) Read(b []byte) (int, error) {
+	n, err := c.Conn.Read(b)
+	if n > 0 && c.after != nil {
+		c.after()
+	}
+	return n, err
+}
+
+// A reply that was on its way when the connection was given up finds no call, which proves nothing about the others.
+func TestAReplyThatMeetsTheEndOfItsConnectionIsNoSignOfDisorder(t *testing.T) {
+	for name, commands := range map[string]int{"a caller reads": 1, "the reader reads": 20} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				node, opts := newNode(t)
+				node.Handle(echo)
+				dial, tap := opts.Dial, &tapped{}
+				opts.Dial = func(ctx context.Context, network, addr string) (net.Conn, error) {
+					raw, err := dial(ctx, network, addr)
+					tap.Conn = raw
+					return tap, err
+				}
+				var told []*wire.DesyncError
+				opts.OnDesync = func(e *wire.DesyncError) { told = append(told, e) }
+				conn := connect(t, opts)
+				cause := errors.New("given up")
+				tap.after = func() { conn.Abandon(cause) }
+				for _, call := range send(t, t.Context(), conn, get(commands)...).wait(t.Context()) {
+					require.ErrorIs(t, call.Err, cause)
+					require.True(t, call.Sent)
+				}
+				synctest.Wait()
+				require.Empty(t, told)
+				require.ErrorIs(t, conn.Err(), cause)
+			})
+		})
+	}
 }

@@ -105,6 +105,11 @@ func (c *Conn) deliver(buf []byte) error {
 		desync *DesyncError
 	)
 	c.mu.Lock()
+	if c.err != nil && c.queue.len() == 0 { // it ended since the read, and its calls have been settled
+		err := c.err
+		c.mu.Unlock()
+		return err
+	}
 	good, why := c.match(buf)
 	if why != nil {
 		lost, desync = c.condemn(why)
