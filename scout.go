@@ -211,11 +211,19 @@ func (r *routes) keyOf(shard int) (key string, slot uint16, ok bool) {
 //	   -MOVED slot host:port |               to the shard: nothing new; elsewhere: the slot has gone there
 //	   -CLUSTERDOWN ..       |               nobody serves it yet; LOADING and the like
 //	   -NOPERM ..            |               who knows
+//
+// A node that has lost its slots may not know it yet, if it stood still. Its own epoch (CLUSTER INFO) is newer than the map if
+// it has them back.
 func (c *core) askOwner(ctx context.Context, r *routes, n *node, key string, slot uint16) word {
+	questions := []string{"EXISTS " + key, "ROLE"}
+	deposed := n.lostSlots.Load()
+	if deposed {
+		questions = append(questions, "CLUSTER INFO")
+	}
 	conn, err := n.lane(0).small.open(ctx, time.Time{})
 	var replies []resp.Value
 	if err == nil {
-		replies, err = query(ctx, conn, "EXISTS "+key, "ROLE")
+		replies, err = query(ctx, conn, questions...)
 	}
 	switch {
 	case err != nil && ctx.Err() != nil:
@@ -223,7 +231,8 @@ func (c *core) askOwner(ctx context.Context, r *routes, n *node, key string, slo
 	case err != nil:
 		return barred
 	case !isError(replies[0]):
-		if replies[0].Kind != resp.Integer || !isPrimary(replies[1]) {
+		stale := deposed && r.hasEpoch && epochOf(replies[2]) <= r.epoch
+		if replies[0].Kind != resp.Integer || !isPrimary(replies[1]) || stale {
 			return barred
 		}
 		c.movedTo(slot, n.info())
@@ -244,6 +253,13 @@ func (c *core) askOwner(ctx context.Context, r *routes, n *node, key string, slo
 
 func isPrimary(role resp.Value) bool {
 	return role.Kind == resp.Array && len(role.Elems) > 0 && role.Elems[0].Str == "master"
+}
+
+// epochOf returns a node's own epoch from its CLUSTER INFO; 0 if it does not say.
+func epochOf(info resp.Value) uint64 {
+	text, _ := infoField(info, "cluster_my_epoch")
+	epoch, _ := strconv.ParseUint(text, 10, 64)
+	return epoch
 }
 
 // inShardOf reports whether n is a node of the shard that serves slot.

@@ -161,6 +161,25 @@ func TestAReplicaThatServesWithoutBeingPromotedTakesNothingOver(t *testing.T) {
 	})
 }
 
+// A primary that stood still while it was replaced serves for a moment when it wakes, and what it acknowledges is lost.
+func TestADeposedPrimaryIsBelievedOnlyWithANewEpoch(t *testing.T) {
+	witnesses(t, keyslot.Options{CommandTimeout: time.Minute}, func(t *testing.T, s *stage, o *owners, client *keyslot.Client) {
+		s.lower.On("INCR", says("-MOVED 866 %s", spare), one)
+		_, err := client.Incr(t.Context(), low)
+		require.NoError(t, err)
+		o.take(lower)
+		s.lower.On("CLUSTER INFO", says("$38\r\ncluster_state:ok\r\ncluster_my_epoch:2\r\n"))
+		shards(s, 3, spare, lower)
+		s.spare.Close()
+		_, err = client.Incr(within(t, 3*time.Second), low)
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+
+		s.lower.On("CLUSTER INFO", says("$38\r\ncluster_state:ok\r\ncluster_my_epoch:9\r\n"))
+		_, err = client.Incr(within(t, time.Second), low)
+		require.NoError(t, err)
+	})
+}
+
 func TestAClusterThatIsDownIsNotAskedWhoItIs(t *testing.T) {
 	witnesses(t, keyslot.Options{}, func(t *testing.T, s *stage, _ *owners, client *keyslot.Client) {
 		s.upper.On("GET", says("-CLUSTERDOWN The cluster is down"))
