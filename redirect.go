@@ -128,13 +128,14 @@ func classifyLost(a attempt) verdict {
 }
 
 // classifyRedirect judges MOVED and ASK. A redirect is followed only if it is one by the strict grammar and names the
-// slot we routed by: a script may return any text as an error, and a wrong address would take the command with it.
+// slot we routed by: a script may return any text as an error, and a wrong address would take the command with it. One that
+// names another slot proves nothing at all: it is a script's, or the answer to somebody else on a stream that is out of step.
 func classifyRedirect(a attempt, code, text string) verdict {
 	to, ok := parseRedirect(text)
 	switch {
-	case !ok, int(to.slot) != a.slot && a.script:
+	case !ok, int(to.slot) != a.slot:
 		return tellUnknown
-	case int(to.slot) != a.slot, a.pinned:
+	case a.pinned:
 		return tellCaller
 	case to.host == "?": // the server does not know the name its peer wants to be called by
 		return waitForCluster

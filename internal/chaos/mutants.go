@@ -29,8 +29,8 @@ func mutants() []mutant {
 		},
 		{
 			name: "follows a redirect that a script has made up", file: "redirect.go",
-			old:  "	case !ok, int(to.slot) != a.slot && a.script:\n		return tellUnknown\n	case int(to.slot) != a.slot, a.pinned:\n		return tellCaller\n",
-			new:  "	case !ok:\n		return tellUnknown\n	case a.pinned:\n		return tellCaller\n",
+			old:  "	case !ok, int(to.slot) != a.slot:\n		return tellUnknown\n",
+			new:  "	case !ok:\n		return tellUnknown\n",
 			only: "cancel-storm,failover",
 		},
 		{
