@@ -25,7 +25,7 @@ func TestRetryableIsWhatLackedTimeAndNothingElse(t *testing.T) {
 		{"a read not answered", "GET", "", true, keyslot.ErrUnknownOutcome},
 		{"a write not answered", "INCR", "", false, keyslot.ErrUnknownOutcome},
 		{"a write forbidden", "INCR", "-NOPERM no permissions\r\n", false, keyslot.ErrNotExecuted},
-		{"a write for another slot", "INCR", "-MOVED 1 10.0.0.9:1\r\n", false, keyslot.ErrNotExecuted},
+		{"a write for another slot", "INCR", "-MOVED 1 10.0.0.9:1\r\n", false, keyslot.ErrUnknownOutcome},
 		{"a write answered", "INCR", "-WRONGTYPE no number\r\n", false, nil},
 		{"a command of the wrong form", "INCR too many", "", false, keyslot.ErrNotExecuted},
 	} {

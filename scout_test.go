@@ -6,6 +6,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -171,6 +172,7 @@ func TestADeposedPrimaryIsBelievedOnlyWithANewEpoch(t *testing.T) {
 		s.lower.On("CLUSTER INFO", says("$38\r\ncluster_state:ok\r\ncluster_my_epoch:2\r\n"))
 		shards(s, 3, spare, lower)
 		s.spare.Close()
+		synctest.Wait() // until the client has noticed
 		_, err = client.Incr(within(t, 3*time.Second), low)
 		require.ErrorIs(t, err, context.DeadlineExceeded)
 

@@ -31,6 +31,7 @@ func TestAFenceGoesAheadOfEvery257thCall(t *testing.T) {
 		node, opts := newNode(t)
 		node.Handle(echo)
 		conn := connect(t, opts)
+		synctest.Wait() // until the reader reads
 		writes := wire.CountWrites(conn)
 		for i := range 3 * 256 {
 			mustEcho(t, conn, "a")

@@ -353,6 +353,7 @@ func TestBusyConnectionHasNotBeenIdle(t *testing.T) {
 		node.On("GET", fakenode.Reaction{Delay: 9 * time.Second, Send: "+ok\r\n"})
 		opts.IdleProbe = 5 * time.Second
 		conn := connect(t, opts)
+		synctest.Wait() // until the reader reads
 		writes := wire.CountWrites(conn)
 		for range 3 {
 			_, err := try(t.Context(), conn, "GET", "a")
