@@ -10,6 +10,7 @@ import (
 	"github.com/keyslot-go/keyslot/internal/chaos/ledger"
 	"github.com/keyslot-go/keyslot/internal/chaos/nemesis"
 	"github.com/keyslot-go/keyslot/internal/chaos/worker"
+	"github.com/keyslot-go/keyslot/internal/realcluster"
 )
 
 // outcome is what came of one round.
@@ -82,7 +83,9 @@ func (s *session) strike(ctx context.Context, stage *nemesis.Stage, n nemesis.Ne
 	if _, err := s.child.order(ctx, endTime, worker.Order{Do: worker.Begin, Round: stage.Round, Mode: stage.Mode}); err != nil {
 		return before, 0, end, err
 	}
-	pause(ctx, calmBefore)
+	if err := realcluster.Wait(ctx, calmBefore); err != nil {
+		return before, 0, end, err
+	}
 	if err := s.heal(ctx, func(ctx context.Context) error { return n.Run(ctx, stage) }); err != nil {
 		return before, 0, end, fmt.Errorf("%s: %w", n.Name, err)
 	}
@@ -90,7 +93,9 @@ func (s *session) strike(ctx context.Context, stage *nemesis.Stage, n nemesis.Ne
 	if err != nil {
 		return before, 0, end, err
 	}
-	pause(ctx, calmAfter)
+	if err := realcluster.Wait(ctx, calmAfter); err != nil {
+		return before, 0, end, err
+	}
 	end, err = s.child.order(ctx, endTime, worker.Order{Do: worker.End})
 	return before, mark.At, end, err
 }
@@ -153,12 +158,4 @@ func (s *session) bounds(o *outcome, end worker.Answer) (found []ledger.Violatio
 		limit.Dials += dialRate * seconds
 	}
 	return append(found, ledger.CheckBounded(o.traffic, limit)...)
-}
-
-// pause returns after d, or as soon as ctx ends, which whoever comes next will notice.
-func pause(ctx context.Context, d time.Duration) {
-	select {
-	case <-ctx.Done():
-	case <-time.After(d):
-	}
 }

@@ -85,7 +85,7 @@ func (c *Cluster) Failover(ctx context.Context, replica *Node) error {
 
 // WaitRole blocks until n says that its role is role, "primary" or "replica".
 func (c *Cluster) WaitRole(ctx context.Context, n *Node, role string) error {
-	return poll(ctx, func() error {
+	return Until(ctx, func() error {
 		now, err := n.Role(ctx)
 		if err == nil && now != role {
 			err = fmt.Errorf("%s is a %s, not a %s", n, now, role)
@@ -124,7 +124,7 @@ func (c *Cluster) AddReplica(ctx context.Context, primary *Node) (*Node, error) 
 // Remove ends n, if it still runs, and makes all others forget it, as `redis-cli --cluster del-node` does. It refuses to
 // remove a primary that owns slots: their keys would be lost, and the slots uncovered.
 func (c *Cluster) Remove(ctx context.Context, n *Node) error {
-	others := slices.DeleteFunc(c.live(), func(other *Node) bool { return other == n })
+	others := slices.DeleteFunc(c.Live(), func(other *Node) bool { return other == n })
 	view, err := c.anyView(ctx, others)
 	if err != nil {
 		return err
@@ -148,7 +148,7 @@ func (c *Cluster) Remove(ctx context.Context, n *Node) error {
 // forgetNode makes other forget n. A replica refuses to forget its primary, until gossip has told it that its slots, and
 // with them the shard, have gone to another.
 func (c *Cluster) forgetNode(ctx context.Context, other, n *Node) error {
-	return poll(ctx, func() error {
+	return Until(ctx, func() error {
 		_, err := c.Do(ctx, other, "CLUSTER", "FORGET", n.id)
 		if isUnknownNode(err) {
 			return nil // newer servers pass a FORGET on
@@ -178,7 +178,7 @@ func (c *Cluster) Replace(ctx context.Context, n *Node) (*Node, error) {
 
 // primaryOf returns the primary of n's shard, which is n itself where n is not listed as a replica.
 func (c *Cluster) primaryOf(ctx context.Context, n *Node) (*Node, error) {
-	view, err := c.anyView(ctx, c.live())
+	view, err := c.anyView(ctx, c.Live())
 	if err != nil {
 		return nil, err
 	}
@@ -192,7 +192,7 @@ func (c *Cluster) primaryOf(ctx context.Context, n *Node) (*Node, error) {
 
 // owned returns the range of slot.
 func (c *Cluster) owned(ctx context.Context, slot int) (ownedRange, error) {
-	view, err := c.anyView(ctx, c.live())
+	view, err := c.anyView(ctx, c.Live())
 	if err != nil {
 		return ownedRange{}, err
 	}

@@ -58,7 +58,7 @@ func (c *Cluster) start(ctx context.Context) error {
 
 // join introduces n to all nodes that can answer, and waits until they know each other.
 func (c *Cluster) join(ctx context.Context, n *Node) error {
-	others := slices.DeleteFunc(c.live(), func(other *Node) bool { return other == n })
+	others := slices.DeleteFunc(c.Live(), func(other *Node) bool { return other == n })
 	if err := c.meet(ctx, n, others); err != nil {
 		return err
 	}
@@ -70,7 +70,7 @@ func (c *Cluster) join(ctx context.Context, n *Node) error {
 func (c *Cluster) acquaint(ctx context.Context, nodes []*Node) error {
 	return each(nodes, func(_ int, n *Node) error {
 		introduced := time.Now()
-		return poll(ctx, func() error {
+		return Until(ctx, func() error {
 			known, err := c.Do(ctx, n, "CLUSTER", "NODES")
 			if err != nil {
 				return err
@@ -104,7 +104,7 @@ func (c *Cluster) meet(ctx context.Context, n *Node, others []*Node) error {
 
 // replicate makes n a replica, as soon as it has heard of the primary.
 func (c *Cluster) replicate(ctx context.Context, n, primary *Node) error {
-	return poll(ctx, func() error {
+	return Until(ctx, func() error {
 		_, err := c.Do(ctx, n, "CLUSTER", "REPLICATE", primary.id)
 		return err
 	})
@@ -126,11 +126,11 @@ func each(nodes []*Node, do func(i int, n *Node) error) error {
 // in CLUSTER SLOTS, every node told is up and, with Options.Front, at the address that its front has, and every replica is
 // told and in sync. At the end of ctx its error says what was still missing.
 func (c *Cluster) WaitHealthy(ctx context.Context) error {
-	return poll(ctx, func() error { return c.healthy(ctx) })
+	return Until(ctx, func() error { return c.healthy(ctx) })
 }
 
 func (c *Cluster) healthy(ctx context.Context) error {
-	live := c.live()
+	live := c.Live()
 	views := make([]slotView, len(live))
 	err := each(live, func(i int, n *Node) (err error) {
 		if err := c.stateOK(ctx, n); err != nil {

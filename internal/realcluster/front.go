@@ -92,7 +92,7 @@ func (c *Cluster) MoveFronts(ctx context.Context, front Front) error {
 			return err
 		}
 	}
-	err := each(c.live(), func(_ int, n *Node) error {
+	err := each(c.Live(), func(_ int, n *Node) error {
 		_, err := c.Do(ctx, n, append([]string{"CONFIG", "SET"}, c.announcement(n)...)...)
 		return err
 	})

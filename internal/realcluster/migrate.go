@@ -61,10 +61,8 @@ func (c *Cluster) moveKeys(ctx context.Context, slot string, from, to *Node, las
 		if _, err := conn.Do(ctx, append(migrate, key)...); err != nil {
 			return err
 		}
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-time.After(lasts / time.Duration(max(keys, 1))):
+		if err := Wait(ctx, lasts/time.Duration(max(keys, 1))); err != nil {
+			return err
 		}
 	}
 }
@@ -73,7 +71,7 @@ func (c *Cluster) moveKeys(ctx context.Context, slot string, from, to *Node, las
 // the source, and then every other node that can answer, so that none has to wait for gossip. Replicas refuse, and so does a
 // source that gossip has made one when its last slot left.
 func (c *Cluster) finishMove(ctx context.Context, slot string, from, to *Node) error {
-	for _, n := range append([]*Node{to, from}, c.live()...) {
+	for _, n := range append([]*Node{to, from}, c.Live()...) {
 		_, err := c.Do(ctx, n, "CLUSTER", "SETSLOT", slot, "NODE", to.id)
 		var refused ServerError
 		if errors.As(err, &refused) && n != to {
@@ -88,7 +86,7 @@ func (c *Cluster) finishMove(ctx context.Context, slot string, from, to *Node) e
 
 // Owners returns the primary of every slot, by slot, as the first node that can answer tells it; nil for a slot that has none.
 func (c *Cluster) Owners(ctx context.Context) ([]*Node, error) {
-	view, err := c.anyView(ctx, c.live())
+	view, err := c.anyView(ctx, c.Live())
 	if err != nil {
 		return nil, err
 	}
@@ -104,6 +102,3 @@ func (c *Cluster) Owners(ctx context.Context) ([]*Node, error) {
 	}
 	return owners, nil
 }
-
-// Live returns the nodes that can answer, by index: those that run and are not frozen.
-func (c *Cluster) Live() []*Node { return c.live() }

@@ -14,7 +14,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"syscall"
-	"time"
 )
 
 // Node is one server process at one address, whether it runs at the moment or not. Its methods are safe for concurrent
@@ -194,7 +193,7 @@ func (n *Node) launch(ctx context.Context, more ...string) error {
 }
 
 func (n *Node) answers(ctx context.Context, server *process) error {
-	return poll(ctx, func() error {
+	return Until(ctx, func() error {
 		select {
 		case <-server.ended:
 			return permanent{fmt.Errorf("%s ended at once:\n%s", n, n.logTail(20))}
@@ -222,25 +221,6 @@ func (n *Node) logTail(lines int) string {
 
 // permanent is an error that waiting will not cure.
 type permanent struct{ error }
-
-// pollInterval is how often a condition is looked at: well below the 100 ms tick of the servers' cluster timer.
-const pollInterval = 20 * time.Millisecond
-
-// poll calls check until it returns nil or a permanent error, or ctx ends; then the error says what was still missing.
-func poll(ctx context.Context, check func() error) error {
-	for {
-		err := check()
-		var final permanent
-		if err == nil || errors.As(err, &final) {
-			return err
-		}
-		select {
-		case <-ctx.Done():
-			return fmt.Errorf("%w; still: %w", ctx.Err(), err)
-		case <-time.After(pollInterval):
-		}
-	}
-}
 
 // reserve listens on a free loopback port, which stays ours until the listener is closed, right before the server takes
 // it over.

@@ -141,8 +141,8 @@ func (c *Cluster) Addrs() []string {
 	return addrs
 }
 
-// live returns the nodes that can answer.
-func (c *Cluster) live() []*Node {
+// Live returns the nodes that can answer, by index: those that run and are not frozen.
+func (c *Cluster) Live() []*Node {
 	var live []*Node
 	for _, n := range c.Nodes() {
 		if n.live() {

@@ -98,26 +98,3 @@ func ip(ctx context.Context, args ...string) error {
 	}
 	return nil
 }
-
-// pause waits for d, or the end of ctx.
-func pause(ctx context.Context, d time.Duration) error {
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-time.After(d):
-		return nil
-	}
-}
-
-// until calls check until it returns nil, or ctx ends.
-func until(ctx context.Context, check func() error) error {
-	for {
-		err := check()
-		if err == nil {
-			return nil
-		}
-		if pause(ctx, 50*time.Millisecond) != nil {
-			return err
-		}
-	}
-}

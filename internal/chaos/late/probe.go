@@ -96,7 +96,7 @@ func story(ctx context.Context, net network, server *server, cmd *exec.Cmd) (wri
 	if err := c.hears("told", &written); err != nil {
 		return nil, nil, err
 	}
-	if err := pause(ctx, afterTold); err != nil {
+	if err := realcluster.Wait(ctx, afterTold); err != nil {
 		return nil, nil, err
 	}
 	if snapshot, err = server.lists(ctx, written.keys()); err != nil {
@@ -167,12 +167,12 @@ func (n network) startServer(ctx context.Context, engine realcluster.Engine) (*s
 		_ = os.RemoveAll(dir)
 		return nil, err
 	}
-	err = until(ctx, func() error {
+	err = realcluster.Until(ctx, func() error {
 		_, err := s.ask(ctx, "CLUSTER", "ADDSLOTSRANGE", "0", "16383")
 		return err
 	})
 	if err == nil {
-		err = until(ctx, func() error {
+		err = realcluster.Until(ctx, func() error {
 			info, err := s.ask(ctx, "CLUSTER", "INFO")
 			if err == nil && !strings.Contains(info, "cluster_state:ok") {
 				err = errors.New(info)
@@ -220,7 +220,7 @@ func (s *server) lists(ctx context.Context, keys []string) (lists, error) {
 
 // watch waits for what comes late, and returns the lists as they are then.
 func (s *server) watch(ctx context.Context, keys []string) (lists, error) {
-	if err := pause(ctx, settle); err != nil {
+	if err := realcluster.Wait(ctx, settle); err != nil {
 		return nil, err
 	}
 	return s.lists(ctx, keys)

@@ -47,7 +47,7 @@ func nameless(ctx context.Context, s *Stage) error {
 	for _, n := range s.Cluster.Live() {
 		s.reset(n)
 	}
-	return wait(ctx, lasts)
+	return realcluster.Wait(ctx, lasts)
 }
 
 // maxClients keeps a connection to each node, by which the limit is lifted again: the harness would not get in either.
@@ -70,7 +70,7 @@ func maxClients(ctx context.Context, s *Stage) (err error) {
 		defer func() { err = errors.Join(err, lift()) }()
 		s.reset(n)
 	}
-	return wait(ctx, lasts)
+	return realcluster.Wait(ctx, lasts)
 }
 
 // limit makes n refuse every further connection, until lift is called.
@@ -109,13 +109,13 @@ func rotate(ctx context.Context, s *Stage) error {
 		if err := s.password(ctx, turn[0], turn[1]); err != nil {
 			return err
 		}
-		if err := wait(ctx, s.between(200*time.Millisecond, time.Second)); err != nil {
+		if err := realcluster.Wait(ctx, s.between(200*time.Millisecond, time.Second)); err != nil {
 			return err
 		}
 		for _, n := range s.Cluster.Live() {
 			s.reset(n)
 		}
-		if err := wait(ctx, s.between(200*time.Millisecond, time.Second)); err != nil {
+		if err := realcluster.Wait(ctx, s.between(200*time.Millisecond, time.Second)); err != nil {
 			return err
 		}
 	}

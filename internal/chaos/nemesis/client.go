@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"time"
+
+	"github.com/keyslot-go/keyslot/internal/realcluster"
 )
 
 // clientFamily is about the client's own process.
@@ -15,7 +17,9 @@ func clientFamily() []Nemesis {
 				s.Mode.CancelStorm = true
 				return nil
 			},
-			Run:     func(ctx context.Context, s *Stage) error { return wait(ctx, s.between(2*time.Second, 4*time.Second)) },
+			Run: func(ctx context.Context, s *Stage) error {
+				return realcluster.Wait(ctx, s.between(2*time.Second, 4*time.Second))
+			},
 			Expects: []string{unknown}, Dials: 12, ByLoad: true,
 		},
 		{
@@ -41,7 +45,7 @@ func clientFrozen(strand bool) func(context.Context, *Stage) error {
 		if err := s.Client.Freeze(); err != nil {
 			return err
 		}
-		err := wait(ctx, lasts/2)
+		err := realcluster.Wait(ctx, lasts/2)
 		for _, n := range s.Cluster.Live() {
 			if strand {
 				s.Signs[stranded] += s.Net.Front(n).Strand()
@@ -49,9 +53,9 @@ func clientFrozen(strand bool) func(context.Context, *Stage) error {
 				s.reset(n)
 			}
 		}
-		err = errors.Join(err, wait(ctx, lasts/2), s.Client.Thaw())
+		err = errors.Join(err, realcluster.Wait(ctx, lasts/2), s.Client.Thaw())
 		if strand && err == nil {
-			err = wait(ctx, PeerTimeout) // what was in flight is given up for its silence
+			err = realcluster.Wait(ctx, PeerTimeout) // what was in flight is given up for its silence
 		}
 		return err
 	}

@@ -79,7 +79,7 @@ func (s *Stage) disturb(ctx context.Context, lasts time.Duration, anew bool, fau
 			s.reset(n)
 		}
 	}
-	return wait(ctx, lasts)
+	return realcluster.Wait(ctx, lasts)
 }
 
 // cut ends connections after some bytes in one direction, and those that take their places too.
@@ -106,7 +106,7 @@ func stall(ctx context.Context, s *Stage) error {
 		if err != nil {
 			return err
 		}
-		if err := wait(ctx, s.between(50*time.Millisecond, 300*time.Millisecond)); err != nil {
+		if err := realcluster.Wait(ctx, s.between(50*time.Millisecond, 300*time.Millisecond)); err != nil {
 			return err
 		}
 	}

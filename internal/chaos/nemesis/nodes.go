@@ -60,7 +60,7 @@ func failover(ctx context.Context, s *Stage) error {
 		if err := s.Cluster.Failover(ctx, replica); err != nil {
 			return err
 		}
-		if err := wait(ctx, s.between(0, 500*time.Millisecond)); err != nil {
+		if err := realcluster.Wait(ctx, s.between(0, 500*time.Millisecond)); err != nil {
 			return err
 		}
 	}
@@ -101,7 +101,7 @@ func (s *Stage) kill(ctx context.Context) (killed, promoted *realcluster.Node, e
 	if err != nil {
 		return nil, nil, err
 	}
-	if err := wait(ctx, s.between(100*time.Millisecond, 500*time.Millisecond)); err != nil {
+	if err := realcluster.Wait(ctx, s.between(100*time.Millisecond, 500*time.Millisecond)); err != nil {
 		return nil, nil, err
 	}
 	if err := killed.Kill(); err != nil {
@@ -155,7 +155,7 @@ func freezeShort(ctx context.Context, s *Stage) error {
 	}
 	lasts := s.between(300*time.Millisecond, 1200*time.Millisecond)
 	s.note("%s for %v", n, lasts)
-	return standStill(n, func() error { return wait(ctx, lasts) })
+	return standStill(n, func() error { return realcluster.Wait(ctx, lasts) })
 }
 
 func freezeLong(ctx context.Context, s *Stage) error {
@@ -169,7 +169,7 @@ func freezeLong(ctx context.Context, s *Stage) error {
 		if err := s.Cluster.WaitRole(ctx, replica, "primary"); err != nil {
 			return err
 		}
-		return wait(ctx, longer)
+		return realcluster.Wait(ctx, longer)
 	})
 	if err != nil {
 		return err

@@ -122,7 +122,7 @@ func scaleOut(ctx context.Context, s *Stage) error {
 	if err := s.join(ctx, slotTime); err != nil {
 		return err
 	}
-	if err := wait(ctx, s.between(200*time.Millisecond, time.Second)); err != nil {
+	if err := realcluster.Wait(ctx, s.between(200*time.Millisecond, time.Second)); err != nil {
 		return err
 	}
 	return s.leave(ctx, slotTime)
@@ -169,7 +169,7 @@ func (s *Stage) leave(ctx context.Context, each time.Duration) error {
 		return err
 	}
 	// Nodes that are told by gossip still list it for a moment.
-	return until(ctx, func() error { return s.Cluster.Remove(ctx, s.plan.node) })
+	return realcluster.Until(ctx, func() error { return s.Cluster.Remove(ctx, s.plan.node) })
 }
 
 // unassign takes one slot from its owner everywhere: without full coverage the whole cluster refuses.
@@ -193,7 +193,7 @@ func unassign(ctx context.Context, s *Stage) (err error) {
 		return s.tell(ctx, n, "CLUSTER", "DELSLOTS", number)
 	})
 	if err == nil {
-		err = wait(ctx, lasts)
+		err = realcluster.Wait(ctx, lasts)
 	}
 	ctx, cancel := undoing(ctx)
 	defer cancel()

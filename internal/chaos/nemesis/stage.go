@@ -99,31 +99,6 @@ func (s *Stage) note(format string, args ...any) {
 	s.Note += fmt.Sprintf(format, args...)
 }
 
-// wait returns after d, or with ctx's error.
-func wait(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-timer.C:
-		return nil
-	}
-}
-
-// until looks at a condition every 20 ms until it holds; at the end of ctx its error says what was missing.
-func until(ctx context.Context, check func() error) error {
-	for {
-		err := check()
-		if err == nil {
-			return nil
-		}
-		if late := wait(ctx, 20*time.Millisecond); late != nil {
-			return fmt.Errorf("%w; still: %w", late, err)
-		}
-	}
-}
-
 // primaries returns the primaries that own slots, in the order of their first one, which does not depend on when the nodes
 // were started.
 func (s *Stage) primaries(ctx context.Context) ([]*realcluster.Node, error) {

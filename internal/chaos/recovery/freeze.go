@@ -23,31 +23,25 @@ const frozen = 20 * time.Second
 
 // freezes measures the first commands of a process that was frozen, as a Lambda is, and whose connections are no more.
 func freezes(ctx context.Context, b *bench) error {
-	for _, kind := range []struct {
-		name string
-		cut  func(ctx context.Context, r *rig, f *fronts) error
-	}{
+	for _, loss := range []loss{
 		{"connections killed", killConnections},
 		{"connections black-holed", func(_ context.Context, _ *rig, f *fronts) error { return f.swallow() }},
 	} {
-		if err := b.freeze(ctx, kind.name, kind.cut); err != nil {
-			return fmt.Errorf("%s: %w", kind.name, err)
+		err := b.withFronts(ctx, func(r *rig, f *fronts) error { return b.freeze(ctx, r, f, loss) })
+		if err != nil {
+			return fmt.Errorf("%s: %w", loss.name, err)
 		}
 	}
 	return nil
 }
 
-func (b *bench) freeze(ctx context.Context, name string, cut func(ctx context.Context, r *rig, f *fronts) error) error {
-	r, err := b.cluster(ctx, realcluster.Options{})
-	if err != nil {
-		return err
-	}
-	defer r.Stop()
-	f, err := newFronts(r.Addrs())
-	if err != nil {
-		return err
-	}
-	defer f.close()
+// loss is how the connections of the frozen process come to an end.
+type loss struct {
+	name string
+	cut  func(ctx context.Context, r *rig, f *fronts) error
+}
+
+func (b *bench) freeze(ctx context.Context, r *rig, f *fronts, loss loss) error {
 	w, err := newWorker(ctx, r, f)
 	if err != nil {
 		return err
@@ -56,8 +50,8 @@ func (b *bench) freeze(ctx context.Context, name string, cut func(ctx context.Co
 	if a, err := w.ask(order{Round: 1}); err != nil || a.Failed != "" {
 		return errors.Join(err, errors.New(a.Failed))
 	}
-	progress("freeze: %s", name)
-	if err := errors.Join(w.signal(signalFreeze), wait(ctx, frozen/2), cut(ctx, r, f), wait(ctx, frozen/2)); err != nil {
+	progress("freeze: %s", loss.name)
+	if err := errors.Join(w.signal(signalFreeze), realcluster.Wait(ctx, frozen/2), loss.cut(ctx, r, f), realcluster.Wait(ctx, frozen/2)); err != nil {
 		return err
 	}
 	// The order is there before the process is.
@@ -73,13 +67,13 @@ func (b *bench) freeze(ctx context.Context, name string, cut func(ctx context.Co
 		progress("first failure: %s", a.Failed)
 		failed = 1
 	}
-	b.atMost("freeze", name+": first command of any shard failed", float64(failed), 0, "")
-	b.atMost("freeze", name+": first command of a shard, slowest", milliseconds(a.Slowest), 1000, "ms")
+	b.atMost("freeze", loss.name+": first command of any shard failed", float64(failed), 0, "")
+	b.atMost("freeze", loss.name+": first command of a shard, slowest", milliseconds(a.Slowest), 1000, "ms")
 	doubled, err := r.countedTwice(ctx)
 	if err != nil {
 		return err
 	}
-	b.atMost("freeze", name+": commands that ran twice", float64(doubled), 0, "")
+	b.atMost("freeze", loss.name+": commands that ran twice", float64(doubled), 0, "")
 	return nil
 }
 

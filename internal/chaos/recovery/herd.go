@@ -53,7 +53,7 @@ func (b *bench) herd(ctx context.Context, name string, do func(ctx context.Conte
 	ctx, cancel := context.WithTimeout(ctx, stepLimit)
 	defer cancel()
 	primary, replica := r.Node(0), r.Node(primaries) // as the cluster was made
-	if err := wait(ctx, 2*time.Second); err != nil {
+	if err := realcluster.Wait(ctx, 2*time.Second); err != nil {
 		return err
 	}
 	before, err := r.asked(ctx)
@@ -72,7 +72,7 @@ func (b *bench) herd(ctx context.Context, name string, do func(ctx context.Conte
 	if err != nil {
 		return err
 	}
-	if err := wait(ctx, herdSettles); err != nil {
+	if err := realcluster.Wait(ctx, herdSettles); err != nil {
 		return err
 	}
 	after, err := r.asked(ctx)
@@ -194,7 +194,7 @@ func (h *herd) awaitAll(ctx context.Context, served time.Time) (time.Duration, e
 				}
 				break
 			}
-			if err := wait(ctx, time.Millisecond); err != nil {
+			if err := realcluster.Wait(ctx, time.Millisecond); err != nil {
 				return 0, fmt.Errorf("client %d is not back: %w", i, err)
 			}
 		}

@@ -52,8 +52,8 @@ func (f *fronts) lead(n keyslot.Node) string {
 	return n.Addr()
 }
 
-// behindFronts runs do with a load whose client reaches all nodes through fronts.
-func (b *bench) behindFronts(ctx context.Context, do func(ctx context.Context, r *rig, f *fronts, l *load) error) error {
+// withFronts runs do on a new cluster, with a front for each of its nodes.
+func (b *bench) withFronts(ctx context.Context, do func(r *rig, f *fronts) error) error {
 	r, err := b.cluster(ctx, realcluster.Options{})
 	if err != nil {
 		return err
@@ -64,8 +64,15 @@ func (b *bench) behindFronts(ctx context.Context, do func(ctx context.Context, r
 		return err
 	}
 	defer f.close()
-	opts := keyslot.Options{Endpoints: r.Addrs(), MapAddr: f.lead}
-	return b.load(ctx, opts, func(ctx context.Context, l *load) error { return do(ctx, r, f, l) })
+	return do(r, f)
+}
+
+// behindFronts runs do with a load whose client reaches all nodes through fronts.
+func (b *bench) behindFronts(ctx context.Context, do func(ctx context.Context, r *rig, f *fronts, l *load) error) error {
+	return b.withFronts(ctx, func(r *rig, f *fronts) error {
+		opts := keyslot.Options{Endpoints: r.Addrs(), MapAddr: f.lead}
+		return b.load(ctx, opts, func(ctx context.Context, l *load) error { return do(ctx, r, f, l) })
+	})
 }
 
 // blackHoles measures a connection on which nothing passes any more, and nothing says so, while its node is well.
@@ -84,7 +91,7 @@ func blackHoles(ctx context.Context, b *bench) error {
 			}
 			took = append(took, back.Sub(at))
 			progress("black hole: back after %v", back.Sub(at).Round(time.Millisecond))
-			if err := wait(ctx, time.Second); err != nil {
+			if err := realcluster.Wait(ctx, time.Second); err != nil {
 				return err
 			}
 			records := l.end()
@@ -138,7 +145,7 @@ func resets(ctx context.Context, b *bench) error {
 // redialled waits for 300 ms, and longer where the machine is so busy that no connection has been reset and dialled anew by then.
 func redialled(ctx context.Context, front *proxy.Front, before proxy.Counts) error {
 	for range 20 {
-		if err := wait(ctx, 300*time.Millisecond); err != nil {
+		if err := realcluster.Wait(ctx, 300*time.Millisecond); err != nil {
 			return err
 		}
 		if front.Counts().Dials > before.Dials {
@@ -253,7 +260,7 @@ func (r *rig) announced(ctx context.Context, g *gateways) error {
 			if missing == 0 {
 				break
 			}
-			if err := wait(ctx, probeEvery); err != nil {
+			if err := realcluster.Wait(ctx, probeEvery); err != nil {
 				return fmt.Errorf("%s does not tell %d addresses: %w", n, missing, err)
 			}
 		}
@@ -297,7 +304,7 @@ func addresses(ctx context.Context, b *bench) error {
 		if err := r.announced(ctx, fresh); err != nil {
 			return err
 		}
-		if err := wait(ctx, gone); err != nil {
+		if err := realcluster.Wait(ctx, gone); err != nil {
 			return err
 		}
 		resolver.Set(configName, netip.MustParseAddr("127.0.0.3"))

@@ -39,7 +39,7 @@ func planned(ctx context.Context, b *bench) error {
 			err := step.do(limited)
 			cancel()
 			if err == nil {
-				err = wait(ctx, time.Second)
+				err = realcluster.Wait(ctx, time.Second)
 			}
 			if err != nil {
 				return fmt.Errorf("%s: %w", step.name, err)
@@ -129,7 +129,7 @@ func (r *rig) scaleIn(ctx context.Context, leaving *realcluster.Node) error {
 	if err := <-shut; err != nil {
 		return fmt.Errorf("%w; %w", err, resharded)
 	}
-	if err := wait(ctx, 2*time.Second); err != nil {
+	if err := realcluster.Wait(ctx, 2*time.Second); err != nil {
 		return err
 	}
 	return r.Remove(ctx, leaving)
@@ -149,7 +149,7 @@ func (r *rig) shutWhenEmpty(ctx context.Context, n *realcluster.Node) error {
 		if ownsNothing(nodes) {
 			return n.Shutdown()
 		}
-		if err := wait(ctx, time.Millisecond); err != nil {
+		if err := realcluster.Wait(ctx, time.Millisecond); err != nil {
 			return err
 		}
 	}

@@ -62,23 +62,13 @@ func (b *bench) load(ctx context.Context, opts keyslot.Options, do func(ctx cont
 	defer client.Close()
 	l := startLoad(client, b.rate)
 	defer l.end()
-	if err := wait(ctx, 2*time.Second); err != nil {
+	if err := realcluster.Wait(ctx, 2*time.Second); err != nil {
 		return err
 	}
 	if n := l.failed.Load(); n > 0 {
 		return fmt.Errorf("%d commands failed before anything was done", n)
 	}
 	return do(ctx, l)
-}
-
-// wait lets time pass.
-func wait(ctx context.Context, d time.Duration) error {
-	select {
-	case <-time.After(d):
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 }
 
 // shardOf returns which of the shards that a new cluster has serves a slot.

@@ -70,7 +70,7 @@ func kills(ctx context.Context, b *bench) error {
 			behind, down = append(behind, s.behind()), append(down, s.client.Sub(s.at))
 			progress("kill %d: served after %v, client %v behind", i+1, s.served.Sub(s.at).Round(time.Millisecond), s.behind().Round(time.Millisecond))
 			limited, cancel := context.WithTimeout(ctx, stepLimit)
-			err = errors.Join(s.primary.Restart(limited), r.WaitHealthy(limited), wait(limited, time.Second))
+			err = errors.Join(s.primary.Restart(limited), r.WaitHealthy(limited), realcluster.Wait(limited, time.Second))
 			cancel()
 			if err != nil {
 				return err
@@ -143,18 +143,18 @@ type stopped struct {
 }
 
 func (b *bench) stop(ctx context.Context, r *rig, l *load) (f stopped, err error) {
-	if err := wait(ctx, calm); err != nil {
+	if err := realcluster.Wait(ctx, calm); err != nil {
 		return f, err
 	}
 	s, err := r.strike(ctx, l, 0, (*realcluster.Node).Freeze)
 	if err != nil {
 		return f, err
 	}
-	if err := wait(ctx, time.Until(s.at.Add(frozenFor))); err != nil {
+	if err := realcluster.Wait(ctx, time.Until(s.at.Add(frozenFor))); err != nil {
 		return f, err
 	}
 	thawed := time.Now()
-	if err := errors.Join(s.primary.Thaw(), wait(ctx, 2*time.Second)); err != nil {
+	if err := errors.Join(s.primary.Thaw(), realcluster.Wait(ctx, 2*time.Second)); err != nil {
 		return f, err
 	}
 	records := l.end()
