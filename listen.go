@@ -288,30 +288,15 @@ type hush struct {
 	expect time.Time // when the next look is due
 	owed   bool      // something was due then
 
-	heard time.Time // when the last frame had come
-	grown int64     // bytes received by
-	grew  time.Time // then, when a frame last got on or nothing was owed
-}
-
-// gettingOn is how much of a frame must come within PeerTimeout while an answer is owed.
-const gettingOn = 64 << 10
-
-// observeFrame returns for how long what is being received neither ended nor got on although an answer is owed behind it.
-func (h *hush) observeFrame(now, heard time.Time, bytes int64, owed bool) time.Duration {
-	slept := !h.expect.IsZero() && now.Sub(h.expect) > suspectAfter
-	if !owed || slept || !heard.Equal(h.heard) || bytes-h.grown >= gettingOn {
-		h.heard, h.grown, h.grew = heard, bytes, now
-	}
-	return now.Sub(h.grew)
+	trickle wire.Trickle
 }
 
 // observe returns for how long nothing has come although something is due.
-func (h *hush) observe(now time.Time, bytes int64, owed bool) time.Duration {
-	slept := !h.expect.IsZero() && now.Sub(h.expect) > suspectAfter // this process, and not the peer
+func (h *hush) observe(now time.Time, bytes int64, slept bool) time.Duration {
 	if h.since.IsZero() || slept || bytes != h.bytes {
 		h.since, h.bytes = now, bytes
 	}
-	if !owed {
+	if !h.owed {
 		return 0
 	}
 	return now.Sub(h.since)
@@ -324,8 +309,9 @@ func (l *listener) next(h *hush, now time.Time, received int64) (out []byte, wai
 	every := min(probeEvery, opts.IdleProbe)
 	s.mu.Lock()
 	h.owed = len(l.asked) > 0
-	trickled := h.observeFrame(now, l.heard, received, h.owed)
-	silent := h.observe(now, received, h.owed)
+	slept := !h.expect.IsZero() && now.Sub(h.expect) > suspectAfter // this process, and not the peer
+	trickled := h.trickle.Observe(now, l.heard.UnixNano(), received, slept || !h.owed)
+	silent := h.observe(now, received, slept)
 	idle := now.Sub(l.heard)
 	if !h.owed && len(l.outbox) == 0 && every > 0 && idle >= every {
 		l.outbox = append(l.outbox, &request{command: "PING"})

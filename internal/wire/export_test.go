@@ -39,7 +39,7 @@ func Silence(gaps ...time.Duration) (silent []time.Duration) {
 	w := watchdog{last: now, since: now}
 	for _, gap := range gaps {
 		now = now.Add(gap)
-		silent = append(silent, w.observe(now, 0, 0))
+		silent = append(silent, w.observe(now, 0, 0, w.slept(now)))
 	}
 	return silent
 }

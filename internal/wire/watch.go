@@ -14,8 +14,6 @@ const (
 	suspectAfter = 500 * time.Millisecond
 	// probeTimeout is how long an idle connection may take to answer PING before it is given up.
 	probeTimeout = 500 * time.Millisecond
-	// gettingOn is what a link must carry of a reply in PeerTimeout: as much as Options.PeerTimeout asks of it for requests.
-	gettingOn = 64 << 10
 	// lookAfter is how long a connection may be idle without a look at whether the peer has closed it: the reader notices, but
 	// in a busy process it may take a while until it runs.
 	lookAfter = 500 * time.Microsecond
@@ -96,9 +94,7 @@ type watchdog struct {
 	bytes int64     // Conn.progress by then
 	told  time.Time // when OnSilent was last called for this silence; zero: not yet
 
-	begun    time.Time // since when what is being received has not got on
-	framed   int64     // Conn.framed then
-	received int64     // Conn.bytesRead then
+	trickle Trickle
 }
 
 func (w *watchdog) stop() {
@@ -130,7 +126,7 @@ func (c *Conn) armWatchdog(deadline time.Time) {
 		return
 	}
 	now := time.Now()
-	w.armed, w.told, w.last, w.since, w.begun = true, time.Time{}, now, now, now
+	w.armed, w.told, w.last, w.since, w.trickle.since = true, time.Time{}, now, now, now
 	w.head = c.queue.at(0).end
 	w.bytes = c.bytesRead.Load() + w.head // that it is written at once will be no news
 	if w.timer == nil {
@@ -156,8 +152,10 @@ func (c *Conn) look() {
 		return
 	}
 	head, bytes := c.progress()
-	trickled := c.watch.observeFrame(now, c.framed.Load(), c.bytesRead.Load())
-	silent := c.watch.observe(now, head, bytes)
+	slept := c.watch.slept(now)
+	framed, received := c.framed.Load(), c.bytesRead.Load()
+	trickled := c.watch.trickle.Observe(now, framed, received, slept || framed == received)
+	silent := c.watch.observe(now, head, bytes, slept)
 	if c.follows { // nothing is owed before it is written
 		silent, c.watch.since = 0, now
 	}
@@ -230,25 +228,19 @@ func (c *Conn) Silent() bool {
 	return w.bytes == bytes
 }
 
-// observe returns for how long there was no progress: the same oldest call, and no byte passed.
-func (w *watchdog) observe(now time.Time, head, bytes int64) time.Duration {
-	// A late tick means that this process slept, not the peer.
-	slept := now.Sub(w.last) > 2*tick
+// slept notes the time and reports whether this look comes so late that this process must have slept, not the peer.
+func (w *watchdog) slept(now time.Time) bool {
+	late := now.Sub(w.last) > 2*tick
 	w.last = now
+	return late
+}
+
+// observe returns for how long there was no progress: the same oldest call, and no byte passed.
+func (w *watchdog) observe(now time.Time, head, bytes int64, slept bool) time.Duration {
 	if slept || head != w.head || bytes != w.bytes {
 		w.since, w.head, w.bytes, w.told = now, head, bytes, time.Time{}
 	}
 	return now.Sub(w.since)
-}
-
-// observeFrame returns for how long a frame that has begun did not get on: it neither ended nor grew by gettingOn. A peer that
-// sends a byte a second is never silent, and would hold up everybody for ever. It looks before observe does, which notes the time.
-func (w *watchdog) observeFrame(now time.Time, framed, received int64) time.Duration {
-	slept := now.Sub(w.last) > 2*tick
-	if slept || framed == received || framed != w.framed || received-w.received >= gettingOn {
-		w.begun, w.framed, w.received = now, framed, received
-	}
-	return now.Sub(w.begun)
 }
 
 // expire claims the calls whose deadline has passed and settles them as given up; the caller finishes them without the
