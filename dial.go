@@ -40,32 +40,35 @@ func (c *core) connectTo(ctx context.Context, n *node, opts wire.Options) (*wire
 }
 
 // dialStream opens a connection to a node for a subscription, whose it is.
-func (c *core) dialStream(ctx context.Context, n *node) (*wire.Stream, error) {
-	ctx, cancel := context.WithTimeout(ctx, c.opts.DialTimeout)
-	defer cancel()
-	info, began := n.info(), time.Now()
-	opts := wire.Options{Addr: c.addrOf(info)}
-	err := c.complete(ctx, info, &opts)
-	var stream *wire.Stream
-	if err == nil {
+func (c *core) dialStream(ctx context.Context, n *node) (stream *wire.Stream, err error) {
+	info := n.info()
+	err = c.open(ctx, info, wire.Options{Addr: c.addrOf(info)}, func(ctx context.Context, opts wire.Options) (err error) {
 		stream, err = wire.DialStream(ctx, opts)
-	}
-	c.traceDial(info, began, err)
+		return err
+	})
 	return stream, err
 }
 
 // dial opens a connection to opts.Addr, within DialTimeout.
-func (c *core) dial(ctx context.Context, info Node, opts wire.Options) (*wire.Conn, error) {
+func (c *core) dial(ctx context.Context, info Node, opts wire.Options) (conn *wire.Conn, err error) {
+	err = c.open(ctx, info, opts, func(ctx context.Context, opts wire.Options) (err error) {
+		conn, err = c.dialCounted(ctx, opts)
+		return err
+	})
+	return conn, err
+}
+
+// open completes opts and dials with them, within DialTimeout.
+func (c *core) open(ctx context.Context, info Node, opts wire.Options, dial func(context.Context, wire.Options) error) error {
 	ctx, cancel := context.WithTimeout(ctx, c.opts.DialTimeout)
 	defer cancel()
 	began := time.Now()
 	err := c.complete(ctx, info, &opts)
-	var conn *wire.Conn
 	if err == nil {
-		conn, err = c.dialCounted(ctx, opts)
+		err = dial(ctx, opts)
 	}
 	c.traceDial(info, began, err)
-	return conn, err
+	return err
 }
 
 // dialCounted opens a connection that close waits for.
