@@ -1,75 +1,86 @@
-// Service is an HTTP server with one keyslot client for all requests: GET /count/NAME counts a visit and answers with the
-// number of them.
+// Service is an HTTP service of the usual kind, with one keyslot client for all its requests: sessions, a cache in front of a
+// slow database, and leaderboards. README.md shows what to ask it.
 //
-//	KEYSLOT_ENDPOINT=host:port go run ./examples/service
+//	go run ./examples/service                                      # needs only Go: starts a cluster of its own
+//	KEYSLOT_ENDPOINT=host:port go run ./examples/service           # on yours
+//	go run ./examples/service -listen 127.0.0.1:9000               # or SERVICE_LISTEN
+//
+// KEYSLOT_ENDPOINT may be a URL, such as rediss://user:password@host:6379. SIGINT and SIGTERM let the requests under way end.
 package main
 
 import (
+	"cmp"
 	"context"
-	"errors"
+	"flag"
 	"fmt"
-	"log"
+	"io"
+	"log/slog"
 	"net"
-	"net/http"
 	"os"
 	"os/signal"
+	"syscall"
 	"time"
 
 	"github.com/keyslot-go/keyslot"
 )
 
 func main() {
-	endpoint := os.Getenv("KEYSLOT_ENDPOINT")
-	if endpoint == "" {
-		log.Fatal("set KEYSLOT_ENDPOINT to the host:port of a cluster")
-	}
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	defer stop()
-	listener, err := net.Listen("tcp", "127.0.0.1:8080")
-	if err != nil {
-		log.Fatal(err)
-	}
-	if err := serve(ctx, endpoint, listener); err != nil {
-		log.Fatal(err)
+	listen := flag.String("listen", cmp.Or(os.Getenv("SERVICE_LISTEN"), "127.0.0.1:8080"), "`host:port` to listen on")
+	flag.Parse()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop) // a second signal kills
+	logger := slog.New(slog.NewTextHandler(os.Stderr, nil))
+	if err := run(ctx, *listen, os.Getenv("KEYSLOT_ENDPOINT"), os.Stdout, logger); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
 	}
 }
 
-// serve answers requests until ctx is done, and then lets those under way end: first the requests, then their commands.
-func serve(ctx context.Context, endpoint string, listener net.Listener) error {
-	client, err := keyslot.Open(ctx, endpoint)
+// refreshAfter is the age at which the slot map is fetched anew, so that /readyz soon knows of what no request has met.
+const refreshAfter = 10 * time.Second
+
+// run serves until ctx is done. An empty target is a cluster in this process.
+func run(ctx context.Context, listen, target string, stdout io.Writer, logger *slog.Logger) error {
+	var local *demo
+	if target == "" {
+		var err error
+		if local, err = startDemo(); err != nil {
+			return err
+		}
+		defer local.cluster.Close()
+		target = local.cluster.Endpoint()
+	}
+	opts, err := keyslot.ParseTarget(target)
 	if err != nil {
 		return err
+	}
+	opts.ClientName = cmp.Or(opts.ClientName, "service")
+	opts.RefreshAfter = cmp.Or(opts.RefreshAfter, refreshAfter)
+	opts.Logger = logger
+	client, err := keyslot.New(ctx, opts)
+	if err != nil {
+		return err // it says what to do: wrong password, no TLS, not a cluster ...
 	}
 	defer client.Close()
 
-	server := &http.Server{Handler: handler(client), ReadHeaderTimeout: 5 * time.Second}
-	failed := make(chan error, 1)
-	go func() { failed <- server.Serve(listener) }() // ends with Shutdown
-	select {
-	case err := <-failed:
+	listener, err := net.Listen("tcp", listen)
+	if err != nil {
 		return err
-	case <-ctx.Done():
 	}
-	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
-	defer cancel()
-	return errors.Join(server.Shutdown(grace), client.Shutdown(grace))
+	s := newService(client, newDatabase(200*time.Millisecond), defaults(), logger)
+	mux := s.routes()
+	if local != nil {
+		local.addTo(mux, s)
+		fmt.Fprintln(stdout, "KEYSLOT_ENDPOINT is not set: the cluster is in this process, and its data in memory only.")
+	}
+	fmt.Fprintf(stdout, tour, listener.Addr())
+	return s.serve(ctx, listener, mux)
 }
 
-func handler(client *keyslot.Client) http.Handler {
-	mux := http.NewServeMux()
-	mux.HandleFunc("GET /count/{name}", func(w http.ResponseWriter, r *http.Request) {
-		// The request's context: a visitor who hangs up gives up the command, and no one else notices.
-		visits, err := client.Incr(r.Context(), "visits:"+r.PathValue("name"))
-		switch {
-		case err == nil:
-			fmt.Fprintln(w, visits)
-		case errors.Is(err, keyslot.ErrNotExecuted):
-			w.Header().Set("Retry-After", "1")
-			http.Error(w, "not counted, try again", http.StatusServiceUnavailable)
-		default:
-			log.Print(err) // it names the command and the node
-			http.Error(w, "perhaps counted", http.StatusInternalServerError)
-		}
-	})
-	return mux
-}
+const tour = `Try:
+  curl %[1]s/readyz
+  curl %[1]s/products/1
+  curl -X POST %[1]s/session -d '{"user":"ann"}'
+  curl -X POST %[1]s/boards/eu/scores -d '{"player":"ann","points":10}'
+  curl %[1]s/boards/eu
+`
