@@ -8,7 +8,7 @@ VULNCHECK  = v1.1.4
 RACE := $(if $(filter 1,$(shell go env CGO_ENABLED)),-race,)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check chaos chaos-selftest bench bench-quick recovery microbench fuzz servers format vet cross lint vulnerabilities
+.PHONY: help demo test check chaos chaos-selftest bench bench-quick scale-out recovery microbench fuzz servers format vet cross lint vulnerabilities
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -31,6 +31,16 @@ bench: ## compare with other clients side by side, in an hour; goes on where it 
 
 bench-quick: ## spot check of the same in less than a minute
 	@$(BENCH) -quick $(ARGS)
+
+# Slots leave the first shard for a second one, its primary fails over, and the second shard is taken away again, six times: for
+# three clients with connections reused and with a new one for each operation.
+SCALE_OUT = -local -client keyslot,goredis,rueidis -conns reuse,per-call -sessions 2000 -rate 150 -workers 64 -seed 1 \
+	-duration 60s -warmup 3s -window 2s -scale-out-at 10s -failover-at 30s -scale-in-at 40s
+
+scale-out: ## measure what callers notice of a scale-out, a failover and a scale-in, in about 8 minutes; writes examples/bench/report.html
+	@go run ./internal/realcluster/fetch >&2 && mkdir -p .cache/bin && go build -o .cache/bin/scale-out ./examples/bench && \
+	.cache/bin/scale-out $(SCALE_OUT) -report examples/bench/report.html -chart examples/bench/report.svg -json $(ARGS) > .cache/report.json && \
+	mv .cache/report.json examples/bench/report.json
 
 CHAOS_SECONDS ?= 600
 CHAOS = mkdir -p .cache/bin && go build -o .cache/bin/chaos ./internal/chaos && .cache/bin/chaos $(if $(CHAOS_SEED),-seed $(CHAOS_SEED))

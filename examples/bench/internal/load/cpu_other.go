@@ -1,0 +1,8 @@
+//go:build !unix
+
+package load
+
+import "time"
+
+// cpuTime needs getrusage.
+func cpuTime() time.Duration { return 0 }
