@@ -145,9 +145,10 @@ func shards(s State, width int) []string {
 	return lines
 }
 
+// windowLine says when the window ended, so that times rise from line to line.
 func windowLine(s State, w record.Window) string {
 	return fmt.Sprintf("%7.1f s  %s/s  reads p50 %s p95 %s p99 %s  writes p50 %s p95 %s p99 %s  errors %d  redirects %d  %s",
-		w.At, output.Grouped(int64(float64(w.Reads.Count+w.Writes.Count)/w.Seconds)),
+		w.At+w.Seconds, output.Grouped(int64(float64(w.Reads.Count+w.Writes.Count)/w.Seconds)),
 		output.Micros(w.Reads.P50), output.Micros(w.Reads.P95), output.Micros(w.Reads.P99),
 		output.Micros(w.Writes.P50), output.Micros(w.Writes.P95), output.Micros(w.Writes.P99), w.Errors, w.Redirects, watch.Brief(s.Owners))
 }
