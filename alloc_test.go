@@ -21,6 +21,10 @@ func TestAllocationsOfACommand(t *testing.T) {
 	client := connect(t, keyslot.Options{Endpoints: []string{startFixedCluster(t, 3).addr()}, RefreshAfter: -1})
 	ctx := context.Background()
 	replica := connect(t, keyslot.Options{Endpoints: []string{startFixedShard(t).addr()}, RefreshAfter: -1, ReadFrom: keyslot.PreferReplica})
+	told := connect(t, keyslot.Options{
+		Endpoints: []string{startFixedCluster(t, 3).addr()}, RefreshAfter: -1,
+		Trace: &keyslot.Trace{Called: func(context.Context, keyslot.CallEvent) {}},
+	})
 	cancellable, cancel := context.WithCancel(ctx)
 	defer cancel()
 	value := string(fixedValue)
@@ -33,6 +37,8 @@ func TestAllocationsOfACommand(t *testing.T) {
 	}{
 		{"GET", 1, func() error { _, err := client.Get(ctx, "key"); return err }},
 		{"GET that can be cancelled, of one caller", 3, func() error { _, err := client.Get(cancellable, "key"); return err }},
+		{"GET of which somebody is told", 1, func() error { _, err := told.Get(ctx, "key"); return err }},
+		{"pipeline of 100 of which somebody is told", 18, func() error { return mixed(ctx, told, value) }},
 		{"GET from a replica", 1, func() error { _, err := replica.Get(ctx, "key"); return err }},
 		{"MGET of 100 from replicas", 8, func() error { _, err := replica.MGet(ctx, hundred...); return err }},
 		{"SET", 0, func() error { return client.Set(ctx, "key", "value") }},

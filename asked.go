@@ -49,6 +49,7 @@ func (c *core) doubts(call *call) bool {
 		return false
 	}
 	c.traceRetry(call, retryDoubt)
+	call.noteStep(retryDoubt)
 	call.node, call.readonly, call.spurned = nil, false, true
 	return true
 }

@@ -65,6 +65,7 @@ type trouble struct {
 	refusal   string  // or the error reply it had
 	tried     *node   // of the last attempt that failed
 	said      string  // the last error reply of any attempt
+	steps     []CallStep
 	pacers    *[replicasWait + 1]pacer
 	blocking  blocking
 	borrowed  *wire.Conn   // the dedicated connection of the attempt under way
@@ -89,8 +90,26 @@ func (call *call) init(c *core) {
 	call.alone[0] = call
 }
 
-// exec runs the encoded command: what the table says of it, then to its outcome.
+// encode writes the request; an argument that cannot be sent is what exec fails with.
+func (call *call) encode(args []any) {
+	if index, reason := encode(&call.Request, args); reason != "" {
+		call.Refuse(index, reason)
+	}
+}
+
+// exec runs the encoded command to its outcome.
 func (call *call) exec(ctx context.Context) error {
+	if call.terms.called != nil {
+		return call.execTold(ctx)
+	}
+	return call.perform(ctx)
+}
+
+// perform is exec that tells nobody: what the table says of the command, then the attempts.
+func (call *call) perform(ctx context.Context) error {
+	if err := call.Refused(); err != nil {
+		return err
+	}
 	if err := call.check(); err != nil {
 		return err
 	}

@@ -95,9 +95,7 @@ func (c *Client) Topology() Topology {
 func (c *Client) Do(ctx context.Context, args ...any) (Reply, error) {
 	call := c.terms.begin()
 	defer call.release()
-	if index, reason := encode(&call.Request, args); reason != "" {
-		return Reply{}, call.refuse(index, reason)
-	}
+	call.encode(args)
 	if err := call.exec(ctx); err != nil {
 		return Reply{}, err
 	}
@@ -147,7 +145,7 @@ func newCore(opts Options) (*core, error) {
 		return nil, err
 	}
 	c := &core{opts: opts, endpoints: endpoints, born: time.Now(), done: make(chan struct{})}
-	c.terms = terms{core: c, timeout: opts.CommandTimeout, reads: opts.ReadFrom}
+	c.terms = terms{core: c, timeout: opts.CommandTimeout, reads: opts.ReadFrom, called: opts.Trace.Called}
 	c.larges = newLargeRequests()
 	c.spreads.Store(opts.ReadFrom != Primary)
 	c.running.empty = make(chan struct{})
@@ -369,9 +367,11 @@ func (c *core) judge(call *call) (goesOn bool) {
 	}
 	call.verdict = v
 	call.maybe = call.maybe || v.executed == Unknown
+	reason := call.failure()
 	if v.action != follow {
-		c.traceRetry(call, call.failure())
+		c.traceRetry(call, reason)
 	}
+	call.noteStep(reason)
 	c.prepare(call, v)
 	return true
 }
@@ -383,7 +383,7 @@ func (c *core) prepare(call *call, v verdict) {
 	switch v.action {
 	case follow:
 		call.redirects++
-		call.node, call.asking = c.redirect(call.node.info(), v)
+		call.node, call.asking = c.redirect(call.node, v)
 		if call.node == last {
 			// The server behind this address calls itself by the same name but is not the owner: it was replaced.
 			c.refresher.request("MOVED to the node that says it")
@@ -432,10 +432,13 @@ const (
 )
 
 // redirect returns the node that a MOVED or ASK points to. MOVED changes the map, ASK does not.
-func (c *core) redirect(from Node, v verdict) (to *node, asking bool) {
+func (c *core) redirect(by *node, v verdict) (to *node, asking bool) {
+	from := by.info()
 	target := v.target.node(from)
 	c.asked.redirected(c.now())
+	said := moved
 	if v.ask {
+		said = asked
 		if c.spreads.Load() {
 			c.asked.note(v.target.slot, c.now())
 		}
@@ -443,6 +446,7 @@ func (c *core) redirect(from Node, v verdict) (to *node, asking bool) {
 	} else {
 		to = c.movedTo(v.target.slot, target)
 	}
+	c.pool.tallies.count(by, said)
 	if c.opts.Trace.Redirected != nil {
 		c.opts.Trace.Redirected(RedirectEvent{
 			Slot: v.target.slot, Ask: v.ask, From: from.Addr(), To: target.Addr(),

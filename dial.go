@@ -32,55 +32,65 @@ func (c *core) connectTo(ctx context.Context, n *node, opts wire.Options) (*wire
 	opts.Addr = c.addrOf(info)
 	opts.OnLarge = func(conn *wire.Conn, request []byte) { c.foundLarge(n, conn, request) }
 	opts.OnOld = n.replace
-	conn, err := c.dial(ctx, info, opts)
+	conn, err := c.dial(ctx, peer{n, info}, opts)
 	if err == nil {
 		c.learnZone(ctx, n, conn)
 	}
 	return conn, err
 }
 
+// peer is what is dialled: a node, or an address of an endpoint, where nobody knows yet which node will answer.
+type peer struct {
+	node *node // nil of an endpoint
+	info Node
+}
+
 // dialStream opens a connection to a node for a subscription, whose it is.
 func (c *core) dialStream(ctx context.Context, n *node) (stream *wire.Stream, err error) {
-	info := n.info()
-	err = c.open(ctx, info, wire.Options{Addr: c.addrOf(info)}, func(ctx context.Context, opts wire.Options) (err error) {
+	to := peer{n, n.info()}
+	err = c.open(ctx, to, wire.Options{Addr: c.addrOf(to.info)}, func(ctx context.Context, opts wire.Options) (err error) {
 		stream, err = wire.DialStream(ctx, opts)
 		return err
 	})
+	if err == nil {
+		c.pool.tallies.countStreams(n, 1)
+	}
 	return stream, err
 }
 
 // dial opens a connection to opts.Addr, within DialTimeout.
-func (c *core) dial(ctx context.Context, info Node, opts wire.Options) (conn *wire.Conn, err error) {
-	err = c.open(ctx, info, opts, func(ctx context.Context, opts wire.Options) (err error) {
-		conn, err = c.dialCounted(ctx, opts)
+func (c *core) dial(ctx context.Context, to peer, opts wire.Options) (conn *wire.Conn, err error) {
+	err = c.open(ctx, to, opts, func(ctx context.Context, opts wire.Options) (err error) {
+		conn, err = c.dialCounted(ctx, to, opts)
 		return err
 	})
 	return conn, err
 }
 
 // open completes opts and dials with them, within DialTimeout.
-func (c *core) open(ctx context.Context, info Node, opts wire.Options, dial func(context.Context, wire.Options) error) error {
+func (c *core) open(ctx context.Context, to peer, opts wire.Options, dial func(context.Context, wire.Options) error) error {
 	ctx, cancel := context.WithTimeout(ctx, c.opts.DialTimeout)
 	defer cancel()
 	began := time.Now()
-	err := c.complete(ctx, info, &opts)
+	err := c.complete(ctx, to.info, &opts)
 	if err == nil {
 		err = dial(ctx, opts)
 	}
-	c.traceDial(info, began, err)
+	c.traceDial(to, began, err)
 	return err
 }
 
 // dialCounted opens a connection that close waits for.
-func (c *core) dialCounted(ctx context.Context, opts wire.Options) (*wire.Conn, error) {
+func (c *core) dialCounted(ctx context.Context, to peer, opts wire.Options) (*wire.Conn, error) {
 	o := c.pool.opening()
+	opts.OnDesync = func(e *wire.DesyncError) { c.traceDesync(o, to.info, e) }
 	opts.OnEnd = func() { c.pool.ended(o) }
 	conn, err := wire.Dial(ctx, opts)
 	if err != nil {
 		c.pool.ended(o)
 		return nil, err
 	}
-	c.pool.opened(o, conn)
+	c.pool.opened(o, conn, to.node)
 	return conn, nil
 }
 
@@ -98,7 +108,6 @@ func (c *core) complete(ctx context.Context, info Node, opts *wire.Options) erro
 	opts.ClientName, opts.LibName, opts.LibVer = c.opts.ClientName, "keyslot", Version
 	opts.NoPoll = c.opts.NoPoll
 	opts.MaxAge = jitteredAge(c.opts.MaxConnAge)
-	opts.OnDesync = func(e *wire.DesyncError) { c.traceDesync(info, e) }
 	opts.MaxInFlight, opts.PeerTimeout, opts.IdleProbe = c.opts.MaxInFlight, c.opts.PeerTimeout, c.opts.IdleProbe
 	return nil
 }

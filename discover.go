@@ -36,6 +36,7 @@ func (c *core) refresh(ctx context.Context, reason string, urgent bool) error {
 	} else {
 		event.Asked, event.Changed, event.Err = c.learnAgain(ctx, r, urgent)
 	}
+	c.pool.tallies.countRefresh(reason, event.Err != nil)
 	if c.opts.Trace.Refreshed != nil {
 		c.opts.Trace.Refreshed(event)
 	}
@@ -153,7 +154,7 @@ func (c *core) askCandidate(ctx context.Context, from candidate) (finding, error
 		info.Hostname = host
 	}
 	owner := new(atomic.Pointer[node])
-	conn, err := c.dial(ctx, info, wire.Options{
+	conn, err := c.dial(ctx, peer{info: info}, wire.Options{
 		Addr: from.addr.String(),
 		OnSilent: func() {
 			if n := owner.Load(); n != nil {
@@ -203,6 +204,7 @@ func (c *core) reuse(f finding) {
 				r.nodes[i].saidZone.Store(f.zone)
 			}
 			if r.nodes[i].lane(0).small.offer(f.conn) {
+				c.pool.adopt(f.conn, r.nodes[i])
 				return
 			}
 		}

@@ -1,6 +1,6 @@
 // Package keyslot is a client for Redis Cluster and Valkey Cluster, made for AWS ElastiCache in cluster mode. Given one
-// address, the configuration endpoint, it learns which node owns which slot, sends each command straight to the node that
-// owns its key, and stays right while shards are added, slots move and primaries fail.
+// address, the configuration endpoint, it learns which node owns which slot, sends each command straight to the owner of
+// its key, and stays right while shards are added, slots move and primaries fail.
 //
 //	client, err := keyslot.Open(ctx, "rediss://my.abc.clustercfg.use1.cache.amazonaws.com:6379")
 //	if err != nil {
@@ -13,23 +13,21 @@
 //
 // One [Client] serves a whole program: it is safe for concurrent use, and commands of many goroutines share a connection to
 // each node. Its typed commands are those of [command.Commands]; [Client.Do] sends any other. A [Pipeline] runs many
-// commands at once, for any slots, with one write for each node. A [Tx] runs commands for one slot as one, all or none, and
-// [Client.Watch] lets it depend on what was read before.
+// commands at once, for any slots, with one write for each node. A [Tx] runs commands for one slot, all or none, and
+// [Client.Watch] lets it depend on what was read.
 //
 // # How a command travels
 //
 //   - Route. [Slot] hashes the key, or its hash tag, to one of 16384 slots, and the slot map says whose it is. MGet, MSet,
-//     Del, Exists and their like take keys of any slots: each node gets one write, and the answer has the order of the call.
+//     Del, Exists and their like take keys of any slots: each node gets one write, and the answer keeps the order.
 //   - Send. The command joins those of other callers in the next write to that node, on a connection that is dialled when it
 //     is first needed. Large values take a second one, so that small commands do not wait behind them.
 //   - Judge. MOVED changes the slot map and ASK does not; both are followed at once. A node that is loading, a slot half moved,
-//     a cluster between two primaries: the command is sent again after a pause. All of that goes on until the context's
-//     deadline, or where it has none, until [Options.CommandTimeout].
+//     a cluster between two primaries: the command is sent again after a pause. That goes on until the context's
+//     deadline or, without one, until [Options.CommandTimeout].
 //
 // The map is fetched anew in the background, from nodes and endpoint alike, after a MOVED, a lost connection, and when it has
-// aged. [Client.Topology] shows it; [Options.Trace] tells of redirects, retries, refreshes and dials.
-//
-// [Client.On] overrides the route for all commands of a view, and [Client.DoEach] asks several nodes and tells them apart.
+// aged. [Client.Topology] shows it, [Client.Stats] counts by node, and [Options.Trace] tells of calls and redirects.
 //
 // # Three outcomes
 //
@@ -49,23 +47,23 @@
 // # Waiting at the server
 //
 // BLPOP, XREAD with BLOCK and their like run on connections of their own, 1024 to a node at most, so they hold up nobody. Their
-// timeout comes on top of [Options.CommandTimeout], and zero is for ever. When their slot moves or its primary steps down,
-// they go on at the new one for the rest of their time. Cancelling ends the connection, and the outcome is unknown: an element may
-// have been popped that moment. Their keys must lie in one slot. A [Consumer] reads any number of streams as a member of a
-// consumer group, whatever their slots.
+// timeout comes on top of [Options.CommandTimeout], and zero is for ever. When their slot moves they go on at its new owner for
+// the rest of their time. Cancelling ends the connection, and the outcome is unknown: an element may have been popped. Their keys
+// must lie in one slot. A [Consumer] reads streams of any slots as a member of a consumer group.
 //
 // # Beyond single commands
 //
 // Client.Scan walks over the keys of the whole cluster and sees each one that stays, whatever moves meanwhile. Client.Subscribe
-// and its like yield messages, and say with a *Gap when some may have been missed. Client.ReadFrom lets replicas answer reads.
-// NewScript runs a script by its digest. Client.WriteAndWait tells how many replicas have received what was written.
+// and its like yield messages, and say with a *Gap when some may have been missed. Client.ReadFrom lets replicas answer reads,
+// Client.On overrides the route, and Client.DoEach asks several nodes. NewScript runs a script by its digest. Client.WriteAndWait
+// tells how many replicas have received what was written.
 //
 // # Where to look next
 //
 //   - Package command: the typed commands, their options and replies.
 //   - Package keyslottest: a cluster inside your own tests, with redirects, failovers and faults at will.
 //   - docs/errors.md: what a service does about each error.
-//   - examples/quickstart: a load that runs on while slots move. DESIGN.md: how all this works, and why.
+//   - examples/quickstart: a load that runs on while slots move. DESIGN.md: how, and why.
 package keyslot
 
 // Version is the version of this library, as servers see it in CLIENT INFO.

@@ -187,5 +187,5 @@ func nextText(e *resp.Elements) (text string, ok bool) {
 
 // withCursor returns the terms of calls with a cursor, which a primary answers: to another node it means nothing.
 func (t *terms) withCursor() *terms {
-	return &terms{core: t.core, timeout: t.timeout, idempotent: t.idempotent}
+	return &terms{core: t.core, timeout: t.timeout, idempotent: t.idempotent, called: t.called}
 }

@@ -26,9 +26,7 @@ type NodeReply struct {
 func (c *Client) DoEach(ctx context.Context, args ...any) ([]NodeReply, error) {
 	call := c.terms.begin()
 	defer call.release()
-	if index, reason := encode(&call.Request, args); reason != "" {
-		return nil, call.refuse(index, reason)
-	}
+	call.encode(args)
 	call.getsIntoTrouble()
 	var replies []NodeReply
 	call.each = &replies

@@ -339,6 +339,14 @@ func (r *dialPace) resetLocked() {
 	r.login.reset()
 }
 
+// state returns why the last dial failed, nil if none did, and then when the next one may be tried, and whether the login was
+// refused.
+func (r *dialPace) state() (notyet time.Time, barred bool, failed error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.notyet, r.barred, r.err
+}
+
 func (r *dialPace) failing() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -152,8 +152,14 @@ func (l *listener) run(ctx context.Context) {
 	}
 	l.lost(nil)
 	if l.spare != nil {
-		l.spare.Abandon()
+		l.hangUp(l.spare)
 	}
+}
+
+// hangUp closes a connection that dial has returned.
+func (l *listener) hangUp(stream *wire.Stream) {
+	stream.Abandon()
+	l.sub.core.pool.tallies.countStreams(l.node, -1)
 }
 
 // dial opens a connection for connect, unless there is one already, when the node may be dialled.
@@ -186,7 +192,7 @@ func (l *listener) connect(ctx context.Context) error {
 		close(ended)
 	}()
 	err = l.converse(ctx, stream, ended)
-	stream.Abandon()
+	l.hangUp(stream)
 	<-ended
 	return cmp.Or(err, end)
 }

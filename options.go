@@ -97,7 +97,7 @@ type Options struct {
 	// Logger, if set, is told what happens off the path of any call: when refreshes begin to fail and when they work again,
 	// which replicas are not read from, and when a Consumer waits.
 	Logger *slog.Logger
-	// Trace, if set, is told about redirects, retries, refreshes and dials.
+	// Trace, if set, is told about calls, redirects, retries, refreshes and dials.
 	Trace *Trace
 }
 

@@ -64,8 +64,11 @@ func (p *Pipeline) Exec(ctx context.Context) error {
 	p.batch.flight = nil
 	f.ordered = p.ordered
 	defer f.release()
+	began := p.batch.terms.began()
 	f.exec(ctx, p.batch.terms)
-	return f.settle(&p.queued)
+	err := f.settle(&p.queued)
+	f.told(ctx, p.batch.terms, began, nil, err)
+	return err
 }
 
 // batch lends calls to the typed commands of a pipeline, and keeps them in their order.
@@ -75,21 +78,21 @@ type batch struct {
 }
 
 // Begin lends a call that is kept until Exec.
-func (b *batch) Begin() *command.Call {
+func (b *batch) Begin() *command.Call { return &b.begin().Call }
+
+func (b *batch) begin() *call {
 	if b.flight == nil {
 		b.flight = b.terms.core.flight()
 	}
 	call := b.flight.queue()
 	call.terms = b.terms
-	return &call.Call
+	return call
 }
 
 func (b *batch) do(q *queued, args []any) *Future[Reply] {
-	call := b.Begin()
-	if index, reason := encode(&call.Request, args); reason != "" {
-		call.Refuse(index, reason)
-	}
-	return command.QueueReply(q, call)
+	call := b.begin()
+	call.encode(args)
+	return command.QueueReply(q, &call.Call)
 }
 
 // exec brings every command queued to its outcome.

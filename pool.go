@@ -27,6 +27,7 @@ type pool struct {
 	cancel     context.CancelFunc
 	work       sync.WaitGroup // dials in progress
 	conns      sync.WaitGroup // open connections
+	tallies    tallies
 
 	// guarded by mu
 	mu     sync.Mutex
@@ -39,6 +40,7 @@ type pool struct {
 type node struct {
 	// immutable
 	pool  *pool
+	at    string // host:port, as the cluster names it
 	lanes []lane
 
 	known     atomic.Pointer[Node] // what is known of it; replaced when a map tells more
@@ -51,18 +53,23 @@ type node struct {
 	saidZone  atomic.Pointer[string] // its availability zone by its own words; nil: not asked
 	redial    dialPace
 	resends   limiter
+
+	tally *tally // guarded by tallies.mu: where it is counted; nil: elsewhere
+	gone  bool   // guarded by tallies.mu: it has left
 }
 
 func newPool(lanes int, dial func(context.Context, *node, bool) (*wire.Conn, error)) *pool {
 	ctx, cancel := context.WithCancel(context.Background())
-	return &pool{
+	p := &pool{
 		dial: dial, lanes: lanes, ctx: ctx, cancel: cancel,
 		nodes: map[string]*node{}, open: map[*openConn]bool{},
 	}
+	p.tallies.init()
+	return p
 }
 
 func (n *node) info() Node   { return *n.known.Load() }
-func (n *node) addr() string { return n.known.Load().Addr() }
+func (n *node) addr() string { return n.at }
 
 // nodeAt returns the node at info's address, made if need be. An address that another node id has taken over is another
 // node: nothing of the old one is inherited. mu is held.
@@ -75,11 +82,12 @@ func (p *pool) nodeAt(info Node) *node {
 			return n
 		case known.ID == "", known.ID == info.ID:
 			n.known.Store(&info)
+			p.tallies.arrive(n)
 			return n
 		}
 		n.retire()
 	}
-	n := &node{pool: p, lanes: make([]lane, p.lanes)}
+	n := &node{pool: p, at: addr, lanes: make([]lane, p.lanes)}
 	n.known.Store(&info)
 	n.redial.pace = pacer{first: minRedial, limit: maxRedial}
 	n.redial.login = pacer{first: minLogin, limit: maxLogin}
@@ -90,7 +98,15 @@ func (p *pool) nodeAt(info Node) *node {
 	n.dedicated.init(p.closed)
 	n.reading.init(n, p.closed)
 	p.nodes[addr] = n
+	p.tallies.arrive(n)
 	return n
+}
+
+// leave drains a node and forgets it. mu is held.
+func (p *pool) leave(n *node, now time.Time) {
+	n.retire()
+	delete(p.nodes, n.at)
+	p.tallies.leave(n, now)
 }
 
 // stranger returns the node at an address that a redirect names and no map lists.
@@ -110,8 +126,7 @@ func (p *pool) stranger(info Node, now time.Time) *node {
 		}
 	}
 	if strangers > maxStrangers {
-		oldest.retire()
-		delete(p.nodes, oldest.addr())
+		p.leave(oldest, now)
 	}
 	return n
 }
@@ -133,8 +148,7 @@ func (p *pool) reconcile(infos []*Node, now time.Time) []*node {
 	}
 	for addr, n := range p.nodes {
 		if byAddr[addr] == nil && now.Sub(n.lastUsed) > keepStranger {
-			n.retire()
-			delete(p.nodes, addr)
+			p.leave(n, now)
 		}
 	}
 	return out
@@ -196,6 +210,9 @@ func (n *node) promise() promise {
 type openConn struct {
 	conn  *wire.Conn
 	ended bool // guarded by pool.mu
+
+	of      *tally     // guarded by tallies.mu: where it is counted; nil: elsewhere
+	settled wire.Usage // guarded by tallies.mu: what is counted already
 }
 
 // opening announces a connection that is about to be dialled. ended must follow, and opened before it if the dial
@@ -205,10 +222,11 @@ func (p *pool) opening() *openConn {
 	return new(openConn)
 }
 
-// opened notes an open connection, so that close finds it wherever it is used.
-func (p *pool) opened(o *openConn, conn *wire.Conn) {
+// opened notes an open connection to n, or to nobody knows which node, so that close finds it wherever it is used.
+func (p *pool) opened(o *openConn, conn *wire.Conn, n *node) {
 	p.mu.Lock()
 	o.conn = conn
+	p.tallies.settle(o, n)
 	if !o.ended {
 		p.open[o] = true
 	}
@@ -224,8 +242,22 @@ func (p *pool) ended(o *openConn) {
 	p.mu.Lock()
 	o.ended = true
 	delete(p.open, o)
+	if o.conn != nil {
+		p.tallies.settle(o, nil)
+	}
 	p.mu.Unlock()
 	p.conns.Done()
+}
+
+// adopt notes that conn, over which a topology came, is n's from now on.
+func (p *pool) adopt(conn *wire.Conn, n *node) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for o := range p.open {
+		if o.conn == conn {
+			p.tallies.settle(o, n)
+		}
+	}
 }
 
 // close starts no new dial, kills all connections, and waits until the dials in progress have ended. waitConns must

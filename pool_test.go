@@ -134,7 +134,7 @@ func TestAConnectionOfferedDuringADialIsKeptAndTheDialledOneDrained(t *testing.T
 		dialled, err := n.lane(0).small.startDial()
 		require.NoError(t, err)
 		synctest.Wait()
-		offered, err := c.dial(t.Context(), n.info(), wire.Options{Addr: n.addr()})
+		offered, err := c.dial(t.Context(), peer{n, n.info()}, wire.Options{Addr: n.addr()})
 		require.NoError(t, err)
 		require.True(t, n.lane(0).small.offer(offered))
 		close(shaken)

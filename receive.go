@@ -214,7 +214,7 @@ func (l *listener) askElsewhere(topics []*topic, v verdict, said ServerError, no
 	s := l.sub
 	var to *node
 	if v.action == follow && !v.ask { // no server sends ASK here: the source serves until the slot has moved
-		to, _ = s.core.redirect(l.node.info(), v)
+		to, _ = s.core.redirect(l.node, v)
 	} else if v.refresh {
 		s.core.missed(l.node, false, said.Code())
 	}

@@ -40,11 +40,17 @@ func (s *Script) RunReadOnly(ctx context.Context, c *Client, keys []string, args
 }
 
 func (s *Script) run(ctx context.Context, c *Client, byDigest, bySource string, keys []string, args []any) (Reply, error) {
-	r, err := runScript(ctx, c, byDigest, s.digest, keys, args)
-	if !lacksScript(err) {
-		return r, err
+	began := c.terms.began()
+	call := c.terms.begin()
+	defer func() { call.release() }()
+	r, err := call.runScript(ctx, byDigest, s.digest, keys, args)
+	if lacksScript(err) {
+		call.release()
+		call = c.terms.begin()
+		r, err = call.runScript(ctx, bySource, s.source, keys, args)
 	}
-	return runScript(ctx, c, bySource, s.source, keys, args)
+	call.told(ctx, began, err) // once, of both
+	return r, err
 }
 
 // lacksScript reports whether the server proved, in its own words, that it did not know the script and ran nothing. A script
@@ -61,13 +67,11 @@ func lacksScript(err error) bool {
 	return false
 }
 
-func runScript(ctx context.Context, c *Client, name, script string, keys []string, args []any) (Reply, error) {
-	call := c.terms.begin()
-	defer call.release()
+func (call *call) runScript(ctx context.Context, name, script string, keys []string, args []any) (Reply, error) {
 	if index, reason := encodeScript(&call.Request, name, script, keys, args); reason != "" {
 		return Reply{}, call.refuse(index, reason)
 	}
-	if err := call.exec(ctx); err != nil {
+	if err := call.perform(ctx); err != nil {
 		return Reply{}, err
 	}
 	return call.decode()

@@ -2,6 +2,7 @@ package keyslot_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/hex"
 	"fmt"
 	"log/slog"
@@ -126,6 +127,12 @@ func (b *lockedBuffer) trace() *keyslot.Trace {
 		Refreshed:  func(e keyslot.RefreshEvent) { fmt.Fprintf(b, "%+v\n", e) },
 		Connected:  func(e keyslot.ConnectEvent) { fmt.Fprintf(b, "%+v\n", e) },
 		Desynced:   func(e keyslot.DesyncEvent) { fmt.Fprintf(b, "%+v\n", e) },
+		Called: func(_ context.Context, e keyslot.CallEvent) {
+			if strings.HasPrefix(e.Command, "EVAL") || strings.HasPrefix(e.Command, "FCALL") {
+				e.Err = nil // what a script raises is its own
+			}
+			fmt.Fprintf(b, "%+v\n", e)
+		},
 	}
 }
 

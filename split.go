@@ -189,5 +189,8 @@ func (call *call) runSplit(ctx context.Context, until time.Time) error {
 	f.split(call)
 	call.core.run(ctx, until, f.calls, f)
 	call.join()
+	if call.terms.called != nil {
+		call.sumUp(f)
+	}
 	return call.err
 }

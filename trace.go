@@ -1,6 +1,7 @@
 package keyslot
 
 import (
+	"context"
 	"errors"
 	"time"
 
@@ -21,6 +22,43 @@ type Trace struct {
 	Connected func(ConnectEvent)
 	// Desynced is called when a connection is closed because its replies are out of step with its commands.
 	Desynced func(DesyncEvent)
+	// Called is called at the end of every call that the program made, on its goroutine and with its context, before the call
+	// returns: of each command, once even where it was split or sent again, of each Exec as a whole, and of each command or Exec
+	// within Watch. The commands of a Consumer and each page of a scan are calls of their own; what a Subscription sends is none.
+	// There is no hook for the beginning: start and duration are in the event, so that a span can be made when it has ended.
+	// Without Called no clock is read, and nothing is gathered.
+	Called func(context.Context, CallEvent)
+}
+
+// CallEvent is one call that the program made, from its beginning to its outcome. It never holds arguments or keys, but for those
+// that a script puts into an error of its own.
+type CallEvent struct {
+	// Command is the command's name in upper case, with the subcommand where it has one: "GET", "CONFIG GET". Of a batch it is
+	// the name that all its commands have, and empty where they differ. A name that the command table does not know is what the
+	// program passed.
+	Command string
+	// Batch is empty for a single command, "PIPELINE" for what Pipeline.Exec or WriteAndWait ran, and "MULTI" for Tx.Exec.
+	Batch string
+	Size  int // commands in the batch; 1 for a single command, however many keys it has
+	Slot  int // 0-16383; -1 where there is no key, or keys of several slots
+	// Node is the host:port that answered or was tried last; empty where it was none or more than one.
+	Node     string
+	Start    time.Time
+	Duration time.Duration // until the outcome was known; retries and pauses included
+	// Attempts is how often commands of the call were sent or about to be, and Redirects how many MOVED and ASK were followed:
+	// of all commands and parts together.
+	Attempts, Redirects int
+	// Steps are attempts that were not the last, the first 8 of each command or part. nil where there are none, which is usual.
+	Steps []CallStep
+	// Err is how the call failed: what the method returns, but for replies of another type than it wants. Nil is no failure.
+	Err error
+}
+
+// CallStep is one attempt of a call after which there was another.
+type CallStep struct {
+	At     time.Time // when it had failed
+	Node   string    // host:port; empty where none was known
+	Reason string    // MOVED or ASK for a redirect that was followed; else as RetryEvent says it
 }
 
 // RedirectEvent is one redirect.
@@ -79,8 +117,9 @@ type DesyncEvent struct {
 // retryDoubt is the reason to ask a primary too.
 const retryDoubt = "doubt"
 
-// traceRetry tells that an attempt is to be made again.
+// traceRetry counts and tells that an attempt is to be made again.
 func (c *core) traceRetry(call *call, reason string) {
+	c.pool.tallies.count(call.node, retriedFor(reason))
 	if c.opts.Trace.Retried == nil {
 		return
 	}
@@ -91,12 +130,17 @@ func (c *core) traceRetry(call *call, reason string) {
 	c.opts.Trace.Retried(e)
 }
 
-// traceDial tells that a dial has ended.
-func (c *core) traceDial(to Node, began time.Time, err error) {
+// traceDial counts and tells that a dial has ended.
+func (c *core) traceDial(to peer, began time.Time, err error) {
+	what := dialled
+	if err != nil {
+		what = dialFailed
+	}
+	c.pool.tallies.count(to.node, what)
 	if c.opts.Trace.Connected == nil {
 		return
 	}
-	e := ConnectEvent{Node: to.Addr(), Took: time.Since(began), Err: err}
+	e := ConnectEvent{Node: to.info.Addr(), Took: time.Since(began), Err: err}
 	if err != nil {
 		e.Phase = phaseOf(err, false)
 	}
@@ -104,7 +148,8 @@ func (c *core) traceDial(to Node, began time.Time, err error) {
 }
 
 // traceDesync tells the logger too: data may be wrong, whether anybody traces or not.
-func (c *core) traceDesync(at Node, e *wire.DesyncError) {
+func (c *core) traceDesync(o *openConn, at Node, e *wire.DesyncError) {
+	c.pool.tallies.countDesync(o)
 	c.opts.Logger.Error("keyslot: connection closed, its replies were out of step with its commands",
 		"node", at.Addr(), "suspect replies", e.Suspect, "error", e.Err)
 	if c.opts.Trace.Desynced != nil {

@@ -61,6 +61,15 @@ func (t *Tx) Exec(ctx context.Context) error {
 	defer f.release()
 	call := t.batch.terms.begin()
 	defer f.releaseTx(call)
+	began := call.terms.began()
+	err := t.perform(ctx, f, call)
+	err = cmp.Or(err, f.settle(&t.queued))
+	f.told(ctx, call.terms, began, call, err)
+	return err
+}
+
+// perform runs the queued commands as one transaction, the call. An error is that of all of them.
+func (t *Tx) perform(ctx context.Context, f *flight, call *call) error {
 	err := f.transact(call, t.session)
 	if err == nil {
 		err = t.run(ctx, call)
@@ -73,7 +82,7 @@ func (t *Tx) Exec(ctx context.Context) error {
 			f.at(i).err = cmp.Or(f.at(i).err, err)
 		}
 	}
-	return cmp.Or(err, f.settle(&t.queued))
+	return err
 }
 
 var (

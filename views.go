@@ -1,6 +1,7 @@
 package keyslot
 
 import (
+	"context"
 	"time"
 
 	"github.com/keyslot-go/keyslot/command"
@@ -15,6 +16,8 @@ type terms struct {
 	once       bool          // nor may their caller send them again: they belong to a watch
 	reads      ReadPolicy    // which nodes answer reads
 	to         Route         // where commands go; nil: where their keys and the command table say
+
+	called func(context.Context, CallEvent) // as Trace.Called; nil for what the client does of its own accord
 }
 
 // Begin lends a call to a typed command.

@@ -201,7 +201,9 @@ func (s *scan) askOnce(ctx context.Context, until time.Time, q question) (again 
 	for i, args := range q.requests {
 		calls[i] = f.toLeader(s.terms, q.node, args)
 	}
+	began := s.terms.began()
 	s.terms.core.run(ctx, until, f.calls, f)
+	calls[0].told(ctx, began, calls[0].err)
 	for _, call := range calls {
 		again = again || call.attempts > 1
 	}

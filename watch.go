@@ -1,6 +1,7 @@
 package keyslot
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -52,9 +53,7 @@ func (w *Watched) Tx() *Tx { return newTx(w.session.terms, w.session) }
 // Do runs any command that reads on the watched connection, as Client.Do runs it.
 func (w *Watched) Do(ctx context.Context, args ...any) (Reply, error) {
 	call := w.session.call()
-	if index, reason := encode(&call.Request, args); reason != "" {
-		return Reply{}, call.refuse(index, reason)
-	}
+	call.encode(args)
 	if err := w.session.read(ctx, call); err != nil {
 		return Reply{}, err
 	}
@@ -91,8 +90,7 @@ type session struct {
 // begin finds the slot's node and watches the keys. The attempt loop does it: until WATCH is answered nothing is lost by another
 // attempt. Unless it fails, running.leave must follow.
 func (s *session) begin(ctx context.Context) error {
-	c := s.terms.core
-	call := c.begin()
+	call := s.terms.core.begin()
 	defer call.release()
 	t := *s.terms
 	t.idempotent, t.once = true, false // a WATCH whose connection has ended is no watch
@@ -102,13 +100,22 @@ func (s *session) begin(ctx context.Context) error {
 	for _, key := range s.keys {
 		call.Request.Key(key)
 	}
+	began := t.began()
+	err := s.watch(ctx, call)
+	call.told(ctx, began, err)
+	return err
+}
+
+// watch runs WATCH. Unless it fails, running.leave must follow.
+func (s *session) watch(ctx context.Context, call *call) error {
+	c := call.core
 	if len(s.keys) == 0 {
 		return call.refuse(0, "WATCH needs a key")
 	}
 	if _, err := call.plan(); err != nil {
 		return err
 	}
-	_, until, err := t.enter(ctx)
+	_, until, err := call.terms.enter(ctx)
 	if err != nil {
 		return call.fail(NotExecuted, err)
 	}
@@ -172,7 +179,14 @@ func (s *session) call() *call {
 
 // read runs a command that reads.
 func (s *session) read(ctx context.Context, call *call) error {
-	if err := call.check(); err != nil {
+	began := call.terms.began()
+	err := s.perform(ctx, call)
+	call.told(ctx, began, err)
+	return err
+}
+
+func (s *session) perform(ctx context.Context, call *call) error {
+	if err := cmp.Or(call.Refused(), call.check()); err != nil {
 		return err
 	}
 	splits, err := call.plan()
@@ -281,7 +295,7 @@ func (s *session) attempt(ctx context.Context, call *call) error {
 	case v.ask: // until the slot has moved, the next watch may end in the same way
 		v.pause = tryAgainWait
 	case v.action == follow:
-		c.redirect(call.node.info(), v) // for the next WATCH
+		c.redirect(call.node, v) // for the next WATCH
 	}
 	s.slowDown(call, v.pause)
 	abort(call.err)

@@ -48,6 +48,7 @@ func (c *Client) WriteAndWait(ctx context.Context, replicas int, timeout time.Du
 		return 0, err
 	}
 	f.ordered, f.wait = p.ordered, &waiting{replicas: replicas, timeout: timeout, acked: -1}
+	began := c.terms.began()
 	f.execAndWait(ctx, *c.terms)
 	total, failed := f.queued, f.settleEach(&p.queued)
 	if f.wait.err != nil {
@@ -57,6 +58,7 @@ func (c *Client) WriteAndWait(ctx context.Context, replicas int, timeout time.Du
 	if failed != nil {
 		err = command.NewPipelineError(total, failed, f.isRepeatable())
 	}
+	f.told(ctx, c.terms, began, nil, err)
 	return max(f.wait.acked, 0), err
 }
 

@@ -4,6 +4,7 @@ package command
 
 import (
 	"context"
+	"strings"
 
 	"github.com/keyslot-go/keyslot/internal/resp"
 )
@@ -50,18 +51,20 @@ type Call struct {
 // reply, so that a large value need not be copied once more.
 const Kept = 64 << 10
 
-// NewCall returns a call that core lends again and again. run sends the request and sets Frame or fails; end takes the
-// call back.
+// NewCall returns a call that core lends again and again. run sends the request and sets Frame or fails, in the first place with
+// what Refused says; end takes the call back.
 func NewCall(run func(ctx context.Context) error, end func()) Call { return Call{run: run, end: end} }
 
 // Refuse notes an argument that cannot be sent; the first one counts.
 func (c *Call) Refuse(index int, reason string) {
-	if c.err == nil {
-		c.err = &Error{
-			Command: string(c.Request.At(0)), Slot: NoSlot, Outcome: NotExecuted,
-			Err: &ArgumentError{Index: index, Reason: reason},
-		}
+	if c.err != nil {
+		return
 	}
+	name := "command"
+	if c.Request.Len() > 0 {
+		name, _, _ = strings.Cut(string(c.Request.At(0)), " ") // what is behind it was meant for an argument
+	}
+	c.err = &Error{Command: name, Slot: NoSlot, Outcome: NotExecuted, Err: &ArgumentError{Index: index, Reason: reason}}
 }
 
 // refuse is Refuse for the argument that is encoded next.
@@ -69,13 +72,6 @@ func (c *Call) refuse(reason string) { c.Refuse(c.Request.Len(), reason) }
 
 // Refused returns what is wrong with an argument, or nil.
 func (c *Call) Refused() error { return c.err }
-
-func (c *Call) exec(ctx context.Context) error {
-	if c.err != nil {
-		return c.err
-	}
-	return c.run(ctx)
-}
 
 // finish gives the call back to the core, which may lend it to another caller at once.
 func (c *Call) finish() { c.end() }
@@ -91,7 +87,7 @@ func (c *Call) Forget() {
 // run runs an encoded call, decodes its reply, and ends it.
 func run[T any](ctx context.Context, c *Call, decode decoder[T]) (value T, err error) {
 	defer c.finish()
-	if err = c.exec(ctx); err != nil {
+	if err = c.run(ctx); err != nil {
 		return value, err
 	}
 	return decode(c, nil)

@@ -53,7 +53,7 @@ func answering(frame string) command.Commands { return command.New(server(frame)
 
 func (s *scribe) Begin() *command.Call {
 	call := new(command.Call)
-	*call = command.NewCall(func(context.Context) error { call.Frame = []byte(s.frame); return nil }, func() {})
+	*call = command.NewCall(func(context.Context) error { call.Frame = []byte(s.frame); return call.Refused() }, func() {})
 	s.call = call
 	return call
 }

@@ -11,7 +11,7 @@ import (
 func (c Commands) GetAppend(ctx context.Context, dst []byte, key string) ([]byte, error) {
 	call := c.begin().get(key)
 	defer call.finish()
-	if err := call.exec(ctx); err != nil {
+	if err := call.run(ctx); err != nil {
 		return dst, err
 	}
 	return appendText(call, dst)

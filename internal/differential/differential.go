@@ -49,6 +49,9 @@ func (p *Plain) Begin() *command.Call {
 }
 
 func (p *Plain) run(call *command.Call) error {
+	if err := call.Refused(); err != nil {
+		return err
+	}
 	p.Args = p.Args[:0]
 	for i := range call.Request.Len() {
 		p.Args = append(p.Args, string(call.Request.At(i)))

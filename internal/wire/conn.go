@@ -70,6 +70,7 @@ type Conn struct {
 	fill       []byte // requests not yet offered to Write
 	spare      []byte // the other half of the double buffer, nil while it is being written
 	queue      fifo   // calls in the order of their bytes, unsent ones included
+	own        int64  // of all that have entered it, those that nobody waits for: fences and introductions
 	appended   int64  // stream offset of the end of fill
 	offered    int64  // stream offset up to which bytes were given to Write
 	answered   int64  // stream offset of the last answered request's end

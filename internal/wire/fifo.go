@@ -3,47 +3,55 @@ package wire
 // fifo is the queue of calls whose replies are still to come, oldest first.
 type fifo struct {
 	ring []*Call // length is a power of two
-	head int
+	head int64   // calls taken out so far; the oldest one's place is the remainder
 	n    int
+	cut  int64 // calls removed from between the others
 }
 
 func (q *fifo) len() int { return q.n }
 
-func (q *fifo) at(i int) *Call { return q.ring[(q.head+i)&(len(q.ring)-1)] }
+// entered returns how many calls were ever pushed: what the queue has to know anyway, so that nobody counts them one by one.
+func (q *fifo) entered() int64 { return q.head + int64(q.n) + q.cut }
+
+// place returns where in the ring the i-th oldest call is, or will be.
+func (q *fifo) place(i int) int { return (int(q.head) + i) & (len(q.ring) - 1) }
+
+func (q *fifo) at(i int) *Call { return q.ring[q.place(i)] }
 
 func (q *fifo) push(c *Call) {
 	if q.n == len(q.ring) {
 		q.grow()
 	}
-	q.ring[(q.head+q.n)&(len(q.ring)-1)] = c
+	q.ring[q.place(q.n)] = c
 	q.n++
 }
 
 func (q *fifo) pop() *Call {
-	c := q.ring[q.head]
-	q.ring[q.head] = nil
-	q.head = (q.head + 1) & (len(q.ring) - 1)
+	first := q.place(0)
+	c := q.ring[first]
+	q.ring[first] = nil
+	q.head++
 	q.n--
 	return c
 }
 
 // replace puts another call in the place of the i-th oldest.
-func (q *fifo) replace(i int, c *Call) { q.ring[(q.head+i)&(len(q.ring)-1)] = c }
+func (q *fifo) replace(i int, c *Call) { q.ring[q.place(i)] = c }
 
 // remove takes out the i-th oldest call.
 func (q *fifo) remove(i int) {
-	mask := len(q.ring) - 1
 	for ; i < q.n-1; i++ {
-		q.ring[(q.head+i)&mask] = q.ring[(q.head+i+1)&mask]
+		q.ring[q.place(i)] = q.at(i + 1)
 	}
 	q.n--
-	q.ring[(q.head+q.n)&mask] = nil
+	q.cut++
+	q.ring[q.place(q.n)] = nil
 }
 
 func (q *fifo) grow() {
-	ring := make([]*Call, max(16, 2*len(q.ring)))
+	old := *q
+	q.ring = make([]*Call, max(16, 2*len(q.ring)))
 	for i := range q.n {
-		ring[i] = q.at(i)
+		q.ring[q.place(i)] = old.at(i)
 	}
-	q.ring, q.head = ring, 0
 }

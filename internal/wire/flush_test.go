@@ -259,6 +259,7 @@ func TestCancelledBatchKeepsWhatItHas(t *testing.T) {
 			require.False(t, cut.Sent || cut.Abandoned)
 		}
 		require.NoError(t, calls[4].Err, "its caller knows")
+		require.EqualValues(t, 4, conn.Usage().Calls, "those cut out too, for a count must not fall")
 	})
 }
 

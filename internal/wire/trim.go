@@ -33,6 +33,6 @@ func (c *Conn) trimBuf() {
 func (q *fifo) trim() {
 	const pointer = 8 // bytes
 	if q.n == 0 && len(q.ring)*pointer > keepIdle {
-		q.ring, q.head = nil, 0
+		q.ring = nil
 	}
 }

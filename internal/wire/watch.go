@@ -79,6 +79,7 @@ func (o *Options) wantsProbe(idle time.Duration) bool { return o.IdleProbe > 0 &
 func (c *Conn) enqueueQuiet(call *Call, request []byte) {
 	call.Request = request
 	call.state.Store(claimed)
+	c.own++
 	c.enqueue(call)
 }
 
@@ -220,6 +221,11 @@ func (c *Conn) progress() (head, bytes int64) {
 func (c *Conn) Silent() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	return c.isSilent()
+}
+
+// isSilent is Silent. mu is held.
+func (c *Conn) isSilent() bool {
 	w := &c.watch
 	if !w.armed || w.told.IsZero() || c.err != nil || c.queue.len() == 0 {
 		return false
