@@ -119,6 +119,7 @@ func (call *call) perform(ctx context.Context) error {
 		return call.fail(NotExecuted, err)
 	}
 	defer c.running.leave()
+	call.waiter.Now = now
 	splits, err := call.plan()
 	switch {
 	case err != nil:

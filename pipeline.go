@@ -97,7 +97,7 @@ func (b *batch) do(q *queued, args []any) *Future[Reply] {
 
 // exec brings every command queued to its outcome.
 func (f *flight) exec(ctx context.Context, t *terms) {
-	_, until, err := t.enter(ctx)
+	now, until, err := t.enter(ctx)
 	if err != nil {
 		for i := range f.queued {
 			call := f.at(i)
@@ -106,6 +106,7 @@ func (f *flight) exec(ctx context.Context, t *terms) {
 		return
 	}
 	defer f.core.running.leave()
+	f.waiter.Now = now
 	for i := range f.queued {
 		call := f.at(i)
 		call.terms = t // a pipeline may become an ordered one after it was queued

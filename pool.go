@@ -260,12 +260,29 @@ func (p *pool) adopt(conn *wire.Conn, n *node) {
 	}
 }
 
-// close starts no new dial, kills all connections, and waits until the dials in progress have ended. waitConns must
-// follow when nobody else can dial any more.
-func (p *pool) close() {
-	p.cancel()
+// partPatience is how long Shutdown waits for connections to end in order once no command is under way: what they may still owe
+// is nobody's.
+const partPatience = 200 * time.Millisecond
+
+// part starts no new dial and drains all connections. It returns when they have ended, or with ctx, or after partPatience: whoever
+// is drained takes leave, of which TLS has a form, and whoever is killed resets its connection, which servers log.
+func (p *pool) part(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, partPatience)
+	defer cancel()
+	for _, conn := range p.retireAll(false) {
+		conn.Drain()
+		select {
+		case <-conn.Ended():
+		case <-ctx.Done():
+		}
+	}
+}
+
+// retireAll lets all nodes dial no more and drains their connections. It returns those that are open, wherever they are used.
+func (p *pool) retireAll(closed bool) []*wire.Conn {
 	p.mu.Lock()
-	p.closed = true
+	defer p.mu.Unlock()
+	p.closed = p.closed || closed
 	for _, n := range p.nodes {
 		n.retire()
 	}
@@ -273,8 +290,14 @@ func (p *pool) close() {
 	for o := range p.open {
 		conns = append(conns, o.conn)
 	}
-	p.mu.Unlock()
-	for _, conn := range conns {
+	return conns
+}
+
+// close starts no new dial, kills all connections, and waits until the dials in progress have ended. waitConns must
+// follow when nobody else can dial any more.
+func (p *pool) close() {
+	p.cancel()
+	for _, conn := range p.retireAll(true) {
 		conn.Abandon(ErrClosed)
 	}
 	p.work.Wait()

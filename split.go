@@ -187,6 +187,7 @@ func (call *call) runSplit(ctx context.Context, until time.Time) error {
 	f := call.core.flight()
 	defer f.release()
 	f.split(call)
+	f.waiter.Now = call.waiter.Now
 	call.core.run(ctx, until, f.calls, f)
 	call.join()
 	if call.terms.called != nil {

@@ -96,11 +96,12 @@ func (t *Tx) run(ctx context.Context, call *call) error {
 		return t.session.exec(ctx, call)
 	}
 	c := call.core
-	_, until, err := call.terms.enter(ctx)
+	now, until, err := call.terms.enter(ctx)
 	if err != nil {
 		return call.fail(NotExecuted, err)
 	}
 	defer c.running.leave()
+	call.waiter.Now = now
 	if err := call.pinByView(); err != nil {
 		return err
 	}

@@ -87,6 +87,7 @@ func (f *flight) execAndWait(ctx context.Context, t terms) {
 		return
 	}
 	defer f.core.running.leave()
+	f.waiter.Now = now
 	t.reads = Primary // WAIT counts the replicas of the node that ran the commands
 	if !f.planForOneSlot(&t) {
 		f.refuseAll(errNotAlone)

@@ -86,6 +86,9 @@ type Waiter struct {
 	// Prompt is set by a caller that sends one call and then waits at once. On a connection that nobody else uses it writes and
 	// reads for itself; until it waits nothing may be sent.
 	Prompt bool
+	// Now is when the caller last looked at the clock, a moment ago, for Send to see whether the process has stood still since
+	// the replies that are due were asked for. Zero, which Wait leaves behind: Send looks for itself.
+	Now time.Time
 
 	left  atomic.Int32
 	ready chan struct{}
@@ -114,9 +117,17 @@ func (w *Waiter) done(n int) {
 	}
 }
 
+func (w *Waiter) now() time.Time {
+	if w.Now.IsZero() {
+		return time.Now()
+	}
+	return w.Now
+}
+
 // Wait returns when every expected call has its outcome, or soon after ctx is done: then each call still unanswered gets
 // ctx's error and whether it was sent. calls are those that were expected with this waiter; withdrawn ones stay as they are.
 func (w *Waiter) Wait(ctx context.Context, calls []*Call) {
+	w.Now = time.Time{}
 	if conn := w.reads; conn != nil {
 		w.reads = nil
 		conn.exchange(ctx, calls[0])

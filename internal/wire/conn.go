@@ -104,7 +104,7 @@ type Conn struct {
 // find nobody reading are written by the reader, once it has seen that the peer has not closed.
 func (c *Conn) Send(ctx context.Context, w *Waiter, calls []*Call) error {
 	c.mu.Lock()
-	if err := c.admit(ctx, calls); err != nil {
+	if err := c.admit(ctx, w, calls); err != nil {
 		c.mu.Unlock()
 		return err
 	}
@@ -253,6 +253,9 @@ func (c *Conn) Close() {
 
 // Wait returns when the connection's goroutines have ended, which they do soon after it died or was drained.
 func (c *Conn) Wait() { <-c.ended }
+
+// Ended returns a channel that is closed when Wait would return.
+func (c *Conn) Ended() <-chan struct{} { return c.ended }
 
 // part closes a drained connection politely, so that the peer sees an ordinary end. Only the reader calls it: the
 // close_notify of TLS may block, for 5 s at most by crypto/tls.

@@ -24,11 +24,11 @@ type turn struct {
 
 // admit returns with room for calls in the queue, or with the reason why they cannot enter. mu is held, and released
 // only while waiting.
-func (c *Conn) admit(ctx context.Context, calls []*Call) error {
+func (c *Conn) admit(ctx context.Context, w *Waiter, calls []*Call) error {
 	if err := c.refusal(); err != nil {
 		return err
 	}
-	c.lookIfIdle()
+	c.lookFirst(w)
 	if c.err != nil {
 		return c.err
 	}

@@ -28,11 +28,19 @@ type idleness struct {
 
 func (i *idleness) lasted(now time.Time) time.Duration { return passed(i.since, now) }
 
-// lookIfIdle looks after a connection that has had nothing to do, before a command is risked on it: the peer may have closed
-// it, or the process may have been frozen and the connection cut meanwhile. After a long silence PING goes ahead of the
+// lookFirst looks after a connection before a command is risked on it: one that has had nothing to do the peer may have closed,
+// and the process may have been frozen and the connection cut meanwhile. After a long silence PING goes ahead of the
 // command; it costs nothing when lost, a command may. Until its answer comes nobody enters. mu is held.
-func (c *Conn) lookIfIdle() {
-	if c.queue.len() > 0 || c.follows {
+func (c *Conn) lookFirst(w *Waiter) {
+	switch {
+	case c.follows:
+		return
+	case c.queue.len() > 0:
+		// The tick that would tell is late too: who comes first after a freeze may come before it.
+		if now := w.now(); c.overslept(now) {
+			c.probe()
+			c.watch.next = now // so that the tick does not find out once more
+		}
 		return
 	}
 	switch idle := c.idle.lasted(time.Now()); {
@@ -68,9 +76,14 @@ func (c *Conn) probe() {
 	}
 }
 
-// dueForProbe reports whether the connection has been idle for so long that nothing may be risked on it. mu is held.
+// dueForProbe reports whether the connection has been idle, or the process stood still, for so long that nothing may be risked on
+// it. mu is held.
 func (c *Conn) dueForProbe() bool {
-	return c.queue.len() == 0 && !c.follows && c.opts.wantsProbe(c.idle.lasted(time.Now()))
+	now := time.Now()
+	if c.queue.len() > 0 {
+		return c.overslept(now)
+	}
+	return !c.follows && c.opts.wantsProbe(c.idle.lasted(now))
 }
 
 func (o *Options) wantsProbe(idle time.Duration) bool { return o.IdleProbe > 0 && idle >= o.IdleProbe }

@@ -509,3 +509,29 @@ func TestALateTickIsNoFreeze(t *testing.T) {
 		require.NoError(t, owed.wait(t.Context())[0].Err)
 	})
 }
+
+// The tick that is late because of a freeze is told no sooner than the process goes on; a command may be there before it.
+func TestTheFirstCommandAfterAFreezeIsNotAheadOfTheTick(t *testing.T) {
+	for _, now := range []func() time.Time{time.Now, func() time.Time { return time.Time{} }} {
+		synctest.Test(t, func(t *testing.T) {
+			node, opts := newNode(t)
+			node.Handle(echo)
+			node.On("SLOW", fakenode.Reaction{Delay: 100 * time.Millisecond, Send: "+late\r\n"})
+			opts.IdleProbe = 5 * time.Second
+			conn := connect(t, opts)
+			owed := send(t, t.Context(), conn, &wire.Call{Request: request("SLOW")})
+			synctest.Wait()
+			wire.Freeze(conn, 6*time.Second)
+
+			calls := get(1)
+			first := wire.Waiter{Now: now()}
+			first.Expect(1)
+			require.NoError(t, conn.Send(t.Context(), &first, calls))
+			first.Wait(t.Context(), calls)
+			require.NoError(t, calls[0].Err)
+			require.NoError(t, owed.wait(t.Context())[0].Err)
+			time.Sleep(time.Second)
+			require.Equal(t, []string{"SLOW", "PING", "GET 0"}, commands(node), "and one probe is enough")
+		})
+	}
+}
