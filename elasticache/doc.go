@@ -1,5 +1,6 @@
 // Package elasticache makes keyslot at home on Amazon ElastiCache for Valkey and Redis OSS: it logs in with IAM, chooses the
-// settings that AWS recommends, and reads from an endpoint's name what it leads to.
+// settings that AWS recommends, for services and for functions on Lambda, finds out the Availability Zone of this process, and
+// reads from an endpoint's name what it leads to.
 //
 //	cfg, err := config.LoadDefaultConfig(ctx) // github.com/aws/aws-sdk-go-v2/config
 //	opts, err := elasticache.Options("clustercfg.orders.abc123.use1.cache.amazonaws.com:6379",

@@ -63,3 +63,42 @@ func ExampleRecognize() {
 	// reader
 	// unrecognized
 }
+
+func ExampleLambda() {
+	opts, err := elasticache.Lambda("clustercfg.orders.abc123.use1.cache.amazonaws.com:6379", &elasticache.IAM{User: "app", Provider: role})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	client, err := keyslot.New(context.Background(), opts) // outside the handler; it dials nothing yet
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer client.Close()
+	fmt.Println(opts.Lazy, opts.CommandTimeout)
+	// Output:
+	// true 2s
+}
+
+func ExampleBudget() {
+	opts, err := elasticache.Lambda("clustercfg.orders.abc123.use1.cache.amazonaws.com:6379", nil)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(elasticache.Budget{Environments: 1000, Options: opts})
+	// Output:
+	// 1000 environments x 1 connection to each node = 1000 of 65000: fits, up to 65000 environments
+}
+
+func ExampleZone() {
+	opts, err := elasticache.Options("clustercfg.orders.abc123.use1.cache.amazonaws.com:6379", nil)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	if zone, err := elasticache.Zone(context.Background()); err == nil { // else there is no nearer replica to prefer
+		opts.AZ, opts.ReadFrom = zone, keyslot.AZAffinity
+	}
+}

@@ -48,6 +48,10 @@ const (
 // The endpoint is host, host:port or a URL as keyslot.Open takes it. The error is a *keyslot.EndpointError or a
 // *keyslot.OptionError. Nothing is resolved, asked or dialled.
 func Options(endpoint string, iam *IAM) (keyslot.Options, error) {
+	return options(endpoint, iam, times{dialTimeout, commandTimeout, idleProbe})
+}
+
+func options(endpoint string, iam *IAM, by times) (keyslot.Options, error) {
 	opts, err := keyslot.ParseTarget(endpoint)
 	if err != nil {
 		return keyslot.Options{}, err
@@ -55,7 +59,7 @@ func Options(endpoint string, iam *IAM) (keyslot.Options, error) {
 	if opts.TLS == nil && !strings.Contains(endpoint, "://") {
 		opts.TLS = &tls.Config{MinVersion: tls.VersionTLS12}
 	}
-	recommend(&opts)
+	by.complete(&opts)
 	if iam == nil {
 		return opts, nil
 	}
@@ -74,15 +78,18 @@ func Options(endpoint string, iam *IAM) (keyslot.Options, error) {
 	return opts, nil
 }
 
-// recommend fills in what the endpoint left open.
-func recommend(opts *keyslot.Options) {
+// times are what a function has less of than a service.
+type times struct{ dialTimeout, commandTimeout, idleProbe time.Duration }
+
+// complete fills in what the endpoint left open.
+func (by times) complete(opts *keyslot.Options) {
 	for _, d := range []struct {
 		field *time.Duration
 		value time.Duration
 	}{
-		{&opts.DialTimeout, dialTimeout},
-		{&opts.CommandTimeout, commandTimeout},
-		{&opts.IdleProbe, idleProbe},
+		{&opts.DialTimeout, by.dialTimeout},
+		{&opts.CommandTimeout, by.commandTimeout},
+		{&opts.IdleProbe, by.idleProbe},
 		{&opts.RefreshAfter, refreshAfter},
 	} {
 		if *d.field == 0 {
