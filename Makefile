@@ -45,8 +45,9 @@ scale-out: ## measure what callers notice of a scale-out, a failover and a scale
 CHAOS_SECONDS ?= 600
 CHAOS = mkdir -p .cache/bin && go build -o .cache/bin/chaos ./internal/chaos && .cache/bin/chaos $(if $(CHAOS_SEED),-seed $(CHAOS_SEED))
 
-chaos: servers ## prove the delivery contract under faults on real clusters, for CHAOS_SECONDS (600), by CHAOS_SEED (drawn)
+chaos: servers ## prove the delivery contract under faults on real clusters, for CHAOS_SECONDS (600), by CHAOS_SEED (drawn), and freeze a function
 	@$(CHAOS) -seconds $(CHAOS_SECONDS) $(ARGS)
+	@KEYSLOT_FREEZE=1m go test -count=1 -run FromColdStart ./examples/lambda >&2
 
 chaos-selftest: servers ## see that clients which are broken in known ways are caught by that
 	@$(CHAOS) -selftest $(ARGS)
