@@ -30,6 +30,9 @@ func (c *Cluster) start(ctx context.Context) error {
 		}
 	}
 	nodes := c.Nodes()
+	if c.opts.Standalone {
+		return c.Follow(ctx, nodes[0], nodes[1:]...)
+	}
 	primaries, replicas := nodes[:c.opts.Primaries], nodes[c.opts.Primaries:]
 	for i, n := range primaries {
 		first, last := slots*i/len(primaries), slots*(i+1)/len(primaries)-1

@@ -30,7 +30,11 @@ func frontHosts() []netip.Addr {
 // frontConfig returns the lines about where n listens and what it announces.
 func (c *Cluster) frontConfig(n *Node) []string {
 	if c.opts.Front == nil {
-		return []string{"bind 127.0.0.1"}
+		lines := []string{"bind " + n.host}
+		if c.opts.Listen != nil && !c.opts.Standalone { // peers see 127.0.0.1, from where all of them connect
+			lines = append(lines, "cluster-announce-ip "+n.host)
+		}
+		return lines
 	}
 	bind := "bind"
 	for _, host := range frontHosts() {

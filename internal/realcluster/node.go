@@ -23,6 +23,7 @@ type Node struct {
 	cluster *Cluster
 	index   int
 	server  string // host:port at which the process listens
+	host    string // the host of it
 	port    string // the port of it
 	busPort string // port of the cluster bus
 	dir     string // nodes.conf, the server's configuration and its log

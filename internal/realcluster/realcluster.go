@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"strings"
 	"sync"
@@ -21,6 +22,12 @@ type Options struct {
 	TLS      bool     // on the client port, for replication and on the cluster bus; the plain port is closed
 	Password string   // of the default user (requirepass)
 	ACL      []string // more users, as in an ACL file without the word "user": "ann on >secret ~app:* +@all"
+
+	// Standalone turns cluster mode off: one primary, and replicas that follow it until Follow and Promote say otherwise. What
+	// is about slots and health means nothing then.
+	Standalone bool
+	// Listen says where server i listens (host:port) in place of a free port of 127.0.0.1.
+	Listen func(i int) string
 
 	NodeTimeout     time.Duration // cluster-node-timeout; 0 means 2 s
 	PartialCoverage bool          // cluster-require-full-coverage no; the servers' default, and ours, is yes
@@ -88,7 +95,10 @@ func Start(tb testing.TB, opts Options) *Cluster {
 // Run is Start for programs that are no tests. The caller must call Stop.
 func Run(ctx context.Context, engine Engine, opts Options) (*Cluster, error) {
 	opts.Engine = engine.Name
-	if opts.Primaries == 0 {
+	switch {
+	case opts.Standalone:
+		opts.Primaries = 1
+	case opts.Primaries == 0:
 		opts.Primaries = 3
 	}
 	if opts.NodeTimeout == 0 {
@@ -166,7 +176,7 @@ func (c *Cluster) launchNode(ctx context.Context) (*Node, error) {
 		if err == nil {
 			err = n.launch(ctx)
 		}
-		if err == nil {
+		if err == nil && !c.opts.Standalone {
 			n.id, err = c.Do(ctx, n, "CLUSTER", "MYID")
 		}
 		if err == nil {
@@ -194,12 +204,18 @@ func (c *Cluster) prepareNode() (*Node, error) {
 	if err != nil {
 		return nil, err
 	}
-	server := "127.0.0.1:" + port
-	n := &Node{cluster: c, server: server, addr: server, port: port, busPort: busPort, dir: dir}
+	n := &Node{cluster: c, host: "127.0.0.1", port: port, busPort: busPort, dir: dir}
 	c.mu.Lock()
 	n.index = len(c.nodes)
 	c.nodes = append(c.nodes, n)
 	c.mu.Unlock()
+	if c.opts.Listen != nil {
+		if n.host, n.port, err = net.SplitHostPort(c.opts.Listen(n.index)); err != nil {
+			return n, err
+		}
+	}
+	n.server = net.JoinHostPort(n.host, n.port)
+	n.addr = n.server
 	if c.opts.Front == nil {
 		return n, nil
 	}
@@ -219,16 +235,19 @@ func (c *Cluster) forget(n *Node) {
 // saving to disk, replicas in sync at once and counted after a second.
 func (c *Cluster) config(n *Node) []string {
 	lines := []string{
-		"cluster-enabled yes",
-		"cluster-config-file nodes.conf",
-		"cluster-port " + n.busPort,
-		fmt.Sprintf("cluster-node-timeout %d", c.opts.NodeTimeout.Milliseconds()),
 		"logfile server.log",
 		`save ""`,
 		"appendonly no",
 		"repl-diskless-sync-delay 0",
 		"repl-ping-replica-period 1", // CLUSTER SLOTS hides a replica until its offset is above 0, which a PING does
 		"enable-debug-command local",
+	}
+	if !c.opts.Standalone {
+		lines = append(lines,
+			"cluster-enabled yes",
+			"cluster-config-file nodes.conf",
+			"cluster-port "+n.busPort,
+			fmt.Sprintf("cluster-node-timeout %d", c.opts.NodeTimeout.Milliseconds()))
 	}
 	lines = append(lines, c.frontConfig(n)...)
 	if c.opts.PartialCoverage {
