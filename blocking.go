@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/keyslot-go/keyslot/internal/resp"
+	"github.com/keyslot-go/keyslot/internal/wire"
 )
 
 // blocking is what a blocking command says of its own timeout. The zero value is that of a command that does not block.
@@ -137,7 +138,11 @@ const nudgeAfter = 5 * time.Second
 // lookAfter is told for every 500 ms that a command waits at n. Silence on its connection proves nothing, so that n is asked
 // over the shared one: a frozen or unreachable node would hold the command for ever. Once n has lost its slots as well, or has
 // left the cluster, the command is given up: whatever such a node still answers is lost.
-func (c *core) lookAfter(n *node) {
+func (c *core) lookAfter(n *node, waiting *wire.Conn) {
+	if n.left(waiting.Addr()) {
+		waiting.Abandon(errLeft)
+		return
+	}
 	t := &n.lane(0).small
 	conn := t.live()
 	var err error

@@ -15,7 +15,7 @@ import (
 	"github.com/keyslot-go/keyslot/internal/wire"
 )
 
-// BootstrapError says why New, or the first command of a Lazy client, found no cluster behind the endpoints.
+// BootstrapError says why New, or the first command of a Lazy client, found neither a cluster nor a primary behind the endpoints.
 type BootstrapError struct {
 	Endpoints []string
 	Advice    string // what to do, where the cause tells
@@ -68,7 +68,10 @@ func (c *core) ready(ctx context.Context, until time.Time) error {
 
 // learnFirst installs the first usable map that an endpoint gives.
 func (c *core) learnFirst(ctx context.Context) (asked int, changed bool, err error) {
-	first, asked, err := c.askEndpoints(ctx)
+	first, asked, err := c.askEndpoints(ctx, c.endpoints)
+	if err == nil && first.view.kind == standalone {
+		first, err = c.lead(ctx, first)
+	}
 	if err != nil {
 		return asked, false, c.bootstrapError(err)
 	}
@@ -100,6 +103,8 @@ func advice(cause error) string {
 		dial        *wire.DialError
 	)
 	switch {
+	case errors.As(cause, &replicaError{}), errors.Is(cause, errNoPrimary):
+		return "replicas take no writes: set Options.Endpoints to the primary endpoint, or to all nodes, and Options.Reader to the reader endpoint"
 	case errors.As(cause, &topology):
 		return adviceOn(topology)
 	case errors.As(cause, &refused):
@@ -126,8 +131,6 @@ func advice(cause error) string {
 
 func adviceOn(e *TopologyError) string {
 	switch {
-	case strings.Contains(e.Reply, "cluster support disabled"):
-		return "the server is not in cluster mode; keyslot needs cluster mode enabled"
 	case strings.HasPrefix(e.Reply, "NOPERM"):
 		return "the user needs permission for CLUSTER SLOTS: +cluster|slots +cluster|info +cluster|myid"
 	case e.Reply == "" && e.Reason == emptyCluster:

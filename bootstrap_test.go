@@ -124,18 +124,30 @@ func TestNoAddressAnswersAtStart(t *testing.T) {
 	})
 }
 
-func TestAServerWithoutClusterSupportSaysWhatToDo(t *testing.T) {
+func TestAServerWithoutClusterSupportIsServedUnderRESP2Too(t *testing.T) {
 	onSite(t, func(t *testing.T, s *site) {
 		lone := s.net.Node("10.0.0.1:6379")
 		refusal := fakenode.Reaction{Send: "-ERR This instance has cluster support disabled\r\n"}
 		for _, sub := range []string{"MYID", "INFO", "SLOTS"} {
 			lone.On("CLUSTER "+sub, refusal)
 		}
+		lone.On("HELLO", fakenode.Reaction{Send: "-ERR unknown command 'HELLO'\r\n"})
+		lone.On("GET", fakenode.Reaction{Send: "$1\r\nv\r\n"})
 		s.dns.set(name, []string{"10.0.0.1"}, nil)
-		_, err := s.open(t, Options{})
-		var boot *BootstrapError
-		require.ErrorAs(t, err, &boot)
-		require.Contains(t, boot.Advice, "cluster mode")
+		client, err := s.open(t, Options{})
+		require.NoError(t, err)
+		require.True(t, client.Topology().Standalone)
+		lone.Cut(fakenode.RST)
+		synctest.Wait()
+		_, err = client.Get(t.Context(), "a")
+		require.NoError(t, err)
+		roles := 0
+		for _, r := range lone.Tape() {
+			if r.Name() == "ROLE" {
+				roles++
+			}
+		}
+		require.Equal(t, 2, roles, "of New, and of the connection after it")
 	})
 }
 

@@ -167,6 +167,17 @@ func (t *terms) enter(ctx context.Context) (now, until time.Time, err error) {
 	return now, until, nil
 }
 
+// wake waits for the first map of a Lazy client where commands are planned before they enter: what a single server may be sent
+// differs. What goes wrong comes again when they do.
+func (t *terms) wake(ctx context.Context) {
+	if t.core.routes.Load() != nil {
+		return
+	}
+	if _, _, err := t.enter(ctx); err == nil {
+		t.core.running.leave()
+	}
+}
+
 // check refuses what cannot be sent, before anything is.
 func (call *call) check() error {
 	if call.Request.Len() == 0 || len(call.Request.At(0)) == 0 {

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"net/netip"
 	"sort"
 	"sync"
 	"sync/atomic"
@@ -109,6 +110,8 @@ type core struct {
 	opts      Options
 	terms     terms // of the client that New returns
 	endpoints []endpoint
+	reader    endpoint // without a host if there is none
+	seats     seats    // of the reader endpoint
 	resolver  *resolver
 	pool      *pool
 	refresher *refresher
@@ -146,6 +149,12 @@ func newCore(opts Options) (*core, error) {
 		return nil, err
 	}
 	c := &core{opts: opts, endpoints: endpoints, born: time.Now(), done: make(chan struct{})}
+	if opts.Reader != "" {
+		if c.reader, err = parseEndpoint(opts.Reader); err != nil {
+			return nil, err
+		}
+	}
+	c.seats.held = make(map[*node]netip.Addr)
 	c.terms = terms{core: c, timeout: opts.CommandTimeout, reads: opts.ReadFrom, called: opts.Trace.Called}
 	c.larges = newLargeRequests()
 	c.spreads.Store(opts.ReadFrom != Primary)
@@ -357,6 +366,9 @@ func (c *core) judge(call *call) (goesOn bool) {
 	}
 	call.getsIntoTrouble()
 	v := classify(call.attempt())
+	if call.refusal != "" {
+		c.heed(call.node, call.wire.Via(), call.refusal)
+	}
 	if call.readonly {
 		v = v.ofReplica()
 	}
@@ -392,6 +404,9 @@ func (c *core) prepare(call *call, v verdict) {
 			call.renew()
 			call.node, call.asking = nil, false
 			wait = clusterWait
+			if call.redirects == 1 && c.kind() == serverless { // another server behind the proxy knows better
+				wait = noPause
+			}
 		} else if call.redirects > freeRedirects {
 			wait = tryAgainWait
 		}
@@ -441,11 +456,18 @@ func (c *core) redirect(by *node, v verdict) (to *node, asking bool) {
 	said := moved
 	if v.ask {
 		said = asked
+	}
+	switch r := c.routes.Load(); {
+	case r.kind == serverless: // whatever the proxy says, there is nobody else
+		to = r.primary(v.target.slot)
+	case r.kind == standalone: // which it will not be for long: see heed
+		to = c.nodeAt(target)
+	case v.ask:
 		if c.spreads.Load() {
 			c.asked.note(v.target.slot, c.now())
 		}
-		to = c.nodeAt(target)
-	} else {
+		to, asking = c.nodeAt(target), true
+	default:
 		to = c.movedTo(v.target.slot, target)
 	}
 	c.pool.tallies.count(by, said)
@@ -454,7 +476,7 @@ func (c *core) redirect(by *node, v verdict) (to *node, asking bool) {
 			Slot: v.target.slot, Ask: v.ask, From: from.Addr(), To: target.Addr(),
 		})
 	}
-	return to, v.ask
+	return to, asking
 }
 
 // awaitDue waits until at least one of the calls is due or a new map has come, moves the due ones to the front in their
@@ -501,11 +523,11 @@ func keepStep(calls []*call) {
 	}
 	due := make(map[int]time.Time)
 	for _, call := range calls {
-		due[call.slot] = later(due[call.slot], call.due)
+		due[call.step()] = later(due[call.step()], call.due)
 	}
 	for _, call := range calls {
 		if call.slot != command.NoSlot {
-			call.due = due[call.slot]
+			call.due = due[call.step()]
 		}
 	}
 }

@@ -23,7 +23,7 @@ func (c *core) dialNode(ctx context.Context, n *node, blocking bool) (*wire.Conn
 	if blocking {
 		onSilent = c.lookAfter
 	}
-	return c.connectTo(ctx, n, wire.Options{Blocking: blocking, OnSilent: func() { onSilent(n) }})
+	return c.connectTo(ctx, n, wire.Options{Blocking: blocking, OnSilent: func(conn *wire.Conn) { onSilent(n, conn) }})
 }
 
 // connectTo opens a connection to a node of the map, with opts for what depends on its use.
@@ -32,8 +32,15 @@ func (c *core) connectTo(ctx context.Context, n *node, opts wire.Options) (*wire
 	opts.Addr = c.addrOf(info)
 	opts.OnLarge = func(conn *wire.Conn, request []byte) { c.foundLarge(n, conn, request) }
 	opts.OnOld = n.replace
-	conn, err := c.dial(ctx, peer{n, info}, opts)
+	var conn *wire.Conn
+	var err error
+	if c.isStandalone() {
+		conn, err = c.connectByName(ctx, n, opts)
+	} else {
+		conn, err = c.dial(ctx, peer{n, info}, opts)
+	}
 	if err == nil {
+		c.noticeMode(conn)
 		c.learnZone(ctx, n, conn)
 	}
 	return conn, err
@@ -47,14 +54,22 @@ type peer struct {
 
 // dialStream opens a connection to a node for a subscription, whose it is.
 func (c *core) dialStream(ctx context.Context, n *node) (stream *wire.Stream, err error) {
-	to := peer{n, n.info()}
-	err = c.open(ctx, to, wire.Options{Addr: c.addrOf(to.info)}, func(ctx context.Context, opts wire.Options) (err error) {
-		stream, err = wire.DialStream(ctx, opts)
-		return err
-	})
+	if c.isStandalone() {
+		stream, err = c.streamByName(ctx, n)
+	} else {
+		stream, err = c.dialStreamAt(ctx, n, c.addrOf(n.info()))
+	}
 	if err == nil {
 		c.pool.tallies.countStreams(n, 1)
 	}
+	return stream, err
+}
+
+func (c *core) dialStreamAt(ctx context.Context, n *node, addr string) (stream *wire.Stream, err error) {
+	err = c.open(ctx, peer{n, n.info()}, wire.Options{Addr: addr}, func(ctx context.Context, opts wire.Options) (err error) {
+		stream, err = wire.DialStream(ctx, opts)
+		return err
+	})
 	return stream, err
 }
 

@@ -46,11 +46,14 @@ func (c *core) refresh(ctx context.Context, reason string, urgent bool) error {
 // learnAgain asks a few nodes of the map in use, and the endpoints where that leads to no map that can be used: because
 // nobody answered, the answers were turned down, or they come from a part of the cluster that sees it as down.
 func (c *core) learnAgain(ctx context.Context, r *routes, urgent bool) (asked int, changed bool, err error) {
-	if !urgent && c.confirmed(ctx, r) {
+	switch {
+	case r.kind == standalone:
+		return c.learnRoles(ctx, r)
+	case !urgent && c.confirmed(ctx, r):
 		return 1, false, nil
 	}
 	views, asked, err := c.askNodes(ctx, r.primaries(), askCount)
-	if len(views) == 0 {
+	if len(statements(views)) == len(views) { // nobody answers, or knows of the cluster
 		views, asked, err = c.askNodes(ctx, slices.Clone(r.nodes), askMany)
 	}
 	var refused *TopologyError // an answer, if a useless one
@@ -59,7 +62,10 @@ func (c *core) learnAgain(ctx context.Context, r *routes, urgent bool) (asked in
 	if installed && slices.ContainsFunc(views, func(v *view) bool { return v.ok }) {
 		return asked, changed, nil
 	}
-	endpoint, _, eerr := c.askEndpoints(ctx)
+	endpoint, _, eerr := c.askEndpoints(ctx, c.endpoints)
+	if eerr == nil && endpoint.view.kind == standalone {
+		endpoint, eerr = c.lead(ctx, endpoint)
+	}
 	asked++ // the endpoints have one voice, however many addresses they have
 	if eerr != nil {
 		if installed || len(views) > 0 {
@@ -114,11 +120,19 @@ func (c *core) askNodes(ctx context.Context, nodes []*node, limit int) (views []
 }
 
 func (c *core) askNode(ctx context.Context, n *node) (*view, error) {
+	at := time.Now()
 	conn, err := n.lane(0).small.open(ctx, time.Time{})
-	if err != nil {
+	switch {
+	case errors.As(err, &replicaError{}) && len(c.endpoints) > 1:
+		return statement(n.info(), at, role{known: true}), nil
+	case err != nil:
 		return nil, fmt.Errorf("%s: %w", n.addr(), err)
 	}
-	return ask(ctx, conn, n.info())
+	v, err := ask(ctx, conn, n.info())
+	if err == nil && v.kind == standalone && v.role.known && !v.role.primary {
+		c.heed(n, conn, "READONLY")
+	}
+	return v, err
 }
 
 // finding is what a node said of the topology, and the connection that it said it on.
@@ -129,9 +143,9 @@ type finding struct {
 	zone  *string               // of the node, if it was asked for
 }
 
-// askEndpoints asks the endpoints, resolved anew, until one address gives a usable map.
-func (c *core) askEndpoints(ctx context.Context) (first finding, asked int, err error) {
-	candidates, err := c.resolver.candidates(ctx, c.endpoints)
+// askEndpoints asks endpoints, resolved anew, until one address gives a usable map, or says that there is none to be given.
+func (c *core) askEndpoints(ctx context.Context, endpoints []endpoint) (first finding, asked int, err error) {
+	candidates, err := c.resolver.candidates(ctx, endpoints)
 	if err != nil {
 		return finding{}, 0, &resolveError{err}
 	}
@@ -156,9 +170,9 @@ func (c *core) askCandidate(ctx context.Context, from candidate) (finding, error
 	owner := new(atomic.Pointer[node])
 	conn, err := c.dial(ctx, peer{info: info}, wire.Options{
 		Addr: from.addr.String(),
-		OnSilent: func() {
+		OnSilent: func(conn *wire.Conn) {
 			if n := owner.Load(); n != nil {
-				c.suspect(n)
+				c.suspect(n, conn)
 			}
 		},
 		OnLarge: func(conn *wire.Conn, request []byte) {
@@ -176,7 +190,14 @@ func (c *core) askCandidate(ctx context.Context, from candidate) (finding, error
 		return finding{}, err
 	}
 	v, err := ask(ctx, conn, info)
-	if err == nil && v.covered == 0 {
+	switch {
+	case err != nil:
+	case v.kind == standalone:
+		v.from = from.endpoint.node() // the name is what lasts
+		if len(c.endpoints) == 1 {
+			err = v.role.mustLead(conn.Addr())
+		}
+	case v.covered == 0:
 		err = &TopologyError{Node: info.Addr(), Reason: emptyCluster}
 	}
 	if err != nil {
@@ -194,9 +215,9 @@ func (c *core) askCandidate(ctx context.Context, from candidate) (finding, error
 
 // reuse gives the connection that a topology came over to the node it leads to, if that node has none.
 func (c *core) reuse(f finding) {
-	if r := c.routes.Load(); r != nil && f.view.fromID != "" { // nil: closed meanwhile
+	if r := c.routes.Load(); r != nil { // nil: closed meanwhile
 		for i, n := range r.slotMap.nodes {
-			if n.ID != f.view.fromID {
+			if !f.isFrom(r, n) {
 				continue
 			}
 			f.owner.Store(r.nodes[i])
@@ -205,6 +226,9 @@ func (c *core) reuse(f finding) {
 			}
 			if r.nodes[i].lane(0).small.offer(f.conn) {
 				c.pool.adopt(f.conn, r.nodes[i])
+				if r.kind == standalone {
+					r.nodes[i].foundAt(f.conn.Addr(), nil)
+				}
 				return
 			}
 		}
@@ -212,15 +236,34 @@ func (c *core) reuse(f finding) {
 	f.conn.Drain()
 }
 
+// isFrom reports whether f was said by n. Where nodes have no ids, their names count.
+func (f finding) isFrom(r *routes, n *Node) bool {
+	if r.kind == sharded {
+		return f.view.fromID != "" && n.ID == f.view.fromID
+	}
+	return n.is(&f.view.from)
+}
+
 // ask asks one node for the topology, in one write.
 //
-//	C: CLUSTER MYID | CLUSTER INFO | CLUSTER SLOTS
+//	C: CLUSTER MYID | CLUSTER INFO | CLUSTER SLOTS | ROLE, unless HELLO said that this is a cluster
 //	S: $ id         | $ text       | * of ranges        each may be an error: refused by an ACL, loading, no cluster
 func ask(ctx context.Context, conn *wire.Conn, from Node) (*view, error) {
 	at := time.Now()
-	replies, err := query(ctx, conn, "CLUSTER MYID", "CLUSTER INFO", "CLUSTER SLOTS")
+	questions := []string{"CLUSTER MYID", "CLUSTER INFO", "CLUSTER SLOTS"}
+	if conn.Server().Mode != "cluster" {
+		questions = append(questions, "ROLE")
+	}
+	replies, err := query(ctx, conn, questions...)
 	if err != nil {
 		return nil, err
+	}
+	if refusesCluster(replies[2], conn.Server()) {
+		var said resp.Value
+		if len(replies) > 3 {
+			said = replies[3]
+		}
+		return statement(from, at, readRole(said, conn.Server())), nil
 	}
 	if id := replies[0]; id.Kind == resp.BulkString {
 		from.ID = id.Str

@@ -1,6 +1,7 @@
 // Package keyslot is a client for Redis Cluster and Valkey Cluster, made for AWS ElastiCache in cluster mode. Given one
 // address, the configuration endpoint, it learns which node owns which slot, sends each command straight to the owner of
-// its key, and stays right while shards are added, slots move and primaries fail.
+// its key, and stays right while shards are added, slots move and primaries fail. Groups without cluster mode and serverless
+// caches are served by the same [Client]: see [Options].
 //
 //	client, err := keyslot.Open(ctx, "rediss://my.abc.clustercfg.use1.cache.amazonaws.com:6379")
 //	if err != nil {

@@ -24,16 +24,21 @@ const afterWord = 100 * time.Millisecond
 // doubt is told for every 500 ms that n owes replies in silence. The node may be well, and only the way of its connection be
 // cut, as by a firewall that has forgotten it: then a new connection is answered at once.
 func (c *core) doubt(n *node) {
-	if !n.hasSilent() || n.doubted.Swap(true) {
+	kind := c.kind()
+	asks := n.hasSilent() && kind != serverless // a proxy's servers know nothing of each other's connections
+	if !asks && kind != standalone || n.doubted.Swap(true) {
 		return
 	}
-	if !n.doubts.allows(time.Now()) {
+	asks = asks && n.doubts.allows(time.Now())
+	if !asks && kind != standalone {
 		n.doubted.Store(false)
 		return
 	}
 	c.errands.run(func() { // ends within DialTimeout and afterWord; close waits for it
 		defer n.doubted.Store(false)
-		c.settleDoubt(c.pool.ctx, n)
+		if asks || c.leadsElsewhere(c.pool.ctx, n) {
+			c.settleDoubt(c.pool.ctx, n)
+		}
 	})
 }
 
@@ -70,7 +75,7 @@ func (c *core) settleDoubt(ctx context.Context, n *node) {
 			old.Abandon(errSwallowed) // its successor waits for it
 		}
 	}
-	if !used {
+	if !used && !n.lane(0).small.offer(fresh) {
 		fresh.Drain()
 	}
 }

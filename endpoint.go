@@ -42,6 +42,9 @@ func (e endpoint) String() string {
 	return net.JoinHostPort(e.host, strconv.Itoa(int(e.port)))
 }
 
+// node is what the endpoint is to a client that knows nothing else of it.
+func (e endpoint) node() Node { return Node{Host: e.host, Port: int(e.port)} }
+
 // parseEndpoints parses Options.Endpoints: "host:port", "host" (port 6379), "[::1]:6379". The error is an *EndpointError.
 func parseEndpoints(texts []string) ([]endpoint, error) {
 	if len(texts) == 0 {
@@ -49,19 +52,29 @@ func parseEndpoints(texts []string) ([]endpoint, error) {
 	}
 	endpoints := make([]endpoint, len(texts))
 	for i, text := range texts {
-		e, err := readEndpoint(text)
+		e, err := parseEndpoint(text)
 		if err != nil {
-			return nil, &EndpointError{Endpoint: redact(text), Reason: err.Error()}
+			return nil, err
 		}
 		endpoints[i] = e
 	}
 	return endpoints, nil
 }
 
+// parseEndpoint parses one of them. The error is an *EndpointError.
+func parseEndpoint(text string) (endpoint, error) {
+	e, err := readEndpoint(text)
+	if err != nil {
+		return e, &EndpointError{Endpoint: redact(text), Reason: err.Error()}
+	}
+	return e, nil
+}
+
 // urlOptions is what a target given to Open says; each field has the name and meaning of its field in Options, and its zero
 // value means that the target does not mention it.
 type urlOptions struct {
 	Endpoints          []string // each "host:port"
+	Reader             string
 	Username, Password string
 	TLS                bool
 
@@ -93,6 +106,14 @@ var settings = []setting{
 	{"conns_per_node", count(func(o *urlOptions) *int { return &o.ConnsPerNode })},
 	{"max_in_flight", count(func(o *urlOptions) *int { return &o.MaxInFlight })},
 	{"lazy", flag(func(o *urlOptions) *bool { return &o.Lazy })},
+	{"reader", func(o *urlOptions, value string) error {
+		e, err := readEndpoint(value)
+		if err != nil {
+			return fmt.Errorf("must be host:port: %w", err)
+		}
+		o.Reader = e.String()
+		return nil
+	}},
 }
 
 func duration(field func(*urlOptions) *time.Duration) func(*urlOptions, string) error {

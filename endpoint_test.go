@@ -41,6 +41,7 @@ func TestParseTarget(t *testing.T) {
 			Endpoints: []string{"a:6379"}, ClientName: "orders api",
 			DialTimeout: time.Second, CommandTimeout: 250 * time.Millisecond, PeerTimeout: 3 * time.Second,
 		},
+		"redis://a?reader=b": {Endpoints: []string{"a:6379"}, Reader: "b:6379"},
 		"redis://a/0?idle_probe=1m&refresh_after=90s&conns_per_node=2&max_in_flight=1000&lazy=true": {
 			Endpoints: []string{"a:6379"},
 			IdleProbe: time.Minute, RefreshAfter: 90 * time.Second, ConnsPerNode: 2, MaxInFlight: 1000, Lazy: true,
@@ -93,6 +94,7 @@ func TestParseTargetRefusesAndSaysWhatToDo(t *testing.T) {
 		{"redis://:pw:6379", "redis://:***", "more than one colon"},
 		{"redis://a?timeout=1s", "redis://a", `unknown option "timeout": the options are client_name, dial_timeout`},
 		{"redis://a?lazy=1&lazy=0", "redis://a", "twice"},
+		{"redis://a?reader=b:x", "redis://a", "option reader must be host:port"},
 		{"redis://a?lazy=maybe", "redis://a", "option lazy must be true or false"},
 		{"redis://a?dial_timeout=2", "redis://a", "option dial_timeout must be a duration above zero"},
 		{"redis://a?dial_timeout=-1s", "redis://a", "above zero"},

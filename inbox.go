@@ -29,7 +29,7 @@ type Gap struct {
 	From, To time.Time
 	Channels []string // the channels or patterns concerned, as they were subscribed to
 	Node     string   // KeyspaceEvents: host:port of the primary whose events were missed, if it was one
-	Dropped  int      // messages that had arrived and were dropped, because the buffer was full: see Options.MessageBuffer
+	Dropped  int      // messages that had arrived and were dropped, because the buffer was full: see Subscription.Buffer
 	Err      error    // why
 }
 
@@ -56,6 +56,12 @@ func (g *Gap) add(o *Gap) {
 	g.Channels = append(g.Channels, o.Channels...)
 }
 
+// How many messages an inbox holds, unless it is told otherwise; and what it can be told.
+const (
+	defaultInbox = 1024
+	maxInbox     = 1 << 20
+)
+
 // maxInboxBytes bounds what an inbox holds beside the number of its messages, of which each may have 512 MiB.
 const maxInboxBytes = 64 << 20
 
@@ -74,12 +80,13 @@ func (d *delivery) size() int { return len(d.Channel) + len(d.Payload) }
 // inbox holds what has arrived and was not read yet. Whoever puts never waits: where it is full the oldest goes, and a gap
 // in front says so. Safe for concurrent use.
 type inbox struct {
-	limit   int           // immutable
+	// immutable
 	arrived chan struct{} // one slot; tells a reader to look
 	ended   chan struct{} // closed by end
 
 	mu sync.Mutex
 	// guarded by mu
+	limit   int
 	items   []delivery
 	head    int // of items: those before are taken
 	bytes   int
@@ -88,16 +95,29 @@ type inbox struct {
 	err     error
 }
 
-func (b *inbox) init(limit int) {
-	b.limit, b.arrived, b.ended = limit, make(chan struct{}, 1), make(chan struct{})
+func (b *inbox) init() {
+	b.limit, b.arrived, b.ended = defaultInbox, make(chan struct{}, 1), make(chan struct{})
+}
+
+// resize bounds the number of messages anew, and drops the oldest of those that are too many.
+func (b *inbox) resize(limit int) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.limit = limit
+	b.makeRoom(0, 0)
+}
+
+// makeRoom drops the oldest until there is room for so many more messages, of so many bytes. mu is held.
+func (b *inbox) makeRoom(messages, bytes int) {
+	for n := len(b.items) - b.head; n > 0 && (n+messages > b.limit || b.bytes+bytes > maxInboxBytes); n-- {
+		b.drop()
+	}
 }
 
 // put adds what has arrived.
 func (b *inbox) put(d delivery) {
 	b.mu.Lock()
-	for n := len(b.items) - b.head; n > 0 && (n >= b.limit || b.bytes+d.size() > maxInboxBytes); n-- {
-		b.drop()
-	}
+	b.makeRoom(1, d.size())
 	if len(b.items) == cap(b.items) && b.head > len(b.items)/2 { // seldom enough
 		b.items = slices.Delete(b.items, 0, b.head)
 		b.head = 0

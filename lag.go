@@ -171,19 +171,19 @@ func (e *errands) close() {
 
 // describe adds to t, made of r, what the nodes tell by themselves: zones, and how far replicas are behind.
 func (r *routes) describe(t *Topology, now int64) {
-	byAddr := make(map[string]*node, len(r.nodes))
+	byAddr := make(map[spot]*node, len(r.nodes))
 	for _, n := range r.nodes {
-		byAddr[n.addr()] = n
+		byAddr[n.known.Load().spot()] = n
 	}
 	for i := range t.Shards {
 		s := &t.Shards[i]
-		if n := byAddr[s.Primary.Addr()]; n != nil {
+		if n := byAddr[s.Primary.spot()]; n != nil {
 			s.Primary.AZ = n.zone()
 		}
 		s.Lag = make([]time.Duration, len(s.Replicas))
 		for j := range s.Replicas {
 			s.Lag[j] = -1
-			n := byAddr[s.Replicas[j].Addr()]
+			n := byAddr[s.Replicas[j].spot()]
 			if n == nil {
 				continue
 			}

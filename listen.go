@@ -264,6 +264,9 @@ func (l *listener) converse(ctx context.Context, stream *wire.Stream, ended <-ch
 		if err == nil && len(out) > 0 {
 			err = stream.Write(out)
 		}
+		if err == nil && l.node.left(stream.Addr()) {
+			err = errLeft
+		}
 		if err == nil && !h.owed && stream.Old() { // a dial may take long, and a silence must be noticed
 			if l.spare, _ = l.dial(ctx); l.spare != nil { // otherwise the old one goes on, and it is tried again
 				err = errAged

@@ -99,6 +99,9 @@ func (call *call) planSlot(slot uint16) error {
 		return call.refuse(0, fmt.Sprintf("there is no slot %d, the last one is %d", slot, slotCount-1))
 	}
 	call.slot = int(slot)
+	if call.core.isStandalone() {
+		return nil
+	}
 	for _, k := range call.Request.Keys() {
 		if other := slotOf(call.Request.At(k)); other != slot {
 			return call.refuse(k, fmt.Sprintf("its key is in slot %d, and the commands of this view are for slot %d", other, slot))

@@ -19,7 +19,14 @@ import (
 type Options struct {
 	// Endpoints are where the topology is learnt: the configuration endpoint of the cluster, or several nodes. Each is
 	// "host:port", or "host" for port 6379. Every name is resolved anew at each use, to all its addresses.
+	//
+	// Servers that are not in cluster mode tell no topology. Then this is the primary endpoint, whose name leads to the primary
+	// after a failover too; or all nodes, whose roles are asked for: one takes the writes, the others are read from. Keys may be
+	// combined at will, for one server has them all.
 	Endpoints []string
+	// Reader is the reader endpoint of a primary endpoint, host:port like those. The servers behind it answer what ReadFrom
+	// lets replicas answer, one connection to each of the addresses that the name has. It is not used in cluster mode.
+	Reader string
 
 	// Username and Password log in to every node; a password without a username logs in as "default".
 	Username, Password string
@@ -46,9 +53,6 @@ type Options struct {
 	// MaxInFlight bounds the commands waiting for a reply on one shared connection; more of them wait their turn.
 	// 4096 by default.
 	MaxInFlight int
-	// MessageBuffer is how many messages a Subscription keeps for a slow reader, 64 MiB of them at most. 1024 by default. Of
-	// more than that the oldest are dropped, which a Gap tells: nobody else waits for a slow reader.
-	MessageBuffer int
 	// NoPoll makes connections always wait for the runtime to wake them. By default one that waited 4 ms or more for a
 	// reply lets other goroutines run from then on and looks into its socket by itself, at most every 20 us, until nothing
 	// else wants to run or nothing is found: where a process has more to run than processors, the runtime notices a reply
@@ -120,6 +124,7 @@ func (o Options) Format(f fmt.State, verb rune) {
 	for i, endpoint := range o.Endpoints { // a URL that belongs into Open may have been put there
 		o.Endpoints[i] = redact(endpoint)
 	}
+	o.Reader = redact(o.Reader)
 	fmt.Fprintf(f, fmt.FormatString(f, verb), options(o))
 }
 
@@ -134,7 +139,6 @@ type Resolver interface {
 
 const (
 	defaultMaxInFlight    = 4096
-	defaultMessageBuffer  = 1024
 	defaultDialTimeout    = 2 * time.Second
 	defaultCommandTimeout = 5 * time.Second
 	defaultPeerTimeout    = 10 * time.Second
@@ -156,7 +160,7 @@ func (e *OptionError) Error() string {
 }
 
 // ParseTarget returns the options that target spells, as Open reads it, for a program that wants to set more of them
-// before it calls New. A URL may name several hosts, comma between them, and set client_name, dial_timeout,
+// before it calls New. A URL may name several hosts, comma between them, and set reader (host:port), client_name, dial_timeout,
 // command_timeout, peer_timeout, idle_probe, refresh_after, conns_per_node, max_in_flight and lazy; what is negative to be
 // off is for Options only. User and password are percent-encoded. The error is an *EndpointError and never shows a
 // password. Nothing is resolved or dialled.
@@ -171,7 +175,7 @@ func ParseTarget(target string) (Options, error) {
 // options returns the options that a target spells.
 func (u urlOptions) options() Options {
 	o := Options{
-		Endpoints: u.Endpoints, Username: u.Username, Password: u.Password, ClientName: u.ClientName,
+		Endpoints: u.Endpoints, Reader: u.Reader, Username: u.Username, Password: u.Password, ClientName: u.ClientName,
 		DialTimeout: u.DialTimeout, CommandTimeout: u.CommandTimeout, PeerTimeout: u.PeerTimeout,
 		IdleProbe: u.IdleProbe, RefreshAfter: u.RefreshAfter,
 		ConnsPerNode: u.ConnsPerNode, MaxInFlight: u.MaxInFlight, Lazy: u.Lazy,
@@ -191,7 +195,6 @@ func (o Options) withDefaults() (Options, error) {
 	}{
 		{"ConnsPerNode", &o.ConnsPerNode, 1, 64},
 		{"MaxInFlight", &o.MaxInFlight, defaultMaxInFlight, 1 << 20},
-		{"MessageBuffer", &o.MessageBuffer, defaultMessageBuffer, 1 << 20},
 	} {
 		if *n.field < 0 || *n.field > n.limit {
 			return o, &OptionError{n.name, fmt.Sprintf("%d is not between 1 and %d", *n.field, n.limit)}

@@ -13,7 +13,7 @@ var errReordered = errors.New("refused, and a later command of the pipeline with
 // overtaking finds the commands of an attempt that were refused while a later one with a key of theirs ran: sent again, they
 // run behind it. The zero value is ready for an attempt.
 type overtaking struct {
-	refused map[int][]*call // by slot
+	refused map[int][]*call // by step
 	found   bool
 }
 
@@ -25,14 +25,23 @@ func (o *overtaking) judged(this *call, goesOn bool) {
 		if o.refused == nil {
 			o.refused = make(map[int][]*call)
 		}
-		o.refused[this.slot] = append(o.refused[this.slot], this)
+		o.refused[this.step()] = append(o.refused[this.step()], this)
 	case o.refused != nil && this.ran():
-		for _, earlier := range o.refused[this.slot] {
+		for _, earlier := range o.refused[this.step()] {
 			if earlier.sharesKey(this) && (!earlier.onlyReads() || !this.onlyReads()) {
 				earlier.Reordered, o.found = true, true
 			}
 		}
 	}
+}
+
+// step says with which calls this one keeps its order: those of its slot, and all of a group without cluster mode, where one
+// command may have keys of any slots.
+func (call *call) step() int {
+	if call.slot != command.NoSlot && call.core.isStandalone() {
+		return 0
+	}
+	return call.slot
 }
 
 // ran reports whether a call that is done may have run.

@@ -31,7 +31,7 @@ type pool struct {
 
 	// guarded by mu
 	mu     sync.Mutex
-	nodes  map[string]*node // by the address that the cluster names
+	nodes  map[spot]*node // by the address that the cluster names
 	open   map[*openConn]bool
 	closed bool
 }
@@ -40,19 +40,20 @@ type pool struct {
 type node struct {
 	// immutable
 	pool  *pool
-	at    string // host:port, as the cluster names it
+	at    spot
 	lanes []lane
 
-	known     atomic.Pointer[Node] // what is known of it; replaced when a map tells more
-	lastUsed  time.Time            // guarded by pool.mu: when a redirect last named it; zero for a node of the map
-	lostSlots atomic.Bool          // it led a shard once, and does no longer
-	dedicated dedicated
-	reading   reading
-	doubted   atomic.Bool            // it is being found out whether a silent connection or the node is to blame
-	doubts    seldom                 // for whoever has set doubted
-	saidZone  atomic.Pointer[string] // its availability zone by its own words; nil: not asked
-	redial    dialPace
-	resends   limiter
+	known       atomic.Pointer[Node] // what is known of it; replaced when a map tells more
+	lastUsed    time.Time            // guarded by pool.mu: when a redirect last named it; zero for a node of the map
+	lostSlots   atomic.Bool          // it led a shard once, and does no longer
+	dedicated   dedicated
+	reading     reading
+	doubted     atomic.Bool                 // it is being found out whether a silent connection or the node is to blame
+	doubts      seldom                      // for whoever has set doubted
+	saidZone    atomic.Pointer[string]      // its availability zone by its own words; nil: not asked
+	whereabouts atomic.Pointer[whereabouts] // of the primary of a group without cluster mode; nil: not found yet
+	redial      dialPace
+	resends     limiter
 
 	tally *tally // guarded by tallies.mu: where it is counted; nil: elsewhere
 	gone  bool   // guarded by tallies.mu: it has left
@@ -62,19 +63,27 @@ func newPool(lanes int, dial func(context.Context, *node, bool) (*wire.Conn, err
 	ctx, cancel := context.WithCancel(context.Background())
 	p := &pool{
 		dial: dial, lanes: lanes, ctx: ctx, cancel: cancel,
-		nodes: map[string]*node{}, open: map[*openConn]bool{},
+		nodes: map[spot]*node{}, open: map[*openConn]bool{},
 	}
 	p.tallies.init()
 	return p
 }
 
 func (n *node) info() Node   { return *n.known.Load() }
-func (n *node) addr() string { return n.at }
+func (n *node) addr() string { return n.at.addr }
+
+// spot is where a node is: identity for those that have no id, or share one address with another.
+type spot struct {
+	addr string // host:port, as the cluster names it
+	seat int    // see Node
+}
+
+func (n *Node) spot() spot { return spot{n.Addr(), n.seat} }
 
 // nodeAt returns the node at info's address, made if need be. An address that another node id has taken over is another
 // node: nothing of the old one is inherited. mu is held.
 func (p *pool) nodeAt(info Node) *node {
-	addr := info.Addr()
+	addr := info.spot()
 	if n := p.nodes[addr]; n != nil {
 		known := n.known.Load()
 		switch {
@@ -135,10 +144,10 @@ func (p *pool) stranger(info Node, now time.Time) *node {
 func (p *pool) reconcile(infos []*Node, now time.Time) []*node {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	byAddr := make(map[string]*node, len(infos))
+	byAddr := make(map[spot]*node, len(infos))
 	out := make([]*node, len(infos))
 	for i, info := range infos {
-		addr := info.Addr()
+		addr := info.spot()
 		// A map may list two ids at one address, a failed node and its successor: one process answers there.
 		if byAddr[addr] == nil {
 			byAddr[addr] = p.nodeAt(*info)

@@ -85,7 +85,7 @@ func (c *Client) subscribe(ctx context.Context, g *grammar, names []string) (*Su
 		core: c.core, terms: c.terms, grammar: g, stop: stop, wake: make(chan struct{}, 1), ended: make(chan struct{}),
 		names: map[string]*opening{}, topics: map[place]*topic{}, listeners: map[*node]*listener{},
 	}
-	s.inbox.init(c.core.opts.MessageBuffer)
+	s.inbox.init()
 	if !c.core.subscriptions.add(s) {
 		stop()
 		return nil, s.fail(new(opening), ErrClosed)
@@ -185,7 +185,7 @@ func (s *Subscription) Remove(channels ...string) {
 //		}
 //	}
 //
-// While nobody reads, Options.MessageBuffer messages are kept, and of more the newest. Several loops at once share the messages.
+// While nobody reads, 1024 messages are kept, or what Buffer says, and of more the newest. Several loops at once share the messages.
 func (s *Subscription) Messages(ctx context.Context) iter.Seq2[Message, error] {
 	return func(yield func(Message, error) bool) {
 		if ctx == nil {
@@ -209,6 +209,11 @@ func (s *Subscription) Messages(ctx context.Context) iter.Seq2[Message, error] {
 		}
 	}
 }
+
+// Buffer sets how many messages are kept for a slow reader, 64 MiB of them at most: 1024 unless it is called, best right after
+// subscribing. Less than 1 counts as 1, and more than 1,048,576 as that. Of more messages the oldest are dropped, also where there
+// are too many at the moment, and a Gap tells of them: nobody else waits for a slow reader. It does not block.
+func (s *Subscription) Buffer(messages int) { s.inbox.resize(min(max(messages, 1), maxInbox)) }
 
 // Close ends the subscription, and returns when its connections and goroutines are gone. Calling it again does nothing. It
 // must not be called from a function of Options, such as Dial.

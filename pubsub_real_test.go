@@ -64,6 +64,7 @@ func startPress(t *testing.T, client *keyslot.Client, command string, channels [
 
 // hear notes what a subscription receives, until it is closed.
 func (p *press) hear(t *testing.T, sub *keyslot.Subscription) {
+	sub.Buffer(1 << 20)
 	t.Cleanup(func() { _ = sub.Close() })
 	p.workers.Go(func() {
 		for m, err := range sub.Messages(context.Background()) {
@@ -203,7 +204,7 @@ func TestShardChannelsFollowTheirSlots(t *testing.T) {
 	onEngines(t, realcluster.Options{}, func(t *testing.T, cluster *realcluster.Cluster) {
 		ctx := t.Context()
 		publisher := connect(t, keyslot.Options{Endpoints: cluster.Addrs()[:1]})
-		client := connect(t, keyslot.Options{Endpoints: cluster.Addrs()[:1], MessageBuffer: 1 << 20, CommandTimeout: 30 * time.Second})
+		client := connect(t, keyslot.Options{Endpoints: cluster.Addrs()[:1], CommandTimeout: 30 * time.Second})
 		channels := numbered("shard:", 200)
 		sub, err := client.SSubscribe(ctx, channels...)
 		require.NoError(t, err)
@@ -235,7 +236,7 @@ func TestAFrozenPrimaryIsLeftBySubscribers(t *testing.T) {
 		ctx := t.Context()
 		endpoints := cluster.Addrs()[1:2]
 		publisher := connect(t, keyslot.Options{Endpoints: endpoints, PeerTimeout: time.Second})
-		client := connect(t, keyslot.Options{Endpoints: endpoints, MessageBuffer: 1 << 20})
+		client := connect(t, keyslot.Options{Endpoints: endpoints})
 		channels := numbered("shard:", 30)
 		sub, err := client.SSubscribe(ctx, channels...)
 		require.NoError(t, err)
@@ -254,7 +255,7 @@ func TestAFrozenPrimaryIsLeftBySubscribers(t *testing.T) {
 func TestAPlainSubscriptionOutlivesItsNode(t *testing.T) {
 	onEngines(t, realcluster.Options{}, func(t *testing.T, cluster *realcluster.Cluster) {
 		ctx := t.Context()
-		client := connect(t, keyslot.Options{Endpoints: cluster.Addrs()[:1], MessageBuffer: 1 << 20})
+		client := connect(t, keyslot.Options{Endpoints: cluster.Addrs()[:1]})
 		channels := numbered("channel:", 50)
 		sub, err := client.Subscribe(ctx, channels...)
 		require.NoError(t, err)
@@ -339,7 +340,7 @@ func TestSubscriptionsOfAServerWithoutRESP3(t *testing.T) {
 	opts := realcluster.Options{Config: []string{`rename-command HELLO ""`}}
 	onEngines(t, opts, func(t *testing.T, cluster *realcluster.Cluster) {
 		ctx := t.Context()
-		client := connect(t, keyslot.Options{Endpoints: cluster.Addrs()[:1], IdleProbe: 50 * time.Millisecond, MessageBuffer: 1 << 20})
+		client := connect(t, keyslot.Options{Endpoints: cluster.Addrs()[:1], IdleProbe: 50 * time.Millisecond})
 		channels := numbered("shard:", 30)
 		sub, err := client.SSubscribe(ctx, channels...)
 		require.NoError(t, err)

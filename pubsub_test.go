@@ -311,9 +311,10 @@ func TestAnIdleSubscriptionAsksForASignOfLife(t *testing.T) {
 }
 
 func TestASlowReaderLosesTheOldestAndDelaysNobody(t *testing.T) {
-	listening(t, keyslot.Options{MessageBuffer: 10}, func(t *testing.T, s *stage) {
+	listening(t, keyslot.Options{}, func(t *testing.T, s *stage) {
 		slow, err := s.client.SSubscribe(t.Context(), low)
 		require.NoError(t, err)
+		slow.Buffer(10)
 		quick, err := s.client.SSubscribe(t.Context(), low)
 		require.NoError(t, err)
 		for i := range 25 {
@@ -337,6 +338,31 @@ func TestASlowReaderLosesTheOldestAndDelaysNobody(t *testing.T) {
 		require.Equal(t, "gap "+low+" 2 3 4 5 6 7 8 9 10 11", strings.Join(heard, " "))
 		require.Equal(t, 2, gaps[0].Dropped)
 		require.True(t, gaps[0].From.Before(gaps[0].To.Add(-time.Second)))
+	})
+}
+
+func TestTheBufferOfASubscriptionChangesAtAnyTime(t *testing.T) {
+	listening(t, keyslot.Options{}, func(t *testing.T, s *stage) {
+		sub, err := s.client.SSubscribe(t.Context(), low)
+		require.NoError(t, err)
+		for i := range 5 {
+			says3(s.lower, low, fmt.Sprint(i))
+		}
+		synctest.Wait()
+		sub.Buffer(3)
+		heard, gaps := hear(t, sub, 2)
+		require.Equal(t, []string{"gap " + low, "2"}, heard)
+		require.Equal(t, 2, gaps[0].Dropped)
+		sub.Buffer(-1) // counts as 1
+		heard, _ = hear(t, sub, 2)
+		require.Equal(t, []string{"gap " + low, "4"}, heard)
+		sub.Buffer(1 << 40)
+		for i := range 2000 {
+			says3(s.lower, low, fmt.Sprint(i))
+		}
+		synctest.Wait()
+		_, gaps = hear(t, sub, 2000)
+		require.Empty(t, gaps)
 	})
 }
 

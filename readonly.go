@@ -30,7 +30,7 @@ func exceptUnfit(err error) error {
 
 // dialReader opens a connection for reads from a replica, and lets the replica rest if that fails.
 func (c *core) dialReader(ctx context.Context, n *node) (*wire.Conn, error) {
-	conn, err := c.connectTo(ctx, n, wire.Options{OnSilent: func() { c.silentReplica(n) }})
+	conn, err := c.connectTo(ctx, n, wire.Options{OnSilent: func(*wire.Conn) { c.silentReplica(n) }})
 	if err == nil {
 		if err = c.admit(ctx, n, conn); err != nil {
 			conn.Drain()
@@ -68,17 +68,28 @@ func (c *core) noteFitness(n *node, err error) {
 //	            | * slave host port handshake|sync|.. -1   not yet
 //	            | * master ..                              the map is old
 //	            | -NOPERM ..                               fit if two maps have listed it since it was lost
+//
+// Without cluster mode there is no READONLY; see unfitByName. The proxy of a serverless cache may say to both what it likes.
 func (c *core) admit(ctx context.Context, n *node, conn *wire.Conn) error {
 	ctx, cancel := context.WithTimeout(ctx, c.opts.DialTimeout)
 	defer cancel()
-	replies, err := query(ctx, conn, "READONLY", "ROLE")
+	kind := c.kind()
+	first := "READONLY"
+	if kind == standalone {
+		first = "INFO replication"
+	}
+	replies, err := query(ctx, conn, first, "ROLE")
 	if err != nil {
 		return err
 	}
 	reason := ""
-	if isError(replies[0]) {
+	switch {
+	case kind == serverless:
+	case kind == standalone:
+		reason = unfitByName(replies[1], replies[0], conn.Server(), n.info().seat > 0)
+	case isError(replies[0]):
 		reason = short(replies[0].Str)
-	} else {
+	default:
 		reason = unfitness(replies[1], n.reading.maps.Load() >= 2)
 	}
 	if reason != "" {
@@ -106,6 +117,25 @@ func unfitness(role resp.Value, listed bool) string {
 		return "its answer to ROLE makes no sense"
 	case e[3].Str != "connected":
 		return fmt.Sprintf("the state of its link to its primary is %q", short(e[3].Str))
+	}
+	return ""
+}
+
+// unfitByName is unfitness without cluster mode. What a reader endpoint leads to may be the primary, which answers as well; a node
+// that was listed by itself is a replica or not read from. Where an ACL hides ROLE, INFO tells of the link, and where that is hidden
+// too, the role in HELLO's reply has to do.
+func unfitByName(role, info resp.Value, server wire.Server, byReader bool) string {
+	said := readRole(role, server)
+	link, told := infoField(info, "master_link_status")
+	switch {
+	case said.known && said.primary && byReader:
+		return ""
+	case !isError(role) || !isHidden(role.Str), !said.known && !told:
+		return unfitness(role, false)
+	case said.known && said.primary:
+		return "it is a primary by now"
+	case told && link != "up":
+		return fmt.Sprintf("the link to its primary is %q", link)
 	}
 	return ""
 }

@@ -86,11 +86,17 @@ func (c *core) settleOn(views []*view, asked int, unreachable bool) (installed, 
 	}
 	next, why := choose(current, views, asked, unreachable, time.Now())
 	if next == nil || c.isClosed() {
+		if why == keptKind { // more may say so by the time of one of the next commands
+			c.fresh.Store(min(c.fresh.Load(), int64(time.Since(c.born)+refreshInterval)))
+		}
 		c.install.Unlock()
 		return false, false, why
 	}
 	r := &routes{slotMap: next, nodes: c.pool.reconcile(next.nodes, time.Now()), replaced: make(chan struct{})}
 	changed = old == nil || !next.agrees(&old.layout)
+	if r.kind == standalone && old != nil && changed {
+		r.primaries()[0].renew() // what leads there was opened to something else, and has to show its role
+	}
 	if !changed {
 		r.replaced = old.replaced
 	}
@@ -184,8 +190,12 @@ func abandon(fenced []*wire.Conn) {
 
 // suspect is told for every 500 ms that n owes replies in silence. Others are asked whether n still has its slots; once it
 // has lost them, it is cut off.
-func (c *core) suspect(n *node) {
-	if n.lostSlots.Load() {
+func (c *core) suspect(n *node, conn *wire.Conn) {
+	switch {
+	case n.left(conn.Addr()):
+		conn.Abandon(errLeft)
+		return
+	case n.lostSlots.Load():
 		abandon(n.connections())
 		return
 	}

@@ -67,7 +67,9 @@ func (c *core) missed(n *node, lost bool, reason string) {
 	r := c.routes.Load()
 	switch {
 	case n != nil && n.lostSlots.Load(): // the map is newer than the attempt
-	case n == nil || r == nil || !r.leads(n):
+	case r != nil && r.kind == serverless: // its map is for good
+		c.refresher.request(reason)
+	case n == nil || r == nil || !r.leads(n) || r.kind == standalone:
 		c.refresher.urgent(reason)
 	default:
 		c.scout.note(n, lost)

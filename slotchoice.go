@@ -16,12 +16,15 @@ const (
 	keptFewerSlots                     // one answer alone covers fewer slots
 	keptFailing                        // one node alone answered, and says its cluster state is fail
 	keptForeign                        // the node asked has lost its address to a node of another cluster
+	keptKind                           // a cluster is no cluster, or the other way round, and too few say so
+	keptReader                         // of a serverless cache: the reader is never the primary
 
 	tookFirst    // there was no map yet
 	tookNewer    // a newer epoch
 	tookEqual    // the same epoch: slots that a redirect moved meanwhile are kept
 	tookOlder    // an older epoch, but all asked agree, or nobody else can be reached
 	tookStranger // shares no node with the map: a cluster rebuilt behind the same name
+	tookKind     // cluster mode was switched on or off
 )
 
 func (v choiceReason) String() string {
@@ -32,11 +35,14 @@ func (v choiceReason) String() string {
 		keptFewerSlots: "kept: the answer covers fewer slots and nobody confirms it",
 		keptFailing:    "kept: the answering node sees the cluster as down and nobody confirms it",
 		keptForeign:    "kept: the answering node belongs to another cluster",
+		keptKind:       "kept: a node has changed its cluster mode, and too few confirm it",
+		keptReader:     "kept: a serverless cache does not make its reader the primary",
 		tookFirst:      "first map",
 		tookNewer:      "newer epoch",
 		tookEqual:      "same epoch",
 		tookOlder:      "older epoch, unopposed",
 		tookStranger:   "rebuilt cluster",
+		tookKind:       "cluster mode switched",
 	}[v]
 }
 
@@ -51,6 +57,7 @@ const replicaMemory = time.Minute
 // situations behind them, are in DESIGN.md under "Which map wins".
 func choose(installed *slotMap, views []*view, asked int, allUnreachable bool, now time.Time) (*slotMap, choiceReason) {
 	c := choice{old: installed, asked: max(asked, len(views)), allUnreachable: allUnreachable, now: now}
+	c.said = len(views) - len(slices.DeleteFunc(slices.Clone(views), func(v *view) bool { return v.kind == standalone }))
 	c.views = slices.DeleteFunc(slices.Clone(views), func(v *view) bool { return v.covered == 0 })
 	c.dropStrangers()
 	why := keptNoAnswer
@@ -73,6 +80,7 @@ type choice struct {
 	asked          int
 	allUnreachable bool
 	now            time.Time
+	said           int // views by which cluster mode is disabled
 }
 
 // contender is a view, and who else says the same.
@@ -153,8 +161,15 @@ func (v *view) voice() string { return cmp.Or(v.fromID, v.from.Addr()) }
 
 // judge decides whether v may replace the installed map.
 func (c *choice) judge(v contender) choiceReason {
-	if c.old == nil {
+	switch {
+	case c.old == nil:
 		return tookFirst
+	case (v.kind == standalone) != (c.old.kind == standalone):
+		return c.judgeKind(v)
+	case v.kind == standalone:
+		return tookEqual
+	case c.old.kind == serverless && c.isUsurper(v.view):
+		return keptReader
 	}
 	// A cluster of one node has only one voice, which is then all there is to hear.
 	alone := len(v.nodes) == 1 && len(c.old.nodes) == 1
@@ -182,13 +197,56 @@ func (c *choice) judge(v contender) choiceReason {
 	return tookEqual
 }
 
+// judgeKind decides whether v may turn a cluster into a group without cluster mode, or the other way round. A node that is
+// started with the wrong configuration must not do that to those who ask it.
+//
+// A cluster ends only where no node knows of it any more: all that were asked say so, or of a single shard at least half, or none
+// can be reached and the endpoint says so. To become a cluster, the map must be whole, and the group's own primary tell it; or at
+// least half of all endpoints, where the primary does not answer.
+func (c *choice) judgeKind(v contender) choiceReason {
+	enough := false
+	switch {
+	case v.kind == standalone:
+		known := slices.ContainsFunc(c.views, func(o *view) bool { return o.kind != standalone })
+		half := len(c.old.shards) == 1 && 2*c.said >= c.asked
+		enough = !known && (half || c.said == c.asked || c.allUnreachable)
+	case v.ok && v.covered == slotCount:
+		primary := c.old.primaryOf(0)
+		own := slices.ContainsFunc(c.views, func(o *view) bool {
+			return o.kind != standalone && o.isAt(primary) && o.agrees(&v.layout)
+		})
+		enough = own || c.said == 0 && 2*v.voices >= c.asked
+	}
+	if !enough {
+		return keptKind
+	}
+	return tookKind
+}
+
+// isAt reports whether the view came from where a node is, whatever id that has by now.
+func (v *view) isAt(n *Node) bool {
+	at := Node{Host: v.from.Host, Port: v.from.Port}
+	return n != nil && at.is(n)
+}
+
+// isUsurper reports whether v makes a primary of what is only read from.
+func (c *choice) isUsurper(v *view) bool {
+	return slices.ContainsFunc(v.shards, func(s shard) bool {
+		if s.primary < 0 {
+			return false
+		}
+		at := c.old.find(v.nodes[s.primary])
+		return at >= 0 && c.old.ledBy(at) < 0
+	})
+}
+
 // install makes a map of v.
 func (c *choice) install(v *view, why choiceReason) *slotMap {
 	next := &slotMap{
 		layout: v.layout, epoch: v.epoch, hasEpoch: v.hasEpoch,
 		source: v.from.Addr(), at: v.at, replicasAt: v.at,
 	}
-	if why == tookFirst || why == tookStranger {
+	if why == tookFirst || why == tookStranger || why == tookKind {
 		return next
 	}
 	if !v.hasEpoch {

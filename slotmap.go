@@ -7,6 +7,7 @@ import (
 
 // layout says who owns what. It is the part that one node's answer (view) and the installed map (slotMap) share.
 type layout struct {
+	kind    kind
 	nodes   []*Node // what they point to never changes
 	shards  []shard
 	owner   owners
@@ -251,7 +252,7 @@ func (l *layout) ledBy(node int) int {
 
 // agrees reports whether l and o name the same primary for every slot.
 func (l *layout) agrees(o *layout) bool {
-	if l.covered != o.covered {
+	if l.covered != o.covered || l.kind != o.kind {
 		return false
 	}
 	same := make([]int16, len(l.shards)) // 1 + the shard of o found to be led by the same node

@@ -45,6 +45,8 @@ type view struct {
 	hasEpoch bool
 	overlaps int // slots listed more than once; the last listing counts
 	skipped  int // nodes listed without an address that could be dialled
+
+	role role // standalone: what from said of itself
 }
 
 // parseView reads the replies to CLUSTER INFO and CLUSTER SLOTS. from must hold the host and port that were dialled:
@@ -73,6 +75,10 @@ func parseView(info, slots resp.Value, from Node, at time.Time) (*view, error) {
 	p.view.owner = makeOwners(p.owner)
 	p.count()
 	p.fromID = p.askedID()
+	if p.isServerless() {
+		p.kind = serverless
+		p.hideBackends()
+	}
 	return p.view, nil
 }
 

@@ -34,6 +34,9 @@ func (call *call) plan() (splits bool, err error) {
 		return call.planKeyless()
 	}
 	call.slot = int(slotOf(r.At(keys[0])))
+	if len(keys) > 1 && call.core.isStandalone() {
+		return false, nil
+	}
 	for _, k := range keys[1:] {
 		slot := int(slotOf(r.At(k)))
 		if slot == call.slot {

@@ -84,7 +84,9 @@ func (c *Client) Stats() Stats {
 		row.describe(&n.redial)
 	}
 	s.Nodes = make([]NodeStats, len(k.rows))
-	slices.SortFunc(k.rows, func(a, b *stockRow) int { return cmp.Compare(a.at, b.at) })
+	slices.SortFunc(k.rows, func(a, b *stockRow) int {
+		return cmp.Or(cmp.Compare(a.at.addr, b.at.addr), cmp.Compare(a.at.seat, b.at.seat))
+	})
 	for i, row := range k.rows {
 		s.Nodes[i] = row.NodeStats
 	}
@@ -102,7 +104,7 @@ type stock struct {
 
 type stockRow struct {
 	NodeStats
-	at     string
+	at     spot
 	serves bool // a connection is open that has answered
 }
 

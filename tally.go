@@ -68,7 +68,7 @@ func (t *tally) add(now, then wire.Usage) {
 type tallies struct {
 	mu sync.Mutex
 	// guarded by mu
-	rows      map[string]*tally
+	rows      map[spot]*tally
 	departed  int   // rows of nodes that have left
 	elsewhere tally // for what has no row
 	refreshed map[string]*refreshCount
@@ -78,7 +78,7 @@ type tallies struct {
 type refreshCount struct{ all, failed int64 }
 
 func (s *tallies) init() {
-	s.rows, s.refreshed = make(map[string]*tally), make(map[string]*refreshCount)
+	s.rows, s.refreshed = make(map[spot]*tally), make(map[string]*refreshCount)
 }
 
 // count counts something at a node, or elsewhere where that is nil. The first connection to a node gives it its row.
@@ -209,7 +209,7 @@ func (s *tallies) leave(n *node, now time.Time) {
 }
 
 // forget takes a row away. What was counted there stays counted. mu is held.
-func (s *tallies) forget(at string, row *tally) {
+func (s *tallies) forget(at spot, row *tally) {
 	delete(s.rows, at)
 	row.heir = &s.elsewhere
 	for i, n := range row.counts {

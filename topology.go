@@ -21,6 +21,8 @@ type Node struct {
 	Hostname, IP string
 	// AZ is the availability zone, where the topology tells (Valkey 9.1), or else the node did (see Options.AZ).
 	AZ string
+
+	seat int // counts the connections by one reader endpoint, from 1; 0: it is not by one
 }
 
 // Addr returns host:port, an IPv6 host in brackets: what net.Dial takes.
@@ -36,7 +38,7 @@ func (n *Node) is(o *Node) bool {
 	if n.ID != "" && o.ID != "" {
 		return n.ID == o.ID
 	}
-	return n.Port == o.Port && (n.answersTo(o.Host) || o.answersTo(n.Host))
+	return n.Port == o.Port && n.seat == o.seat && (n.answersTo(o.Host) || o.answersTo(n.Host))
 }
 
 // answersTo reports whether host is one of the node's names: a cluster that prefers hostnames may still redirect to an
@@ -47,6 +49,9 @@ func (n *Node) answersTo(host string) bool {
 
 // Topology is a snapshot of the slot map: who owned what when it was taken. It is the caller's own copy.
 type Topology struct {
+	// Standalone says that there is no cluster: cluster mode is disabled, and one primary has all keys. The nodes are the names
+	// in Options then, whatever servers these lead to, and Options.Reader is listed once for each of its addresses.
+	Standalone bool
 	// Shards in the order of their first slot; those without slots come last.
 	Shards []Shard
 	// Epoch is the cluster's current epoch as the answering node told it; 0 where it does not tell (serverless).
@@ -76,7 +81,7 @@ type SlotRange struct{ First, Last uint16 }
 
 // topology copies m into its public form.
 func (m *slotMap) topology(now time.Time) Topology {
-	t := Topology{Epoch: m.epoch, Age: now.Sub(m.at), Source: m.source, Covered: m.covered}
+	t := Topology{Standalone: m.kind == standalone, Epoch: m.epoch, Age: now.Sub(m.at), Source: m.source, Covered: m.covered}
 	t.Shards = make([]Shard, len(m.shards))
 	for i, s := range m.shards {
 		if s.primary >= 0 {

@@ -59,6 +59,7 @@ func (t *Tx) Exec(ctx context.Context) error {
 	}
 	t.batch.flight = nil
 	defer f.release()
+	t.batch.terms.wake(ctx)
 	call := t.batch.terms.begin()
 	defer f.releaseTx(call)
 	began := call.terms.began()
@@ -174,6 +175,8 @@ func (call *call) checkQueued(slot int) error {
 		return call.refuse(0, call.name()+" would not wait in a transaction: run it by itself")
 	case splits && len(keys) == 0:
 		return call.refuse(0, call.name()+" runs on several nodes, a transaction on one: run it by itself")
+	case call.core.isStandalone():
+		return nil
 	case splits && slot == command.NoSlot:
 		slot = int(slotOf(call.Request.At(keys[0])))
 	}

@@ -138,6 +138,8 @@ func (w *walk) targets() (ids []string) {
 //
 //	C: SCAN cursor ... | CLUSTER NODES | INFO server
 //	S: * cursor, keys  | $ text        | $ text        each of the last two may be an error: refused by an ACL
+//
+// Where no slot can move, nobody is asked for them. Behind the proxy of a serverless cache INFO would be that of any server.
 func (s *scan) page(ctx context.Context, n *node, cursor string) (p page, err error) {
 	request := []string{"SCAN", cursor, "COUNT", strconv.Itoa(int(s.pageSize))}
 	if s.match != "" {
@@ -146,19 +148,29 @@ func (s *scan) page(ctx context.Context, n *node, cursor string) (p page, err er
 	if s.ofType != "" {
 		request = append(request, "TYPE", s.ofType)
 	}
-	requests := [][]string{request, {"CLUSTER", "NODES"}, {"INFO", "server"}}
+	requests := [][]string{request}
+	switch s.terms.core.kind() {
+	case sharded:
+		requests = append(requests, []string{"CLUSTER", "NODES"}, []string{"INFO", "server"})
+	case standalone:
+		requests = append(requests, []string{"INFO", "server"})
+	}
 	err = s.ask(ctx, question{n, requests, func(calls []*call) error {
-		scan, nodes, info := calls[0], calls[1], calls[2]
+		scan := calls[0]
 		if scan.err != nil {
 			return scan.err
 		}
 		if p.cursor, p.keys, err = readKeys(scan); err != nil {
 			return err
 		}
-		if p.holdings, err = s.holdings(nodes); err != nil {
-			return err
+		if len(calls) > 2 {
+			p.holdings, err = s.holdings(calls[1])
+		} else {
+			p.holdings = s.terms.core.routes.Load().holdings(n)
 		}
-		p.process, err = processOf(info)
+		if len(calls) > 1 && err == nil {
+			p.process, err = processOf(calls[len(calls)-1])
+		}
 		return err
 	}})
 	return p, err

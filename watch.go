@@ -112,6 +112,7 @@ func (s *session) watch(ctx context.Context, call *call) error {
 	if len(s.keys) == 0 {
 		return call.refuse(0, "WATCH needs a key")
 	}
+	s.terms.wake(ctx)
 	if _, err := call.plan(); err != nil {
 		return err
 	}
@@ -217,8 +218,9 @@ func (s *session) exec(ctx context.Context, call *call) error {
 func (s *session) admits(call *call) error {
 	r := &call.Request
 	unwatched := call.hidesKeys()
+	everywhere := s.terms.core.isStandalone()
 	for _, k := range r.Keys() {
-		if slot := int(slotOf(r.At(k))); slot != s.slot {
+		if slot := int(slotOf(r.At(k))); slot != s.slot && !everywhere {
 			return call.refuse(k, fmt.Sprintf("its key is in slot %d and the watched keys in slot %d: "+
 				"give the keys a common hash tag, like {user:1}:name", slot, s.slot))
 		}
@@ -285,6 +287,9 @@ func (s *session) attempt(ctx context.Context, call *call) error {
 	}
 	call.getsIntoTrouble()
 	v := classify(call.attempt())
+	if call.refusal != "" {
+		c.heed(call.node, call.wire.Via(), call.refusal)
+	}
 	if v.refresh {
 		c.askRefresh(call, v)
 	}

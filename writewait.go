@@ -152,7 +152,7 @@ func (call *call) planForSlotOf(slot int) error {
 		return err
 	case call.blocks:
 		return call.refuse(0, call.name()+" waits at the server and would hold up WAIT: run it by itself")
-	case slot != command.NoSlot && call.slot != slot:
+	case slot != command.NoSlot && call.slot != slot && !call.core.isStandalone():
 		at := 0 // nobody knows where the key is
 		if len(keys) > 0 {
 			at = keys[0]

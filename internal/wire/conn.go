@@ -204,6 +204,9 @@ func (c *Conn) Proven() bool {
 // Server returns what the node said of itself in the handshake.
 func (c *Conn) Server() Server { return c.server }
 
+// Addr returns the address that was dialled.
+func (c *Conn) Addr() string { return c.opts.Addr }
+
 // InFlight returns how many calls wait for a reply, given-up ones included.
 func (c *Conn) InFlight() int {
 	c.mu.Lock()

@@ -33,7 +33,7 @@ type Options struct {
 	MaxAge      time.Duration // age at which OnOld is called; 0: never
 	NoPoll      bool          // readers wait for the system to wake them, and never look for themselves
 	Blocking    bool          // for blocking commands: silence is no reason to give the peer up
-	OnSilent    func()        // called for every 500 ms that the peer owes replies in silence; must not block
+	OnSilent    func(*Conn)   // called for every 500 ms that the peer owes replies in silence; must not block
 	OnEnd       func()        // called once when the connection's last goroutine is about to end; must not block
 
 	// OnOld is called every 250 ms while a connection is in use that has reached MaxAge; must not block.
@@ -48,6 +48,7 @@ type Options struct {
 type Server struct {
 	Proto   int    // RESP version in use: 3, or 2 where HELLO was refused
 	Mode    string // "cluster", "standalone" ..., empty under RESP2
+	Role    string // "master" or "replica", empty under RESP2
 	Version string
 	AZ      string // its availability zone, where it tells (Valkey 9)
 	ID      int64  // of the connection, as CLIENT LIST has it; 0 under RESP2
@@ -347,6 +348,8 @@ func serverOf(v resp.Value) Server {
 			s.Proto = int(value.Int)
 		case "mode":
 			s.Mode = value.Str
+		case "role":
+			s.Role = value.Str
 		case "version":
 			s.Version = value.Str
 		case "availability_zone":

@@ -78,6 +78,12 @@ func (s *Stream) fill() error {
 // Received returns how many bytes have come since the handshake. It does not block.
 func (s *Stream) Received() int64 { return s.conn.bytesRead.Load() }
 
+// Server returns what the node said of itself in the handshake.
+func (s *Stream) Server() Server { return s.conn.server }
+
+// Addr returns the address that was dialled.
+func (s *Stream) Addr() string { return s.conn.opts.Addr }
+
 // Old reports whether the connection has reached MaxAge. It does not block.
 func (s *Stream) Old() bool { return s.conn.Old() }
 

@@ -69,7 +69,7 @@ func TestASuccessorWaitsLongerThanAPeerMayBeSilent(t *testing.T) {
 	slow := fakenode.Reaction{Send: strings.Repeat(push, 25) + "+old\r\n", Piece: len(push), Gap: 400 * time.Millisecond}
 	probing := func(o *wire.Options) {
 		o.PeerTimeout, o.IdleProbe = time.Second, time.Second
-		o.OnSilent = func() { t.Error("nobody is silent") }
+		o.OnSilent = func(*wire.Conn) { t.Error("nobody is silent") }
 	}
 	synctest.Test(t, func(t *testing.T) {
 		node, owed, next := handOver(t, slow, probing)

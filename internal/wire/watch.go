@@ -192,7 +192,7 @@ func (c *Conn) look() {
 	case c.opts.PeerTimeout > 0 && silent >= c.opts.PeerTimeout && !c.opts.Blocking: // for a blocking command it is no silence
 		c.fail(ErrPeerSilent)
 	case suspect && c.opts.OnSilent != nil:
-		c.opts.OnSilent()
+		c.opts.OnSilent(c)
 	}
 }
 

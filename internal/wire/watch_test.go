@@ -80,7 +80,7 @@ func TestSilentPeerIsDeadAfterPeerTimeoutAndSuspectedBefore(t *testing.T) {
 		begin := time.Now()
 		suspected := make(chan time.Duration, 10)
 		opts.PeerTimeout = 2 * time.Second
-		opts.OnSilent = func() { suspected <- time.Since(begin) }
+		opts.OnSilent = func(*wire.Conn) { suspected <- time.Since(begin) }
 		conn := connect(t, opts)
 		_, err := try(t.Context(), conn, "GET", "a")
 		require.NoError(t, err)
@@ -241,7 +241,7 @@ func TestEverySilenceIsReportedEvery500ms(t *testing.T) {
 		node, opts := newNode(t)
 		node.On("GET", fakenode.Reaction{})
 		var suspected atomic.Int32
-		opts.OnSilent = func() { suspected.Add(1) }
+		opts.OnSilent = func(*wire.Conn) { suspected.Add(1) }
 		conn := connect(t, opts)
 		send(t, t.Context(), conn, get(1)...)
 		for range 3 {
@@ -260,7 +260,7 @@ func TestBlockingCommandsMayTakeForEver(t *testing.T) {
 		node, opts := newNode(t)
 		node.On("BLPOP", fakenode.Reaction{Delay: time.Hour, Send: "_\r\n"})
 		var told atomic.Int32
-		opts.Blocking, opts.OnSilent = true, func() { told.Add(1) }
+		opts.Blocking, opts.OnSilent = true, func(*wire.Conn) { told.Add(1) }
 		conn := connect(t, opts)
 		reply, err := try(t.Context(), conn, "BLPOP", "k", "0")
 		require.NoError(t, err)
@@ -428,7 +428,7 @@ func TestUnusedConnectionHasNoTimer(t *testing.T) {
 		node, opts := newNode(t)
 		node.Handle(echo)
 		opts.PeerTimeout = time.Second
-		opts.OnSilent = func() { t.Error("nothing is owed") }
+		opts.OnSilent = func(*wire.Conn) { t.Error("nothing is owed") }
 		conn := connect(t, opts)
 		_, err := try(t.Context(), conn, "GET", "a")
 		require.NoError(t, err)
@@ -441,7 +441,7 @@ func TestAnIdleConnectionIsNudged(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		node, opts := newNode(t)
 		var suspected atomic.Int32
-		opts.OnSilent = func() { suspected.Add(1) }
+		opts.OnSilent = func(*wire.Conn) { suspected.Add(1) }
 		conn := connect(t, opts)
 		conn.Nudge(time.Second)
 		time.Sleep(time.Second)

@@ -1,0 +1,291 @@
+package keyslot_test
+
+import (
+	"fmt"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/keyslot-go/keyslot"
+	"github.com/keyslot-go/keyslot/internal/fakenode"
+)
+
+// Stories of scripted servers without cluster mode, and of the time that it takes to follow them.
+
+// lone is a server that knows nothing of clusters.
+type lone struct {
+	*fakenode.Node
+	addr    string
+	replica atomic.Bool
+	hides   atomic.Bool // ROLE and INFO, from its users
+	frozen  atomic.Bool // takes connections, and answers nothing
+}
+
+func newLone(net *fakenode.Net, addr string, replica bool) *lone {
+	l := &lone{Node: net.Node(addr), addr: addr}
+	l.replica.Store(replica)
+	l.Handle(l.answer)
+	return l
+}
+
+func (l *lone) answer(r fakenode.Request) (fakenode.Reaction, bool) {
+	if l.frozen.Load() {
+		return stuck(), true
+	}
+	replica := l.replica.Load()
+	role, described := "master", "*3\r\n$6\r\nmaster\r\n:7\r\n*0\r\n"
+	if replica {
+		role, described = "replica", fakenode.Connected
+	}
+	switch r.Name() {
+	case "HELLO":
+		return says("%%3\r\n$5\r\nproto\r\n:3\r\n$4\r\nmode\r\n$10\r\nstandalone\r\n$4\r\nrole\r\n$%d\r\n%s", len(role), role), true
+	case "ROLE", "INFO":
+		if l.hides.Load() {
+			return says("-NOPERM User default has no permissions to run the '%s' command", r.Name()), true
+		}
+		return fakenode.Reaction{Send: described}, true
+	case "SET":
+		if replica {
+			return says("-READONLY You can't write against a read only replica."), true
+		}
+		return ok, true
+	case "GET": // tells who has answered
+		return says("$%d\r\n%s", len(l.addr), l.addr), true
+	case "PING", "CLIENT SETINFO":
+		return fakenode.Reaction{}, false
+	}
+	return says("-ERR This instance has cluster support disabled"), true
+}
+
+// group is a primary at 10.0.0.1 and a replica at 10.0.0.2, and the names of both.
+type group struct {
+	*town
+	net             *fakenode.Net
+	primary, reader *lone
+}
+
+func groupStory(t *testing.T, tell func(t *testing.T, g *group)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		g := &group{town: newTown(), net: fakenode.New()}
+		defer g.net.Close()
+		g.connect = g.net.Dial
+		g.primary, g.reader = newLone(g.net, "10.0.0.1:6379", false), newLone(g.net, "10.0.0.2:6379", true)
+		for i := range 9 {
+			addr := fmt.Sprintf("10.0.0.%d:6379", i+1)
+			g.put(addr, addr)
+		}
+		g.call(primaryName, "10.0.0.1")
+		g.call(readerName, "10.0.0.2")
+		tell(t, g)
+	})
+}
+
+// open makes a client of the group that ends with the story.
+func (g *group) open(t *testing.T, opts keyslot.Options) *keyslot.Client {
+	t.Helper()
+	opts.Endpoints, opts.Reader = []string{primaryName}, readerName
+	client, err := keyslot.New(t.Context(), g.options(opts))
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, client.Close()) })
+	return client
+}
+
+func TestAWriteWaitsUntilItsNameLeadsToThePrimary(t *testing.T) {
+	groupStory(t, func(t *testing.T, g *group) {
+		client := g.open(t, keyslot.Options{})
+		require.NoError(t, client.Set(t.Context(), "a", "1"))
+		g.primary.replica.Store(true)
+		g.reader.replica.Store(false)
+		began := time.Now()
+		time.AfterFunc(2*time.Second, func() { g.call(primaryName, "10.0.0.2") })
+		require.NoError(t, client.Set(t.Context(), "a", "2"))
+		require.Less(t, time.Since(began), 3100*time.Millisecond)
+		require.Len(t, sent(g.primary.Node, "SET"), 2, "the demoted primary got it once")
+		require.Len(t, sent(g.reader.Node, "SET"), 1)
+		require.LessOrEqual(t, len(sent(g.primary.Node, "HELLO")), 15, "and was not dialled in a hurry")
+		value, err := client.Get(t.Context(), "a")
+		require.NoError(t, err)
+		require.Equal(t, "10.0.0.2:6379", value)
+	})
+}
+
+func TestAReplicaAmongTheAddressesIsPassedOver(t *testing.T) {
+	groupStory(t, func(t *testing.T, g *group) {
+		g.put("10.0.0.8:6379", "") // swallows dials
+		g.call(primaryName, "10.0.0.2", "10.0.0.8", "10.0.0.9", "10.0.0.1")
+		client := g.open(t, keyslot.Options{DialTimeout: time.Second})
+		for range 5 {
+			require.NoError(t, client.Set(t.Context(), "a", "1"))
+			g.primary.Cut(fakenode.RST)
+			synctest.Wait()
+		}
+		require.Len(t, sent(g.primary.Node, "SET"), 5)
+		require.Empty(t, sent(g.reader.Node, "SET"), "who is no primary is told nothing")
+	})
+}
+
+func TestAMemberOfAClusterThatIsStartedWrongMisleadsNobodyAtTheStart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		net := fakenode.New()
+		defer net.Close()
+		net.Topology(1, fakenode.Shard{First: 0, Last: 8191, Nodes: []string{lower}}, fakenode.Shard{First: 8192, Last: 16383, Nodes: []string{upper}})
+		net.Node(lower)
+		newLone(net, upper, false)
+		w := newTown()
+		w.connect = net.Dial
+		w.put(lower, lower)
+		w.put(upper, upper)
+		w.call(configName, "10.0.0.1", "10.0.0.2")
+		for range 10 { // whoever answers first
+			client, err := keyslot.New(t.Context(), w.options(keyslot.Options{Endpoints: []string{configName}}))
+			require.NoError(t, err)
+			require.False(t, client.Topology().Standalone)
+			require.NoError(t, client.Close())
+		}
+	})
+}
+
+func TestTheReaderThatLeadsToAPrimaryAnswersReadsOnly(t *testing.T) {
+	groupStory(t, func(t *testing.T, g *group) {
+		client := g.open(t, keyslot.Options{ReadFrom: keyslot.PreferReplica})
+		g.reader.replica.Store(false)
+		for range 20 {
+			value, err := client.Get(t.Context(), "a")
+			require.NoError(t, err)
+			if value == g.reader.addr {
+				break
+			}
+			time.Sleep(time.Second)
+		}
+		g.primary.Close()
+		err := client.Timeout(3*time.Second).Set(t.Context(), "a", "1")
+		require.ErrorIs(t, err, keyslot.ErrNotExecuted, "it is not what the primary endpoint leads to")
+		require.Empty(t, sent(g.reader.Node, "SET"))
+		value, err := client.Get(t.Context(), "a")
+		require.NoError(t, err)
+		require.Equal(t, g.reader.addr, value)
+	})
+}
+
+func TestWhereNobodyTellsTheRoleHelloDoes(t *testing.T) {
+	groupStory(t, func(t *testing.T, g *group) {
+		g.primary.hides.Store(true)
+		g.reader.hides.Store(true)
+		g.call(primaryName, "10.0.0.2", "10.0.0.1")
+		client := g.open(t, keyslot.Options{ReadFrom: keyslot.PreferReplica})
+		require.NoError(t, client.Set(t.Context(), "a", "1"))
+		require.Eventually(t, func() bool {
+			value, err := client.Get(t.Context(), "a")
+			return err == nil && value == g.reader.addr
+		}, 5*time.Second, 100*time.Millisecond)
+	})
+}
+
+func TestASilentPrimaryIsLeftOnceDNSHasMoved(t *testing.T) {
+	groupStory(t, func(t *testing.T, g *group) {
+		client := g.open(t, keyslot.Options{CommandTimeout: 20 * time.Second})
+		require.NoError(t, client.Set(t.Context(), "a", "1"))
+		g.primary.frozen.Store(true)
+		g.reader.replica.Store(false)
+		time.AfterFunc(2*time.Second, func() { g.call(primaryName, "10.0.0.2") })
+		began := time.Now()
+		written := make(chan error, 1)
+		go func() { written <- client.Set(t.Context(), "a", "2") }()
+		synctest.Wait()
+		value, err := client.Get(t.Context(), "a")
+		require.NoError(t, err)
+		require.Equal(t, g.reader.addr, value)
+		require.Less(t, time.Since(began), 3500*time.Millisecond, "not PeerTimeout")
+		require.ErrorIs(t, <-written, keyslot.ErrUnknownOutcome, "a frozen server may yet run it")
+	})
+}
+
+func TestWhatAFrozenPrimaryOwesIsGivenUpOnceAnotherIsFound(t *testing.T) {
+	groupStory(t, func(t *testing.T, g *group) {
+		g.reader.Handle(func(r fakenode.Request) (fakenode.Reaction, bool) {
+			if r.Name() == "BLPOP" {
+				return says("*2\r\n$1\r\nq\r\n$1\r\nx"), true
+			}
+			return g.reader.answer(r)
+		})
+		client := g.open(t, keyslot.Options{CommandTimeout: 20 * time.Second})
+		require.NoError(t, client.Set(t.Context(), "a", "1"))
+		time.Sleep(time.Second) // so that DNS may be asked again
+		g.primary.frozen.Store(true)
+		g.reader.replica.Store(false)
+		began := time.Now()
+		written := make(chan error, 1)
+		go func() { written <- client.Set(t.Context(), "a", "2") }()
+		synctest.Wait()
+		g.call(primaryName, "10.0.0.2")
+		_, err := client.BLPop(t.Context(), 0, "q") // on a connection of its own, before anybody is suspected
+		require.NoError(t, err)
+		require.Less(t, time.Since(began), 500*time.Millisecond)
+		require.ErrorIs(t, <-written, keyslot.ErrUnknownOutcome, "whatever it says when it wakes is lost")
+		require.Less(t, time.Since(began), 2*time.Second)
+	})
+}
+
+func TestCommandsOfAGroupThatOvertakeEachOtherSaySo(t *testing.T) {
+	groupStory(t, func(t *testing.T, g *group) {
+		refused := false
+		g.primary.Handle(func(r fakenode.Request) (fakenode.Reaction, bool) {
+			switch {
+			case r.Name() == "SET" && !refused:
+				refused = true
+				return says("-LOADING the server is loading the dataset in memory"), true
+			case r.Name() == "MGET":
+				return says("*2\r\n_\r\n_"), true
+			}
+			return g.primary.answer(r)
+		})
+		p := g.open(t, keyslot.Options{}).Pipeline()
+		set, read := p.Set(up, "v"), p.MGet(low, up) // of two slots
+		require.NoError(t, p.Exec(t.Context()))
+		require.NoError(t, set.Err())
+		require.True(t, set.Reordered())
+		require.False(t, read.Reordered())
+	})
+}
+
+func TestASubscriberFollowsTheNameOfThePrimary(t *testing.T) {
+	groupStory(t, func(t *testing.T, g *group) {
+		for _, l := range []*lone{g.primary, g.reader} {
+			l.Handle(func(r fakenode.Request) (fakenode.Reaction, bool) {
+				if r.Name() == "SUBSCRIBE" {
+					return says(">3\r\n$9\r\nsubscribe\r\n$4\r\nnews\r\n:1"), true
+				}
+				return l.answer(r)
+			})
+		}
+		client := g.open(t, keyslot.Options{})
+		sub, err := client.Subscribe(t.Context(), "news")
+		require.NoError(t, err)
+		g.primary.replica.Store(true) // it lives on, and tells what its primary is told
+		g.reader.replica.Store(false)
+		g.call(primaryName, "10.0.0.2")
+		require.NoError(t, client.Set(t.Context(), "a", "1"))
+		heard, _ := hear(t, sub, 1)
+		require.Equal(t, []string{"gap news"}, heard)
+		g.reader.Push(">3\r\n$7\r\nmessage\r\n$4\r\nnews\r\n$2\r\nhi\r\n")
+		heard, _ = hear(t, sub, 1)
+		require.Equal(t, []string{"hi"}, heard)
+	})
+}
+
+func TestAnIdleGroupIsLeftAlone(t *testing.T) {
+	groupStory(t, func(t *testing.T, g *group) {
+		client := g.open(t, keyslot.Options{ReadFrom: keyslot.PreferReplica})
+		_, err := client.Get(t.Context(), "a")
+		require.NoError(t, err)
+		time.Sleep(time.Second)
+		before := len(g.primary.Tape()) + len(g.reader.Tape())
+		time.Sleep(time.Hour)
+		require.Equal(t, before, len(g.primary.Tape())+len(g.reader.Tape()))
+	})
+}
