@@ -93,6 +93,10 @@ func (cn *conn) reject(r request, refusal string) {
 // run executes r, which has passed all checks, for cn.
 func (c *Cluster) run(cn *conn, r request) {
 	c.store.tick(r.timed())
+	if c.opts.Standalone && isOfClusters(r.cmd.Name) {
+		cn.out.error(errNoCluster)
+		return
+	}
 	if h := c.handlers[r.cmd.Name]; h != nil {
 		h(cn, r.args)
 		return
@@ -107,6 +111,10 @@ func (c *Cluster) run(cn *conn, r request) {
 	default:
 		c.runPlain(cn, r)
 	}
+}
+
+func isOfClusters(name string) bool {
+	return name == "READONLY" || name == "READWRITE" || name == "ASKING" || strings.HasPrefix(name, "CLUSTER ")
 }
 
 // runPlain leaves r to miniredis.

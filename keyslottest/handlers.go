@@ -173,7 +173,7 @@ func (cn *conn) greet() {
 	out.bulk("id")
 	out.int(cn.id)
 	out.bulk("mode")
-	out.bulk("cluster")
+	out.bulk(cn.cluster.opts.mode())
 	out.bulk("role")
 	out.bulk(role)
 	out.bulk("modules")
@@ -307,11 +307,11 @@ func info(cn *conn, args []string) {
 		replication = fmt.Sprintf("master_host:%s\r\nmaster_port:%d\r\nmaster_link_status:%s\r\n", loopback, n.shard.primary.port, link)
 	}
 	sections := []struct{ name, text string }{
-		{"Server", fmt.Sprintf("redis_version:%s\r\nredis_mode:cluster\r\ntcp_port:%d\r\n", serverVersion, n.port)},
+		{"Server", fmt.Sprintf("redis_version:%s\r\nredis_mode:%s\r\ntcp_port:%d\r\n", serverVersion, c.opts.mode(), n.port)},
 		{"Clients", fmt.Sprintf("connected_clients:%d\r\nblocked_clients:%d\r\n", len(n.conns), c.waiting.at(n))},
 		{"Stats", fmt.Sprintf("total_connections_received:%d\r\ntotal_commands_processed:%d\r\n", n.counters.Accepted, n.counters.Commands)},
 		{"Replication", fmt.Sprintf("role:%s\r\n%smaster_repl_offset:%d\r\n", role, replication, n.shard.offset)},
-		{"Cluster", "cluster_enabled:1\r\n"},
+		{"Cluster", fmt.Sprintf("cluster_enabled:%d\r\n", map[bool]int{false: 1}[c.opts.Standalone])},
 		{"Keyspace", fmt.Sprintf("db0:keys=%d,expires=0,avg_ttl=0\r\n", keys)},
 	}
 	var parts []string

@@ -14,6 +14,11 @@ type Options struct {
 	// Replicas is the number of replicas of each primary.
 	Replicas int
 
+	// Standalone turns cluster mode off: one primary with its replicas, which know nothing of slots. They refuse CLUSTER,
+	// READONLY and ASKING, take keys of any slots together, and replicas answer reads unasked. Shards must be 0 or 1, and what
+	// is about slots changes nothing.
+	Standalone bool
+
 	// Username and Password are what clients have to present with AUTH or HELLO; an empty Password asks for nothing, an
 	// empty Username is the user "default".
 	Username, Password string
@@ -58,7 +63,10 @@ const (
 )
 
 func (o Options) withDefaults() (Options, error) {
-	if o.Shards == 0 {
+	switch {
+	case o.Shards == 0 && o.Standalone:
+		o.Shards = 1
+	case o.Shards == 0:
 		o.Shards = 3
 	}
 	if o.Hostname == "" {
@@ -70,12 +78,22 @@ func (o Options) withDefaults() (Options, error) {
 	switch {
 	case o.Shards < 0 || o.Shards > maxNodes || o.Replicas < 0 || o.Shards*(1+o.Replicas) > maxNodes:
 		return o, fmt.Errorf("keyslottest: %d shards with %d replicas each: a cluster has 1 to %d nodes", o.Shards, o.Replicas, maxNodes)
+	case o.Standalone && o.Shards > 1:
+		return o, fmt.Errorf("keyslottest: %d shards: without cluster mode there is one", o.Shards)
 	case o.Announce < AnnounceIP || o.Announce > AnnounceUnknown:
 		return o, fmt.Errorf("keyslottest: unknown Announce %d", o.Announce)
 	case o.StepPause < 0:
 		return o, fmt.Errorf("keyslottest: negative StepPause %v", o.StepPause)
 	}
 	return o, nil
+}
+
+// mode is what the servers call themselves.
+func (o Options) mode() string {
+	if o.Standalone {
+		return "standalone"
+	}
+	return "cluster"
 }
 
 // maxNodes keeps a typing mistake from eating the machine's ports: every node has a listener.

@@ -12,12 +12,16 @@ const (
 	errTryAgain   = "TRYAGAIN Multiple keys request during rehashing of slot"
 	errUnassigned = "CLUSTERDOWN Hash slot not served"
 	errDown       = "CLUSTERDOWN The cluster is down"
+	errNoCluster  = "ERR This instance has cluster support disabled"
 )
 
 // route decides whether the node of cn serves the requests (one command, or what EXEC is to run). It returns the error to
 // send instead, or "". The order of the checks is that of the server's getNodeByQuery, since clients can see it: a
 // CROSSSLOT hides a MOVED, but an unserved slot hides a CROSSSLOT.
 func (c *Cluster) route(cn *conn, requests []request, write bool) (refusal string) {
+	if c.opts.Standalone {
+		return ""
+	}
 	var (
 		keys     keyTally
 		here     = cn.node
