@@ -76,12 +76,12 @@ func byName[T any](ctx context.Context, c *core, n *node, dial func(ctx context.
 
 // connectByName opens a connection to a node of a group; to the primary, if that is what the node is to be.
 func (c *core) connectByName(ctx context.Context, n *node, opts wire.Options) (*wire.Conn, error) {
-	leads := c.routes.Load().leads(n)
+	leads := func() bool { return c.routes.Load().leads(n) } // by the time that the dial has ended
 	dial := func(ctx context.Context, addr string) (*wire.Conn, error) {
 		opts := opts
 		opts.Addr = addr
 		conn, err := c.dial(ctx, peer{n, n.info()}, opts)
-		if err == nil && leads {
+		if err == nil && leads() {
 			if err = mustLead(ctx, conn); err != nil {
 				conn.Drain()
 			}
@@ -89,7 +89,7 @@ func (c *core) connectByName(ctx context.Context, n *node, opts wire.Options) (*
 		return conn, err
 	}
 	conn, listed, err := byName(ctx, c, n, dial, (*wire.Conn).Drain)
-	if err == nil && leads {
+	if err == nil && leads() {
 		n.foundAt(conn.Addr(), listed)
 	}
 	return conn, err
@@ -97,10 +97,9 @@ func (c *core) connectByName(ctx context.Context, n *node, opts wire.Options) (*
 
 // streamByName is connectByName for a subscription.
 func (c *core) streamByName(ctx context.Context, n *node) (*wire.Stream, error) {
-	leads := c.routes.Load().leads(n)
 	dial := func(ctx context.Context, addr string) (*wire.Stream, error) {
 		stream, err := c.dialStreamAt(ctx, n, addr)
-		if err == nil && leads {
+		if err == nil && c.routes.Load().leads(n) {
 			if err = streamMustLead(ctx, stream); err != nil {
 				stream.Abandon()
 			}
@@ -164,6 +163,13 @@ func (c *core) leadsElsewhere(ctx context.Context, n *node) bool {
 	candidates, err := c.addressesOf(ctx, n)
 	at := n.whereabouts.Load()
 	return err == nil && at != nil && slices.ContainsFunc(candidates, func(to candidate) bool { return to.addr.String() != at.addr })
+}
+
+// hasMoved reports whether the name of a primary has addresses, but not the one where that was found.
+func (c *core) hasMoved(ctx context.Context, n *node) bool {
+	candidates, err := c.addressesOf(ctx, n)
+	at := n.whereabouts.Load()
+	return err == nil && at != nil && !slices.ContainsFunc(candidates, func(to candidate) bool { return to.addr.String() == at.addr })
 }
 
 // seats are the connections by the reader endpoint: each keeps to an address of its own, so that the replicas behind the name

@@ -168,14 +168,16 @@ func (t *terms) enter(ctx context.Context) (now, until time.Time, err error) {
 }
 
 // wake waits for the first map of a Lazy client where commands are planned before they enter: what a single server may be sent
-// differs. What goes wrong comes again when they do.
-func (t *terms) wake(ctx context.Context) {
+// differs. Who gets an error must not enter as well, which would wait as long again.
+func (t *terms) wake(ctx context.Context) error {
 	if t.core.routes.Load() != nil {
-		return
+		return nil
 	}
-	if _, _, err := t.enter(ctx); err == nil {
+	_, _, err := t.enter(ctx)
+	if err == nil {
 		t.core.running.leave()
 	}
+	return err
 }
 
 // check refuses what cannot be sent, before anything is.

@@ -48,7 +48,7 @@ func (c *core) refresh(ctx context.Context, reason string, urgent bool) error {
 func (c *core) learnAgain(ctx context.Context, r *routes, urgent bool) (asked int, changed bool, err error) {
 	switch {
 	case r.kind == standalone:
-		return c.learnRoles(ctx, r)
+		return c.learnRoles(ctx, r, urgent)
 	case !urgent && c.confirmed(ctx, r):
 		return 1, false, nil
 	}

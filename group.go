@@ -150,22 +150,25 @@ func elect(said []*view, old *slotMap) (leader *view) {
 // connection to its primary; or what another one knows of a cluster, in which first is merely started wrong. All other connections
 // are drained.
 func (c *core) lead(ctx context.Context, first finding) (finding, error) {
-	found := []finding{first}
-	if candidates, _ := c.resolver.candidates(ctx, c.endpoints); len(candidates) > 1 {
+	found, replicas := []finding{first}, 0
+	candidates, _ := c.resolver.candidates(ctx, c.endpoints)
+	if len(candidates) > 1 {
 		first.conn.Drain()
-		found = c.survey(ctx, candidates[:min(len(candidates), askMany)])
+		found, replicas = c.survey(ctx, candidates[:min(len(candidates), askMany)])
 	}
 	said := make([]*view, len(found))
 	for i, f := range found {
 		said[i] = f.view
 	}
-	v := c.group(statements(said), nil, c.readers(ctx))
+	v := c.group(statements(said), nil, c.readers(ctx, nil))
 	if i := slices.IndexFunc(said, func(v *view) bool { return v.kind != standalone }); i >= 0 {
 		v = said[i]
+	} else if v != nil {
+		v.undisputed = len(found)+replicas == len(candidates)
 	}
 	leader := finding{}
 	for _, f := range found {
-		if v != nil && leader.conn == nil && f.view.from == v.from {
+		if v != nil && leader.conn == nil && f.view.from == v.from && f.view.role == v.role { // a name may lead to two primaries
 			leader = f
 		} else {
 			f.conn.Drain()
@@ -178,8 +181,9 @@ func (c *core) lead(ctx context.Context, first finding) (finding, error) {
 	return leader, nil
 }
 
-// survey asks several addresses at once, over new connections.
-func (c *core) survey(ctx context.Context, candidates []candidate) (found []finding) {
+// survey asks several addresses at once, over new connections. It also returns how many of those that it did not find were left
+// for being replicas. A primary without replicas may be one that was restarted by itself, and the others have their whole time.
+func (c *core) survey(ctx context.Context, candidates []candidate) (found []finding, replicas int) {
 	var (
 		asks sync.WaitGroup
 		mu   sync.Mutex
@@ -191,38 +195,58 @@ func (c *core) survey(ctx context.Context, candidates []candidate) (found []find
 	for _, to := range candidates {
 		asks.Go(func() { // ends within DialTimeout; this function waits for it
 			f, err := c.askCandidate(ctx, to)
-			if err != nil {
-				return
-			}
 			mu.Lock()
 			defer mu.Unlock()
-			found = append(found, f)
-			if f.view.role.primary {
-				patience.Reset(stragglersWait)
+			switch {
+			case errors.As(err, &replicaError{}):
+				replicas++
+			case err == nil:
+				found = append(found, f)
+				if f.view.role.replicas > 0 {
+					patience.Reset(stragglersWait)
+				}
 			}
 		})
 	}
 	asks.Wait()
-	return found
+	return found, replicas
 }
 
 // readers returns how many connections the reader endpoint gets: one for each of its addresses, so that its replicas share the
-// reads. The number is no more than a guess where DNS does not answer.
-func (c *core) readers(ctx context.Context) int {
+// reads. Where DNS does not answer they stay as many as they are.
+func (c *core) readers(ctx context.Context, old *slotMap) (n int) {
 	if c.reader.host == "" {
 		return 0
 	}
 	ctx, cancel := context.WithTimeout(ctx, dnsPatience)
 	defer cancel()
-	addrs, _ := c.resolver.resolve(ctx, c.reader.host)
-	return max(1, min(len(addrs), maxReplicas))
+	addrs, err := c.resolver.resolve(ctx, c.reader.host)
+	n = len(addrs)
+	if err != nil && old != nil {
+		n = old.seats()
+	}
+	return max(1, min(n, maxReplicas))
 }
 
-// learnRoles is learnAgain for a group: it asks the endpoints for their roles, over the connections that there are, or new ones.
-func (c *core) learnRoles(ctx context.Context, r *routes) (asked int, changed bool, err error) {
+// seats counts the connections by the reader endpoint.
+func (l *layout) seats() (n int) {
+	for _, o := range l.nodes {
+		if o.seat > 0 {
+			n++
+		}
+	}
+	return n
+}
+
+// learnRoles is learnAgain for a group: it asks the endpoints for their roles, over the connections that there are, or new ones. A
+// primary that was deposed and does not know it serves as it always did: only its name tells, once that leads elsewhere.
+func (c *core) learnRoles(ctx context.Context, r *routes, urgent bool) (asked int, changed bool, err error) {
+	if n := r.primary(0); !urgent && c.hasMoved(ctx, n) {
+		c.settleDoubt(ctx, n) // dials by the name, and leaves the connections to where it was
+	}
 	members := slices.DeleteFunc(slices.Clone(r.nodes), func(n *node) bool { return n.info().seat > 0 })
 	views, asked, err := c.askNodes(ctx, members, askMany)
-	if v := c.group(statements(views), r.slotMap, c.readers(ctx)); v != nil {
+	if v := c.group(statements(views), r.slotMap, c.readers(ctx, r.slotMap)); v != nil {
 		views = append(views, v)
 	} else if len(views) > 0 {
 		err = errNoPrimary
@@ -251,8 +275,17 @@ func (c *core) heed(n *node, conn *wire.Conn, refusal string) {
 }
 
 // demoted is told that a connection of the primary leads to a replica by now. Nobody sends on it any more, nor on the others, if
-// that is where they lead: the next ones are dialled by the name, and show their role first.
+// that is where they lead: the next ones are dialled by the name, and show their role first. A script may say READONLY at will,
+// and must not let each call dial.
 func (n *node) demoted(conn *wire.Conn) {
+	if conn.Err() != nil { // whoever told it so has seen to the others
+		return
+	}
+	for i := range n.lanes {
+		if !n.lanes[i].mayRenew(conn, time.Now()) {
+			return
+		}
+	}
 	conn.Drain()
 	if at := n.whereabouts.Load(); at == nil || at.addr == conn.Addr() {
 		n.renew()

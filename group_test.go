@@ -150,6 +150,136 @@ func TestAMemberOfAClusterThatIsStartedWrongMisleadsNobodyAtTheStart(t *testing.
 	})
 }
 
+func TestAPrimaryThatIsSlowAtTheStartLosesNothingToOneStartedWrong(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		net := fakenode.New()
+		defer net.Close()
+		shard := fakenode.Shard{First: 0, Last: 16383, Nodes: []string{lower, upper}}
+		net.Topology(1, shard)
+		net.Node(lower).On("CLUSTER SLOTS", fakenode.Reaction{Send: fakenode.Slots(shard), Delay: 400 * time.Millisecond})
+		newLone(net, upper, false)
+		w := newTown()
+		w.connect = net.Dial
+		w.put(lower, lower)
+		w.put(upper, upper)
+		w.call(configName, "10.0.0.1", "10.0.0.2")
+		client, err := keyslot.New(t.Context(), w.options(keyslot.Options{Endpoints: []string{configName}}))
+		require.NoError(t, err)
+		defer client.Close()
+		require.False(t, client.Topology().Standalone)
+	})
+}
+
+func TestOfTwoPrimariesBehindOneNameTheOneThatLeadsIsUsed(t *testing.T) {
+	groupStory(t, func(t *testing.T, g *group) {
+		g.reader.replica.Store(false)
+		g.reader.Handle(func(r fakenode.Request) (fakenode.Reaction, bool) {
+			if r.Name() == "ROLE" {
+				return says("*3\r\n$6\r\nmaster\r\n:7\r\n*1\r\n*3\r\n$8\r\n10.0.0.3\r\n$4\r\n6379\r\n$1\r\n7"), true
+			}
+			return g.reader.answer(r)
+		})
+		g.call(primaryName, "10.0.0.1", "10.0.0.2")
+		for range 20 { // whoever answers first
+			client, err := keyslot.New(t.Context(), g.options(keyslot.Options{Endpoints: []string{primaryName}}))
+			require.NoError(t, err)
+			require.NoError(t, client.Set(t.Context(), "a", "1"))
+			require.NoError(t, client.Close())
+		}
+		require.Empty(t, sent(g.primary.Node, "SET"), "the other one has a replica")
+	})
+}
+
+func TestADeposedPrimaryThatAnswersOnIsLeftOnceItsNameLeadsElsewhere(t *testing.T) {
+	groupStory(t, func(t *testing.T, g *group) {
+		client := g.open(t, keyslot.Options{RefreshAfter: 10 * time.Second})
+		require.NoError(t, client.Set(t.Context(), "a", "1"))
+		g.reader.replica.Store(false) // nobody has told the primary
+		g.call(primaryName, "10.0.0.2")
+		for range 20 {
+			time.Sleep(time.Second)
+			require.NoError(t, client.Set(t.Context(), "a", "2"))
+			synctest.Wait()
+		}
+		require.LessOrEqual(t, len(sent(g.primary.Node, "SET")), 12, "what it acknowledges is lost")
+		require.GreaterOrEqual(t, len(sent(g.reader.Node, "SET")), 9)
+		require.LessOrEqual(t, len(sent(g.reader.Node, "HELLO")), 2)
+
+		g.call(primaryName, "10.0.0.9") // where nobody is
+		for range 20 {
+			time.Sleep(time.Second)
+			require.NoError(t, client.Set(t.Context(), "a", "3"), "what works is not given up for what does not")
+			synctest.Wait()
+		}
+	})
+}
+
+func TestDNSThatForgetsTheReadersTakesNoneAway(t *testing.T) {
+	groupStory(t, func(t *testing.T, g *group) {
+		newLone(g.net, "10.0.0.3:6379", true)
+		g.call(readerName, "10.0.0.2", "10.0.0.3")
+		client := g.open(t, keyslot.Options{RefreshAfter: time.Second})
+		require.Len(t, client.Topology().Shards[0].Replicas, 2)
+		g.call(readerName)
+		for range 5 {
+			time.Sleep(3 * time.Second)
+			require.NoError(t, client.Set(t.Context(), "a", "1"))
+			synctest.Wait()
+			require.Len(t, client.Topology().Shards[0].Replicas, 2)
+		}
+		g.call(readerName, "10.0.0.3")
+		time.Sleep(3 * time.Second)
+		require.NoError(t, client.Set(t.Context(), "a", "1"))
+		synctest.Wait()
+		require.Len(t, client.Topology().Shards[0].Replicas, 1)
+	})
+}
+
+func TestAScriptThatSaysREADONLYMakesNobodyDial(t *testing.T) {
+	groupStory(t, func(t *testing.T, g *group) {
+		g.primary.Handle(func(r fakenode.Request) (fakenode.Reaction, bool) {
+			if r.Name() == "EVAL" {
+				return says("-READONLY until tomorrow"), true
+			}
+			return g.primary.answer(r)
+		})
+		client := g.open(t, keyslot.Options{})
+		for range 100 {
+			_, err := client.Do(t.Context(), "EVAL", "return tomorrow()", 1, "a")
+			require.ErrorContains(t, err, "READONLY")
+		}
+		require.Less(t, len(sent(g.primary.Node, "HELLO")), 5)
+	})
+}
+
+func TestALazyClientWaitsNoLongerForATransactionThanForACommand(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newTown()
+		w.put("10.0.0.1:6379", "") // swallows dials
+		w.call(primaryName, "10.0.0.1")
+		client, err := keyslot.New(t.Context(), w.options(keyslot.Options{
+			Endpoints: []string{primaryName}, Lazy: true, CommandTimeout: 3 * time.Second,
+		}))
+		require.NoError(t, err)
+		defer client.Close()
+		for name, run := range map[string]func() error{
+			"a command": func() error { return client.Set(t.Context(), "a", "1") },
+			"a transaction": func() error {
+				tx := client.Tx()
+				tx.Set("a", "1")
+				return tx.Exec(t.Context())
+			},
+			"a watch": func() error {
+				return client.Watch(t.Context(), []string{"a"}, func(*keyslot.Watched) error { return nil })
+			},
+		} {
+			began := time.Now()
+			require.ErrorIs(t, run(), keyslot.ErrNotExecuted, name)
+			require.LessOrEqual(t, time.Since(began), 3*time.Second, name)
+		}
+	})
+}
+
 func TestTheReaderThatLeadsToAPrimaryAnswersReadsOnly(t *testing.T) {
 	groupStory(t, func(t *testing.T, g *group) {
 		client := g.open(t, keyslot.Options{ReadFrom: keyslot.PreferReplica})

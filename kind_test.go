@@ -68,13 +68,19 @@ func groupView(name string) *view {
 func TestOneConfusedNodeSwitchesNoClusterOff(t *testing.T) {
 	const oneShard = "a:0-16383/ra,rb"
 	confused, another, third := saysOf("ra", role{}), saysOf("a", role{}), saysOf("rb", role{})
+	undisputed := groupView("p")
+	undisputed.undisputed = true
 	decide(t, []situation{
 		{name: "others still know of the cluster", old: installed(6, oneShard), asked: 4,
 			views: []*view{confused, another, groupView("p"), sees("rb", "ok", 6, oneShard)}, want: tookEqual, owner: "a"},
 		{name: "others are silent", old: installed(6, oneShard), asked: 5,
 			views: []*view{confused, groupView("p")}, want: keptKind, owner: "a"},
-		{name: "half of a single shard says so", old: installed(6, oneShard), asked: 4,
-			views: []*view{confused, groupView("p")}, want: tookKind, owner: "p"},
+		{name: "half of a single shard says so, while its primary is slow to answer", old: installed(6, oneShard), asked: 4,
+			views: []*view{confused, groupView("p")}, want: keptKind, owner: "a"},
+		{name: "half of a single shard says so, its primary among them", old: installed(6, oneShard), asked: 4,
+			views: []*view{another, groupView("p")}, want: tookKind, owner: "p"},
+		{name: "half of a single shard says so, and all behind the endpoints", old: installed(6, oneShard), asked: 4,
+			views: []*view{confused, undisputed}, want: tookKind, owner: "p"},
 		{name: "all say so", old: installed(6, oneShard), asked: 4,
 			views: []*view{confused, another, third, groupView("p")}, want: tookKind, owner: "p"},
 		{name: "half of two shards says so", old: installed(6, twoShards), asked: 5,
@@ -107,7 +113,10 @@ func TestOneConfusedNodeMakesNoCluster(t *testing.T) {
 func TestTheReaderOfAServerlessCacheLeadsNothing(t *testing.T) {
 	old := installed(1, "a:0-16383/ra")
 	old.kind = serverless
+	backend := sees("x", "ok", 9, "x:0-16383")
+	backend.nodes[0].Port, backend.from.ID, backend.fromID = serverlessReaderPort, "", ""
 	decide(t, []situation{
+		{name: "by whatever name", old: old, views: []*view{backend}, want: keptReader, owner: "a"},
 		{name: "whatever the epoch", old: old, views: []*view{sees("a", "ok", 9, "ra:0-16383/a")}, want: keptReader, owner: "a"},
 		{name: "whoever agrees", old: old, asked: 2,
 			views: []*view{sees("a", "ok", 9, "ra:0-16383/a"), sees("ra", "ok", 9, "ra:0-16383/a")}, want: keptReader, owner: "a"},
@@ -136,4 +145,15 @@ func TestOfTwoPrimariesTheOneWithReplicasLeads(t *testing.T) {
 		require.Equal(t, test.want, got, name)
 	}
 	require.NotNil(t, elect([]*view{saysOf("a", role{})}, nil), "the only server, which tells nothing of itself")
+}
+
+func TestNoRedirectChangesAMapInWhichNoSlotMoves(t *testing.T) {
+	for _, k := range []kind{standalone, serverless} {
+		m := installed(1, "a:0-16383/ra")
+		m.kind = k
+		c, primary := new(core), new(node)
+		c.routes.Store(&routes{slotMap: m, nodes: []*node{primary, new(node)}})
+		require.Same(t, primary, c.movedTo(slotA, nodeNamed("ra")), "who was asked before the kind changed comes too late")
+		require.Same(t, m, c.routes.Load().slotMap)
+	}
 }

@@ -25,7 +25,7 @@ type Options struct {
 	// combined at will, for one server has them all.
 	Endpoints []string
 	// Reader is the reader endpoint of a primary endpoint, host:port like those. The servers behind it answer what ReadFrom
-	// lets replicas answer, one connection to each of the addresses that the name has. It is not used in cluster mode.
+	// lets replicas answer, one connection to each of the addresses that the name has, of five at most. It is not used in cluster mode.
 	Reader string
 
 	// Username and Password log in to every node; a password without a username logs in as "default".

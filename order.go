@@ -1,7 +1,6 @@
 package keyslot
 
 import (
-	"bytes"
 	"errors"
 
 	"github.com/keyslot-go/keyslot/command"
@@ -13,8 +12,16 @@ var errReordered = errors.New("refused, and a later command of the pipeline with
 // overtaking finds the commands of an attempt that were refused while a later one with a key of theirs ran: sent again, they
 // run behind it. The zero value is ready for an attempt.
 type overtaking struct {
-	refused map[int][]*call // by step
+	refused map[int]*overtaken // by step
 	found   bool
+}
+
+// overtaken is the calls of one step that were refused.
+type overtaken struct {
+	all    []*call
+	byKey  map[string][]*call // those of all that have the key
+	blind  []*call            // those whose keys nobody knows
+	sorted int                // how many of all are in byKey or blind
 }
 
 // judged is told what became of the calls of an attempt, in their order.
@@ -23,16 +30,54 @@ func (o *overtaking) judged(this *call, goesOn bool) {
 	case this.slot == command.NoSlot:
 	case goesOn:
 		if o.refused == nil {
-			o.refused = make(map[int][]*call)
+			o.refused = make(map[int]*overtaken)
 		}
-		o.refused[this.step()] = append(o.refused[this.step()], this)
+		step := this.step()
+		if o.refused[step] == nil {
+			o.refused[step] = new(overtaken)
+		}
+		o.refused[step].all = append(o.refused[step].all, this)
 	case o.refused != nil && this.ran():
-		for _, earlier := range o.refused[this.step()] {
-			if earlier.sharesKey(this) && (!earlier.onlyReads() || !this.onlyReads()) {
-				earlier.Reordered, o.found = true, true
+		refused := o.refused[this.step()]
+		switch {
+		case refused == nil:
+		case this.hidesKeys():
+			o.mark(refused.all, this)
+		default:
+			refused.sort()
+			o.mark(refused.blind, this)
+			for _, k := range this.Request.Keys() {
+				o.mark(refused.byKey[string(this.Request.At(k))], this)
 			}
 		}
 	}
+}
+
+// mark notes that earlier calls, which may share a key with a later one, run behind it.
+func (o *overtaking) mark(earlier []*call, later *call) {
+	for _, call := range earlier {
+		if !call.onlyReads() || !later.onlyReads() {
+			call.Reordered, o.found = true, true
+		}
+	}
+}
+
+// sort brings the calls in order by their keys: a step may be the whole of a large pipeline, too many to compare each with each.
+func (o *overtaken) sort() {
+	if o.byKey == nil {
+		o.byKey = make(map[string][]*call)
+	}
+	for _, call := range o.all[o.sorted:] {
+		if call.hidesKeys() {
+			o.blind = append(o.blind, call)
+			continue
+		}
+		for _, k := range call.Request.Keys() {
+			key := string(call.Request.At(k))
+			o.byKey[key] = append(o.byKey[key], call)
+		}
+	}
+	o.sorted = len(o.all)
 }
 
 // step says with which calls this one keeps its order: those of its slot, and all of a group without cluster mode, where one
@@ -51,21 +96,6 @@ func (call *call) ran() bool {
 }
 
 func (call *call) onlyReads() bool { return call.cmd != nil && call.cmd.ReplicaSafe() }
-
-// sharesKey reports whether two commands for one slot have a key in common, or may have one.
-func (call *call) sharesKey(other *call) bool {
-	if call.hidesKeys() || other.hidesKeys() {
-		return true
-	}
-	for _, k := range call.Request.Keys() {
-		for _, l := range other.Request.Keys() {
-			if bytes.Equal(call.Request.At(k), other.Request.At(l)) {
-				return true
-			}
-		}
-	}
-	return false
-}
 
 // endOvertaken ends those of calls that were overtaken, and returns the others.
 func endOvertaken(calls []*call) []*call {

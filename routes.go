@@ -128,7 +128,10 @@ func (c *core) movedTo(slot uint16, target Node) *node {
 	c.install.Lock()
 	old := c.routes.Load()
 	now := time.Now()
-	next := old.moved(slot, target, now)
+	next := old.slotMap
+	if old.kind == sharded { // the map may have become one in which no slot moves
+		next = old.moved(slot, target, now)
+	}
 	if next == old.slotMap || c.isClosed() {
 		c.install.Unlock()
 		return old.primary(slot)

@@ -57,7 +57,7 @@ const replicaMemory = time.Minute
 // situations behind them, are in DESIGN.md under "Which map wins".
 func choose(installed *slotMap, views []*view, asked int, allUnreachable bool, now time.Time) (*slotMap, choiceReason) {
 	c := choice{old: installed, asked: max(asked, len(views)), allUnreachable: allUnreachable, now: now}
-	c.said = len(views) - len(slices.DeleteFunc(slices.Clone(views), func(v *view) bool { return v.kind == standalone }))
+	c.said = slices.DeleteFunc(slices.Clone(views), func(v *view) bool { return v.kind != standalone })
 	c.views = slices.DeleteFunc(slices.Clone(views), func(v *view) bool { return v.covered == 0 })
 	c.dropStrangers()
 	why := keptNoAnswer
@@ -80,7 +80,7 @@ type choice struct {
 	asked          int
 	allUnreachable bool
 	now            time.Time
-	said           int // views by which cluster mode is disabled
+	said           []*view // by which cluster mode is disabled
 }
 
 // contender is a view, and who else says the same.
@@ -200,22 +200,24 @@ func (c *choice) judge(v contender) choiceReason {
 // judgeKind decides whether v may turn a cluster into a group without cluster mode, or the other way round. A node that is
 // started with the wrong configuration must not do that to those who ask it.
 //
-// A cluster ends only where no node knows of it any more: all that were asked say so, or of a single shard at least half, or none
-// can be reached and the endpoint says so. To become a cluster, the map must be whole, and the group's own primary tell it; or at
-// least half of all endpoints, where the primary does not answer.
+// A cluster ends only where no node knows of it any more: all that were asked say so, or none can be reached and the endpoint says
+// so; or of a single shard at least half, its primary or all behind the endpoints among them, for a primary that is slow to
+// answer must not lose its shard to a replica that was started wrong. To become a cluster, the map must be whole, and the group's own
+// primary tell it; or at least half of all endpoints, where the primary does not answer.
 func (c *choice) judgeKind(v contender) choiceReason {
 	enough := false
+	primary := c.old.primaryOf(0)
 	switch {
 	case v.kind == standalone:
 		known := slices.ContainsFunc(c.views, func(o *view) bool { return o.kind != standalone })
-		half := len(c.old.shards) == 1 && 2*c.said >= c.asked
-		enough = !known && (half || c.said == c.asked || c.allUnreachable)
+		own := v.undisputed || slices.ContainsFunc(statements(c.said), func(o *view) bool { return o.isAt(primary) })
+		half := len(c.old.shards) == 1 && 2*len(c.said) >= c.asked
+		enough = !known && (half && own || len(c.said) == c.asked || c.allUnreachable)
 	case v.ok && v.covered == slotCount:
-		primary := c.old.primaryOf(0)
 		own := slices.ContainsFunc(c.views, func(o *view) bool {
 			return o.kind != standalone && o.isAt(primary) && o.agrees(&v.layout)
 		})
-		enough = own || c.said == 0 && 2*v.voices >= c.asked
+		enough = own || len(c.said) == 0 && 2*v.voices >= c.asked
 	}
 	if !enough {
 		return keptKind
@@ -229,14 +231,14 @@ func (v *view) isAt(n *Node) bool {
 	return n != nil && at.is(n)
 }
 
-// isUsurper reports whether v makes a primary of what is only read from.
+// isUsurper reports whether v makes a primary of what is only read from, by whatever name.
 func (c *choice) isUsurper(v *view) bool {
 	return slices.ContainsFunc(v.shards, func(s shard) bool {
 		if s.primary < 0 {
 			return false
 		}
 		at := c.old.find(v.nodes[s.primary])
-		return at >= 0 && c.old.ledBy(at) < 0
+		return at >= 0 && c.old.ledBy(at) < 0 || v.nodes[s.primary].Port == serverlessReaderPort
 	})
 }
 

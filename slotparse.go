@@ -46,7 +46,8 @@ type view struct {
 	overlaps int // slots listed more than once; the last listing counts
 	skipped  int // nodes listed without an address that could be dialled
 
-	role role // standalone: what from said of itself
+	role       role // standalone: what from said of itself
+	undisputed bool // standalone: so did whoever is behind the endpoints
 }
 
 // parseView reads the replies to CLUSTER INFO and CLUSTER SLOTS. from must hold the host and port that were dialled:

@@ -59,19 +59,23 @@ func (t *Tx) Exec(ctx context.Context) error {
 	}
 	t.batch.flight = nil
 	defer f.release()
-	t.batch.terms.wake(ctx)
+	asleep := t.batch.terms.wake(ctx)
 	call := t.batch.terms.begin()
 	defer f.releaseTx(call)
 	began := call.terms.began()
-	err := t.perform(ctx, f, call)
+	err := t.perform(ctx, f, call, asleep)
 	err = cmp.Or(err, f.settle(&t.queued))
 	f.told(ctx, call.terms, began, call, err)
 	return err
 }
 
-// perform runs the queued commands as one transaction, the call. An error is that of all of them.
-func (t *Tx) perform(ctx context.Context, f *flight, call *call) error {
+// perform runs the queued commands as one transaction, the call. An error is that of all of them. asleep is why a Lazy client
+// has no map yet.
+func (t *Tx) perform(ctx context.Context, f *flight, call *call, asleep error) error {
 	err := f.transact(call, t.session)
+	if err == nil && asleep != nil {
+		err = call.fail(NotExecuted, asleep)
+	}
 	if err == nil {
 		err = t.run(ctx, call)
 	}

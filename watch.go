@@ -112,9 +112,12 @@ func (s *session) watch(ctx context.Context, call *call) error {
 	if len(s.keys) == 0 {
 		return call.refuse(0, "WATCH needs a key")
 	}
-	s.terms.wake(ctx)
+	asleep := s.terms.wake(ctx)
 	if _, err := call.plan(); err != nil {
 		return err
+	}
+	if asleep != nil {
+		return call.fail(NotExecuted, asleep)
 	}
 	_, until, err := call.terms.enter(ctx)
 	if err != nil {
