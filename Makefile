@@ -18,7 +18,7 @@ demo: ## run the quickstart on an in-process cluster, or on the one at KEYSLOT_E
 
 test: servers format vet ## run all tests, on real servers too, which are fetched into .cache where they are missing
 	@test -n "$(RACE)" || echo "race detector: skipped, go env CGO_ENABLED is 0"
-	go test $(RACE) -shuffle=on -timeout 15m $(PKGS)
+	go test $(RACE) -shuffle=on -timeout 18m $(PKGS)
 
 check: format vet cross lint vulnerabilities ## check format, vet, cross compilation, linters and known vulnerabilities
 
