@@ -63,9 +63,9 @@ func (c *Client) Close() error {
 }
 
 // Shutdown refuses new commands, waits until those under way have ended or ctx is done, and then closes the client,
-// subscriptions included. It returns ctx's error if commands had to be cut off. Connections that owe nothing end in order, with
-// TLS's close_notify and without a reset, where Close resets them. End a Consumer before, by its context: its reads are commands
-// that wait.
+// subscriptions included. It returns ctx's error if commands had to be cut off. Connections for commands that owe nothing end in
+// order, with TLS's close_notify and without a reset, where Close resets them. End a Consumer before, by its context: its reads are
+// commands that wait.
 func (c *Client) Shutdown(ctx context.Context) error { return c.core.shutdown(ctx) }
 
 // Topology returns a snapshot of the cluster as the client sees it. It does not block and asks nobody. Before a Lazy

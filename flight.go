@@ -99,6 +99,7 @@ func (f *flight) release() {
 		f.lent -= slabSize
 	}
 	f.lent, f.queued, f.ordered, f.wait = 0, 0, false, nil
+	f.waiter.Now = time.Time{} // a call that was sent alone has left it
 	f.requests.Reset(keepRequests)
 	f.calls, f.slabs, f.groups = emptied(f.calls), emptied(f.slabs), emptied(f.groups)
 	f.of, f.wires, f.splits = emptied(f.of), emptied(f.wires), emptied(f.splits)
@@ -197,7 +198,7 @@ func (f *flight) sendGroups(ctx context.Context, until time.Time, w *wire.Waiter
 	slow := f.groups[:0]
 	for _, g := range f.groups {
 		n := g.to - g.from
-		if conn := g.track.live(); conn != nil && n <= chunk && conn.HasRoom(n) {
+		if conn := g.track.live(); conn != nil && n <= chunk && conn.HasRoom(w, n) {
 			refused += f.sendGroup(ctx, until, w, g)
 		} else {
 			slow = append(slow, g)

@@ -45,9 +45,12 @@ func (s *Script) run(ctx context.Context, c *Client, byDigest, bySource string, 
 	defer func() { call.release() }()
 	r, err := call.runScript(ctx, byDigest, s.digest, keys, args)
 	if lacksScript(err) {
+		var before summary
+		before.add(call)
 		call.release()
 		call = c.terms.begin()
 		r, err = call.runScript(ctx, bySource, s.source, keys, args)
+		call.follows(&before)
 	}
 	call.told(ctx, began, err) // once, of both
 	return r, err

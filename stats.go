@@ -15,6 +15,7 @@ import (
 type Stats struct {
 	// Nodes has a row for each address that a map has listed or that the client was connected to, by address. Nodes that have
 	// left keep theirs, the last 1024 of them that were ever connected to; those that come back at their address go on with it.
+	// The reader endpoint of a group has a row for each of its addresses, all under its name.
 	Nodes []NodeStats
 	// Elsewhere is the row of all other addresses together: of endpoints, until it is known which node answers there, of those
 	// that only redirects name, of nodes that have left and lost their rows, and of commands for which no node was known. It is
@@ -58,8 +59,8 @@ type NodeStats struct {
 	Desyncs int64
 
 	// DialError says which step of the last dial failed, or of the connection that it made and that ended before it answered
-	// anything: resolve, dial, tls, hello or auth. Empty: none did, or a later connection has served. While it is not empty the
-	// node is dialled by one connection at a time, and not before NextDial.
+	// anything: resolve, dial, tls, hello or auth. Empty: none did, or a connection serves, unless it is the login that is refused.
+	// While it is not empty the node is dialled by one connection at a time, and not before NextDial.
 	DialError string
 	NextDial  time.Time
 	// Silent means that a connection for commands that do not block has owed replies for 500 ms or more without receiving a

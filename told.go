@@ -108,7 +108,7 @@ func (f *flight) title() string {
 // lastNode returns the node that answered, or was tried last; nil if none was.
 func (call *call) lastNode() *node { return cmp.Or(call.node, call.tried) }
 
-// noteStep keeps why an attempt was not the last, if anybody is told.
+// noteStep keeps why an attempt is to be made again, if anybody is told.
 func (call *call) noteStep(reason string) {
 	if call.terms.called == nil || len(call.steps) == maxSteps {
 		return
@@ -174,4 +174,14 @@ func (call *call) sumUp(f *flight) {
 	s.addAll(f)
 	call.getsIntoTrouble()
 	call.node, call.tried, call.attempts, call.redirects, call.steps = s.node, nil, s.attempts, s.redirects, s.inOrder()
+}
+
+// follows adds what became of an earlier call for the same purpose to what became of this one, for told.
+func (call *call) follows(before *summary) {
+	if call.terms.called == nil {
+		return
+	}
+	before.add(call)
+	call.getsIntoTrouble()
+	call.attempts, call.redirects, call.steps = before.attempts, before.redirects, before.inOrder()
 }

@@ -227,3 +227,89 @@ func TestAnArgumentThatIsNoNameCannotBeQueued(t *testing.T) {
 	p.Do(nil)
 	require.ErrorAs(t, p.Exec(t.Context()), new(*keyslot.ArgumentError))
 }
+
+// Whoever recovers from a panic of the hook, as HTTP servers do, can still end the client.
+func TestAHookThatPanicsHoldsNothingUp(t *testing.T) {
+	for name, call := range map[string]func(ctx context.Context, c *keyslot.Client) error{
+		"Set": func(ctx context.Context, c *keyslot.Client) error { return c.Set(ctx, low, "v") },
+		"Exec": func(ctx context.Context, c *keyslot.Client) error {
+			p := c.Pipeline()
+			p.Set(low, "v")
+			return p.Exec(ctx)
+		},
+		"Watch": func(ctx context.Context, c *keyslot.Client) error { return c.Watch(ctx, []string{low}, nil) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			trace := &keyslot.Trace{Called: func(context.Context, keyslot.CallEvent) { panic("hook") }}
+			story(t, keyslot.Options{Trace: trace}, func(t *testing.T, s *stage) {
+				s.lower.On("SET", ok)
+				s.lower.On("WATCH", ok)
+				require.PanicsWithValue(t, "hook", func() { _ = call(t.Context(), s.client) })
+				require.NoError(t, s.client.Shutdown(within(t, time.Second)))
+			})
+		})
+	}
+}
+
+// The first call of a client that dials nothing in advance takes as long as its caller waits.
+func TestTheFirstCallOfALazyClientIncludesTheMap(t *testing.T) {
+	for name, call := range map[string]func(ctx context.Context, c *keyslot.Client) error{
+		"Set": func(ctx context.Context, c *keyslot.Client) error { return c.Set(ctx, low, "v") },
+		"Exec": func(ctx context.Context, c *keyslot.Client) error {
+			p := c.Pipeline()
+			p.Set(low, "v")
+			return p.Exec(ctx)
+		},
+		"Tx": func(ctx context.Context, c *keyslot.Client) error {
+			tx := c.Tx()
+			tx.Set(low, "v")
+			return tx.Exec(ctx)
+		},
+		"Watch": func(ctx context.Context, c *keyslot.Client) error {
+			return c.Watch(ctx, []string{low}, func(*keyslot.Watched) error { return nil })
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				network, node := oneNode()
+				defer network.Close()
+				node.On("HELLO", fakenode.Reaction{Delay: time.Second, Send: fakenode.Hello})
+				var told calls
+				client, err := keyslot.New(t.Context(), keyslot.Options{
+					Lazy: true, Endpoints: []string{lower}, Dial: network.Dial, Trace: told.trace(),
+				})
+				require.NoError(t, err)
+				defer client.Close()
+				began := time.Now()
+				_ = call(t.Context(), client) // how it ends does not matter here
+				e := told.only(t)
+				require.Equal(t, began, e.Start)
+				require.GreaterOrEqual(t, e.Duration, time.Second)
+			})
+		})
+	}
+}
+
+func TestAScriptThatIsSentTwiceTellsBothAttempts(t *testing.T) {
+	var told calls
+	_, client := begin(t, keyslottest.Options{}, keyslot.Options{Trace: told.trace()})
+	script := keyslot.NewScript("return 1")
+	for i, name := range []string{"EVAL", "EVALSHA"} {
+		_, err := script.Run(t.Context(), client, []string{"a"})
+		require.NoError(t, err)
+		e := told.only(t)
+		require.Equal(t, name, e.Command)
+		require.Equal(t, 2-i, e.Attempts, "by digest, and whole where the node lacked it")
+	}
+}
+
+func TestWhatWasMeantForArgumentsIsNotTheNameOfACommand(t *testing.T) {
+	var told calls
+	_, client := begin(t, keyslottest.Options{Shards: 1}, keyslot.Options{Trace: told.trace()})
+	for _, words := range []string{"SET user s3cret", "SET\tuser\ts3cret", "SET\r\nuser\r\ns3cret"} {
+		_, err := client.Do(t.Context(), words, struct{}{})
+		require.ErrorAs(t, err, new(*keyslot.ArgumentError))
+		require.NotContains(t, err.Error(), "s3cret")
+		require.Equal(t, "SET", told.only(t).Command)
+	}
+}

@@ -24,7 +24,8 @@ type Trace struct {
 	Desynced func(DesyncEvent)
 	// Called is called at the end of every call that the program made, on its goroutine and with its context, before the call
 	// returns: of each command, once even where it was split or sent again, of each Exec as a whole, and of each command or Exec
-	// within Watch. The commands of a Consumer and each page of a scan are calls of their own; what a Subscription sends is none.
+	// within Watch. The commands of a Consumer and each page of a scan are calls of their own; what a Subscription sends is none,
+	// nor is an Exec of nothing.
 	// There is no hook for the beginning: start and duration are in the event, so that a span can be made when it has ended.
 	// Without Called no clock is read, and nothing is gathered.
 	Called func(context.Context, CallEvent)
@@ -48,13 +49,14 @@ type CallEvent struct {
 	// Attempts is how often commands of the call were sent or about to be, and Redirects how many MOVED and ASK were followed:
 	// of all commands and parts together.
 	Attempts, Redirects int
-	// Steps are attempts that were not the last, the first 8 of each command or part. nil where there are none, which is usual.
+	// Steps are the attempts that were to be made again, the first 8 of each command or part. nil where there are none, which is
+	// usual.
 	Steps []CallStep
 	// Err is how the call failed: what the method returns, but for replies of another type than it wants. Nil is no failure.
 	Err error
 }
 
-// CallStep is one attempt of a call after which there was another.
+// CallStep is one attempt of a call that was to be made again: the last one too, where the caller's patience ended in the pause.
 type CallStep struct {
 	At     time.Time // when it had failed
 	Node   string    // host:port; empty where none was known

@@ -59,10 +59,10 @@ func (t *Tx) Exec(ctx context.Context) error {
 	}
 	t.batch.flight = nil
 	defer f.release()
+	began := t.batch.terms.began()
 	asleep := t.batch.terms.wake(ctx)
 	call := t.batch.terms.begin()
 	defer f.releaseTx(call)
-	began := call.terms.began()
 	err := t.perform(ctx, f, call, asleep)
 	err = cmp.Or(err, f.settle(&t.queued))
 	f.told(ctx, call.terms, began, call, err)

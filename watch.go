@@ -36,11 +36,10 @@ func (c *Client) Watch(ctx context.Context, keys []string, fn func(w *Watched) e
 	t := *c.terms
 	t.idempotent, t.once, t.reads = false, true, Primary // who checks before a write has a reason; only there the keys are watched
 	s.terms = &t
+	defer s.end(ctx) // also where a function of Trace panics
 	if err := s.begin(ctx); err != nil {
 		return err
 	}
-	defer c.core.running.leave()
-	defer s.end(ctx)
 	err := fn(&Watched{commands: command.New(s), session: s})
 	s.returned = true
 	return err
@@ -77,7 +76,9 @@ type session struct {
 	conn   *wire.Conn
 	asking bool // the slot is being moved to the node, which serves it to those who ask
 
-	returned bool // the function has, and did not panic; of the goroutine that runs it
+	// of the goroutine that runs the function
+	entered  bool // end has to leave
+	returned bool // the function has, and did not panic
 
 	mu sync.Mutex
 	// guarded by mu
@@ -88,7 +89,7 @@ type session struct {
 }
 
 // begin finds the slot's node and watches the keys. The attempt loop does it: until WATCH is answered nothing is lost by another
-// attempt. Unless it fails, running.leave must follow.
+// attempt. end must follow.
 func (s *session) begin(ctx context.Context) error {
 	call := s.terms.core.begin()
 	defer call.release()
@@ -106,7 +107,7 @@ func (s *session) begin(ctx context.Context) error {
 	return err
 }
 
-// watch runs WATCH. Unless it fails, running.leave must follow.
+// watch runs WATCH.
 func (s *session) watch(ctx context.Context, call *call) error {
 	c := call.core
 	if len(s.keys) == 0 {
@@ -123,15 +124,14 @@ func (s *session) watch(ctx context.Context, call *call) error {
 	if err != nil {
 		return call.fail(NotExecuted, err)
 	}
+	s.entered = true
 	if err := call.pinByView(); err != nil {
-		c.running.leave()
 		return err
 	}
 	call.getsIntoTrouble()
 	call.blocks, call.keeps = true, true
 	c.run(ctx, until, call.alone[:], nil)
 	if call.err != nil {
-		c.running.leave()
 		return nothingRan(call.err)
 	}
 	s.slot, s.node, s.conn, s.asking = call.slot, call.node, call.borrowed, call.asking
@@ -147,8 +147,14 @@ func nothingRan(err error) error {
 	return err
 }
 
-// end gives the connection back, clean or dead.
+// end gives the connection back, clean or dead, if there is one.
 func (s *session) end(ctx context.Context) {
+	if s.entered {
+		defer s.terms.core.running.leave()
+	}
+	if s.conn == nil {
+		return
+	}
 	s.mu.Lock()
 	s.over = errWatchOver
 	// The function may have left a goroutine behind that is at work here.

@@ -62,7 +62,10 @@ func (c *Call) Refuse(index int, reason string) {
 	}
 	name := "command"
 	if c.Request.Len() > 0 {
-		name, _, _ = strings.Cut(string(c.Request.At(0)), " ") // what is behind it was meant for an argument
+		name = string(c.Request.At(0))
+		if space := strings.IndexAny(name, " \t\r\n"); space >= 0 { // what is behind it was meant for an argument
+			name = name[:space]
+		}
 	}
 	c.err = &Error{Command: name, Slot: NoSlot, Outcome: NotExecuted, Err: &ArgumentError{Index: index, Reason: reason}}
 }

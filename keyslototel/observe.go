@@ -3,6 +3,7 @@ package keyslototel
 import (
 	"context"
 	"errors"
+	"iter"
 
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
@@ -99,14 +100,16 @@ func (t *Telemetry) makeInstruments() (i *instruments, all []metric.Observable, 
 // observe tells a snapshot of the client.
 func (i *instruments) observe(t *Telemetry, to metric.Observer, s keyslot.Stats) {
 	roles := map[string]int64{"primary": 0, "replica": 0}
-	for n := range s.Nodes {
-		node := &s.Nodes[n]
-		peer := appendPeer(nil, node.Node.Addr())
-		i.count(t, to, node, peer)
-		i.state(t, to, node, peer)
-		if node.Role != "" {
-			roles[node.Role]++
+	for rows := range byAddress(s.Nodes) {
+		addr := rows[0].Node.Addr()
+		peer := appendPeer(nil, addr)
+		for n := range rows {
+			i.count(t, to, &rows[n], peer)
+			if role := rows[n].Role; role != "" {
+				roles[role]++
+			}
 		}
+		i.state(t, to, rows, addr, peer)
 	}
 	i.count(t, to, &s.Elsewhere, nil)
 	for role, n := range roles {
@@ -144,17 +147,44 @@ func (i *instruments) count(t *Telemetry, to metric.Observer, n *keyslot.NodeSta
 	tell(i.desyncs, n.Desyncs)
 }
 
-// state tells how a node stands, unless it has left for good.
-func (i *instruments) state(t *Telemetry, to metric.Observer, n *keyslot.NodeStats, peer []attribute.KeyValue) {
-	if n.Role == "" && n.Conns == 0 {
+// byAddress yields the rows of each address, which stand next to each other. A reader endpoint has several: the counters of one
+// series are added up by who collects, but of a gauge told twice the last word would count.
+func byAddress(nodes []keyslot.NodeStats) iter.Seq[[]keyslot.NodeStats] {
+	return func(yield func([]keyslot.NodeStats) bool) {
+		for len(nodes) > 0 {
+			addr, n := nodes[0].Node.Addr(), 1
+			for n < len(nodes) && nodes[n].Node.Addr() == addr {
+				n++
+			}
+			if !yield(nodes[:n]) {
+				return
+			}
+			nodes = nodes[n:]
+		}
+	}
+}
+
+// state tells how the nodes at an address stand together, unless they have left for good.
+func (i *instruments) state(t *Telemetry, to metric.Observer, rows []keyslot.NodeStats, addr string, peer []attribute.KeyValue) {
+	var here, failing, silent bool
+	var busy, conns, inFlight int
+	for n := range rows {
+		row := &rows[n]
+		if row.Role == "" && row.Conns == 0 {
+			continue
+		}
+		here, failing, silent = true, failing || row.DialError != "", silent || row.Silent
+		busy, conns, inFlight = busy+row.Busy, conns+row.Conns, inFlight+row.InFlight
+	}
+	if !here {
 		return
 	}
-	pool := semconv.DBClientConnectionPoolName(n.Node.Addr())
-	to.ObserveInt64(i.conns, int64(n.Busy), t.with(pool, semconv.DBClientConnectionStateUsed))
-	to.ObserveInt64(i.conns, int64(n.Conns-n.Busy), t.with(pool, semconv.DBClientConnectionStateIdle))
-	to.ObserveInt64(i.inFlight, int64(n.InFlight), t.with(peer...))
-	to.ObserveInt64(i.failing, oneIf(n.DialError != ""), t.with(peer...))
-	to.ObserveInt64(i.silent, oneIf(n.Silent), t.with(peer...))
+	pool := semconv.DBClientConnectionPoolName(addr)
+	to.ObserveInt64(i.conns, int64(busy), t.with(pool, semconv.DBClientConnectionStateUsed))
+	to.ObserveInt64(i.conns, int64(conns-busy), t.with(pool, semconv.DBClientConnectionStateIdle))
+	to.ObserveInt64(i.inFlight, int64(inFlight), t.with(peer...))
+	to.ObserveInt64(i.failing, oneIf(failing), t.with(peer...))
+	to.ObserveInt64(i.silent, oneIf(silent), t.with(peer...))
 }
 
 func oneIf(b bool) int64 {

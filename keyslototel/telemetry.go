@@ -26,8 +26,8 @@ type Config struct {
 	// TracerProvider and MeterProvider are those of package otel by default. One of package noop switches spans or metrics off.
 	TracerProvider trace.TracerProvider
 	MeterProvider  metric.MeterProvider
-	// System is the value of db.system.name: "redis" by default, for which the conventions have a page since long; "valkey" is
-	// the other one.
+	// System is the value of db.system.name: "redis" by default, which is what the conventions have for both. They allow a value of
+	// one's own, such as "valkey".
 	System string
 }
 

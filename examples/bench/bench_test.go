@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -101,6 +102,26 @@ func TestInterruptEndsCleanlyWithTheSummary(t *testing.T) {
 	keys, err := left.Strings()
 	require.NoError(t, err)
 	require.Equal(t, []string{"mine"}, keys)
+}
+
+// A second interrupt waits for nothing; servers and their files go all the same.
+func TestASecondInterruptLeavesNoFiles(t *testing.T) {
+	program := exec.CommandContext(t.Context(), os.Args[0], "-local", "-duration", "1h", "-warmup", "100ms", "-window", "200ms", "-rate", "200", "-keys", "100")
+	temporary := t.TempDir()
+	program.Env = append(os.Environ(), asProgram+"=1", "TMPDIR="+temporary)
+	progress, err := program.StderrPipe()
+	require.NoError(t, err)
+	require.NoError(t, program.Start())
+	awaitLine(t, progress, "errors 0")
+	require.NoError(t, program.Process.Signal(os.Interrupt))
+	require.NoError(t, program.Process.Signal(syscall.SIGTERM))
+	_, _ = io.Copy(io.Discard, progress)
+	var ended *exec.ExitError
+	require.ErrorAs(t, program.Wait(), &ended)
+	require.Equal(t, exitKilled, ended.ExitCode())
+	left, err := os.ReadDir(temporary)
+	require.NoError(t, err)
+	require.Empty(t, left)
 }
 
 // awaitLine reads until a line holds text.

@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"net/url"
 	"os"
 	"runtime"
 	"strconv"
@@ -29,18 +28,24 @@ func title(o options) string {
 func commandLine(args []string) string {
 	shown := []string{"go run ./examples/bench"}
 	for _, a := range args {
-		name, value, assigned := strings.Cut(a, "=")
-		if !assigned {
-			name, value = "", a
-		} else {
-			name += "="
-		}
-		if spelled, err := url.Parse(value); err == nil && spelled.User != nil {
-			value = spelled.Redacted()
-		}
-		shown = append(shown, name+value)
+		shown = append(shown, withoutPassword(a))
 	}
 	return strings.Join(shown, " ")
+}
+
+// withoutPassword takes the password out of what may be a URL, also of one that package net/url cannot parse, such as one with
+// several hosts.
+func withoutPassword(arg string) string {
+	begin, end := strings.Index(arg, "://"), strings.LastIndexByte(arg, '@')
+	if begin < 0 || end < begin {
+		return arg
+	}
+	begin += len("://")
+	user, _, has := strings.Cut(arg[begin:end], ":")
+	if !has {
+		return arg
+	}
+	return arg[:begin] + user + ":xxxxx" + arg[end:]
 }
 
 // settings lists what the figures depend on.

@@ -151,7 +151,7 @@ func sizes(to *[]int) func(string) error {
 				digits, factor = cut, 1024
 			}
 			n, err := strconv.Atoi(digits)
-			if err != nil || n < 1 || n*factor > mostValue {
+			if err != nil || n < 1 || n > mostValue/factor {
 				return fmt.Errorf("sizes are 1 to %d bytes", mostValue)
 			}
 			*to = append(*to, n*factor)
@@ -190,6 +190,8 @@ const (
 	mostWorkers  = 10_000
 	mostPipeline = 10_000
 	mostRate     = 5_000_000
+	leastRate    = 0.001
+	mostTime     = 30 * 24 * time.Hour
 	leastWindow  = 100 * time.Millisecond
 )
 
@@ -223,8 +225,9 @@ func checkLoad(o *options) error {
 		{l.Pipeline < 0 || l.Pipeline > mostPipeline, fmt.Sprintf("-pipeline is 1 to %d", mostPipeline)},
 		{l.Pipeline > 1 && l.Sessions > 0, "-pipeline and -sessions exclude each other"},
 		{l.Workers < 1 || l.Workers > mostWorkers, fmt.Sprintf("-workers is 1 to %d", mostWorkers)},
-		{!(l.Rate >= 0 && l.Rate <= mostRate), fmt.Sprintf("-rate is 0 to %d", mostRate)},
+		{l.Rate != 0 && !(l.Rate >= leastRate && l.Rate <= mostRate), fmt.Sprintf("-rate is %g to %d", leastRate, mostRate)},
 		{l.Ramp < 0 || l.WarmUp < 0 || l.Timeout < 0, "-ramp, -warmup and -timeout are not negative"},
+		{max(l.Ramp, l.WarmUp, l.Timeout, l.Duration) > mostTime, "-duration, -ramp, -warmup and -timeout are 30 days at most"},
 		{l.Duration < leastWindow, fmt.Sprintf("-duration is %v or more", leastWindow)},
 		{l.Window < leastWindow, fmt.Sprintf("-window is %v or more", leastWindow)},
 		{o.repeat < 1 || o.repeat > 1000, "-repeat is 1 to 1000"},
@@ -291,6 +294,9 @@ func checkOutput(o *options) error {
 		}
 		if dir, err := os.Stat(filepath.Dir(file)); err != nil || !dir.IsDir() {
 			return fmt.Errorf("%s %s: there is no such directory", flag, file)
+		}
+		if at, err := os.Stat(file); err == nil && at.IsDir() {
+			return fmt.Errorf("%s %s: this is a directory", flag, file)
 		}
 	}
 	return nil

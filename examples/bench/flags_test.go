@@ -23,16 +23,20 @@ func TestBadFlagsAreOneLine(t *testing.T) {
 		"-local -tls":                               "are for -endpoint",
 		"-local -shards 0":                          "-shards is 1 to 16",
 		"-endpoint redis://u:secret@h:1":            "put it into KEYSLOT_PASSWORD instead",
+		"-endpoint redis://u:secret@h:1,i:1":        "put it into KEYSLOT_PASSWORD instead",
 		"-endpoint h:1 -user u":                     "-user needs its password in KEYSLOT_PASSWORD",
 		"-endpoint h:1 -iam":                        "-iam needs -user",
 		"-endpoint h:99999":                         "port",
 		"-local -reads 2":                           "-reads is 0 to 1",
 		"-local -reads NaN":                         "-reads is 0 to 1",
-		"-local -rate -1":                           "-rate is 0 to",
+		"-local -rate -1":                           "-rate is 0.001 to",
+		"-local -rate 1e-10":                        "-rate is 0.001 to",
+		"-local -duration 721h":                     "30 days at most",
 		"-local -rate many":                         "-rate",
 		"-local -keys 0":                            "-keys is 1 to",
 		"-local -keys 5000000 -value 64k":           "more than 8 GiB",
 		"-local -value 0":                           "sizes are 1 to",
+		"-local -value 18014398509481984k":          "sizes are 1 to",
 		"-local -dist normal":                       `-dist "normal" is none of uniform, zipf, hot`,
 		"-local -sessions 5 -pipeline 5":            "exclude each other",
 		"-local -workers 0":                         "-workers is 1 to",
@@ -48,6 +52,7 @@ func TestBadFlagsAreOneLine(t *testing.T) {
 		"-local -scale-out-at 5s -scale-out-at 6s":  "given twice",
 		"-local -json -emf":                         "choose one",
 		"-local -report no/such/directory/out.html": "there is no such directory",
+		"-local -csv internal":                      "this is a directory",
 	} {
 		var out, errs bytes.Buffer
 		require.Equal(t, exitUsage, run(t.Context(), strings.Fields(args), &out, &errs), args)
@@ -102,8 +107,15 @@ func TestClientsTakeTurns(t *testing.T) {
 }
 
 func TestTheCommandIsShownWithoutPasswords(t *testing.T) {
-	shown := commandLine([]string{"-endpoint=redis://u:secret@h:1", "-rate", "5"})
-	require.Equal(t, "go run ./examples/bench -endpoint=redis://u:xxxxx@h:1 -rate 5", shown)
+	for arg, shown := range map[string]string{
+		"-endpoint=redis://u:secret@h:1":       "-endpoint=redis://u:xxxxx@h:1",
+		"redis://u:secret@h:1,i:1":             "redis://u:xxxxx@h:1,i:1",
+		"redis://:secret@h:1?client_name=b":    "redis://:xxxxx@h:1?client_name=b",
+		"-endpoint=redis://u@h:1?lazy=true":    "-endpoint=redis://u@h:1?lazy=true",
+		"-endpoint=clustercfg.orders.aws:6379": "-endpoint=clustercfg.orders.aws:6379",
+	} {
+		require.Equal(t, "go run ./examples/bench "+shown+" -rate 5", commandLine([]string{arg, "-rate", "5"}))
+	}
 }
 
 func TestTheServerSaysWhatItIs(t *testing.T) {

@@ -29,6 +29,7 @@ func main() {
 	if len(os.Args) == 2 && os.Args[1] == childArg {
 		os.Exit(beChild(os.Stdin, os.Stdout, os.Stderr))
 	}
+	leave := inOneDirectory()
 	interrupted, stop := context.WithCancel(context.Background())
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
@@ -40,9 +41,23 @@ func main() {
 			fmt.Fprint(os.Stderr, live.ShowCursor)
 		}
 		fmt.Fprintln(os.Stderr, "bench: stopped at once; keys may remain")
+		leave()
 		os.Exit(exitKilled)
 	}()
-	os.Exit(run(interrupted, os.Args[1:], os.Stdout, os.Stderr))
+	status := run(interrupted, os.Args[1:], os.Stdout, os.Stderr)
+	leave()
+	os.Exit(status)
+}
+
+// inOneDirectory lets this process, and the servers that it starts, put temporary files into a directory of their own, which leave
+// removes: after a second interrupt nobody else does.
+func inOneDirectory() (leave func()) {
+	dir, err := os.MkdirTemp("", "keyslot-bench-")
+	if err != nil {
+		return func() {} // whoever needs a directory will say so
+	}
+	_ = os.Setenv("TMPDIR", dir) // fails for odd names only
+	return func() { _ = os.RemoveAll(dir) }
 }
 
 // run is the program. The first interrupt ends interrupted, and with it the load: what was measured is still shown.

@@ -74,11 +74,11 @@ func (c *Conn) hasRoom(n int) bool {
 	return ahead == 0 || ahead+n <= c.opts.MaxInFlight && len(c.fill)+c.line.bytes < maxFill
 }
 
-// HasRoom reports whether Send would take n calls at this moment without waiting for room or for a probe.
-func (c *Conn) HasRoom(n int) bool {
+// HasRoom reports whether Send would take n calls of w at this moment without waiting for room or for a probe.
+func (c *Conn) HasRoom(w *Waiter, n int) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.refusal() == nil && !c.dueForProbe() && c.line.turns.Len() == 0 &&
+	return c.refusal() == nil && !c.dueForProbe(w) && c.line.turns.Len() == 0 &&
 		c.queue.len()+c.line.calls+n <= c.opts.MaxInFlight && c.hasRoom(n)
 }
 

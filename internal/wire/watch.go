@@ -78,8 +78,8 @@ func (c *Conn) probe() {
 
 // dueForProbe reports whether the connection has been idle, or the process stood still, for so long that nothing may be risked on
 // it. mu is held.
-func (c *Conn) dueForProbe() bool {
-	now := time.Now()
+func (c *Conn) dueForProbe(w *Waiter) bool {
+	now := w.now()
 	if c.queue.len() > 0 {
 		return c.overslept(now)
 	}

@@ -5,7 +5,6 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
-	"net/url"
 	"os"
 	"strings"
 
@@ -29,12 +28,12 @@ type Target struct {
 
 // Check returns what is wrong with the target, in one line. Nothing is resolved or dialled.
 func (t Target) Check() error {
-	if spelled, err := url.Parse(t.Endpoint); err == nil && spelled.User != nil {
-		if _, has := spelled.User.Password(); has {
-			return fmt.Errorf("-endpoint holds a password: put it into %s instead", PasswordVariable)
-		}
-	}
+	opts, err := keyslot.ParseTarget(t.Endpoint)
 	switch {
+	case err != nil:
+		return err
+	case opts.Password != "":
+		return fmt.Errorf("-endpoint holds a password: put it into %s instead", PasswordVariable)
 	case t.IAM && t.User == "":
 		return errors.New("-iam needs -user, the id of an ElastiCache user")
 	case t.IAM && os.Getenv(PasswordVariable) != "":
@@ -42,8 +41,7 @@ func (t Target) Check() error {
 	case t.User != "" && !t.IAM && os.Getenv(PasswordVariable) == "":
 		return fmt.Errorf("-user needs its password in %s, or -iam", PasswordVariable)
 	}
-	_, err := keyslot.ParseTarget(t.Endpoint)
-	return err
+	return nil
 }
 
 // Options returns how to reach the target. With IAM it looks for AWS credentials where the AWS SDK does, which may ask the

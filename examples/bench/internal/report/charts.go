@@ -125,6 +125,9 @@ func (st *stage) rateStrip() strip {
 		numbers := table{Columns: columns("time", "all per second", "reads per second", "writes per second")}
 		var all, reads, writes []point
 		for _, w := range s.drawn {
+			if isBrief(w, s.drawn) {
+				continue
+			}
 			r, wr := float64(w.Reads.Count)/w.Seconds, float64(w.Writes.Count)/w.Seconds
 			all = append(all, point{w.At, w.Seconds, r + wr, false})
 			reads, writes = append(reads, point{w.At, w.Seconds, r, false}), append(writes, point{w.At, w.Seconds, wr, false})
@@ -171,6 +174,9 @@ func (st *stage) shardStrip() strip {
 		numbers := table{Columns: columns(append([]string{"time"}, st.shards.names...)...)}
 		stacks := make([][]box, len(st.shards.names))
 		for _, w := range s.drawn {
+			if isBrief(w, s.drawn) {
+				continue
+			}
 			below, cells := 0.0, []string{moment(w.At)}
 			for i, up := range st.shards.rates(w) {
 				top := tallRate * (1 - st.ops.at(below+up))
@@ -181,7 +187,7 @@ func (st *stage) shardStrip() strip {
 			numbers.add(st.fraction(mid(w)), cells...)
 		}
 		told := slices.ContainsFunc(s.drawn, func(w record.Window) bool { return len(w.Shards) > 0 })
-		return st.draw(s, tallRate, st.ops, made.Title+", "+s.name+": "+shardSummary(s.shown), numbers, func(p *plot) {
+		return st.draw(s, tallRate, st.ops, made.Title+", "+s.name+": "+s.shardSummary(), numbers, func(p *plot) {
 			p.inside(func() {
 				for i := range stacks {
 					p.boxes(shade(i), fmt.Sprint("s", i), stacks[i])
@@ -197,9 +203,9 @@ func (st *stage) shardStrip() strip {
 }
 
 // shardSummary says in words how the load was spread in the end.
-func shardSummary(run record.Run) string {
-	for _, w := range slices.Backward(run.Windows) {
-		if len(w.Shards) == 0 {
+func (s *series) shardSummary() string {
+	for _, w := range slices.Backward(s.shown.Windows) {
+		if len(w.Shards) == 0 || isBrief(w, s.shown.Windows) {
 			continue
 		}
 		var parts []string

@@ -110,3 +110,21 @@ func TestResharding16384TimesIsDrawnSparsely(t *testing.T) {
 	require.Equal(t, maps[0], drawn[0])
 	require.Equal(t, maps[len(maps)-1], drawn[len(drawn)-1])
 }
+
+// Sixteen operations that were under way when somebody interrupted, a millisecond after the end of a window, are no rate.
+func TestAWindowThatWasCutShortSetsNoScale(t *testing.T) {
+	window := func(at, seconds float64, n int64) record.Window {
+		return record.Window{
+			At: at, Seconds: seconds, Reads: record.Latency{Count: n, P50: 100, P95: 200}, Shards: []record.ShardRate{{Shard: "shard 1", Ops: n}},
+		}
+	}
+	all := group([]record.Run{{
+		Client: "keyslot", Conns: reuse, Duration: 2.001, CutShort: true,
+		Windows: []record.Window{window(0, 1, 900), window(1, 1, 900), window(2, 0.001, 16)},
+	}})
+	st := newStage(all)
+	require.Equal(t, 1000.0, st.ops.high)
+	require.Contains(t, string(st.rateStrip().Figures[0].Picture), "between 900 and 900 operations per second")
+	require.Equal(t, "at the end shard 1 900 per second", all[0].shardSummary())
+	require.Len(t, st.latencyStrip(kinds[0]).Figures[0].Numbers.Rows, 3, "how long they took is shown all the same")
+}

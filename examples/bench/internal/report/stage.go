@@ -58,7 +58,9 @@ func newStage(all []*series) *stage {
 				every = append(every, l.P50, l.P90, l.P95, l.P99)
 				p95 = append(p95, l.P95)
 			}
-			ops = max(ops, perSecond(w))
+			if !isBrief(w, s.drawn) {
+				ops = max(ops, perSecond(w))
+			}
 			failed, redirects = max(failed, float64(w.Errors)), max(redirects, float64(w.Redirects))
 		}
 	}
@@ -87,6 +89,10 @@ func changes(run record.Run) []float64 {
 	}
 	return at
 }
+
+// isBrief reports whether a window is so much shorter than the first that its rate says nothing: an interrupt may come right after
+// the end of a window, and what had begun by then belongs to the next one, whenever it ends.
+func isBrief(w record.Window, among []record.Window) bool { return w.Seconds < among[0].Seconds/4 }
 
 // perSecond returns the operations of a window that ended well, by second.
 func perSecond(w record.Window) float64 {
