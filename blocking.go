@@ -18,6 +18,7 @@ type blocking struct {
 	arg   int           // position of the timeout
 	unit  time.Duration // what the timeout counts
 	until time.Time     // when the server should have given up; zero: never
+	turn  time.Duration // the longest that it may wait on one connection; 0: any time
 }
 
 // startBlocking reads a blocking command's own timeout, and returns until when its call may take: the command's timeout on
@@ -31,24 +32,53 @@ func (call *call) startBlocking(until, now time.Time) time.Time {
 	case err != nil, math.IsNaN(timeout), timeout < 0:
 		return until // the server will say what is wrong with it
 	case timeout == 0, timeout*float64(unit) > math.MaxInt64/2:
+		call.takeTurns(now)
 		return time.Time{}
 	}
 	wait := time.Duration(timeout * float64(unit))
 	call.blocking.until = now.Add(wait)
+	call.takeTurns(now)
 	if until.IsZero() {
 		return until
 	}
 	return until.Add(wait)
 }
 
-// shorten rewrites the timeout of a blocking command that is sent again: what has passed is not waited for twice.
-func (call *call) shorten(now time.Time) {
-	b := call.blocking
-	if b.until.IsZero() {
+// takeTurns lets a command wait for a quarter of MaxConnAge at a time, on connections that are so much younger than that: whoever
+// ends a connection at its age would leave it unknown whether an element was popped. A null says that none was.
+func (call *call) takeTurns(now time.Time) {
+	turn := call.core.opts.MaxConnAge / 4
+	if turn == 0 || call.cmd.Name == "WAIT" || call.cmd.Name == "WAITAOF" { // whose answer is no null, and final
 		return
 	}
-	// Zero would mean for ever, so a timeout that has passed becomes the shortest there is.
-	rest := max(b.until.Sub(now), time.Millisecond)
+	call.blocking.turn = turn
+	if u := call.blocking.until; u.IsZero() || u.Sub(now) > turn {
+		call.shorten(now)
+	}
+}
+
+// waitsOn reports whether only a turn of a blocking command is over.
+func (call *call) waitsOn() bool {
+	b := call.blocking
+	return b.turn > 0 && call.answered() && resp.KindOf(call.wire.Reply) == resp.Null &&
+		(b.until.IsZero() || time.Until(b.until) >= time.Millisecond)
+}
+
+// shorten rewrites the timeout of a blocking command that is sent again, or waits in turns: what has passed is not waited for
+// twice.
+func (call *call) shorten(now time.Time) {
+	b := call.blocking
+	rest := b.turn
+	if !b.until.IsZero() {
+		// Zero would mean for ever, so a timeout that has passed becomes the shortest there is.
+		rest = max(b.until.Sub(now), time.Millisecond)
+	}
+	if b.turn > 0 {
+		rest = min(rest, b.turn)
+	}
+	if rest == 0 { // for ever, or what the server will refuse
+		return
+	}
 	text := strconv.FormatFloat(rest.Seconds(), 'f', 3, 64)
 	if b.unit == time.Millisecond {
 		text = strconv.FormatInt(rest.Milliseconds(), 10)

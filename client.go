@@ -252,8 +252,16 @@ func (c *core) run(ctx context.Context, until time.Time, calls []*call, f *fligh
 	}
 }
 
-// sendAlone makes one attempt of a call and returns when it has come back: with a reply, or with the reason why not.
+// sendAlone makes one attempt of a call and returns when it has come back: with a reply, or with the reason why not. One that
+// blocks in turns is one attempt for each.
 func (c *core) sendAlone(ctx context.Context, until time.Time, call *call) {
+	c.attempt(ctx, until, call)
+	for call.blocks && call.waitsOn() {
+		c.attempt(ctx, until, call)
+	}
+}
+
+func (c *core) attempt(ctx context.Context, until time.Time, call *call) {
 	w := &call.waiter
 	w.Expect(1)
 	if err := c.sendOne(ctx, until, w, call); err != nil {

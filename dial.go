@@ -123,6 +123,9 @@ func (c *core) complete(ctx context.Context, info Node, opts *wire.Options) erro
 	opts.ClientName, opts.LibName, opts.LibVer = c.opts.ClientName, "keyslot", Version
 	opts.NoPoll = c.opts.NoPoll
 	opts.MaxAge = jitteredAge(c.opts.MaxConnAge)
+	if opts.Blocking { // a turn that begins on it must end in time: see takeTurns
+		opts.MaxAge = jitteredAge(c.opts.MaxConnAge - c.opts.MaxConnAge/4)
+	}
 	opts.MaxInFlight, opts.PeerTimeout, opts.IdleProbe = c.opts.MaxInFlight, c.opts.PeerTimeout, c.opts.IdleProbe
 	return nil
 }

@@ -76,8 +76,9 @@ type Options struct {
 	// servers that cut connections off at some age, as ElastiCache does after 12 h where IAM logs in. A connection is replaced by
 	// a new one, with credentials asked for anew, at some time in the last quarter of it. The new one is ready first and the old
 	// one answers what it has been sent, so that no command fails and those of a slot keep their order. Where the new one cannot
-	// be had, the old one goes on, and it is tried again. What blocks, and Watch, is not cut off: its connection is closed
-	// when it is done. A Subscription goes over to its new connection with a Gap.
+	// be had, the old one goes on, and it is tried again. What blocks does so for a quarter of
+	// it at a time, and then for the rest on a connection that is younger. Watch is not cut off: its connection is closed when it
+	// is done. A Subscription goes over to its new connection with a Gap.
 	MaxConnAge time.Duration
 	// RefreshAfter is the age at which the slot map is fetched anew, off the path of the command that noticed.
 	// 60 s by default; negative: never by age.

@@ -110,3 +110,29 @@ func TestReadsSurviveBeingThrownOutWhileThePasswordChanges(t *testing.T) {
 		require.NoError(t, <-done)
 	})
 }
+
+func TestWhatBlocksOutlivesItsConnections(t *testing.T) {
+	onEngines(t, realcluster.Options{}, func(t *testing.T, cluster *realcluster.Cluster) {
+		client := connect(t, keyslot.Options{Endpoints: cluster.Addrs()[:1], MaxConnAge: time.Second})
+		popped := make(chan error, 1)
+		go func() { // ends with its element; the test waits for it
+			_, err := client.BLPop(t.Context(), 0, "late")
+			popped <- err
+		}()
+		before := client.Stats()
+		require.Eventually(t, func() bool { return dialsOf(client.Stats())-dialsOf(before) >= 3 }, 20*time.Second, 10*time.Millisecond)
+		_, err := client.LPush(t.Context(), "late", "v")
+		require.NoError(t, err)
+		require.NoError(t, <-popped)
+		left, err := client.Exists(t.Context(), "late")
+		require.NoError(t, err)
+		require.Zero(t, left)
+	})
+}
+
+func dialsOf(s keyslot.Stats) (n int64) {
+	for _, node := range s.Nodes {
+		n += node.Dials
+	}
+	return n
+}

@@ -146,6 +146,32 @@ func TestWhatBlocksIsNotCutOffForItsAge(t *testing.T) {
 	})
 }
 
+// A server that ends connections at some age leaves no command in doubt: none of them waits on one for so long.
+func TestWhatBlocksForLongDoesSoInTurnsOnYoungConnections(t *testing.T) {
+	var dials collected[keyslot.ConnectEvent]
+	opts := rotating(&dials)
+	opts.CommandTimeout = -1
+	story(t, opts, func(t *testing.T, s *stage) {
+		turn := fakenode.Reaction{Delay: 2500 * time.Millisecond, Send: "_\r\n"}
+		s.lower.On("BLPOP", turn, turn, turn, turn, turn, turn, turn, fakenode.Reaction{Delay: time.Second, Send: popped + "\r\n"})
+		_, err := s.client.Do(t.Context(), "BLPOP", low, 0)
+		require.NoError(t, err)
+		require.Equal(t, 7*2500*time.Millisecond+time.Second, time.Since(s.began))
+		conns := map[int]bool{}
+		for _, r := range sent(s.lower, "BLPOP") {
+			require.Equal(t, []string{"BLPOP", low, "2.500"}, r.Args)
+			conns[r.Conn] = true
+		}
+		require.Greater(t, len(conns), 1, "a turn begins on a young connection only")
+
+		s.lower.On("BLPOP", turn, fakenode.Reaction{Delay: 500 * time.Millisecond, Send: "_\r\n"})
+		_, err = s.client.Do(t.Context(), "BLPOP", low, 3)
+		require.NoError(t, err)
+		all := sent(s.lower, "BLPOP")
+		require.Equal(t, "0.500", all[len(all)-1].Args[2], "the rest of its time")
+	})
+}
+
 func TestConnectionsToReplicasAreReplacedThroughTheGate(t *testing.T) {
 	opts := keyslot.Options{ReadFrom: keyslot.Replica, MaxConnAge: 10 * time.Second, RefreshAfter: -1}
 	readStory(t, opts, []string{primary, replica1}, nil, func(t *testing.T, f *flock) {
