@@ -59,7 +59,7 @@ func run(ctx context.Context, listen, target string, stdout io.Writer, logger *s
 	opts.Logger = logger
 	client, err := keyslot.New(ctx, opts)
 	if err != nil {
-		return err // it says what to do: wrong password, no TLS, not a cluster ...
+		return err // it says what to do: wrong password, no TLS, no such name ...
 	}
 	defer client.Close()
 
