@@ -30,6 +30,7 @@ var mayImport = map[string][]string{
 	"internal/spec/dump":         {"internal/resp", "internal/spec/rows"},
 	"internal/spec/gen":          {"internal/spec/rows"},
 	"internal/fakenode":          {"internal/resp"},
+	"internal/leak":              {},
 	"internal/realcluster":       {}, // must not share a fault with the codec under test
 	"internal/realcluster/fetch": {"internal/realcluster"},
 	"examples/quickstart":        {".", "command", "keyslottest"},
