@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/keyslot-go/keyslot/examples/bench/internal/client"
+	"github.com/keyslot-go/keyslot/internal/realcluster"
 	"github.com/keyslot-go/keyslot/keyslottest"
 )
 
@@ -93,7 +94,7 @@ func (s *inProcess) move(ctx context.Context, from, to keyslottest.Shard, slots 
 		if err := s.cluster.MoveSlots(ctx, from.Primary.ID, to.Primary.ID, some...); err != nil {
 			return err
 		}
-		if err := pause(ctx, movePause); err != nil {
+		if err := realcluster.Wait(ctx, movePause); err != nil {
 			return err
 		}
 	}
@@ -118,7 +119,7 @@ func (s *inProcess) kill(ctx context.Context, scene Scene) error {
 		return err
 	}
 	scene.Note("killed " + killed.Addr)
-	if err := pause(ctx, deadFor); err != nil {
+	if err := realcluster.Wait(ctx, deadFor); err != nil {
 		return err
 	}
 	if err := s.failover(scene); err != nil {
@@ -135,15 +136,4 @@ func slotsOf(s keyslottest.Shard) []uint16 {
 		}
 	}
 	return slots
-}
-
-func pause(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 }

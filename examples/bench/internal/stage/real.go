@@ -201,10 +201,8 @@ func (s *real) kill(ctx context.Context, scene Scene) error {
 }
 
 func (s *real) takeOver(ctx context.Context, replica *realcluster.Node) error {
-	select {
-	case <-time.After(nodeTimeout):
-	case <-ctx.Done():
-		return ctx.Err()
+	if err := realcluster.Wait(ctx, nodeTimeout); err != nil {
+		return err
 	}
 	_, err := s.cluster.Do(ctx, replica, "CLUSTER", "FAILOVER", "TAKEOVER")
 	return err
