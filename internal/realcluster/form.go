@@ -192,6 +192,16 @@ type ownedRange struct {
 	replicas    []string
 }
 
+// at returns the range of slot.
+func (v slotView) at(slot int) (ownedRange, error) {
+	for _, owned := range v.owners {
+		if owned.first <= slot && slot <= owned.last {
+			return owned, nil
+		}
+	}
+	return ownedRange{}, fmt.Errorf("slot %d has no owner", slot)
+}
+
 func (c *Cluster) stateOK(ctx context.Context, n *Node) error {
 	info, err := c.Do(ctx, n, "CLUSTER", "INFO")
 	if err == nil && !strings.Contains(info, "cluster_state:ok") {

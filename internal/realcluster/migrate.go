@@ -10,7 +10,7 @@ import (
 
 // MoveSlot moves one slot from its primary to another as redis-cli does, but one key at a time and with pauses, so that what a
 // client meets in between (ASK for a key that has gone, TRYAGAIN for keys on both sides) lasts about as long as the caller
-// wants. It returns once all primaries know the new owner; replicas hear of it by gossip.
+// wants. It returns once all nodes know the new owner.
 func (c *Cluster) MoveSlot(ctx context.Context, slot int, from, to *Node, lasts time.Duration) error {
 	number := strconv.Itoa(slot)
 	for _, state := range []struct {
@@ -27,7 +27,7 @@ func (c *Cluster) MoveSlot(ctx context.Context, slot int, from, to *Node, lasts 
 	if err := c.moveKeys(ctx, number, from, to, lasts); err != nil {
 		return fmt.Errorf("moving the keys of slot %d from %s to %s: %w", slot, from, to, err)
 	}
-	return c.finishMove(ctx, number, from, to)
+	return c.finishMove(ctx, slot, from, to)
 }
 
 // migrateTimeout is how long the source may wait for the target with one key.
@@ -67,21 +67,37 @@ func (c *Cluster) moveKeys(ctx context.Context, slot string, from, to *Node, las
 	}
 }
 
-// finishMove tells the new owner: the target first, for a source that forgot the slot before would leave it to nobody, then
-// the source, and then every other node that can answer, so that none has to wait for gossip. Replicas refuse, and so does a
-// source that gossip has made one when its last slot left.
-func (c *Cluster) finishMove(ctx context.Context, slot string, from, to *Node) error {
-	for _, n := range append([]*Node{to, from}, c.Live()...) {
-		_, err := c.Do(ctx, n, "CLUSTER", "SETSLOT", slot, "NODE", to.id)
-		var refused ServerError
-		if errors.As(err, &refused) && n != to {
-			continue
-		}
-		if err != nil {
-			return fmt.Errorf("slot %s belongs to %s: telling %s: %w", slot, to, n, err)
-		}
+// finishMove tells the new owner: the target first, which tells the others by gossip, and once they know also the source, whose
+// side of the move ends by that. For why it waits see Reshard. Replicas refuse, and so does a source that gossip has made
+// one when its last slot left.
+func (c *Cluster) finishMove(ctx context.Context, slot int, from, to *Node) error {
+	number := strconv.Itoa(slot)
+	if _, err := c.Do(ctx, to, "CLUSTER", "SETSLOT", number, "NODE", to.id); err != nil {
+		return fmt.Errorf("slot %d belongs to %s: telling it: %w", slot, to, err)
 	}
-	return nil
+	err := each(c.Live(), func(_ int, n *Node) error { return c.waitOwner(ctx, n, slot, to) })
+	if err != nil {
+		return err
+	}
+	_, err = c.Do(ctx, from, "CLUSTER", "SETSLOT", number, "NODE", to.id)
+	if refused := ServerError(""); errors.As(err, &refused) {
+		return nil
+	}
+	return err
+}
+
+// waitOwner waits until n lists owner with slot.
+func (c *Cluster) waitOwner(ctx context.Context, n *Node, slot int, owner *Node) error {
+	return Until(ctx, func() error {
+		view, err := c.view(ctx, n)
+		if err != nil {
+			return err
+		}
+		if owned, err := view.at(slot); err != nil || owned.owner != owner.id {
+			return fmt.Errorf("%s does not list %s with slot %d", n, owner, slot)
+		}
+		return nil
+	})
 }
 
 // Owners returns the primary of every slot, by slot, as the first node that can answer tells it; nil for a slot that has none.
