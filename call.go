@@ -19,16 +19,16 @@ import (
 // is the connection's between send and wait. What most calls use stands together, in front: a batch walks over many of them.
 type call struct {
 	command.Call
-	cmd    *spec.Command // nil for a command the table does not know
-	slot   int           // or command.NoSlot
-	err    error         // the outcome, where there is no reply
-	blocks bool          // runs on a connection of its own
+	cmd  *spec.Command // nil for a command the table does not know
+	slot int           // or command.NoSlot
+	err  error         // the outcome, where there is no reply
 	trip
-	wire wire.Call
-
-	split  *split // into what, in a flight; nil: it runs as one
 	core   *core
 	terms  *terms
+	split  *split // into what, in a flight; nil: it runs as one
+	blocks bool   // runs on a connection of its own
+	wire   wire.Call
+
 	waiter wire.Waiter   // for sending it alone
 	wires  [1]*wire.Call // &wire, for sending it alone
 	alone  [1]*call      // itself, for running it alone
@@ -43,11 +43,11 @@ type trip struct {
 	counted  bool    // it is in the count of its node's reads
 	spurned  bool    // a replica left the last attempt unanswered
 	seeking  bool    // a null says nothing of what the other primaries have: RANDOMKEY
+	leads    bool    // the pinned node is of no use once it leads no shard
 	node     *node   // of the attempt under way, or where the next one goes; nil: where the map says
 	routes   *routes // that chose the node of the last attempt which was not redirected
 	pinned   *node   // the only node it may go to; nil: any that serves its slot
 	of       *split  // of a part for a primary: what it is a part of; another node may take pinned's place
-	leads    bool    // the pinned node is of no use once it leads no shard
 	attempts int
 	begun    int64 // when the attempt under way began, where it is timed; else 0
 	*trouble       // the core's calm, which is never written to, until the call gets into some

@@ -51,7 +51,7 @@ type Options struct {
 	// beside each of them, dialled for the first one, so that small commands do not wait behind them.
 	ConnsPerNode int
 	// MaxInFlight bounds the commands waiting for a reply on one shared connection; more of them wait their turn.
-	// 4096 by default.
+	// 16384 by default.
 	MaxInFlight int
 	// NoPoll makes connections always wait for the runtime to wake them. By default one that waited 4 ms or more for a
 	// reply lets other goroutines run from then on and looks into its socket by itself, at most every 20 us, until nothing
@@ -139,7 +139,7 @@ type Resolver interface {
 }
 
 const (
-	defaultMaxInFlight    = 4096
+	defaultMaxInFlight    = 16384
 	defaultDialTimeout    = 2 * time.Second
 	defaultCommandTimeout = 5 * time.Second
 	defaultPeerTimeout    = 10 * time.Second

@@ -17,27 +17,26 @@ import (
 // dead.
 type Call struct {
 	// set by the caller before Send
-	Request  []byte    // one encoded command, or several that nothing may come between; copied by Send
-	Replies  int32     // how many replies a request of several commands gets; 0 where it is one
-	Asking   bool      // send ASKING in front, in the same write
-	Movable  bool      // GiveBack may return it unanswered
-	Deadline time.Time // when to give up on behalf of a caller whose context has no deadline; zero: never
+	Request []byte // one encoded command, or several that nothing may come between; copied by Send
+	Replies int32  // how many replies a request of several commands gets; 0 where it is one
+	Asking  bool   // send ASKING in front, in the same write
+	Movable bool   // GiveBack may return it unanswered
 
-	// the outcome, read by the caller after Wait
-	Reply     []byte // one complete frame, or Replies of them in a row; the buffer is the call's own and is reused by the next Send
-	Err       error  // why there is no reply
-	Sent      bool   // with Err: every byte of the request was accepted by Write, so the command may run
-	Abandoned bool   // with Err: the connection may still touch the call
+	// What whoever reads looks at, next to each other: with many calls in flight most of its time goes into fetching them.
+	Reply  []byte        // the outcome: one complete frame, or Replies of them in a row; in the call's own memory, which the next Send uses again
+	state  atomic.Uint32 // unsent -> pending -> claimed (by whoever completes it) or abandoned (by its caller)
+	skip   int32         // guarded by conn.mu: replies (to ASKING, and all but the last of Replies) still to come before the last one
+	end    int64         // guarded by conn.mu: where the request ends in the stream
+	waiter *Waiter       // set by Send
+	conn   *Conn         // set by Send
+	size   int           // guarded by conn.mu: bytes the request takes in the stream, ASKING included
 
-	state atomic.Uint32 // unsent -> pending -> claimed (by whoever completes it) or abandoned (by its caller)
+	// the outcome without a reply, read by the caller after Wait
+	Err       error // why there is none
+	Sent      bool  // with Err: every byte of the request was accepted by Write, so the command may run
+	Abandoned bool  // with Err: the connection may still touch the call
 
-	// set by Send
-	conn   *Conn
-	waiter *Waiter
-
-	end  int64 // guarded by conn.mu: where the request ends in the stream
-	size int   // guarded by conn.mu: bytes the request takes in the stream, ASKING included
-	skip int32 // guarded by conn.mu: replies (to ASKING, and all but the last of Replies) still to come before the last one
+	Deadline time.Time // set by the caller: when to give up on behalf of one whose context has no deadline; zero: never
 }
 
 const (
@@ -105,14 +104,10 @@ func (w *Waiter) Expect(n int) {
 }
 
 // Withdraw takes back n expected calls that Send refused.
-func (w *Waiter) Withdraw(n int) {
-	if n > 0 { // nothing to take back must not signal a second time
-		w.done(n)
-	}
-}
+func (w *Waiter) Withdraw(n int) { w.done(n) }
 
 func (w *Waiter) done(n int) {
-	if w.left.Add(int32(-n)) == 0 {
+	if n > 0 && w.left.Add(int32(-n)) == 0 { // nothing must not signal a second time
 		w.ready <- struct{}{}
 	}
 }

@@ -49,12 +49,12 @@ func grown(full, missing int) int {
 	return size
 }
 
-// replyFrom returns buf[start:end] in memory of the call's own: copied behind old, or, where it is all that the read buffer
-// holds and the buffer is too large to be kept, the buffer itself.
-func (c *Conn) replyFrom(buf []byte, start, end int, old []byte) []byte {
-	if end-start > keepRead && end-start == len(c.buf) {
+// ownFrame returns a frame in memory of the call's own: copied into that of old, or, where it is all that the read buffer holds
+// and the buffer is too large to be kept, as it is.
+func (c *Conn) ownFrame(frame, old []byte) []byte {
+	if len(frame) > keepRead && len(frame) == len(c.buf) {
 		c.buf = nil // what is read next goes elsewhere
-		return buf[start:end:end]
+		return frame
 	}
-	return append(old[:0], buf[start:end]...)
+	return append(old[:0], frame...)
 }

@@ -117,25 +117,37 @@ func (c *Conn) deliver(buf []byte) error {
 	}
 	c.mu.Unlock()
 
-	start := 0
-	for i, call := range c.batch[:good] {
-		end := c.frames[i]
-		if call != nil && call.claim() {
-			if call.Replies > 1 {
-				call.Reply = append(call.Reply, buf[start:end]...)
-			} else {
-				call.Reply = c.replyFrom(buf, start, end, call.Reply)
-			}
-			call.finish()
-		}
-		start = end
-	}
+	c.handOut(buf, c.batch[:good])
 	clear(c.batch)
 	if desync == nil {
 		return nil
 	}
 	c.buryCondemned(lost, desync)
 	return desync
+}
+
+// handOut gives calls the frames that answer them, and tells each waiter once of all its calls that stand next to each other.
+func (c *Conn) handOut(buf []byte, calls []*Call) {
+	var told *Waiter
+	start, untold := 0, 0
+	for i, call := range calls {
+		frame := buf[start:c.frames[i]:c.frames[i]]
+		start = c.frames[i]
+		if call == nil || !call.claim() {
+			continue
+		}
+		if call.waiter != told {
+			told.done(untold)
+			told, untold = call.waiter, 0
+		}
+		if call.Replies > 1 {
+			call.Reply = append(call.Reply, frame...)
+		} else {
+			call.Reply = c.ownFrame(frame, call.Reply)
+		}
+		untold++
+	}
+	told.done(untold)
 }
 
 // match takes the calls that the frames answer out of the queue into c.batch, nil for a frame that nobody waits for. It returns
