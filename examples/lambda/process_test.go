@@ -34,15 +34,17 @@ type cache struct {
 	other  string             // a key of another node
 }
 
-// dialled requires that the function has dialled so often. After a minute the map is to be confirmed, by a node that may not have been
-// dialled yet.
+// dialled requires that the function has dialled so often. After a minute the map is to be confirmed as well: by one node, which may
+// not have been dialled yet, or, where the connection to that one turns out to be dead, by each of the three.
 func (c cache) dialled(t *testing.T, times int) {
 	t.Helper()
 	if frozen(t) < time.Minute {
 		require.Equal(t, times, c.dials())
-	} else {
-		require.Contains(t, []int{times, times + 1}, c.dials())
+		return
 	}
+	const each = 2 + 3 // two before the freeze
+	require.GreaterOrEqual(t, c.dials(), times)
+	require.LessOrEqual(t, c.dials(), each)
 }
 
 // keyOf returns the first key whose slot is in a range.
@@ -209,7 +211,11 @@ func (p *process) endsInOrder(t *testing.T, c cache) {
 	require.Less(t, time.Since(began), 500*time.Millisecond+loaded)
 	require.Contains(t, p.log.String(), "100 environments x 1 connection to each node = 100 of 65000: fits")
 	if c.fronts != nil {
-		require.Equal(t, 2, c.fronts.waitForEnds(t), "only those that led nowhere were given up by a reset")
+		gone := []int{2}
+		if frozen(t) >= time.Minute { // see dialled
+			gone = []int{2, 3}
+		}
+		require.Contains(t, gone, c.fronts.waitForEnds(t), "only those that led nowhere were given up by a reset")
 	}
 }
 
