@@ -68,8 +68,8 @@ func (c *Cluster) moveKeys(ctx context.Context, slot string, from, to *Node, las
 }
 
 // finishMove tells the new owner: the target first, which tells the others by gossip, and once they know also the source, whose
-// side of the move ends by that. For why it waits see Reshard. Replicas refuse, and so does a source that gossip has made
-// one when its last slot left.
+// side of the move ends by that. For why it waits see Reshard. A source that gossip has made a replica, when its last slot left,
+// refuses.
 func (c *Cluster) finishMove(ctx context.Context, slot int, from, to *Node) error {
 	number := strconv.Itoa(slot)
 	if _, err := c.Do(ctx, to, "CLUSTER", "SETSLOT", number, "NODE", to.id); err != nil {
