@@ -128,26 +128,26 @@ func (c *Conn) deliver(buf []byte) error {
 
 // handOut gives calls the frames that answer them, and tells each waiter once of all its calls that stand next to each other.
 func (c *Conn) handOut(buf []byte, calls []*Call) {
-	var told *Waiter
-	start, untold := 0, 0
+	var waiter *Waiter
+	start, ready := 0, 0 // so many of the waiter's calls are, which it has not been told
 	for i, call := range calls {
 		frame := buf[start:c.frames[i]:c.frames[i]]
 		start = c.frames[i]
 		if call == nil || !call.claim() {
 			continue
 		}
-		if call.waiter != told {
-			told.done(untold)
-			told, untold = call.waiter, 0
+		if call.waiter != waiter {
+			waiter.done(ready)
+			waiter, ready = call.waiter, 0
 		}
 		if call.Replies > 1 {
 			call.Reply = append(call.Reply, frame...)
 		} else {
 			call.Reply = c.ownFrame(frame, call.Reply)
 		}
-		untold++
+		ready++
 	}
-	told.done(untold)
+	waiter.done(ready)
 }
 
 // match takes the calls that the frames answer out of the queue into c.batch, nil for a frame that nobody waits for. It returns
