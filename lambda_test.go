@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"regexp"
 	"runtime"
+	"runtime/debug"
 	"runtime/metrics"
 	"strings"
 	"sync/atomic"
@@ -47,6 +48,13 @@ func started(t *testing.T) uint64 {
 	return sample[0].Value.Uint64()
 }
 
+// collectorOff stops the garbage collector until the test has ended: it starts goroutines of its own, its first cycle one a processor.
+func collectorOff(t *testing.T) {
+	percent := debug.SetGCPercent(-1)
+	runtime.GC() // one that is under way ends
+	t.Cleanup(func() { debug.SetGCPercent(percent) })
+}
+
 // oneRecord is a DNS that knows one address, that of lower.
 type oneRecord struct{ asked atomic.Int32 }
 
@@ -56,6 +64,7 @@ func (d *oneRecord) LookupNetIP(context.Context, string, string) ([]netip.Addr, 
 }
 
 func TestALazyClientDoesNothingUntilItIsUsed(t *testing.T) {
+	collectorOff(t)
 	synctest.Test(t, func(t *testing.T) {
 		network := fakenode.New()
 		defer network.Close()
@@ -92,6 +101,7 @@ func TestALazyClientDoesNothingUntilItIsUsed(t *testing.T) {
 
 // Whatever an invocation has done, soon after its last command there is nothing that a freeze could hold up.
 func TestBetweenInvocationsNothingRuns(t *testing.T) {
+	collectorOff(t)
 	story(t, keyslot.Options{Lazy: true}, func(t *testing.T, s *stage) {
 		for _, node := range []*fakenode.Node{s.lower, s.upper} {
 			node.On("SET", says("+OK"))
