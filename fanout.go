@@ -141,7 +141,7 @@ func (f *flight) addNode(call *call, slot int, n *node) bool {
 		return false
 	}
 	sub := f.part(call, slot, n)
-	sub.Request = f.requests.Begin()
+	f.requests.Begin(&sub.Request)
 	for i := range call.Request.Len() {
 		sub.Request.ArgBytes(call.Request.At(i))
 	}

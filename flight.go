@@ -83,7 +83,7 @@ func (f *flight) at(i int) *call { return &f.slabs[i/slabSize].calls[i%slabSize]
 // queue lends a call for a command of a pipeline, to be encoded before the next one is lent.
 func (f *flight) queue() *call {
 	call := f.call()
-	call.Request = f.requests.Begin()
+	f.requests.Begin(&call.Request)
 	f.queued++
 	return call
 }

@@ -144,7 +144,7 @@ func (f *flight) splitByKey(call *call) {
 	}
 	for i := range s.parts {
 		sub := &s.parts[i].Request
-		*sub = f.requests.Begin()
+		f.requests.Begin(sub)
 		sub.ArgBytes(r.At(0))
 		for k, more := s.parts[i].first, true; more; more = k > 0 {
 			sub.KeyBytes(r.At(keys[k]))

@@ -220,7 +220,7 @@ func (f *flight) waitCall(n *node, t *terms, until time.Time) *call {
 	wait := f.call()
 	wait.cmd, _ = spec.ByName("WAIT")
 	wait.terms, wait.node, wait.attempts = t, n, 1
-	wait.Request = f.requests.Begin()
+	f.requests.Begin(&wait.Request)
 	wait.Request.Arg("WAIT")
 	wait.Request.ArgInt(int64(f.wait.replicas))
 	wait.Request.ArgInt(int64((rest + time.Millisecond - 1) / time.Millisecond))

@@ -35,13 +35,14 @@ func fewAt(n int) few { return few{int32(n), int32(n)} }
 // headRoom holds the longest array header: "*", 19 digits, CRLF.
 const headRoom = 22
 
-// Begin returns an empty request behind those written so far, none of which may be appended to any more. It is valid until
-// Reset.
-func (m *Requests) Begin() Request {
-	return Request{
-		mem:  m,
-		text: span{len(m.buf), len(m.buf)}, args: fewAt(len(m.args)), keys: fewAt(len(m.keys)),
-	}
+// Begin makes r an empty request behind those written so far, none of which may be appended to any more. It is valid until
+// Reset. Field by field: a Request made elsewhere and copied here would be read in wider pieces than it was just written in,
+// which a processor has to wait for, once for each command of a pipeline.
+func (m *Requests) Begin(r *Request) {
+	r.mem = m
+	r.text.from, r.text.to = len(m.buf), len(m.buf)
+	r.args.from, r.args.to = int32(len(m.args)), int32(len(m.args))
+	r.keys.from, r.keys.to = int32(len(m.keys)), int32(len(m.keys))
 }
 
 // Reset forgets all requests, and gives up memory beyond keep bytes.
@@ -137,7 +138,7 @@ func (r *Request) Reset() {
 	const keep = 64 << 10
 	if r.mem != nil {
 		r.mem.Reset(keep)
-		*r = r.mem.Begin()
+		r.mem.Begin(r)
 	}
 }
 

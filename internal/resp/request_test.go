@@ -51,13 +51,16 @@ func TestRequest(t *testing.T) {
 func TestRequestsShareMemory(t *testing.T) {
 	var m resp.Requests
 	for range 2 {
-		get := m.Begin()
+		var get resp.Request
+		m.Begin(&get)
 		get.Arg("GET")
 		get.Key("a")
-		do := m.Begin()
+		var do resp.Request
+		m.Begin(&do)
 		do.Arg("HSET")
 		do.Arg("h")
-		set := m.Begin()
+		var set resp.Request
+		m.Begin(&set)
 		set.Arg("SET")
 		set.Key("b")
 		set.Arg("v")
@@ -71,10 +74,11 @@ func TestRequestsShareMemory(t *testing.T) {
 		}
 		m.Reset(1 << 10)
 	}
-	large := m.Begin()
+	var large resp.Request
+	m.Begin(&large)
 	large.Arg(strings.Repeat("v", 2<<10))
 	m.Reset(1 << 10)
-	large = m.Begin()
+	m.Begin(&large)
 	large.Arg("PING")
 	require.Less(t, large.Footprint(), 1<<10)
 }
