@@ -63,6 +63,7 @@ func makers() []maker {
 		{"goredis", openGoRedis},
 		{"goredis-auto", openGoRedisAuto},
 		{"radix", openRadix},
+		{"floor", openFloor},
 		{"keyslot-2conns", openKeyslot(2)},
 		{"keyslot-4conns", openKeyslot(4)},
 	}, makersOfTags()...)

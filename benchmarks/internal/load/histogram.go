@@ -16,31 +16,35 @@ const (
 // locks.
 type histogram struct {
 	counts [buckets]uint64
-	total  uint64
 }
 
-func (h *histogram) record(d time.Duration) {
-	h.counts[bucketOf(uint64(max(d, 0)))]++
-	h.total++
-}
+func (h *histogram) record(d time.Duration) { h.counts[bucketOf(uint64(max(d, 0)))]++ }
 
 // add adds the counts of other to h.
 func (h *histogram) add(other *histogram) {
 	for i, n := range other.counts {
 		h.counts[i] += n
 	}
-	h.total += other.total
+}
+
+// total returns how many durations were recorded.
+func (h *histogram) total() (n uint64) {
+	for _, count := range h.counts {
+		n += count
+	}
+	return n
 }
 
 // quantile returns an upper bound of the duration that a share q of the recorded ones do not exceed; 0 of none.
 func (h *histogram) quantile(q float64) time.Duration {
-	if h.total == 0 {
+	total := h.total()
+	if total == 0 {
 		return 0
 	}
-	rank := uint64(q * float64(h.total))
+	rank := uint64(q * float64(total))
 	var seen uint64
 	for i, n := range h.counts {
-		if seen += n; seen > rank || seen == h.total {
+		if seen += n; seen > rank || seen == total {
 			return time.Duration(upperBound(i))
 		}
 	}

@@ -47,7 +47,7 @@ func TestHistogramsAddUp(t *testing.T) {
 	b.record(3)
 	b.record(-1) // a clock that went back counts as no time
 	a.add(&b)
-	require.Equal(t, uint64(3), a.total)
+	require.Equal(t, uint64(3), a.total())
 	require.Equal(t, time.Duration(1), a.quantile(0.5))
 	require.Equal(t, time.Duration(3), a.quantile(1))
 	require.Zero(t, new(histogram).quantile(0.5), "of nothing")

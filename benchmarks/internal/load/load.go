@@ -178,9 +178,10 @@ func (r *run) result(used usage, conns int) Result {
 			res.FirstError = w.firstError.Error()
 		}
 	}
-	ops := float64(max(all.total, 1))
+	total := all.total()
+	ops := float64(max(total, 1))
 	micros := func(d time.Duration) float64 { return float64(d) / float64(time.Microsecond) }
-	res.OpsPerSecond = float64(all.total) / used.wall.Seconds()
+	res.OpsPerSecond = float64(total) / used.wall.Seconds()
 	res.P50, res.P99, res.P999 = micros(all.quantile(0.5)), micros(all.quantile(0.99)), micros(all.quantile(0.999))
 	res.CPU = micros(used.cpu) / ops
 	res.Allocs = float64(used.allocs) / ops

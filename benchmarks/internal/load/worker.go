@@ -25,13 +25,14 @@ func (w *worker) loop(ctx context.Context) {
 		ctx = cancellable
 	}
 	pace := w.run.pace(w.index)
+	now := w.run.now()
 	for {
-		start := pace.wait()
+		start := pace.wait(now)
 		err := w.run.op(ctx, w.run.client, w.run.data, &w.pick)
-		took := time.Since(start)
+		now = w.run.now() // and where the next operation begins: at 512 goroutines every look at the clock shows in the figures
 		switch w.run.phase.Load() {
 		case measuring:
-			w.record(took, err)
+			w.record(now-start, err)
 		case stopped:
 			return
 		}
@@ -49,9 +50,13 @@ func (w *worker) record(took time.Duration, err error) {
 	}
 }
 
+// now is the time since the load began.
+func (r *run) now() time.Duration { return time.Since(r.began) }
+
 // pacer spreads the operations of one worker evenly over time.
 type pacer struct {
-	next     time.Time
+	run      *run
+	next     time.Duration // since the load began
 	interval time.Duration // 0: no pause
 }
 
@@ -61,25 +66,24 @@ func (r *run) pace(index int) pacer {
 		return pacer{}
 	}
 	turn := time.Second / time.Duration(r.spec.Rate)
-	return pacer{next: r.began.Add(turn * time.Duration(index)), interval: turn * time.Duration(r.spec.Workers)}
+	return pacer{run: r, next: turn * time.Duration(index), interval: turn * time.Duration(r.spec.Workers)}
 }
 
 // wait blocks until the next operation is due, and returns from when on it counts. A worker that is late, because a reply
 // was, does not wait until it has caught up, and its operations count from when they were due: else a late reply would hide
 // those that it held up (coordinated omission). A worker that had nothing to do starts when the runtime wakes it, which an
 // idle process does up to 1 ms late: that is the load's own, and no client can help it.
-func (p *pacer) wait() (start time.Time) {
-	now := time.Now()
+func (p *pacer) wait(now time.Duration) (start time.Duration) {
 	if p.interval == 0 {
 		return now
 	}
 	due := p.next
-	p.next = due.Add(p.interval)
-	if now.After(due) {
+	p.next = due + p.interval
+	if now > due {
 		return due
 	}
-	time.Sleep(due.Sub(now))
-	return time.Now()
+	time.Sleep(due - now)
+	return p.run.now()
 }
 
 // burst is how long a burner computes until it yields.

@@ -16,7 +16,7 @@ func TestPacedWorkersTakeTurns(t *testing.T) {
 		r := &run{spec: Spec{Rate: 100, Workers: 4}, began: time.Now()}
 		first, last := r.pace(0), r.pace(3)
 		started := func(p *pacer) time.Duration {
-			p.wait()
+			p.wait(r.now())
 			return time.Since(r.began)
 		}
 		require.Zero(t, started(&first))
@@ -44,7 +44,7 @@ func TestALateReplyDoesNotHideThoseThatItHeldUp(t *testing.T) {
 		}
 		r.phase.Store(measuring)
 		w.loop(t.Context())
-		require.Equal(t, uint64(10), w.took.total)
+		require.Equal(t, uint64(10), w.took.total())
 		for rank, want := range []time.Duration{5, 15, 25, 35} {
 			require.InEpsilon(t, want*time.Millisecond, w.took.quantile(float64(6+rank)/10), 0.04)
 		}

@@ -1,0 +1,266 @@
+package client
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"net"
+	"runtime"
+	"slices"
+	"strconv"
+	"sync"
+	"sync/atomic"
+
+	"github.com/keyslot-go/keyslot"
+)
+
+// floor is the least that a client can do here: GET and SET, pipelined on one connection to each primary, by the design that
+// keyslot has (the first caller in yields once and writes for all, one goroutine reads). It has no redirects, errors, deadlines,
+// limits or replies of any other kind, and loses what is under way when a connection ends: it shows which part of a figure is
+// that of the kernel, the runtime and the load, below which no client gets.
+type floor struct {
+	owners [16384]*floorConn
+	conns  []*floorConn
+}
+
+// floorConn is a connection to one primary.
+type floorConn struct {
+	net.Conn
+
+	mu sync.Mutex
+	// guarded by mu
+	fill     []byte     // not yet written
+	spare    []byte     // the other half of the double buffer
+	flushing bool       // somebody has promised to write fill
+	queue    []*floorOp // those that wait for a reply, in the order of their bytes
+	ended    bool       // nothing will be answered any more
+}
+
+// floorOp is one GET or SET.
+type floorOp struct {
+	owner *floorConn
+	value string // the reply to a GET
+	batch *floorBatch
+}
+
+// floorBatch is what one caller waits for.
+type floorBatch struct {
+	ops   []floorOp
+	left  atomic.Int32 // ops without a reply
+	ready chan struct{}
+}
+
+var floorBatches = sync.Pool{New: func() any { return &floorBatch{ready: make(chan struct{}, 1)} }}
+
+// openFloor leaves it to keyslot to find the primaries.
+func openFloor(ctx context.Context, cfg Config) (Client, error) {
+	if cfg.TLS != nil {
+		return nil, &Unsupported{"floor has no TLS"}
+	}
+	c, err := keyslot.New(ctx, keyslot.Options{
+		Endpoints: cfg.Addrs, MapAddr: func(n keyslot.Node) string { return cfg.reach(n.Addr()) },
+	})
+	if err != nil {
+		return nil, err
+	}
+	defer c.Close()
+	f := new(floor)
+	for _, shard := range c.Topology().Shards {
+		conn, err := new(net.Dialer).DialContext(ctx, "tcp", cfg.reach(shard.Primary.Addr()))
+		if err != nil {
+			f.Close()
+			return nil, err
+		}
+		n := &floorConn{Conn: conn}
+		f.conns = append(f.conns, n)
+		for _, slots := range shard.Slots {
+			for slot := int(slots.First); slot <= int(slots.Last); slot++ {
+				f.owners[slot] = n
+			}
+		}
+		go n.read() // ends with the connection
+	}
+	return f, nil
+}
+
+func (f *floor) Close() {
+	for _, n := range f.conns {
+		_ = n.Conn.Close()
+	}
+}
+
+func (f *floor) Get(_ context.Context, key string) (value string, err error) {
+	f.exec([]string{key}, reads, func(op *floorOp) { value = op.value })
+	return value, nil
+}
+
+func (f *floor) Set(_ context.Context, key, value string) error {
+	f.exec([]string{key}, func(int) string { return value }, func(*floorOp) {})
+	return nil
+}
+
+// MGet sends a GET for each key: there are about as many slots as keys.
+func (f *floor) MGet(_ context.Context, keys []string) (read int, err error) {
+	f.exec(keys, reads, func(op *floorOp) { read += len(op.value) })
+	return read, nil
+}
+
+func (f *floor) Pipeline(_ context.Context, keys []string, value string) (read int, err error) {
+	written := func(i int) string {
+		if i%2 == 0 {
+			return ""
+		}
+		return value
+	}
+	f.exec(keys, written, func(op *floorOp) { read += len(op.value) })
+	return read, nil
+}
+
+// reads says of every operation that it writes nothing.
+func reads(int) string { return "" }
+
+// exec runs an operation for each key, SET of what written returns or GET where that is empty, and calls each for all of them.
+func (f *floor) exec(keys []string, written func(i int) string, each func(op *floorOp)) {
+	b := floorBatches.Get().(*floorBatch)
+	if cap(b.ops) < len(keys) {
+		b.ops = make([]floorOp, len(keys))
+	}
+	b.ops = b.ops[:len(keys)]
+	b.left.Store(int32(len(keys)))
+	for i, key := range keys {
+		b.ops[i] = floorOp{owner: f.owners[keyslot.Slot(key)], batch: b}
+	}
+	for _, n := range f.conns {
+		if slices.ContainsFunc(b.ops, func(op floorOp) bool { return op.owner == n }) {
+			n.send(b, keys, written)
+		}
+	}
+	<-b.ready
+	for i := range b.ops {
+		each(&b.ops[i])
+	}
+	clear(b.ops)
+	floorBatches.Put(b)
+}
+
+// send queues those operations of a batch that are for this connection.
+func (n *floorConn) send(b *floorBatch, keys []string, written func(i int) string) {
+	n.mu.Lock()
+	busy := len(n.queue) > 0
+	for i := range b.ops {
+		if op := &b.ops[i]; op.owner == n {
+			n.fill = appendOp(n.fill, keys[i], written(i))
+			n.queue = append(n.queue, op)
+		}
+	}
+	ended, flush := n.ended, !n.flushing
+	n.flushing = true
+	n.mu.Unlock()
+	switch {
+	case ended:
+		n.end()
+	case flush:
+		n.flush(busy)
+	}
+}
+
+// flush writes until nothing is left; where others are under way, it lets them join first.
+func (n *floorConn) flush(busy bool) {
+	if busy {
+		runtime.Gosched()
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for len(n.fill) > 0 {
+		out := n.fill
+		n.fill, n.spare = n.spare[:0], nil
+		n.mu.Unlock()
+		_, _ = n.Write(out) // the reader finds out that it failed
+		n.mu.Lock()
+		n.spare = out
+	}
+	n.flushing = false
+}
+
+func appendOp(b []byte, key, value string) []byte {
+	if value == "" {
+		return appendArg(append(b, "*2\r\n$3\r\nGET\r\n"...), key)
+	}
+	return appendArg(appendArg(append(b, "*3\r\n$3\r\nSET\r\n"...), key), value)
+}
+
+func appendArg(b []byte, arg string) []byte {
+	b = strconv.AppendInt(append(b, '$'), int64(len(arg)), 10)
+	return append(append(append(b, "\r\n"...), arg...), "\r\n"...)
+}
+
+// read completes operations until the connection ends.
+func (n *floorConn) read() {
+	defer n.end()
+	const bufferSize = 256 << 10
+	var (
+		r     = bufio.NewReaderSize(n.Conn, bufferSize)
+		batch []*floorOp
+	)
+	for want := 1; ; {
+		if _, err := r.Peek(want); err != nil {
+			return
+		}
+		buf, _ := r.Peek(r.Buffered())
+		used, replies := 0, 0
+		for size, _ := reply(buf); size > 0; size, _ = reply(buf[used:]) {
+			used += size
+			replies++
+		}
+		want = len(buf) - used + 1
+		n.mu.Lock()
+		batch = append(batch[:0], n.queue[:replies]...)
+		n.queue = n.queue[:copy(n.queue, n.queue[replies:])]
+		n.mu.Unlock()
+		for _, op := range batch {
+			size, value := reply(buf)
+			op.done(string(value))
+			buf = buf[size:]
+		}
+		_, _ = r.Discard(used)
+		const many = 5 // callers were woken, most of which have a next operation
+		if replies >= many {
+			runtime.Gosched()
+		}
+	}
+}
+
+// reply returns the length of the first reply in buf, 0 where it is not all there, and the bytes of a bulk string.
+func reply(buf []byte) (size int, value []byte) {
+	line := bytes.IndexByte(buf, '\n') + 1
+	if line == 0 || buf[0] != '$' || buf[1] == '-' {
+		return line, nil
+	}
+	length := 0
+	for _, digit := range buf[1 : line-2] {
+		length = 10*length + int(digit-'0')
+	}
+	if size = line + length + 2; size > len(buf) {
+		return 0, nil
+	}
+	return size, buf[line : line+length]
+}
+
+// done completes an operation, which belongs to its caller from then on.
+func (op *floorOp) done(value string) {
+	op.value = value
+	if b := op.batch; b.left.Add(-1) == 0 {
+		b.ready <- struct{}{}
+	}
+}
+
+// end completes what will get no reply. The load finds the values too short.
+func (n *floorConn) end() {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.ended = true
+	for _, op := range n.queue {
+		op.done("")
+	}
+	n.queue = nil
+}
