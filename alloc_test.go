@@ -8,6 +8,7 @@ import (
 	"context"
 	"runtime/debug"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -16,7 +17,8 @@ import (
 
 // What a command allocates is exact: GET its value; MGET of 100 its 100 values, packed, and the slice of them; the pipeline
 // itself, its 100 futures, 16 at a time and of two types, and its 50 values, packed. A context that can be cancelled costs a caller
-// that is alone two more.
+// that is alone two more, and three more again where it is new: its channel and the set of those that it tells (2). To make it takes
+// four.
 func TestAllocationsOfACommand(t *testing.T) {
 	client := connect(t, keyslot.Options{Endpoints: []string{startFixedCluster(t, 3).addr()}, RefreshAfter: -1})
 	ctx := context.Background()
@@ -37,6 +39,12 @@ func TestAllocationsOfACommand(t *testing.T) {
 	}{
 		{"GET", 1, func() error { _, err := client.Get(ctx, "key"); return err }},
 		{"GET that can be cancelled, of one caller", 3, func() error { _, err := client.Get(cancellable, "key"); return err }},
+		{"GET with a timeout of its own, of one caller", 10, func() error {
+			timeout, cancel := context.WithTimeout(ctx, time.Minute)
+			defer cancel()
+			_, err := client.Get(timeout, "key")
+			return err
+		}},
 		{"GET of which somebody is told", 1, func() error { _, err := told.Get(ctx, "key"); return err }},
 		{"pipeline of 100 of which somebody is told", 18, func() error { return mixed(ctx, told, value) }},
 		{"GET from a replica", 1, func() error { _, err := replica.Get(ctx, "key"); return err }},
