@@ -313,12 +313,7 @@ func (call *call) answered() bool {
 	if call.tx != nil {
 		return call.tx.read(call.wire.Reply) != txRefused
 	}
-	return !isErrorReply(call.wire.Reply)
-}
-
-func isErrorReply(frame []byte) bool {
-	kind := resp.KindOf(frame)
-	return kind == resp.SimpleError || kind == resp.BulkError
+	return !resp.IsError(call.wire.Reply)
 }
 
 // attempt describes an attempt that came back without a reply, or with an error reply.

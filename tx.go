@@ -249,7 +249,7 @@ func (tx *transaction) distribute(call *call) error {
 		part := tx.flight.at(i)
 		part.node, part.attempts = call.node, call.attempts
 		frame, ok := elems.Next()
-		if ok && !isErrorReply(frame) {
+		if ok && !resp.IsError(frame) {
 			part.Frame = frame
 			continue
 		}
@@ -322,7 +322,7 @@ func (tx *transaction) read(frames []byte) txFate {
 // for those behind it.
 func (tx *transaction) note(i int, frame []byte, want string) (asWanted, failed bool) {
 	text, _ := resp.Payload(frame)
-	if !isErrorReply(frame) {
+	if !resp.IsError(frame) {
 		return resp.KindOf(frame) == resp.SimpleString && string(text) == want, false
 	}
 	if tx.last.refusal == "" {

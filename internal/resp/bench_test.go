@@ -22,6 +22,9 @@ func BenchmarkScanBulk64(b *testing.B) {
 
 func BenchmarkScanOK(b *testing.B)       { benchmarkScan(b, []byte("+OK\r\n")) }
 func BenchmarkScanInt(b *testing.B)      { benchmarkScan(b, []byte(":1234567\r\n")) }
+func BenchmarkScanArrayOfOne(b *testing.B) {
+	benchmarkScan(b, resp.AppendBulk(resp.AppendArray(nil, 1), strings.Repeat("v", 64)))
+}
 func BenchmarkScanArray100(b *testing.B) { benchmarkScan(b, array100()) }
 
 func benchmarkScan(b *testing.B, frame []byte) {

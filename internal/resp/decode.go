@@ -19,6 +19,23 @@ func KindOf(frame []byte) Kind {
 	return h.kind
 }
 
+// IsPush reports whether the value in a frame is a push: of most frames the first byte says that it is not.
+func IsPush(frame []byte) bool { return mayBe(frame, Push) && KindOf(frame) == Push }
+
+// IsError reports whether the value in a frame is an error, of either kind, likewise.
+func IsError(frame []byte) bool {
+	if !mayBe(frame, SimpleError) && !mayBe(frame, BulkError) {
+		return false
+	}
+	kind := KindOf(frame)
+	return kind == SimpleError || kind == BulkError
+}
+
+// mayBe reports whether the value in a frame can be of a kind, behind attributes or not.
+func mayBe(frame []byte, kind Kind) bool {
+	return len(frame) > 0 && (Kind(frame[0]) == kind || Kind(frame[0]) == Attribute)
+}
+
 // Payload returns the text of a string, error, number or boolean ("t" or "f") without copying it: a verbatim string
 // without its format, an error without its dash. ok is false for aggregates, nulls and streamed strings.
 func Payload(frame []byte) (b []byte, ok bool) {

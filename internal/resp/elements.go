@@ -9,6 +9,9 @@ type Elements struct {
 // Open returns the elements of a frame. ok is false for anything but an array, a set or a push, and for a streamed one,
 // which no server sends.
 func Open(frame []byte) (e Elements, ok bool) {
+	if len(frame) >= len(one)+minValue && string(frame[:len(one)]) == one {
+		return Elements{rest: frame[len(one):], left: 1}, true
+	}
 	d := newDecoder(frame)
 	h, err := d.valueHead(0)
 	if err != nil || h.form != aggregate || h.n < 0 || h.n > d.room {

@@ -30,12 +30,12 @@ type level struct {
 // excerpt. It is final.
 func (s *Scanner) Scan(buf []byte) (n int, err error) {
 	if s.pos == 0 {
-		if n = frequent(buf); n > 0 && n <= min(s.Limits.line(), s.Limits.bulk(), s.Limits.frame()) {
+		if n = simple(buf); n > 0 && n <= min(s.Limits.line(), s.Limits.bulk(), s.Limits.frame()) {
 			s.seen, s.missing = 0, 0
 			return n, nil
 		}
 	}
-	for s.pos < len(buf) {
+	for s.skip(buf); s.pos < len(buf); s.skip(buf) {
 		next, whole, err := s.value(buf)
 		if next == 0 || err != nil {
 			return 0, err
@@ -48,6 +48,23 @@ func (s *Scanner) Scan(buf []byte) (n int, err error) {
 	}
 	s.missing = minValue
 	return 0, nil
+}
+
+// skip passes over the frequent frames among the elements of an aggregate, but for its last one, which ends more than itself.
+func (s *Scanner) skip(buf []byte) {
+	if len(s.open) == 0 || s.open[len(s.open)-1].mark {
+		return
+	}
+	top, longest := &s.open[len(s.open)-1], min(s.Limits.line(), s.Limits.bulk())
+	for top.count > 1 {
+		n := frequent(buf[s.pos:])
+		if n == 0 || n > longest || n > s.Limits.frame()-s.pos {
+			return
+		}
+		s.pos += n
+		top.count--
+		s.attributed = false
+	}
 }
 
 // Missing returns a lower bound, at least 1, of the bytes still to come after Scan returned 0: within a string it is
@@ -85,9 +102,27 @@ func (s *Scanner) value(buf []byte) (next int, whole bool, err error) {
 	return next, whole, err
 }
 
-// frequent returns the length of the frame if it is one of the two that most replies are, an OK or a bulk string of 1 to
-// 9999 bytes, and all of it is there. For anything else it returns 0: what is missing or wrong is for others to say.
-// BenchmarkScanBulk64, BenchmarkScanOK and BenchmarkPayload64 take less than half the time for it.
+// one is how an array of one value begins. A part of MGET has no other, if there is a slot for each of its keys.
+const one = "*1\r\n"
+
+// simple is frequent for a null and an array of one frequent frame as well.
+func simple(buf []byte) int {
+	const none = "_\r\n"
+	switch {
+	case len(buf) >= len(none) && string(buf[:len(none)]) == none:
+		return len(none)
+	case len(buf) < len(one) || string(buf[:len(one)]) != one:
+		return frequent(buf)
+	}
+	if n := frequent(buf[len(one):]); n > 0 {
+		return len(one) + n
+	}
+	return 0
+}
+
+// frequent returns the length of the frame if it is one of those that most replies are, an OK, an integer of 1 to 9 digits or
+// a bulk string of 1 to 9999 bytes, and all of it is there. For anything else it returns 0: what is missing or wrong is for
+// others to say. BenchmarkScan and BenchmarkPayload64 take less than half the time for it.
 func frequent(buf []byte) int {
 	const ok = "+OK\r\n"
 	switch {
@@ -95,6 +130,8 @@ func frequent(buf []byte) int {
 		return 0
 	case string(buf[:len(ok)]) == ok:
 		return len(ok)
+	case Kind(buf[0]) == Integer:
+		return digits(buf)
 	case Kind(buf[0]) != BulkString:
 		return 0
 	}
@@ -106,6 +143,19 @@ func frequent(buf []byte) int {
 		return 0
 	}
 	return i + crlf + n + crlf
+}
+
+// digits is frequent for an integer.
+func digits(buf []byte) int {
+	const most = 9
+	i := 1
+	for i < min(len(buf), 1+most) && isDigit(buf[i]) {
+		i++
+	}
+	if i == 1 || buf[1] == '0' && i > 2 || !hasCRLF(buf, i) {
+		return 0
+	}
+	return i + crlf
 }
 
 // expect checks that the type byte at s.pos may stand there.

@@ -331,7 +331,7 @@ func (c *Conn) roundTrip(args ...string) (resp.Value, error) {
 func (c *Conn) scanReply() (int, error) {
 	for {
 		n, err := c.scanner.Scan(c.buf)
-		if n == 0 || err != nil || resp.KindOf(c.buf[:n]) != resp.Push {
+		if n == 0 || err != nil || !resp.IsPush(c.buf[:n]) {
 			return n, err
 		}
 		c.buf = c.buf[:copy(c.buf, c.buf[n:])]

@@ -157,7 +157,7 @@ func (c *Conn) match(buf []byte) (good int, why error) {
 	for _, end := range c.frames {
 		frame := buf[start:end]
 		start = end
-		if resp.KindOf(frame) == resp.Push {
+		if resp.IsPush(frame) {
 			c.batch = append(c.batch, nil)
 			continue
 		}
