@@ -63,7 +63,6 @@ func (s *Scanner) skip(buf []byte) {
 		}
 		s.pos += n
 		top.count--
-		s.attributed = false
 	}
 }
 

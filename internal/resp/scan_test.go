@@ -166,6 +166,7 @@ func TestScanKeepsItsLimits(t *testing.T) {
 		{"elements", resp.Limits{Elements: 1}, "*1\r\n:1\r\n", "*2\r\n"},
 		{"pairs", resp.Limits{Elements: 1}, "%1\r\n:1\r\n:2\r\n", "%2\r\n"},
 		{"streamed elements", resp.Limits{Elements: 1}, "*?\r\n:1\r\n.\r\n", "*?\r\n:1\r\n:2\r\n"},
+		{"many streamed elements", resp.Limits{Elements: 3}, "*?\r\n:1\r\n:2\r\n:3\r\n.\r\n", "*?\r\n:1\r\n:2\r\n:3\r\n:4\r\n"},
 		{"streamed pairs", resp.Limits{Elements: 1}, "%?\r\n:1\r\n:2\r\n.\r\n", "%?\r\n:1\r\n:2\r\n:3\r\n"},
 		{"frame", resp.Limits{Frame: 10}, "$4\r\nfour\r\n", "$5\r\nfives\r\n"},
 		{"frame of elements", resp.Limits{Frame: 12}, "*2\r\n:1\r\n:2\r\n", "*2\r\n:1\r\n:22\r\n"},
@@ -232,6 +233,16 @@ func TestScanWorkIsLinear(t *testing.T) {
 			require.Less(t, time.Since(began), 10*time.Second)
 		})
 	}
+}
+
+// Elements of the usual kinds are passed over in a hurry, but not beyond the limit.
+func TestScanStopsAtTheElementThatIsTooMuch(t *testing.T) {
+	var s resp.Scanner
+	s.Limits.Frame = 14
+	_, err := s.Scan([]byte("*4\r\n:1\r\n:2\r\n:3\r\n:4\r\n"))
+	var fault *resp.ProtocolError
+	require.ErrorAs(t, err, &fault)
+	require.Equal(t, 12, fault.Offset, "of the third element")
 }
 
 // Even limits as wide as an int leave no number that overflows one.
