@@ -133,7 +133,9 @@ func (f *flight) splitByKey(call *call) {
 		slot := slotOf(r.At(k))
 		n := s.place(slot)
 		if *n == 0 {
-			s.parts = append(s.parts, part{call: f.part(call, int(slot), nil), first: i, last: i})
+			s.parts = append(s.parts, part{})
+			p := &s.parts[len(s.parts)-1]
+			p.call, p.first, p.last = f.part(call, int(slot), nil), i, i
 			*n = int32(len(s.parts))
 		} else {
 			p := &s.parts[*n-1]

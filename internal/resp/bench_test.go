@@ -20,8 +20,8 @@ func BenchmarkScanBulk64(b *testing.B) {
 	benchmarkScan(b, frame)
 }
 
-func BenchmarkScanOK(b *testing.B)       { benchmarkScan(b, []byte("+OK\r\n")) }
-func BenchmarkScanInt(b *testing.B)      { benchmarkScan(b, []byte(":1234567\r\n")) }
+func BenchmarkScanOK(b *testing.B)  { benchmarkScan(b, []byte("+OK\r\n")) }
+func BenchmarkScanInt(b *testing.B) { benchmarkScan(b, []byte(":1234567\r\n")) }
 func BenchmarkScanArrayOfOne(b *testing.B) {
 	benchmarkScan(b, resp.AppendBulk(resp.AppendArray(nil, 1), strings.Repeat("v", 64)))
 }

@@ -23,13 +23,13 @@ type Call struct {
 	Movable bool   // GiveBack may return it unanswered
 
 	// What whoever reads looks at, next to each other: with many calls in flight most of its time goes into fetching them.
-	Reply  []byte        // the outcome: one complete frame, or Replies of them in a row; in the call's own memory, which the next Send uses again
-	state  atomic.Uint32 // unsent -> pending -> claimed (by whoever completes it) or abandoned (by its caller)
-	skip   int32         // guarded by conn.mu: replies (to ASKING, and all but the last of Replies) still to come before the last one
-	end    int64         // guarded by conn.mu: where the request ends in the stream
-	waiter *Waiter       // set by Send
-	conn   *Conn         // set by Send
-	size   int           // guarded by conn.mu: bytes the request takes in the stream, ASKING included
+	Reply  []byte  // the outcome: one complete frame, or Replies of them in a row; in the call's own memory, which the next Send uses again
+	state  state   // guarded by conn.mu
+	skip   int32   // guarded by conn.mu: replies (to ASKING, and all but the last of Replies) still to come before the last one
+	end    int64   // guarded by conn.mu: where the request ends in the stream
+	waiter *Waiter // set by Send
+	conn   *Conn   // set by Send
+	size   int     // guarded by conn.mu: bytes the request takes in the stream, ASKING included
 
 	// the outcome without a reply, read by the caller after Wait
 	Err       error // why there is none
@@ -39,8 +39,11 @@ type Call struct {
 	Deadline time.Time // set by the caller: when to give up on behalf of one whose context has no deadline; zero: never
 }
 
+// state says who may write a call's outcome: a pending one is claimed by whoever completes it, or abandoned by its caller.
+type state uint8
+
 const (
-	unsent uint32 = iota
+	unsent state = iota
 	pending
 	claimed
 	abandoned
@@ -49,8 +52,14 @@ const (
 // Via returns the connection that the call was last sent on.
 func (c *Call) Via() *Conn { return c.conn }
 
-// claim makes the claimant the only one that may write the call's outcome.
-func (c *Call) claim() bool { return c.state.CompareAndSwap(pending, claimed) }
+// claim makes the claimant the only one that may write the call's outcome. conn.mu is held.
+func (c *Call) claim() bool {
+	if c.state != pending {
+		return false
+	}
+	c.state = claimed
+	return true
+}
 
 // expect prepares the call for the replies to its request, and to ASKING in front of it.
 func (c *Call) expect() {
@@ -125,7 +134,7 @@ func (w *Waiter) Wait(ctx context.Context, calls []*Call) {
 	w.Now = time.Time{}
 	if conn := w.reads; conn != nil {
 		w.reads = nil
-		conn.exchange(ctx, calls[0])
+		conn.exchange(ctx, w)
 		defer conn.leave()
 	}
 	if ctx.Done() == nil {
@@ -139,9 +148,7 @@ func (w *Waiter) Wait(ctx context.Context, calls []*Call) {
 	}
 	given := 0
 	for _, call := range slices.Backward(calls) { // if a write comes in between, the first of a batch are sent, not the last
-		if call.state.CompareAndSwap(pending, abandoned) {
-			call.Err = ctx.Err()
-			call.conn.giveUp(call)
+		if call.conn != nil && call.conn.giveUp(call, ctx.Err()) {
 			given++
 		}
 	}

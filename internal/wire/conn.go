@@ -113,7 +113,7 @@ func (c *Conn) Send(ctx context.Context, w *Waiter, calls []*Call) error {
 	for _, call := range calls {
 		call.conn, call.waiter = c, w
 		call.Err, call.Sent, call.Abandoned = nil, false, false
-		call.state.Store(pending)
+		call.state = pending
 		c.fenceIfDue()
 		c.enqueue(call)
 	}
@@ -150,18 +150,24 @@ func (c *Conn) enqueue(call *Call) {
 	c.queue.push(call)
 }
 
-// giveUp settles what is known about an abandoned call. While its bytes are still in the fill buffer they are cut out,
-// which proves that it never runs; once they were offered to Write, only a failed Write could prove that.
-func (c *Conn) giveUp(call *Call) {
+// giveUp abandons a call for its caller, with cause, unless it has its outcome, or gets it this moment. It reports whether it did.
+func (c *Conn) giveUp(call *Call, cause error) bool {
 	c.mu.Lock()
+	if call.state != pending {
+		c.mu.Unlock()
+		return false
+	}
+	call.state, call.Err = abandoned, cause
 	c.giveUpLocked(call)
 	c.mu.Unlock()
 	c.partIfDrained()
+	return true
 }
 
+// giveUpLocked settles what is known about a call that is given up. While its bytes are still in the fill buffer they are cut out,
+// which proves that it never runs; once they were offered to Write, only a failed Write could prove that. mu is held.
 func (c *Conn) giveUpLocked(call *Call) {
 	if c.err != nil || call.end <= c.offered {
-		// Even if the queue no longer holds it: the reader may be about to deliver what it took out.
 		call.Abandoned = true
 		call.Sent = call.end <= c.offered
 		if c.err != nil && !c.writing {

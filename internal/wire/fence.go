@@ -130,10 +130,10 @@ func (c *Conn) buryCondemned(lost []*Call, desync *DesyncError) {
 	}
 }
 
-// disbelieve claims calls that the read which condemns the connection has answered: nobody knows whether with their own replies.
+// disbelieve settles calls that the read which condemns the connection has answered: nobody knows whether with their own replies.
 func disbelieve(calls []*Call, desync *DesyncError) (lost []*Call) {
 	for _, call := range calls {
-		if call != nil && call.claim() {
+		if call != nil {
 			call.Err, call.Sent = desync, true
 			lost = append(lost, call)
 		}

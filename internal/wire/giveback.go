@@ -45,7 +45,5 @@ func (c *Conn) finishClaimed(calls []*Call, alone bool) {
 
 // tombstone returns a call that takes this one's place in the queue: nobody waits for its reply. The connection's mu is held.
 func (c *Call) tombstone() *Call {
-	t := &Call{Request: bytes.Clone(c.Request), conn: c.conn, end: c.end, size: c.size, skip: c.skip}
-	t.state.Store(abandoned)
-	return t
+	return &Call{Request: bytes.Clone(c.Request), conn: c.conn, end: c.end, size: c.size, skip: c.skip, state: abandoned}
 }

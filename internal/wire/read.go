@@ -133,7 +133,7 @@ func (c *Conn) handOut(buf []byte, calls []*Call) {
 	for i, call := range calls {
 		frame := buf[start:c.frames[i]:c.frames[i]]
 		start = c.frames[i]
-		if call == nil || !call.claim() {
+		if call == nil {
 			continue
 		}
 		if call.waiter != waiter {
@@ -150,7 +150,7 @@ func (c *Conn) handOut(buf []byte, calls []*Call) {
 	waiter.done(ready)
 }
 
-// match takes the calls that the frames answer out of the queue into c.batch, nil for a frame that nobody waits for. It returns
+// match takes the calls that the frames answer out of the queue into c.batch, claimed, or nil for a frame that nobody waits for. It returns
 // how many of these are to be believed: all, unless there is a reason to condemn the connection. mu is held.
 func (c *Conn) match(buf []byte) (good int, why error) {
 	start, replies, fenced := 0, 0, false
@@ -187,6 +187,9 @@ func (c *Conn) match(buf []byte) (good int, why error) {
 		}
 		c.queue.pop()
 		c.answered = call.end
+		if !call.claim() {
+			call = nil
+		}
 		c.batch = append(c.batch, call)
 	}
 	if c.idle.again && !c.fence.out && c.err == nil {

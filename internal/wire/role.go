@@ -93,13 +93,13 @@ func (c *Conn) callReader() {
 // goAlone lets the caller that has just queued the only call of the connection write and read for itself. mu is held.
 func (c *Conn) goAlone(w *Waiter) { c.role, w.reads = aCaller, c }
 
-// exchange writes and reads for the caller that is alone, until its call is done or ctx is. leave must follow.
-func (c *Conn) exchange(ctx context.Context, call *Call) {
+// exchange writes and reads for the caller that is alone, which waits with w, until its call is done or ctx is. leave must follow.
+func (c *Conn) exchange(ctx context.Context, w *Waiter) {
 	if ctx.Done() != nil {
 		stop := context.AfterFunc(ctx, c.poke)
 		defer stop()
 	}
-	for call.state.Load() == pending && ctx.Err() == nil && c.step() {
+	for w.left.Load() > 0 && ctx.Err() == nil && c.step() {
 	}
 }
 

@@ -91,7 +91,7 @@ func (o *Options) wantsProbe(idle time.Duration) bool { return o.IdleProbe > 0 &
 // enqueueQuiet queues a command of the connection's own, whose reply nobody waits for. mu is held.
 func (c *Conn) enqueueQuiet(call *Call, request []byte) {
 	call.Request = request
-	call.state.Store(claimed)
+	call.state = claimed
 	c.own++
 	c.enqueue(call)
 }
@@ -267,7 +267,7 @@ func (w *watchdog) observe(now time.Time, head, bytes int64, slept bool) time.Du
 func (c *Conn) expire(now time.Time) (expired []*Call, nearest time.Time) {
 	for i := c.queue.len() - 1; i >= 0; i-- {
 		call := c.queue.at(i)
-		if call.Deadline.IsZero() || call.state.Load() != pending {
+		if call.Deadline.IsZero() || call.state != pending {
 			continue
 		}
 		if now.Before(call.Deadline) {
