@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -12,22 +13,34 @@ import (
 // client meets in between (ASK for a key that has gone, TRYAGAIN for keys on both sides) lasts about as long as the caller
 // wants. It returns once all nodes know the new owner.
 func (c *Cluster) MoveSlot(ctx context.Context, slot int, from, to *Node, lasts time.Duration) error {
-	number := strconv.Itoa(slot)
-	for _, state := range []struct {
-		at   *Node
-		args []string
-	}{
-		{to, []string{"CLUSTER", "SETSLOT", number, "IMPORTING", from.id}},
-		{from, []string{"CLUSTER", "SETSLOT", number, "MIGRATING", to.id}},
-	} {
-		if _, err := c.Do(ctx, state.at, state.args...); err != nil {
-			return fmt.Errorf("moving slot %d: %w", slot, err)
-		}
+	err := c.setSlot(ctx, to, slot, "IMPORTING", from)
+	if err == nil {
+		err = c.setSlot(ctx, from, slot, "MIGRATING", to)
 	}
-	if err := c.moveKeys(ctx, number, from, to, lasts); err != nil {
+	if err != nil {
+		return fmt.Errorf("moving slot %d: %w", slot, err)
+	}
+	if err := c.moveKeys(ctx, strconv.Itoa(slot), from, to, lasts); err != nil {
 		return fmt.Errorf("moving the keys of slot %d from %s to %s: %w", slot, from, to, err)
 	}
 	return c.finishMove(ctx, slot, from, to)
+}
+
+// refusesLate is what Valkey says of a CLUSTER SETSLOT that its replicas have not heard of in time (2 s).
+const refusesLate = "NOREPLICAS"
+
+// setSlot tells a node about a slot and another node, again where its replicas are late.
+func (c *Cluster) setSlot(ctx context.Context, at *Node, slot int, state string, other *Node) error {
+	for {
+		_, err := c.Do(ctx, at, "CLUSTER", "SETSLOT", strconv.Itoa(slot), state, other.id)
+		refused := ServerError("")
+		if !errors.As(err, &refused) || !strings.HasPrefix(string(refused), refusesLate) {
+			return err
+		}
+		if err := Wait(ctx, 10*time.Millisecond); err != nil {
+			return err
+		}
+	}
 }
 
 // migrateTimeout is how long the source may wait for the target with one key.
@@ -71,15 +84,14 @@ func (c *Cluster) moveKeys(ctx context.Context, slot string, from, to *Node, las
 // side of the move ends by that. For why it waits see Reshard. A source that gossip has made a replica, when its last slot left,
 // refuses.
 func (c *Cluster) finishMove(ctx context.Context, slot int, from, to *Node) error {
-	number := strconv.Itoa(slot)
-	if _, err := c.Do(ctx, to, "CLUSTER", "SETSLOT", number, "NODE", to.id); err != nil {
+	if err := c.setSlot(ctx, to, slot, "NODE", to); err != nil {
 		return fmt.Errorf("slot %d belongs to %s: telling it: %w", slot, to, err)
 	}
 	err := each(c.Live(), func(_ int, n *Node) error { return c.waitOwner(ctx, n, slot, to) })
 	if err != nil {
 		return err
 	}
-	_, err = c.Do(ctx, from, "CLUSTER", "SETSLOT", number, "NODE", to.id)
+	err = c.setSlot(ctx, from, slot, "NODE", to)
 	if refused := ServerError(""); errors.As(err, &refused) {
 		return nil
 	}

@@ -3,6 +3,7 @@ package realcluster_test
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -66,6 +67,38 @@ func TestFailoverRightAfterAReshard(t *testing.T) {
 			for slot := range lasting {
 				require.Same(t, replicas[0], owners[slot], "owner of slot %d", slot)
 			}
+		}
+	})
+}
+
+// Valkey refuses a step of a reshard that its replicas have not heard of within 2 s, as they may on a busy machine.
+func TestReshardGoesOnWhereReplicasAreLate(t *testing.T) {
+	t.Parallel()
+	realcluster.ForEach(t, func(t *testing.T, e realcluster.Engine) {
+		ctx := limit(t, time.Minute)
+		c := realcluster.Start(t, realcluster.Options{Engine: e.Name, Replicas: 1})
+		from, to := c.Node(0), c.Node(1)
+		replicas, err := c.ReplicasOf(ctx, 9000)
+		require.NoError(t, err)
+
+		done := make(chan error, 1)
+		go func() { done <- c.Reshard(ctx, from, to, 400) }()
+		require.NoError(t, realcluster.Until(ctx, func() error { // it is under way
+			owner, err := c.Primary(ctx, 20)
+			if err == nil && owner != to {
+				err = errors.New("slot 20 has not been moved")
+			}
+			return err
+		}))
+		require.NoError(t, replicas[0].Freeze())
+		require.NoError(t, realcluster.Wait(ctx, 2500*time.Millisecond))
+		require.NoError(t, replicas[0].Thaw())
+
+		require.NoError(t, <-done)
+		owners, err := c.Owners(ctx)
+		require.NoError(t, err)
+		for slot := range 401 {
+			require.Same(t, map[bool]*realcluster.Node{true: to, false: from}[slot < 400], owners[slot], "owner of slot %d", slot)
 		}
 	})
 }
