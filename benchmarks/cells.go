@@ -1,9 +1,14 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
+	"math"
+	"slices"
 
+	"github.com/keyslot-go/keyslot/benchmarks/internal/client"
 	"github.com/keyslot-go/keyslot/benchmarks/internal/load"
+	"github.com/keyslot-go/keyslot/benchmarks/internal/report"
 	"github.com/keyslot-go/keyslot/benchmarks/internal/servers"
 )
 
@@ -18,6 +23,7 @@ type cell struct {
 // The clients that take part by default: everybody where the workload is an ordinary one, else the strongest few.
 var (
 	everybody = []string{"keyslot", "rueidis", "rueidis-delay20", "goredis", "goredis-auto", "radix", "glide"}
+	andFloor  = append([]string{"floor"}, everybody...) // where it shows the most: the headline cells, and the batches
 	strongest = []string{"keyslot", "rueidis", "rueidis-delay20", "goredis", "goredis-auto"}
 	laned     = []string{"keyslot", "rueidis", "keyslot-2conns", "keyslot-4conns"}
 	quickly   = []string{"keyslot", "rueidis", "goredis"}
@@ -41,12 +47,12 @@ var (
 
 // Those of one kind of servers stand together: starting them takes seconds.
 var fullRun = []setting{
-	{workload: "get64", servers: servers.Plain, clients: everybody, workers: fromOne},
-	{workload: "set64", servers: servers.Plain, clients: everybody, workers: fromOne},
+	{workload: "get64", servers: servers.Plain, clients: andFloor, workers: fromOne},
+	{workload: "set64", servers: servers.Plain, clients: andFloor, workers: fromOne},
 	{workload: "get4k", servers: servers.Plain, clients: everybody, workers: fromOne},
 	{workload: "mixed", servers: servers.Plain, clients: everybody, workers: fromOne},
-	{workload: "pipe100", servers: servers.Plain, clients: everybody, workers: fromOne},
-	{workload: "mget100", servers: servers.Plain, clients: everybody, workers: fromOne},
+	{workload: "pipe100", servers: servers.Plain, clients: andFloor, workers: fromOne},
+	{workload: "mget100", servers: servers.Plain, clients: andFloor, workers: fromOne},
 	{workload: "get64", variant: "ctx=cancel", servers: servers.Plain, clients: strongest, workers: fromOne,
 		load: load.Spec{Context: load.Cancellable}},
 	{workload: "get64", variant: "ctx=timeout", servers: servers.Plain, clients: strongest, workers: fromOne,
@@ -89,4 +95,31 @@ func (s setting) name(workers int) string {
 		return fmt.Sprintf("%s/c=%d", s.workload, workers)
 	}
 	return fmt.Sprintf("%s/%s/c=%d", s.workload, s.variant, workers)
+}
+
+// inMatrixOrder returns samples as the full run takes them, cell by cell, however often it was interrupted and whatever was
+// measured again. Those of cells and clients that are gone stand behind the others.
+func inMatrixOrder(samples []report.Sample) []report.Sample {
+	cells, clients := places(cellsOf(fullRun), func(c cell) string { return c.name }), places(client.Names(), func(n string) string { return n })
+	return slices.SortedStableFunc(slices.Values(samples), func(a, b report.Sample) int {
+		return cmp.Or(
+			cmp.Compare(cells(a.Cell), cells(b.Cell)), cmp.Compare(a.Cell, b.Cell), // the names keep unknown ones together
+			cmp.Compare(a.Round, b.Round),
+			cmp.Compare(clients(a.Client), clients(b.Client)),
+		)
+	})
+}
+
+// places returns a function that says where in all a name stands: behind all others if it does not.
+func places[T any](all []T, name func(T) string) func(string) int {
+	index := map[string]int{}
+	for i, one := range all {
+		index[name(one)] = i
+	}
+	return func(of string) int {
+		if i, known := index[of]; known {
+			return i
+		}
+		return math.MaxInt
+	}
 }

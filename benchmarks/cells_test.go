@@ -2,6 +2,7 @@ package main
 
 import (
 	"io"
+	"math/rand/v2"
 	"regexp"
 	"slices"
 	"strconv"
@@ -64,6 +65,29 @@ func TestCellsDoWhatTheirNamesSay(t *testing.T) {
 		require.Equal(t, strings.Contains(c.name, "tls"), c.servers.TLS, c.name)
 		require.Equal(t, strings.Contains(c.name, "slow"), c.servers.Slow, c.name)
 		require.Equal(t, strings.Contains(c.name, "50nodes"), c.servers.FakeNodes == 50, c.name)
+	}
+}
+
+func TestTheReportFollowsTheMatrixNotTheJournal(t *testing.T) {
+	var want []report.Sample
+	for _, cell := range []string{"get64/c=1", "get64/c=64", "set64/c=1", "get64/50nodes/c=4", "gone/c=1", "gone/c=8"} {
+		for round := range 2 {
+			for _, name := range []string{"keyslot", "rueidis", "floor", "gone"} {
+				want = append(want, report.Sample{Cell: cell, Client: name, Round: round})
+			}
+		}
+	}
+	kept := slices.Clone(want)
+	for range 10 {
+		rand.Shuffle(len(kept), func(i, j int) { kept[i], kept[j] = kept[j], kept[i] })
+		require.Equal(t, want, inMatrixOrder(kept))
+	}
+}
+
+func TestFloorTakesPartWhereItShowsTheMost(t *testing.T) {
+	for _, c := range planned(t).cells {
+		shown := regexp.MustCompile("^(get64|set64|pipe100|mget100)/c=").MatchString(c.name)
+		require.Equal(t, shown, slices.Contains(c.clients, "floor"), c.name)
 	}
 }
 

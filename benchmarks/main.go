@@ -53,7 +53,7 @@ func compare(ctx context.Context, opts options) error {
 		}
 		return err
 	}
-	return publish(opts, report.New(describe(opts, kept.Builds()), kept.Samples()))
+	return publish(opts, report.New(describe(opts, kept.Builds()), inMatrixOrder(kept.Samples())))
 }
 
 func openJournal(opts options) (*journal.Journal, error) {

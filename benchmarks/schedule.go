@@ -118,7 +118,7 @@ func (s *schedule) runRound(ctx context.Context, c cell, round int) error {
 			return err
 		}
 		fmt.Fprintf(s.log, "%-32s round %d  %-16s %s\n", c.name, round+1, name, brief(result))
-		if err := s.journal.Add(report.Sample{Cell: c.name, Client: name, Round: round, Result: result}); err != nil {
+		if err := s.journal.Add(report.Sample{Cell: c.name, Client: name, Round: round, Server: s.running.Version(), Result: result}); err != nil {
 			return err
 		}
 	}

@@ -16,7 +16,7 @@ import (
 )
 
 // describe returns what the figures depend on.
-func describe(opts options, builds []string) report.Settings {
+func describe(opts options, builds []report.Build) report.Settings {
 	return report.Settings{
 		Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH, CPUs: runtime.NumCPU(), GC: load.GC(),
 		WarmUp: opts.warmUp, Measure: opts.measure, Modules: peers(), Builds: builds,
@@ -56,6 +56,7 @@ func newSession(opts options) (journal.Session, error) {
 		return journal.Session{}, err
 	}
 	return journal.Session{
-		CPUs: runtime.NumCPU(), WarmUp: opts.warmUp, Measure: opts.measure, Build: hex.EncodeToString(digest.Sum(nil))[:12],
+		CPUs: runtime.NumCPU(), WarmUp: opts.warmUp, Measure: opts.measure,
+		Build: report.Build{Digest: hex.EncodeToString(digest.Sum(nil))[:12], Commit: commit()},
 	}, nil
 }

@@ -30,6 +30,7 @@ type Client interface {
 type Config struct {
 	Addrs  []string          // nodes to learn the topology from, host:port
 	TLS    *tls.Config       // nil: plain TCP
+	CA     []byte            // what TLS trusts, PEM, for a client that takes no tls.Config
 	Detour map[string]string // where to dial a node, by the address it announces; nil: there
 }
 

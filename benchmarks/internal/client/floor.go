@@ -4,6 +4,8 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"errors"
+	"fmt"
 	"net"
 	"runtime"
 	"slices"
@@ -14,13 +16,15 @@ import (
 	"github.com/keyslot-go/keyslot"
 )
 
-// floor is the least that a client can do here: GET and SET, pipelined on one connection to each primary, by the design that
-// keyslot has (the first caller in yields once and writes for all, one goroutine reads). It has no redirects, errors, deadlines,
+// floor is about the least that a client can do here: GET and SET, pipelined on one connection to each primary, by the design
+// that keyslot has (the first caller in yields once and writes for all, one goroutine reads). It has no redirects, deadlines,
 // limits or replies of any other kind, and loses what is under way when a connection ends: it shows which part of a figure is
-// that of the kernel, the runtime and the load, below which no client gets.
+// that of the kernel, the runtime and the load. At one goroutine a client can stay below it: here even a lone caller waits for
+// the reader to be woken, and then for the reader to wake it.
 type floor struct {
-	owners [16384]*floorConn
-	conns  []*floorConn
+	owners  [16384]*floorConn
+	conns   []*floorConn
+	readers sync.WaitGroup
 }
 
 // floorConn is a connection to one primary.
@@ -38,10 +42,20 @@ type floorConn struct {
 
 // floorOp is one GET or SET.
 type floorOp struct {
-	owner *floorConn
-	value string // the reply to a GET
-	batch *floorBatch
+	owner  *floorConn
+	value  string // the reply to a GET
+	failed bool
+	batch  *floorBatch
 }
+
+// floorReply is the reply to one of them, in the reader's buffer.
+type floorReply struct {
+	value  []byte // of a bulk string
+	failed bool   // an error, whatever it says
+}
+
+// errFloor is all that floor says of errors.
+var errFloor = errors.New("floor: the server replied with an error, or the connection ended")
 
 // floorBatch is what one caller waits for.
 type floorBatch struct {
@@ -65,44 +79,55 @@ func openFloor(ctx context.Context, cfg Config) (Client, error) {
 	}
 	defer c.Close()
 	f := new(floor)
-	for _, shard := range c.Topology().Shards {
+	if err := f.dial(ctx, cfg, c.Topology()); err != nil {
+		f.Close()
+		return nil, err
+	}
+	return f, nil
+}
+
+// dial connects to the primaries of a topology that covers all slots.
+func (f *floor) dial(ctx context.Context, cfg Config, t keyslot.Topology) error {
+	for _, shard := range t.Shards {
 		conn, err := new(net.Dialer).DialContext(ctx, "tcp", cfg.reach(shard.Primary.Addr()))
 		if err != nil {
-			f.Close()
-			return nil, err
+			return err
 		}
 		n := &floorConn{Conn: conn}
 		f.conns = append(f.conns, n)
+		f.readers.Go(n.read) // ends with the connection
 		for _, slots := range shard.Slots {
 			for slot := int(slots.First); slot <= int(slots.Last); slot++ {
 				f.owners[slot] = n
 			}
 		}
-		go n.read() // ends with the connection
 	}
-	return f, nil
+	if slot := slices.Index(f.owners[:], nil); slot >= 0 {
+		return fmt.Errorf("floor: no primary owns slot %d", slot)
+	}
+	return nil
 }
 
 func (f *floor) Close() {
 	for _, n := range f.conns {
-		_ = n.Conn.Close()
+		_ = n.Close()
 	}
+	f.readers.Wait()
 }
 
 func (f *floor) Get(_ context.Context, key string) (value string, err error) {
-	f.exec([]string{key}, reads, func(op *floorOp) { value = op.value })
-	return value, nil
+	err = f.exec([]string{key}, reads, func(v string) { value = v })
+	return value, err
 }
 
 func (f *floor) Set(_ context.Context, key, value string) error {
-	f.exec([]string{key}, func(int) string { return value }, func(*floorOp) {})
-	return nil
+	return f.exec([]string{key}, func(int) string { return value }, func(string) {})
 }
 
 // MGet sends a GET for each key: there are about as many slots as keys.
 func (f *floor) MGet(_ context.Context, keys []string) (read int, err error) {
-	f.exec(keys, reads, func(op *floorOp) { read += len(op.value) })
-	return read, nil
+	err = f.exec(keys, reads, func(value string) { read += len(value) })
+	return read, err
 }
 
 func (f *floor) Pipeline(_ context.Context, keys []string, value string) (read int, err error) {
@@ -112,15 +137,15 @@ func (f *floor) Pipeline(_ context.Context, keys []string, value string) (read i
 		}
 		return value
 	}
-	f.exec(keys, written, func(op *floorOp) { read += len(op.value) })
-	return read, nil
+	err = f.exec(keys, written, func(value string) { read += len(value) })
+	return read, err
 }
 
 // reads says of every operation that it writes nothing.
 func reads(int) string { return "" }
 
-// exec runs an operation for each key, SET of what written returns or GET where that is empty, and calls each for all of them.
-func (f *floor) exec(keys []string, written func(i int) string, each func(op *floorOp)) {
+// exec runs an operation for each key, SET of what written returns or GET where that is empty, and calls each with what they read.
+func (f *floor) exec(keys []string, written func(i int) string, each func(value string)) (err error) {
 	b := floorBatches.Get().(*floorBatch)
 	if cap(b.ops) < len(keys) {
 		b.ops = make([]floorOp, len(keys))
@@ -131,16 +156,30 @@ func (f *floor) exec(keys []string, written func(i int) string, each func(op *fl
 		b.ops[i] = floorOp{owner: f.owners[keyslot.Slot(key)], batch: b}
 	}
 	for _, n := range f.conns {
-		if slices.ContainsFunc(b.ops, func(op floorOp) bool { return op.owner == n }) {
+		if b.reaches(n) {
 			n.send(b, keys, written)
 		}
 	}
 	<-b.ready
 	for i := range b.ops {
-		each(&b.ops[i])
+		each(b.ops[i].value)
+		if b.ops[i].failed {
+			err = errFloor
+		}
 	}
 	clear(b.ops)
 	floorBatches.Put(b)
+	return err
+}
+
+// reaches reports whether an operation goes to n. It reads nothing else of them: some may be under way.
+func (b *floorBatch) reaches(n *floorConn) bool {
+	for i := range b.ops {
+		if b.ops[i].owner == n {
+			return true
+		}
+	}
+	return false
 }
 
 // send queues those operations of a batch that are for this connection.
@@ -148,18 +187,19 @@ func (n *floorConn) send(b *floorBatch, keys []string, written func(i int) strin
 	n.mu.Lock()
 	busy := len(n.queue) > 0
 	for i := range b.ops {
-		if op := &b.ops[i]; op.owner == n {
+		switch op := &b.ops[i]; {
+		case op.owner != n:
+		case n.ended:
+			op.done(floorReply{failed: true})
+		default:
 			n.fill = appendOp(n.fill, keys[i], written(i))
 			n.queue = append(n.queue, op)
 		}
 	}
-	ended, flush := n.ended, !n.flushing
+	flush := !n.flushing
 	n.flushing = true
 	n.mu.Unlock()
-	switch {
-	case ended:
-		n.end()
-	case flush:
+	if flush {
 		n.flush(busy)
 	}
 }
@@ -199,68 +239,68 @@ func (n *floorConn) read() {
 	defer n.end()
 	const bufferSize = 256 << 10
 	var (
-		r     = bufio.NewReaderSize(n.Conn, bufferSize)
-		batch []*floorOp
+		r       = bufio.NewReaderSize(n.Conn, bufferSize)
+		replies []floorReply
+		ops     []*floorOp
 	)
 	for want := 1; ; {
 		if _, err := r.Peek(want); err != nil {
 			return
 		}
 		buf, _ := r.Peek(r.Buffered())
-		used, replies := 0, 0
-		for size, _ := reply(buf); size > 0; size, _ = reply(buf[used:]) {
+		used := 0
+		replies = replies[:0]
+		for size, reply := parse(buf); size > 0; size, reply = parse(buf[used:]) {
 			used += size
-			replies++
+			replies = append(replies, reply)
 		}
 		want = len(buf) - used + 1
 		n.mu.Lock()
-		batch = append(batch[:0], n.queue[:replies]...)
-		n.queue = n.queue[:copy(n.queue, n.queue[replies:])]
+		ops = append(ops[:0], n.queue[:len(replies)]...)
+		n.queue = n.queue[:copy(n.queue, n.queue[len(replies):])]
 		n.mu.Unlock()
-		for _, op := range batch {
-			size, value := reply(buf)
-			op.done(string(value))
-			buf = buf[size:]
+		for i, op := range ops {
+			op.done(replies[i])
 		}
 		_, _ = r.Discard(used)
 		const many = 5 // callers were woken, most of which have a next operation
-		if replies >= many {
+		if len(replies) >= many {
 			runtime.Gosched()
 		}
 	}
 }
 
-// reply returns the length of the first reply in buf, 0 where it is not all there, and the bytes of a bulk string.
-func reply(buf []byte) (size int, value []byte) {
+// parse returns the first reply in buf and its length, 0 where it is not all there: +OK, -ERR ..., $-1, or $3 and three bytes.
+func parse(buf []byte) (size int, reply floorReply) {
 	line := bytes.IndexByte(buf, '\n') + 1
 	if line == 0 || buf[0] != '$' || buf[1] == '-' {
-		return line, nil
+		return line, floorReply{failed: line > 0 && buf[0] == '-'}
 	}
 	length := 0
 	for _, digit := range buf[1 : line-2] {
 		length = 10*length + int(digit-'0')
 	}
 	if size = line + length + 2; size > len(buf) {
-		return 0, nil
+		return 0, floorReply{}
 	}
-	return size, buf[line : line+length]
+	return size, floorReply{value: buf[line : line+length]}
 }
 
 // done completes an operation, which belongs to its caller from then on.
-func (op *floorOp) done(value string) {
-	op.value = value
+func (op *floorOp) done(reply floorReply) {
+	op.value, op.failed = string(reply.value), reply.failed
 	if b := op.batch; b.left.Add(-1) == 0 {
 		b.ready <- struct{}{}
 	}
 }
 
-// end completes what will get no reply. The load finds the values too short.
+// end fails what will get no reply.
 func (n *floorConn) end() {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.ended = true
 	for _, op := range n.queue {
-		op.done("")
+		op.done(floorReply{failed: true})
 	}
 	n.queue = nil
 }

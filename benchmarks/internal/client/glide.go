@@ -21,26 +21,43 @@ type glideClient struct {
 
 // openGlide opens valkey-glide's ClusterClient at its defaults.
 func openGlide(_ context.Context, cfg Config) (Client, error) {
-	if cfg.TLS != nil || cfg.Detour != nil {
-		return nil, &Unsupported{"the glide adapter knows neither TLS nor detours"}
-	}
 	opts := config.NewClusterClientConfiguration()
+	if cfg.TLS != nil {
+		trust := config.NewTlsConfiguration().WithRootCertificates(cfg.CA)
+		opts = opts.WithUseTLS(true).
+			WithAdvancedConfiguration(config.NewAdvancedClusterClientConfiguration().WithTlsConfiguration(trust))
+	}
+	if cfg.Detour != nil {
+		opts = opts.WithAddressResolver(func(host string, port int) (string, int) {
+			detour, err := glideAddress(cfg.reach(net.JoinHostPort(host, strconv.Itoa(port))))
+			if err != nil {
+				return host, port
+			}
+			return detour.Host, detour.Port
+		})
+	}
 	for _, addr := range cfg.Addrs {
-		host, service, err := net.SplitHostPort(addr)
+		address, err := glideAddress(addr)
 		if err != nil {
 			return nil, err
 		}
-		port, err := strconv.Atoi(service)
-		if err != nil {
-			return nil, err
-		}
-		opts = opts.WithAddress(&config.NodeAddress{Host: host, Port: port})
+		opts = opts.WithAddress(&address)
 	}
 	cluster, err := glide.NewClusterClient(opts)
 	if err != nil {
 		return nil, err
 	}
 	return glideClient{cluster}, nil
+}
+
+// glideAddress returns host:port as glide takes it.
+func glideAddress(addr string) (config.NodeAddress, error) {
+	host, service, err := net.SplitHostPort(addr)
+	if err != nil {
+		return config.NodeAddress{}, err
+	}
+	port, err := strconv.Atoi(service)
+	return config.NodeAddress{Host: host, Port: port}, err
 }
 
 func (c glideClient) Get(ctx context.Context, key string) (string, error) {

@@ -19,7 +19,13 @@ type Session struct {
 	CPUs    int           `json:"cpus"`
 	WarmUp  time.Duration `json:"warm_up_ns"`
 	Measure time.Duration `json:"measure_ns"`
-	Build   string        `json:"build"` // digest of the program
+	report.Build
+}
+
+// settings returns s without what may change within a file.
+func (s Session) settings() Session {
+	s.Build = report.Build{}
+	return s
 }
 
 // line is a line of the file: a session, or a sample of the session above it.
@@ -31,15 +37,18 @@ type line struct {
 // Journal holds samples, and appends each new one to its file, if it has one. It is for one goroutine.
 type Journal struct {
 	file    *os.File // nil: nothing is kept
+	session Session
+	begun   bool // session is in the file
 	samples []report.Sample
-	builds  []string
+	builds  []report.Build // of samples, one for each
 }
 
 // New returns a journal without a file.
-func New(session Session) *Journal { return &Journal{builds: []string{session.Build}} }
+func New(session Session) *Journal { return &Journal{session: session} }
 
-// Open reads the journal at path, makes it if there is none, and begins session in it. It fails if the file was measured
-// with other settings. The caller has to Close the journal.
+// Open reads the journal at path, and makes it if there is none. It fails if the file was measured with other settings than
+// those of session, which begins in the file with the first sample: who only reads it leaves no trace. The caller has to Close
+// the journal.
 func Open(path string, session Session) (*Journal, error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return nil, err
@@ -48,34 +57,29 @@ func Open(path string, session Session) (*Journal, error) {
 	if err != nil {
 		return nil, err
 	}
-	j := &Journal{file: file}
-	if err := j.read(session); err != nil {
+	j := &Journal{file: file, session: session}
+	if err := j.read(); err != nil {
 		return nil, errors.Join(fmt.Errorf("%s: %w", path, err), file.Close())
 	}
-	if !slices.Contains(j.builds, session.Build) {
-		j.builds = append(j.builds, session.Build)
-	}
-	return j, j.write(line{Session: &session})
+	return j, nil
 }
 
 // read takes over what the file holds. A line that ends in the middle is the last one of a session that was killed.
-func (j *Journal) read(session Session) error {
+func (j *Journal) read() error {
+	var build report.Build
 	for lines := bufio.NewScanner(j.file); lines.Scan(); {
 		var l line
 		if err := json.Unmarshal(lines.Bytes(), &l); err != nil {
 			continue
 		}
 		if earlier := l.Session; earlier != nil {
-			session.Build = earlier.Build
-			if *earlier != session {
-				return fmt.Errorf("was measured with %+v, not %+v: take another file with -out, or delete it", *earlier, session)
+			if earlier.settings() != j.session.settings() {
+				return fmt.Errorf("was measured with %+v, not %+v: take another file with -out, or delete it", *earlier, j.session)
 			}
-			if !slices.Contains(j.builds, earlier.Build) {
-				j.builds = append(j.builds, earlier.Build)
-			}
+			build = earlier.Build
 		}
 		if l.Sample != nil {
-			j.keep(*l.Sample)
+			j.keep(*l.Sample, build)
 		}
 	}
 	return nil
@@ -83,19 +87,25 @@ func (j *Journal) read(session Session) error {
 
 // Add keeps a sample. It takes the place of one of the same cell, client and round.
 func (j *Journal) Add(s report.Sample) error {
-	j.keep(s)
+	j.keep(s, j.session.Build)
+	if !j.begun {
+		if err := j.write(line{Session: &j.session}); err != nil {
+			return err
+		}
+		j.begun = true
+	}
 	return j.write(line{Sample: &s})
 }
 
-func (j *Journal) keep(s report.Sample) {
+func (j *Journal) keep(s report.Sample, build report.Build) {
 	i := slices.IndexFunc(j.samples, func(old report.Sample) bool {
 		return old.Cell == s.Cell && old.Client == s.Client && old.Round == s.Round
 	})
 	if i >= 0 {
-		j.samples[i] = s
+		j.samples[i], j.builds[i] = s, build
 		return
 	}
-	j.samples = append(j.samples, s)
+	j.samples, j.builds = append(j.samples, s), append(j.builds, build)
 }
 
 func (j *Journal) write(l line) error {
@@ -130,8 +140,16 @@ func (j *Journal) Unsupported(cell, client string) bool {
 // Samples returns all samples, those of earlier sessions first.
 func (j *Journal) Samples() []report.Sample { return j.samples }
 
-// Builds returns the digests of the programs that measured.
-func (j *Journal) Builds() []string { return j.builds }
+// Builds returns the programs that measured the samples, each once, by their first samples.
+func (j *Journal) Builds() []report.Build {
+	var builds []report.Build
+	for _, b := range j.builds {
+		if !slices.Contains(builds, b) {
+			builds = append(builds, b)
+		}
+	}
+	return builds
+}
 
 // Close closes the file.
 func (j *Journal) Close() error {

@@ -13,7 +13,14 @@ import (
 	"github.com/keyslot-go/keyslot/benchmarks/internal/report"
 )
 
-var session = journal.Session{CPUs: 2, Measure: time.Second, Build: "one"}
+var session = journal.Session{CPUs: 2, Measure: time.Second, Build: report.Build{Digest: "one", Commit: "c0ffee"}}
+
+// rebuilt returns the session of another build.
+func rebuilt() journal.Session {
+	s := session
+	s.Build = report.Build{Digest: "two"}
+	return s
+}
 
 func open(t *testing.T, path string, s journal.Session) *journal.Journal {
 	t.Helper()
@@ -55,27 +62,43 @@ func TestALineThatAKilledRunLeftUnfinishedIsNotRead(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, os.WriteFile(path, append(text, `{"sample":{"cell":"get6`...), 0o600))
 
-	rebuilt := session
-	rebuilt.Build = "two"
-	second := open(t, path, rebuilt)
+	second := open(t, path, rebuilt())
 	require.NoError(t, second.Add(sample("keyslot", 1, 20)))
 	require.NoError(t, second.Close())
 	third := open(t, path, session)
 	require.Equal(t, []report.Sample{sample("keyslot", 0, 10), sample("keyslot", 1, 20)}, third.Samples())
-	require.Equal(t, []string{"one", "two"}, third.Builds(), "the line after it is read")
+	require.Equal(t, []report.Build{session.Build, rebuilt().Build}, third.Builds(), "the line after it is read")
 }
 
 func TestSamplesOfOtherSettingsDoNotMix(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "full.jsonl")
-	require.NoError(t, open(t, path, session).Close())
+	require.NoError(t, open(t, path, session).Add(sample("keyslot", 0, 10)))
 	other := session
 	other.Measure = 2 * time.Second
 	_, err := journal.Open(path, other)
 	require.ErrorContains(t, err, "-out")
+}
 
-	rebuilt := session
-	rebuilt.Build = "two"
-	require.Equal(t, []string{"one", "two"}, open(t, path, rebuilt).Builds(), "the report says that the code changed")
+func TestOnlyBuildsThatMeasuredAreNamed(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "full.jsonl")
+	first := open(t, path, session)
+	require.Empty(t, first.Builds())
+	require.NoError(t, first.Add(sample("keyslot", 0, 10)))
+	require.NoError(t, first.Add(sample("rueidis", 0, 20)))
+	require.Equal(t, []report.Build{session.Build}, first.Builds())
+
+	before, err := os.ReadFile(path)
+	require.NoError(t, err)
+	second := open(t, path, rebuilt())
+	require.Equal(t, []report.Build{session.Build}, second.Builds(), "it has measured nothing")
+	after, err := os.ReadFile(path)
+	require.NoError(t, err)
+	require.Equal(t, string(before), string(after), "it was only read")
+
+	require.NoError(t, second.Add(sample("keyslot", 0, 11)))
+	require.Equal(t, []report.Build{rebuilt().Build, session.Build}, open(t, path, session).Builds(), "the report says that the code changed")
+	require.NoError(t, second.Add(sample("rueidis", 0, 21)))
+	require.Equal(t, []report.Build{rebuilt().Build}, open(t, path, session).Builds(), "all was measured again")
 }
 
 func TestAClientThatCannotIsNotAskedAgain(t *testing.T) {

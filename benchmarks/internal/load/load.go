@@ -21,7 +21,7 @@ type Spec struct {
 	Workload string            // one of Workloads
 	Addrs    []string          // nodes of the cluster, host:port
 	Detour   map[string]string // where to dial a node, by the address it announces; nil: there
-	CA       string            // certificate to trust, PEM; empty: no TLS
+	CA       string            // certificate of the authority to trust, PEM; empty: no TLS
 	Workers  int               // goroutines
 	Context  Context
 	Rate     int // operations per second over all workers; 0: each worker sends as soon as it has its reply

@@ -2,9 +2,12 @@ package report
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/keyslot-go/keyslot/benchmarks/internal/client"
 )
 
 func TestScalesHaveRoomForTheirValuesAndFewTicks(t *testing.T) {
@@ -22,6 +25,23 @@ func TestScalesHaveRoomForTheirValuesAndFewTicks(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestEveryClientHasAColourOfItsOwn(t *testing.T) {
+	names := client.Names()
+	if !slices.Contains(names, "glide") { // it is behind a build tag
+		names = append(names, "glide")
+	}
+	var rows []Row
+	for _, name := range names {
+		rows = append(rows, Row{Client: name})
+	}
+	seen := map[string]string{}
+	for _, k := range newLegend(rows) {
+		require.Empty(t, seen[k.Color], "also that of %s", k.Client)
+		seen[k.Color] = k.Client
+	}
+	require.Equal(t, "keyslot", seen[palette[0]])
 }
 
 func TestNumbersAreShort(t *testing.T) {

@@ -55,7 +55,7 @@ func (r Report) HTML() ([]byte, error) {
 }
 
 // palette are colours that can be told apart, also by the colour-blind; ours comes first.
-var palette = []string{"#d1242f", "#1f6feb", "#54aeff", "#1a7f37", "#8fd19e", "#8250df", "#bf8700", "#e377c2", "#57606a"}
+var palette = []string{"#d1242f", "#1f6feb", "#54aeff", "#1a7f37", "#8fd19e", "#8250df", "#bf8700", "#e377c2", "#57606a", "#8c564b"}
 
 // newLegend gives each client a colour, in the order of their first rows.
 func newLegend(rows []Row) []key {

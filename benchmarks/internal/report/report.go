@@ -2,6 +2,8 @@ package report
 
 import (
 	"fmt"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -22,22 +24,81 @@ type Settings struct {
 	WarmUp   time.Duration `json:"warm_up_ns"`
 	Measure  time.Duration `json:"measure_ns"`
 	Modules  []string      `json:"modules"`          // the clients and their versions
-	Builds   []string      `json:"builds,omitempty"` // digests of the programs that measured; more than one: the code changed between rounds
+	Builds   []Build       `json:"builds,omitempty"` // the programs that measured; more than one: the code changed between rounds
+	Servers  []string      `json:"servers"`          // what they talked to; New fills it in from the samples, as the rounds
+	Rounds   int           `json:"rounds"`           // of the cell that has the most
+	Fewest   int           `json:"fewest_rounds"`    // of the one that has the fewest
 }
 
-// New returns the report of samples.
+// Build says which program measured.
+type Build struct {
+	Digest string `json:"build"`
+	Commit string `json:"commit,omitempty"` // what it was built from, with " (modified)" where that is not all; empty: unknown
+}
+
+// New returns the report of samples, in their order.
 func New(settings Settings, samples []Sample) Report {
 	rows := Rows(samples)
+	settings.learn(samples)
 	return Report{settings, rows, Verdicts(rows)}
+}
+
+// learn fills in what only samples know.
+func (s *Settings) learn(samples []Sample) {
+	s.Servers, s.Rounds, s.Fewest = nil, 0, 0
+	for _, cell := range group(samples, func(s Sample) string { return s.Cell }) {
+		rounds := len(group(cell, func(s Sample) string { return strconv.Itoa(s.Round) }))
+		if s.Fewest == 0 || rounds < s.Fewest {
+			s.Fewest = rounds
+		}
+		s.Rounds = max(s.Rounds, rounds)
+	}
+	for _, served := range group(samples, func(s Sample) string { return s.Server }) {
+		if server := served[0].Server; server != "" {
+			s.Servers = append(s.Servers, server)
+		}
+	}
 }
 
 func (s Settings) lines() []string {
 	lines := []string{
 		fmt.Sprintf("%s %s, %d CPUs, %s; each run warms up for %v and measures for %v", s.Go, s.Platform, s.CPUs, s.GC, s.WarmUp, s.Measure),
+		fmt.Sprintf("%s against %s, commit %s", s.rounds(), known(s.Servers, "unknown servers"),
+			known(distinct(s.Builds, func(b Build) string { return b.Commit }), "unknown")),
 		strings.Join(s.Modules, ", "),
 	}
-	if len(s.Builds) > 1 {
-		lines = append(lines, fmt.Sprintf("NOTE: measured by %d builds of this program, whose code differs", len(s.Builds)))
+	if builds := distinct(s.Builds, func(b Build) string { return b.Digest }); len(builds) > 1 {
+		lines = append(lines, fmt.Sprintf("NOTE: measured by %d builds of this program, whose code differs", len(builds)))
 	}
 	return lines
+}
+
+func (s Settings) rounds() string {
+	switch {
+	case s.Fewest != s.Rounds:
+		return fmt.Sprintf("%d to %d rounds", s.Fewest, s.Rounds)
+	case s.Rounds == 1:
+		return "1 round"
+	default:
+		return fmt.Sprintf("%d rounds", s.Rounds)
+	}
+}
+
+// distinct returns what of says of builds, where it says something, each once.
+func distinct(builds []Build, of func(Build) string) []string {
+	var all []string
+	for _, b := range builds {
+		if what := of(b); what != "" && !slices.Contains(all, what) {
+			all = append(all, what)
+		}
+	}
+	return all
+}
+
+// known lists values, or says otherwise where there are none, as of a journal from before they were noted.
+func known(values []string, otherwise string) string {
+	if len(values) == 0 {
+		return otherwise
+	}
+	return strings.Join(values, " and ")
 }

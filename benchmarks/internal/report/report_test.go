@@ -103,14 +103,50 @@ func TestTableSaysWhatTheFiguresAre(t *testing.T) {
 	samples = append(samples, rounds("pipe100/c=8", "goredis", 0)...)
 	samples = append(samples, report.Sample{Cell: "pipe100/c=8", Client: "radix", Result: load.Result{Unsupported: "one slot only"}})
 	var out bytes.Buffer
-	require.NoError(t, report.New(report.Settings{Builds: []string{"a", "b"}}, samples).Table(&out))
-	for _, want := range []string{"pipe100/c=8", "2.30", "n/a: one slot only", "failed: no route", ">= 1.15", "missed", "2 builds"} {
+	require.NoError(t, report.New(report.Settings{}, samples).Table(&out))
+	for _, want := range []string{"pipe100/c=8", "2.30", "n/a: one slot only", "failed: no route", ">= 1.15", "missed"} {
 		require.Contains(t, out.String(), want)
 	}
 }
 
+// header returns what stands above the first cell of the table.
+func header(t *testing.T, settings report.Settings, samples []report.Sample) string {
+	t.Helper()
+	settings.Modules = []string{"a/client v1"}
+	var out bytes.Buffer
+	require.NoError(t, report.New(settings, samples).Table(&out))
+	text, _, _ := strings.Cut(out.String(), "\n\n")
+	return text
+}
+
+func TestTableSaysWhatWasMeasuredWithWhat(t *testing.T) {
+	samples := rounds("get64/c=8", "keyslot", 1, 0, 3)
+	for i := range samples {
+		samples[i].Server = "redis-server 7.0.15"
+	}
+	built := report.Settings{Builds: []report.Build{{Digest: "a", Commit: "c0ffee"}, {Digest: "a", Commit: "c0ffee (modified)"}}}
+	text := header(t, built, samples)
+	require.Contains(t, text, "3 rounds against redis-server 7.0.15, commit c0ffee and c0ffee (modified)\n")
+	require.NotContains(t, text, "NOTE", "of the same code")
+
+	fake := rounds("get64/50nodes/c=4", "keyslot", 1)
+	fake[0].Server = "fake nodes"
+	built.Builds[1] = report.Build{Digest: "b"}
+	text = header(t, built, append(samples, fake...))
+	require.Contains(t, text, "1 to 3 rounds against redis-server 7.0.15 and fake nodes, commit c0ffee\n")
+	require.Contains(t, text, "NOTE: measured by 2 builds")
+
+	require.Contains(t, header(t, report.Settings{}, rounds("get64/c=8", "keyslot", 1)), "1 round against unknown servers, commit unknown")
+}
+
+func TestAContextForEachCallMayCostItsOwnAllocations(t *testing.T) {
+	for cell, bound := range map[string]string{"get64/ctx=timeout/c=1": "<= 9", "get64/ctx=timeout/c=8": "<= 6", "get64/c=1": "<= 1"} {
+		require.Equal(t, bound, verdictOf(t, report.New(report.Settings{}, rounds(cell, "keyslot", 1)), "allocs/op").Bound)
+	}
+}
+
 func TestReportSurvivesJSON(t *testing.T) {
-	before := report.New(report.Settings{Go: "go1", CPUs: 2}, append(rounds("set64/c=64", "keyslot", 2), rounds("set64/c=64", "rueidis", 1)...))
+	before := report.New(report.Settings{Go: "go1", CPUs: 2, Builds: []report.Build{{Digest: "a", Commit: "b"}}}, append(rounds("set64/c=64", "keyslot", 2), rounds("set64/c=64", "rueidis", 1)...))
 	text, err := json.Marshal(before)
 	require.NoError(t, err)
 	var after report.Report

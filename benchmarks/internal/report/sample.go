@@ -13,6 +13,7 @@ type Sample struct {
 	Cell   string      `json:"cell"`
 	Client string      `json:"client"`
 	Round  int         `json:"round"`
+	Server string      `json:"server,omitempty"` // what it talked to, such as "redis-server 7.0.15"; empty: nobody asked
 	Result load.Result `json:"result"`
 }
 

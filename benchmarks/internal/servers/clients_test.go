@@ -27,9 +27,9 @@ func TestEveryClientDoesEveryWorkload(t *testing.T) {
 
 func TestEveryClientReachesRealNodesOverTLS(t *testing.T) {
 	cluster := realcluster.Start(t, realcluster.Options{TLS: true})
-	ca, err := servers.Certificate(t.Context(), cluster.Addrs()[0], cluster.TLSConfig())
+	ca, err := cluster.Authority()
 	require.NoError(t, err)
-	spec := load.Spec{Client: "keyslot", Workload: "get64", Addrs: cluster.Addrs()[:1], CA: ca}
+	spec := load.Spec{Client: "keyslot", Workload: "get64", Addrs: cluster.Addrs()[:1], CA: string(ca)}
 	require.NoError(t, load.Fill(t.Context(), spec))
 	for _, name := range client.Names() {
 		t.Run(name, func(t *testing.T) {

@@ -4,7 +4,7 @@ var (
 	ServeFake    = serveFake
 	ServeProxies = serveProxies
 	ReadCommand  = readCommand
-	Certificate  = certificate
+	AskVersion   = askVersion
 )
 
 const Delay = delay

@@ -3,8 +3,6 @@ package servers
 
 import (
 	"context"
-	"crypto/tls"
-	"encoding/pem"
 	"errors"
 	"fmt"
 	"time"
@@ -38,10 +36,14 @@ const fillTimeout = 30 * time.Second
 
 // Servers is a running cluster, filled with the keys that the workloads read.
 type Servers struct {
-	reach load.Spec // how to connect to it: addresses and the like
-	nodes []string  // addresses of all nodes
-	stops []func()  // in the order of their starts
+	version string    // of the server program
+	reach   load.Spec // how to connect to it: addresses and the like
+	nodes   []string  // addresses of all nodes
+	stops   []func()  // in the order of their starts
 }
+
+// Version returns the name and version of the server program, such as "redis-server 7.0.15".
+func (s *Servers) Version() string { return s.version }
 
 // Start runs a cluster of a kind; addr, if not empty, is one of somebody else's to use instead, which serves Plain only.
 // The caller has to Stop it.
@@ -68,13 +70,14 @@ func (s *Servers) start(ctx context.Context, kind Kind, addr string) error {
 	return load.Fill(ctx, s.Reach(load.Spec{Client: "rueidis"}))
 }
 
-func (s *Servers) startNodes(ctx context.Context, kind Kind, addr string) error {
+func (s *Servers) startNodes(ctx context.Context, kind Kind, addr string) (err error) {
 	switch {
 	case addr != "" && kind != Plain:
 		return errOwnClusterOnly
 	case addr != "":
 		s.reach.Addrs = []string{addr}
-		return nil
+		s.version, err = askVersion(ctx, addr)
+		return err
 	case kind.FakeNodes > 0:
 		return s.startFake(ctx, kind.FakeNodes)
 	default:
@@ -92,24 +95,12 @@ func (s *Servers) startReal(ctx context.Context, withTLS bool) error {
 		return err
 	}
 	s.stops = append(s.stops, cluster.Stop)
+	s.version = fmt.Sprintf("%s-server %s", engine.Name, engine.Version)
 	s.nodes = cluster.Addrs()
 	s.reach.Addrs = s.nodes[:1]
-	if withTLS {
-		s.reach.CA, err = certificate(ctx, s.nodes[0], cluster.TLSConfig())
-	}
+	authority, err := cluster.Authority()
+	s.reach.CA = string(authority)
 	return err
-}
-
-// certificate returns the certificate that the node at addr presents and config trusts, in a form that can be handed to
-// another process.
-func certificate(ctx context.Context, addr string, config *tls.Config) (string, error) {
-	conn, err := (&tls.Dialer{Config: config}).DialContext(ctx, "tcp", addr)
-	if err != nil {
-		return "", err
-	}
-	defer conn.Close()
-	leaf := conn.(*tls.Conn).ConnectionState().PeerCertificates[0]
-	return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: leaf.Raw})), nil
 }
 
 // startFake runs a cluster of n fake nodes in a process of their own.
@@ -119,6 +110,7 @@ func (s *Servers) startFake(ctx context.Context, n int) error {
 		return err
 	}
 	s.stops = append(s.stops, stop)
+	s.version = "fake nodes"
 	s.reach.Addrs = s.nodes[:1]
 	return nil
 }
