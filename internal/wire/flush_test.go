@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"net"
+	"runtime"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -359,5 +361,77 @@ func TestRoomInTheBufferIsUsedWhileTheWriterIsStuck(t *testing.T) {
 		given, cancel := context.WithCancel(t.Context())
 		cancel()
 		require.True(t, huge.wait(given)[0].Abandoned, "its bytes are still being written")
+	})
+}
+
+// visited makes every Write take a second, in each of the first n of which somebody else comes with a call. It returns the calls.
+func visited(t *testing.T, raw *watched, conn *wire.Conn, n int) (calls []*wire.Call) {
+	calls, left := get(n), n
+	raw.onWrite = func() {
+		if left--; left >= 0 {
+			entered := make(chan struct{})
+			go func() {
+				defer close(entered)
+				send(t, t.Context(), conn, calls[n-1-left])
+			}()
+			<-entered
+		}
+		time.Sleep(time.Second)
+	}
+	return calls
+}
+
+func TestACallerWritesTwiceAndThenLeavesTheRestToTheFlusher(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		node, opts := newNode(t)
+		var raw watched
+		raw.dialled(&opts)
+		node.Handle(echo)
+		conn := connect(t, opts)
+		synctest.Wait()
+		others := visited(t, &raw, conn, 4)
+		began := time.Now()
+		own := send(t, t.Context(), conn, &wire.Call{Request: request("GET", "own")})
+		require.Equal(t, 2*time.Second, time.Since(began))
+		time.Sleep(3 * time.Second)
+		synctest.Wait()
+		require.Equal(t, []string{"+own\r\n", "+0\r\n", "+1\r\n", "+2\r\n", "+3\r\n"}, replies(append(own.calls, others...)))
+	})
+}
+
+func TestALoneCallerWritesTwiceAndThenReadsItsReply(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var raw watched
+		_, conn := alone(t, raw.dialled)
+		others := visited(t, &raw, conn, 4)
+		began := time.Now()
+		mustEcho(t, conn, "own")
+		require.Equal(t, 2*time.Second, time.Since(began))
+		time.Sleep(3 * time.Second)
+		synctest.Wait()
+		require.Equal(t, []string{"+0\r\n", "+1\r\n", "+2\r\n", "+3\r\n"}, replies(others))
+	})
+}
+
+// The flusher of a busy connection lets them all append first. With one processor it would otherwise write each by itself. Now
+// and then the scheduler has the flusher back sooner.
+func TestOneWriteCarriesTheCommandsOfAllWhoAreReady(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
+	synctest.Test(t, func(t *testing.T) {
+		node, opts := newNode(t)
+		node.On("GET", fakenode.Reaction{})
+		conn := connect(t, opts)
+		synctest.Wait()
+		writes := wire.CountWrites(conn)
+		send(t, t.Context(), conn, get(1)...) // is owed a reply from now on
+		require.EqualValues(t, 1, writes.Swap(0))
+		var ready sync.WaitGroup
+		for _, call := range get(40) {
+			ready.Go(func() { send(t, t.Context(), conn, call) })
+		}
+		ready.Wait()
+		synctest.Wait()
+		require.Len(t, commands(node), 41)
+		require.LessOrEqual(t, writes.Load(), int64(8))
 	})
 }

@@ -1,11 +1,14 @@
 package wire_test
 
 import (
+	"context"
+	"runtime"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/keyslot-go/keyslot/internal/fakenode"
 	"github.com/keyslot-go/keyslot/internal/wire"
 )
 
@@ -19,4 +22,47 @@ func TestPollingInVainBecomesRare(t *testing.T) {
 func TestAReaderThatMayNotPollNeverDoes(t *testing.T) {
 	require.True(t, wire.PollsAfter(time.Second, wire.Options{}), "woken late, it no longer relies on the runtime")
 	require.False(t, wire.PollsAfter(time.Second, wire.Options{NoPoll: true}))
+}
+
+// spend keeps the processor for d.
+func spend(d time.Duration) {
+	for began := time.Now(); time.Since(began) < d; {
+	}
+}
+
+// Whoever reads is woken late, and looks from then on. With one processor the node answers while it lets others run, and takes
+// longer than a yield that finds nobody. Now and then the scheduler has the reader back before the node; then it waits.
+func TestAReplyThatComesDuringAYieldIsFoundByLooking(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
+	ask := map[string]func(ctx context.Context, conn *wire.Conn, key string) error{
+		"by the reader": func(ctx context.Context, conn *wire.Conn, key string) error {
+			_, err := try(ctx, conn, "GET", key)
+			return err
+		},
+		"by a lone caller": func(ctx context.Context, conn *wire.Conn, key string) error {
+			return prompt(ctx, conn, &wire.Call{Request: request("GET", key)})
+		},
+	}
+	for name, get := range ask {
+		t.Run(name, func(t *testing.T) {
+			node, opts := newNode(t)
+			took := map[string]time.Duration{"late": 5 * time.Millisecond, "soon": 100 * time.Microsecond}
+			node.Handle(func(r fakenode.Request) (fakenode.Reaction, bool) {
+				if r.Name() == "GET" {
+					spend(took[r.Args[1]])
+				}
+				return echo(r)
+			})
+			var raw watched
+			raw.dialled(&opts)
+			conn := connect(t, opts)
+			const rounds = 5
+			for range rounds {
+				for _, key := range []string{"late", "soon", "soon", "soon"} {
+					require.NoError(t, get(t.Context(), conn, key))
+				}
+			}
+			require.Greater(t, raw.found.Load(), int64(rounds))
+		})
+	}
 }

@@ -170,7 +170,7 @@ func TestLargeRepliesAndFloodsOfPushes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		node, opts := newNode(t)
 		large := string(resp.AppendBulk(nil, strings.Repeat("x", 5<<20)))
-		flood := strings.Repeat(">1\r\n$1000\r\n"+strings.Repeat("p", 1000)+"\r\n", 10_000)
+		flood := strings.Repeat(">1\r\n$1000\r\n"+strings.Repeat("p", 1000)+"\r\n", 3_000)
 		node.On("GET", fakenode.Reaction{Send: flood + large + flood}, fakenode.Reaction{Send: "+b\r\n"})
 		conn := connect(t, opts)
 		reply, err := try(t.Context(), conn, "GET", "a")

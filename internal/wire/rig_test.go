@@ -2,8 +2,10 @@ package wire_test
 
 import (
 	"context"
+	"net"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -112,4 +114,44 @@ func echo(r fakenode.Request) (fakenode.Reaction, bool) {
 		return fakenode.Reaction{}, false
 	}
 	return fakenode.Reaction{Send: "+" + r.Args[1] + "\r\n"}, true
+}
+
+// watched is a connection in memory that tells what is done with it. The functions are set while nobody uses it.
+type watched struct {
+	net.Conn
+	looker
+	onWrite, onRead func()       // called first, unless nil
+	found           atomic.Int64 // reads that got something without waiting, by looking again
+}
+
+// dialled makes connections watched.
+func (w *watched) dialled(opts *wire.Options) {
+	dial := opts.Dial
+	opts.Dial = func(ctx context.Context, network, addr string) (conn net.Conn, err error) {
+		w.Conn, err = dial(ctx, network, addr)
+		w.looker = w.Conn.(looker)
+		return w, err
+	}
+}
+
+func (w *watched) Write(b []byte) (int, error) {
+	if w.onWrite != nil {
+		w.onWrite()
+	}
+	return w.Conn.Write(b)
+}
+
+func (w *watched) ReadElse(b []byte, empty func() (again bool)) (int, error) {
+	if w.onRead != nil {
+		w.onRead()
+	}
+	if empty == nil { // the handshake's
+		return w.looker.ReadElse(b, nil)
+	}
+	looks := false
+	n, err := w.looker.ReadElse(b, func() bool { looks = empty(); return looks })
+	if looks && n > 0 {
+		w.found.Add(1)
+	}
+	return n, err
 }

@@ -470,3 +470,45 @@ func TestACallerThatLooksForItsReplyIsStillCancelled(t *testing.T) {
 	require.ErrorIs(t, err, context.DeadlineExceeded)
 	require.Less(t, took, 2*time.Second)
 }
+
+// Those whose replies came together send their next command before the reader reads on, so that it finds more. With one processor
+// they run only if it lets them. Now and then the scheduler has the reader back sooner.
+func TestTheReaderOfManyRepliesLetsTheirCallersRunFirst(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
+	const callers, rounds = 10, 20
+	synctest.Test(t, func(t *testing.T) {
+		node, opts := newNode(t)
+		received := 0
+		node.Handle(func(r fakenode.Request) (reaction fakenode.Reaction, ok bool) {
+			if r.Name() != "GET" {
+				return reaction, false
+			}
+			if received++; received%callers == 0 {
+				reaction.Send = strings.Repeat("+all\r\n", callers)
+			}
+			return reaction, true
+		})
+		var raw watched
+		raw.dialled(&opts)
+		conn := connect(t, opts)
+		synctest.Wait()
+		meanwhile := 0
+		raw.onRead = func() {
+			if conn.InFlight() == callers {
+				meanwhile++
+			}
+		}
+		var running sync.WaitGroup
+		for range callers {
+			running.Go(func() {
+				for range rounds {
+					_, err := try(t.Context(), conn, "GET", "a")
+					require.NoError(t, err)
+				}
+			})
+		}
+		running.Wait()
+		synctest.Wait()
+		require.Greater(t, meanwhile, rounds/2)
+	})
+}

@@ -38,11 +38,14 @@ func rude(r fakenode.Request) (fakenode.Reaction, bool) {
 
 // lane is a connection that is replaced when it is lost.
 type lane struct {
-	opts  wire.Options
-	crowd sync.RWMutex // held by a caller that wants to be alone
-	mu    sync.Mutex
-	conn  *wire.Conn
-	old   []*wire.Conn
+	opts wire.Options
+	// solo is how many calls a caller makes while it keeps the others away, and patient how many of them it waits for whatever
+	// comes: after so many it is left alone, unless the node has been rude.
+	solo, patient int
+	crowd         sync.RWMutex // held by a caller that wants to be alone
+	mu            sync.Mutex
+	conn          *wire.Conn
+	old           []*wire.Conn
 }
 
 func (l *lane) get(t *testing.T) *wire.Conn {
@@ -81,10 +84,6 @@ func (o *outcomes) note(t *testing.T, key string, call *wire.Call) {
 	}
 }
 
-// solo is how many calls a caller makes while it keeps the others away, and patient how many of them it waits for whatever
-// comes: after so many it is left alone, unless the node has been rude.
-const solo, patient = 150, 80
-
 // caller sends batches of a few commands, cancels some of them, and reuses its calls wherever that is allowed. Now and then it
 // has the connection to itself.
 func caller(t *testing.T, l *lane, id, rounds int, told *outcomes) {
@@ -95,10 +94,10 @@ func caller(t *testing.T, l *lane, id, rounds int, told *outcomes) {
 	)
 	for round, left := 0, 0; round < rounds || left > 0; round++ {
 		if left == 0 && rand.IntN(rounds) < 3 {
-			left = solo
+			left = l.solo
 			l.crowd.Lock()
 		}
-		waits := left > solo-patient
+		waits := left > l.solo-l.patient
 		keys := make([]string, 1+rand.IntN(4))
 		if left > 0 {
 			keys = keys[:1]
@@ -189,7 +188,8 @@ func TestNobodyIsToldAnythingWrongUnderStress(t *testing.T) {
 	ca := newAuthority(t)
 	for name, server := range map[string]*tls.Config{"tcp": nil, "tcp in a busy process": nil, "tls": ca.server(t, "127.0.0.1")} {
 		t.Run(name, func(t *testing.T) {
-			if strings.Contains(name, "busy") {
+			busy := strings.Contains(name, "busy")
+			if busy {
 				defer burn()()
 			}
 			node, opts := newNode(t)
@@ -201,11 +201,13 @@ func TestNobodyIsToldAnythingWrongUnderStress(t *testing.T) {
 				node.UseTLS(server)
 				opts.TLS = ca.client()
 			}
-			l := &lane{opts: opts}
+			l := &lane{opts: opts, solo: 150, patient: 80}
 			told := outcomes{unsent: map[string]bool{}}
-			rounds := 400
-			crowd := 16
-			if testing.Short() || strings.Contains(name, "busy") {
+			rounds, crowd := 200, 8 // some 2 s under the race detector; run it often to find what is rare
+			switch {
+			case busy: // each reply takes 10 ms or more, so that the reader leaves soon
+				rounds, crowd, l.solo, l.patient = 30, 3, 20, 10
+			case testing.Short():
 				rounds, crowd = 30, 4
 			}
 			var callers sync.WaitGroup
@@ -233,7 +235,9 @@ func TestNobodyIsToldAnythingWrongUnderStress(t *testing.T) {
 			require.NotZero(t, told.alone.Load())
 			require.NotZero(t, told.replied.Load())
 			require.NotZero(t, told.unknown.Load())
-			require.NotZero(t, told.notExecuted.Load())
+			if !busy { // too few calls to be sure of one
+				require.NotZero(t, told.notExecuted.Load())
+			}
 		})
 	}
 }

@@ -22,7 +22,7 @@ const idleBudget = 16 << 10
 // burst lets many calls pass at once, and then fewer, whose buffers are small enough to be kept for the next ones.
 func burst(t *testing.T, conn *wire.Conn) {
 	t.Helper()
-	for _, n := range []int{2000, 100} {
+	for _, n := range []int{1000, 100} {
 		calls := get(n)
 		for _, call := range calls {
 			call.Request = request("GET", strings.Repeat("k", 200))
@@ -62,7 +62,7 @@ func TestAnIdleConnectionIsTrimmedUnderTLS(t *testing.T) {
 	node.On("GET", fakenode.Reaction{Send: bulk(500)})
 	opts.Addr, opts.Dial, opts.TLS, opts.MaxInFlight = addr, nil, ca.client(), 4096
 	conn := connect(t, opts)
-	for range 3 {
+	for range 2 {
 		burst(t, conn)
 		require.Eventually(t, func() bool { return wire.Held(conn) <= idleBudget }, 5*time.Second, 10*time.Millisecond)
 	}
