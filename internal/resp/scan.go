@@ -125,12 +125,12 @@ func simple(buf []byte) int {
 func frequent(buf []byte) int {
 	const ok = "+OK\r\n"
 	switch {
-	case len(buf) < len(ok):
+	case len(buf) == 0:
 		return 0
-	case string(buf[:len(ok)]) == ok:
-		return len(ok)
 	case Kind(buf[0]) == Integer:
 		return digits(buf)
+	case len(buf) >= len(ok) && string(buf[:len(ok)]) == ok:
+		return len(ok)
 	case Kind(buf[0]) != BulkString:
 		return 0
 	}
