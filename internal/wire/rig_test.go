@@ -116,23 +116,38 @@ func echo(r fakenode.Request) (fakenode.Reaction, bool) {
 	return fakenode.Reaction{Send: "+" + r.Args[1] + "\r\n"}, true
 }
 
-// watched is a connection in memory that tells what is done with it. The functions are set while nobody uses it.
-type watched struct {
+// looker is what a connection in memory can do and a socket can.
+type looker interface {
+	ReadElse(b []byte, empty func() (again bool)) (int, error)
+	Ended() bool
+	SendBuffer() int
+}
+
+// inner is the connection in memory that another one is around.
+type inner struct {
 	net.Conn
 	looker
+}
+
+// within makes outer, which holds it, the connection that is dialled.
+func (i *inner) within(outer net.Conn, opts *wire.Options) {
+	dial := opts.Dial
+	opts.Dial = func(ctx context.Context, network, addr string) (conn net.Conn, err error) {
+		i.Conn, err = dial(ctx, network, addr)
+		i.looker = i.Conn.(looker)
+		return outer, err
+	}
+}
+
+// watched is a connection in memory that tells what is done with it. The functions are set while nobody uses it.
+type watched struct {
+	inner
 	onWrite, onRead func()       // called first, unless nil
 	found           atomic.Int64 // reads that got something without waiting, by looking again
 }
 
 // dialled makes connections watched.
-func (w *watched) dialled(opts *wire.Options) {
-	dial := opts.Dial
-	opts.Dial = func(ctx context.Context, network, addr string) (conn net.Conn, err error) {
-		w.Conn, err = dial(ctx, network, addr)
-		w.looker = w.Conn.(looker)
-		return w, err
-	}
-}
+func (w *watched) dialled(opts *wire.Options) { w.within(w, opts) }
 
 func (w *watched) Write(b []byte) (int, error) {
 	if w.onWrite != nil {

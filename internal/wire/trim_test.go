@@ -3,7 +3,6 @@ package wire_test
 import (
 	"context"
 	"io"
-	"net"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -116,8 +115,7 @@ func TestACallThatWasNeverSentDoesNotCancelTheTrim(t *testing.T) {
 
 // dawdling is a connection whose Write comes back long after the peer has the bytes.
 type dawdling struct {
-	net.Conn
-	looker
+	inner
 	after atomic.Int64 // how long, in nanoseconds
 }
 
@@ -128,14 +126,7 @@ func (d *dawdling) Write(b []byte) (int, error) {
 }
 
 // dialled makes connections dawdle.
-func (d *dawdling) dialled(opts *wire.Options) {
-	dial := opts.Dial
-	opts.Dial = func(ctx context.Context, network, addr string) (conn net.Conn, err error) {
-		d.Conn, err = dial(ctx, network, addr)
-		d.looker = d.Conn.(looker)
-		return d, err
-	}
-}
+func (d *dawdling) dialled(opts *wire.Options) { d.within(d, opts) }
 
 func TestAWriteThatEndsAfterTheLastReplyDoesNotPreventTheTrim(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -150,16 +141,8 @@ func TestAWriteThatEndsAfterTheLastReplyDoesNotPreventTheTrim(t *testing.T) {
 
 // parting is a connection that is drained at the very moment at which the reader, trimmed, is about to read on.
 type parting struct {
-	net.Conn
-	looker
+	inner
 	conn atomic.Pointer[wire.Conn]
-}
-
-// looker is what a connection in memory can do and a socket can.
-type looker interface {
-	ReadElse(b []byte, empty func() (again bool)) (int, error)
-	Ended() bool
-	SendBuffer() int
 }
 
 func (p *parting) SetReadDeadline(t time.Time) error {
@@ -173,12 +156,7 @@ func TestDrainIsHeardWhileTheConnectionIsTrimmed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		_, opts := newNode(t)
 		var raw parting
-		dial := opts.Dial
-		opts.Dial = func(ctx context.Context, network, addr string) (conn net.Conn, err error) {
-			raw.Conn, err = dial(ctx, network, addr)
-			raw.looker = raw.Conn.(looker)
-			return &raw, err
-		}
+		raw.within(&raw, &opts)
 		conn := connect(t, opts)
 		raw.conn.Store(conn)
 		burst(t, conn)
