@@ -121,7 +121,7 @@ func TestCrowdOfCallersOnAHungNodeLeavesInTime(t *testing.T) {
 		opts.MaxInFlight = 1000
 		conn := connect(t, opts)
 		begin := time.Now()
-		const crowd = 5_000
+		const crowd = 20_000
 		done := make(chan error, crowd)
 		for i := range crowd {
 			go func() {
