@@ -9,7 +9,7 @@ type Elements struct {
 // Open returns the elements of a frame. ok is false for anything but an array, a set or a push, and for a streamed one,
 // which no server sends.
 func Open(frame []byte) (e Elements, ok bool) {
-	if len(frame) >= len(one) && string(frame[:len(one)]) == one {
+	if begins(frame, one) {
 		return Elements{rest: frame[len(one):], left: 1}, true
 	}
 	d := newDecoder(frame)

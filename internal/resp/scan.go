@@ -101,6 +101,11 @@ func (s *Scanner) value(buf []byte) (next int, whole bool, err error) {
 	return next, whole, err
 }
 
+// begins reports whether buf begins with text.
+func begins(buf []byte, text string) bool {
+	return len(buf) >= len(text) && string(buf[:len(text)]) == text
+}
+
 // one is how an array of one value begins. A part of MGET has no other, if there is a slot for each of its keys.
 const one = "*1\r\n"
 
@@ -108,9 +113,9 @@ const one = "*1\r\n"
 func simple(buf []byte) int {
 	const none = "_\r\n"
 	switch {
-	case len(buf) >= len(none) && string(buf[:len(none)]) == none:
+	case begins(buf, none):
 		return len(none)
-	case len(buf) < len(one) || string(buf[:len(one)]) != one:
+	case !begins(buf, one):
 		return frequent(buf)
 	}
 	if n := frequent(buf[len(one):]); n > 0 {
@@ -129,7 +134,7 @@ func frequent(buf []byte) int {
 		return 0
 	case Kind(buf[0]) == Integer:
 		return digits(buf)
-	case len(buf) >= len(ok) && string(buf[:len(ok)]) == ok:
+	case begins(buf, ok):
 		return len(ok)
 	case Kind(buf[0]) != BulkString:
 		return 0
