@@ -61,7 +61,7 @@ func (l *lane) init(n *node, retired bool) {
 
 // lane returns what serves slot; commands without a key share the first.
 func (n *node) lane(slot int) *lane {
-	return &n.lanes[uint32(max(slot, 0))%uint32(len(n.lanes))]
+	return &n.lanes[max(slot, 0)%len(n.lanes)]
 }
 
 // track returns what serves requests of one size.

@@ -69,8 +69,8 @@ func (c *Command) called(word, sub []byte) bool {
 
 // equalUpper reports whether s equals the upper-case name, letters in either case.
 func equalUpper(name string, s []byte) bool {
-	if len(name) != len(s) || name == string(s) {
-		return len(name) == len(s)
+	if len(name) != len(s) {
+		return false
 	}
 	for i, b := range s {
 		if name[i] != upper(b) {

@@ -150,8 +150,8 @@ func (c *Conn) handOut(buf []byte, calls []*Call) {
 	waiter.done(ready)
 }
 
-// match takes the calls that the frames answer out of the queue into c.batch, claimed, or nil for a frame that nobody waits for. It returns
-// how many of these are to be believed: all, unless there is a reason to condemn the connection. mu is held.
+// match takes the calls that the frames answer out of the queue and claims them, into c.batch: nil for a frame that nobody waits
+// for. It returns how many of these are to be believed: all, unless there is a reason to condemn the connection. mu is held.
 func (c *Conn) match(buf []byte) (good int, why error) {
 	start, replies, fenced := 0, 0, false
 	for _, end := range c.frames {
