@@ -1,7 +1,10 @@
 package keyslot_test
 
 import (
+	"bufio"
 	"fmt"
+	"os"
+	"os/exec"
 	"slices"
 	"strings"
 	"sync"
@@ -16,34 +19,97 @@ import (
 )
 
 // BenchmarkSmallBesideLarge reports what 64 MiB values cost those who read 64 bytes from the same nodes: the 99th percentile
-// of a GET quiet, beside a goroutine that reads or writes one large value after the other, and apart, where that goroutine
-// has a client of its own. Apart is what the servers and the machine cost, whatever a client does: a server that copies 64 MiB
-// serves nobody meanwhile. It needs real servers.
+// of a GET quiet, beside a goroutine that reads or writes one large value after the other, apart, where that goroutine has a
+// client of its own, and elsewhere, where it has a process of its own. Elsewhere is what the servers and the machine cost, whatever a
+// client does: a server that copies 64 MiB serves nobody meanwhile. It needs real servers.
 func BenchmarkSmallBesideLarge(b *testing.B) {
 	cluster := realcluster.Start(b, realcluster.Options{})
-	client, apart := benchClient(b, cluster), benchClient(b, cluster)
+	client, apart := benchClient(b, cluster.Addrs()), benchClient(b, cluster.Addrs())
 	for i := range smallKeys {
 		require.NoError(b, client.Set(b.Context(), fmt.Sprint("small:", i), strings.Repeat("x", 64)))
 	}
-	value := make([]byte, 64<<20)
-	require.NoError(b, client.SetBytes(b.Context(), "large", value))
-	for name, large := range map[string]func(*keyslot.Client) error{
-		"GET": func(c *keyslot.Client) error { _, err := c.GetAppend(b.Context(), value[:0], "large"); return err },
-		"SET": func(c *keyslot.Client) error { return c.SetBytes(b.Context(), "large", value) },
-	} {
+	commands := largeCommands(b)
+	require.NoError(b, commands["SET"](client))
+	for name, large := range commands {
 		for _, small := range []smallLoad{{callers: 1}, {callers: 8}, {callers: 8, every: 5 * time.Millisecond}} {
 			b.Run(fmt.Sprintf("%s/callers=%d/every=%v", name, small.callers, small.every), func(b *testing.B) {
-				besideLarge(b, client, small, large, map[string]*keyslot.Client{"quiet": nil, "beside": client, "apart": apart})
+				besideLarge(b, client, small, map[string]startLarge{
+					"quiet":     func() (stop func()) { return func() {} },
+					"beside":    func() (stop func()) { return repeat(b, large, client) },
+					"apart":     func() (stop func()) { return repeat(b, large, apart) },
+					"elsewhere": func() (stop func()) { return repeatElsewhere(b, name, cluster.Addrs()) },
+				})
 			})
 		}
 	}
 }
 
-func benchClient(b *testing.B, cluster *realcluster.Cluster) *keyslot.Client {
-	client, err := keyslot.New(b.Context(), keyslot.Options{Endpoints: cluster.Addrs(), CommandTimeout: time.Minute})
-	require.NoError(b, err)
-	b.Cleanup(func() { _ = client.Close() })
+func benchClient(tb testing.TB, addrs []string) *keyslot.Client {
+	client, err := keyslot.New(tb.Context(), keyslot.Options{Endpoints: addrs, CommandTimeout: time.Minute})
+	require.NoError(tb, err)
+	tb.Cleanup(func() { _ = client.Close() })
 	return client
+}
+
+// largeCommands returns the commands with a value of 64 MiB, by name. They share the value, so that only one may run at a time.
+func largeCommands(tb testing.TB) map[string]func(*keyslot.Client) error {
+	value := make([]byte, 64<<20)
+	return map[string]func(*keyslot.Client) error{
+		"GET": func(c *keyslot.Client) error { _, err := c.GetAppend(tb.Context(), value[:0], "large"); return err },
+		"SET": func(c *keyslot.Client) error { return c.SetBytes(tb.Context(), "large", value) },
+	}
+}
+
+// startLarge starts a large load, and returns what ends it.
+type startLarge func() (stop func())
+
+func repeat(tb testing.TB, large func(*keyslot.Client) error, client *keyslot.Client) (stop func()) {
+	var over atomic.Bool
+	var work sync.WaitGroup
+	work.Go(func() {
+		for !over.Load() {
+			if err := large(client); err != nil {
+				tb.Error(err)
+			}
+		}
+	})
+	return func() {
+		over.Store(true)
+		work.Wait()
+	}
+}
+
+// largeElsewhere is, in the environment of a process for a large load, the command and the cluster.
+const largeElsewhere = "KEYSLOT_TEST_LARGE"
+
+// repeatElsewhere runs TestLargeElsewhere, and returns when its load has begun.
+func repeatElsewhere(b *testing.B, name string, addrs []string) (stop func()) {
+	other := exec.Command(os.Args[0], "-test.run=^TestLargeElsewhere$")
+	other.Env = append(os.Environ(), largeElsewhere+"="+strings.Join(append([]string{name}, addrs...), " "))
+	stdin, err := other.StdinPipe()
+	require.NoError(b, err)
+	stdout, err := other.StdoutPipe()
+	require.NoError(b, err)
+	require.NoError(b, other.Start())
+	_, err = bufio.NewReader(stdout).ReadString('\n')
+	require.NoError(b, err)
+	return func() {
+		_ = stdin.Close()
+		require.NoError(b, other.Wait())
+	}
+}
+
+// TestLargeElsewhere is no test but a process with a large load. It says when that begins, and ends with its input.
+func TestLargeElsewhere(t *testing.T) {
+	if os.Getenv(largeElsewhere) == "" {
+		t.Skip("runs as a process of BenchmarkSmallBesideLarge")
+	}
+	args := strings.Fields(os.Getenv(largeElsewhere))
+	large, client := largeCommands(t)[args[0]], benchClient(t, args[1:])
+	require.NoError(t, large(client))
+	fmt.Println("begun")
+	defer repeat(t, large, client)()
+	_, _ = os.Stdin.Read(make([]byte, 1))
 }
 
 const smallKeys = 100 // over all nodes
@@ -54,25 +120,16 @@ type smallLoad struct {
 	every   time.Duration
 }
 
-// besideLarge runs b.N small GETs for each of the clients that the large command may run on, nil for none; turn by turn,
-// because a shared machine is not the same from one second to the next.
-func besideLarge(b *testing.B, client *keyslot.Client, small smallLoad, large func(*keyslot.Client) error, beside map[string]*keyslot.Client) {
+// besideLarge runs b.N small GETs beside each of the large loads; turn by turn, because a shared machine is not the same from one
+// second to the next.
+func besideLarge(b *testing.B, client *keyslot.Client, small smallLoad, beside map[string]startLarge) {
 	const turns = 4
 	took := map[string][]time.Duration{}
 	for range turns {
-		for name, other := range beside {
-			var stop atomic.Bool
-			var work sync.WaitGroup
-			work.Go(func() {
-				for other != nil && !stop.Load() {
-					if err := large(other); err != nil {
-						b.Error(err)
-					}
-				}
-			})
+		for name, start := range beside {
+			stop := start()
 			took[name] = append(took[name], small.run(b, client, b.N/turns+1)...)
-			stop.Store(true)
-			work.Wait()
+			stop()
 		}
 	}
 	b.ReportMetric(0, "ns/op")
@@ -80,7 +137,7 @@ func besideLarge(b *testing.B, client *keyslot.Client, small smallLoad, large fu
 		b.ReportMetric(p99(took[name]), name+"-p99-us")
 	}
 	b.ReportMetric(p99(took["beside"])/p99(took["quiet"]), "to-quiet")
-	b.ReportMetric(p99(took["beside"])/p99(took["apart"]), "to-apart")
+	b.ReportMetric(p99(took["beside"])/p99(took["elsewhere"]), "to-elsewhere")
 }
 
 // run returns how long each of n GETs took.

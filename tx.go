@@ -150,7 +150,7 @@ func (f *flight) transact(call *call, s *session) error {
 	}
 	request := append(make([]byte, 0, size), multi...)
 	for i := range f.queued {
-		request = append(request, f.at(i).Request.Frame()...)
+		request = resp.Append(request, f.at(i).Request.Frame())
 	}
 	call.wire.Request = append(request, exec...)
 	call.wire.Replies = int32(f.queued + 2)

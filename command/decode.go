@@ -46,7 +46,7 @@ func appendText(c *Call, dst []byte) ([]byte, error) {
 	if !ok {
 		return dst, c.mismatch("a string")
 	}
-	return append(dst, b...), nil
+	return resp.Append(dst, b), nil
 }
 
 func integer(c *Call, _ *packer) (int64, error) {

@@ -149,7 +149,7 @@ func appendHeader(dst []byte, kind Kind, n int) []byte {
 
 func appendBlob[T string | []byte](dst []byte, kind Kind, s T) []byte {
 	dst = appendHeader(dst, kind, len(s))
-	return append(append(dst, s...), "\r\n"...)
+	return append(Append(dst, s), "\r\n"...)
 }
 
 // appendLine keeps s from ending the line early, whatever it holds.

@@ -2,6 +2,7 @@ package resp_test
 
 import (
 	"math"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -90,4 +91,18 @@ func TestAppendAllocatesNothing(t *testing.T) {
 			panic("nothing appended")
 		}
 	}))
+}
+
+// Long strings are copied piece by piece, into memory that is there or has to be found.
+func TestAppendOfAnyLength(t *testing.T) {
+	const piece = 64 << 10
+	before := strings.Repeat("before", 20_000)
+	for _, size := range []int{0, 1, piece - 1, piece, piece + 1, 3 * piece, 3*piece + 1} {
+		s := strings.Repeat("0123456789", size/10+1)[:size]
+		for _, room := range []int{0, size - 1, size, size + 10} {
+			dst := append(make([]byte, 0, len(before)+max(room, 0)), before...)
+			require.True(t, before+s == string(resp.Append(dst, s)), "%d bytes, room for %d", size, room)
+			require.True(t, before+s == string(resp.Append(dst, []byte(s))), "%d bytes, room for %d", size, room)
+		}
+	}
 }

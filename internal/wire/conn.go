@@ -143,7 +143,7 @@ func (c *Conn) enqueue(call *Call) {
 	if call.Asking {
 		c.fill = append(c.fill, asking...)
 	}
-	c.fill = append(c.fill, call.Request...)
+	c.fill = resp.Append(c.fill, call.Request)
 	call.size = len(c.fill) - before
 	c.appended += int64(call.size)
 	call.end = c.appended

@@ -1,6 +1,10 @@
 package wire
 
-import "bytes"
+import (
+	"bytes"
+
+	"github.com/keyslot-go/keyslot/internal/resp"
+)
 
 // Large is how many bytes make a request or a reply large: it takes a connection of 10 Gbit/s for 0.2 ms, about a round trip
 // between two zones. Behind less a neighbour loses less than it would by any other arrangement.
@@ -27,9 +31,8 @@ func (c *Conn) noticeLarge() {
 
 // growBuf makes room to read into.
 func (c *Conn) growBuf() {
-	buf := make([]byte, len(c.buf), grown(cap(c.buf), c.scanner.Missing()))
-	copy(buf, c.buf)
-	c.buf = buf
+	buf := make([]byte, 0, grown(cap(c.buf), c.scanner.Missing()))
+	c.buf = resp.Append(buf, c.buf)
 	c.readBuf.Store(int64(cap(buf)))
 }
 
@@ -56,5 +59,5 @@ func (c *Conn) ownFrame(frame, old []byte) []byte {
 		c.buf = nil // what is read next goes elsewhere
 		return frame
 	}
-	return append(old[:0], frame...)
+	return resp.Append(old[:0], frame)
 }

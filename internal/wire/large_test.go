@@ -1,15 +1,18 @@
 package wire_test
 
 import (
+	"runtime"
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/keyslot-go/keyslot/internal/fakenode"
+	"github.com/keyslot-go/keyslot/internal/resp"
 	"github.com/keyslot-go/keyslot/internal/wire"
 )
 
@@ -103,4 +106,41 @@ func TestTheReadBufferGrowsByWhatHasArrived(t *testing.T) {
 	} {
 		require.Equal(t, row.size, wire.Grown(row.full, row.missing), row)
 	}
+}
+
+// A collection waits for a copy in one piece, and every goroutine with it.
+func TestTheWorldCanBeStoppedInTheMidstOfALargeCopy(t *testing.T) {
+	node, opts := newNode(t)
+	node.On("SET", fakenode.Reaction{Send: "+OK\r\n"})
+	conn, value := connect(t, opts), strings.Repeat("x", 1<<20)
+	var arg []byte
+	for in, copies := range map[string]func(){
+		"resp.AppendBulk":      func() { arg = resp.AppendBulk(arg[:0], value) },
+		"wire.(*Conn).enqueue": func() { _, _ = try(t.Context(), conn, "SET", "key", value) },
+	} {
+		t.Run(in, func(t *testing.T) {
+			var over atomic.Bool
+			var work sync.WaitGroup
+			work.Go(func() {
+				for !over.Load() {
+					copies()
+				}
+			})
+			defer work.Wait()
+			defer over.Store(true)
+			require.Eventually(t, func() bool { return isStopped("resp.copyPiece", in) }, 10*time.Second, time.Millisecond)
+		})
+	}
+}
+
+// isStopped stops the world and reports whether a goroutine stands in one of the functions, called by the other one.
+func isStopped(in, by string) bool {
+	stacks := make([]byte, 1<<20)
+	stacks = stacks[:runtime.Stack(stacks, true)]
+	for stack := range strings.SplitSeq(string(stacks), "\n\n") {
+		if strings.Contains(stack, in) && strings.Contains(stack, by) {
+			return true
+		}
+	}
+	return false
 }

@@ -1,0 +1,39 @@
+package resp
+
+// piece is how many bytes are copied at a time at most: some 10 us, 200 us into memory that the system has yet to provide. Pieces
+// of 16 KiB to 1 MiB are equally fast.
+const piece = 64 << 10
+
+// Append appends s to dst as append does, but a long s piece by piece. The runtime cannot interrupt a copy, and a collection, which
+// the memory for a long one is likely to begin, has to: until the end of a single copy of 64 MiB, 20 to 170 ms, no other goroutine
+// would run (BenchmarkSmallBesideLarge).
+func Append[T string | []byte](dst []byte, s T) []byte {
+	if len(s) <= piece {
+		return append(dst, s...)
+	}
+	return appendLong(dst, s)
+}
+
+func appendLong[T string | []byte](dst []byte, s T) []byte {
+	from, to := len(dst), len(dst)+len(s)
+	if to > cap(dst) {
+		// What follows, if only the end of the argument, must not move it all: append would, in one piece.
+		grown := make([]byte, from, max(to+piece, cap(dst)+cap(dst)/4))
+		copyLong(grown, dst)
+		dst = grown
+	}
+	dst = dst[:to]
+	copyLong(dst[from:], s)
+	return dst
+}
+
+func copyLong[T string | []byte](dst []byte, s T) {
+	for from := 0; from < len(s); from += piece {
+		copyPiece(dst[from:], s[from:min(from+piece, len(s))])
+	}
+}
+
+// copyPiece is not inlined because a goroutine is interrupted where it calls a function.
+//
+//go:noinline
+func copyPiece[T string | []byte](dst []byte, s T) { copy(dst, s) }
