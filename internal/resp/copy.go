@@ -37,3 +37,11 @@ func copyLong[T string | []byte](dst []byte, s T) {
 //
 //go:noinline
 func copyPiece[T string | []byte](dst []byte, s T) { copy(dst, s) }
+
+// moveLong moves all of b but its last bytes, of which there are by, as many bytes towards its end.
+func moveLong(b []byte, by int) {
+	for end := len(b) - by; end > 0; end -= piece {
+		from := max(end-piece, 0)
+		copyPiece(b[from+by:], b[from:end])
+	}
+}

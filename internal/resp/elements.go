@@ -20,9 +20,6 @@ func Open(frame []byte) (e Elements, ok bool) {
 	return Elements{rest: frame[d.pos:], left: h.n}, true
 }
 
-// Row returns the n frames that stand one behind the other, as if they were elements.
-func Row(frames []byte, n int) Elements { return Elements{rest: frames, left: n} }
-
 // OpenPairs returns keys and values in turn, of a map or of an array of even length, as which RESP2 sends a map. ok is false
 // for anything else.
 func OpenPairs(frame []byte) (e Elements, ok bool) {

@@ -7,7 +7,7 @@ import "strconv"
 // it so again and keeps its memory. It is for one goroutine.
 type Request struct {
 	mem  *Requests // where it is written; nil while it is empty
-	text span      // in mem.buf: headRoom bytes for the array's header, then the arguments
+	text span      // in mem.buf: room for the array's header, then the arguments
 	args few       // in mem.args
 	keys few       // in mem.keys
 }
@@ -32,8 +32,13 @@ func (f few) len() int { return int(f.to - f.from) }
 
 func fewAt(n int) few { return few{int32(n), int32(n)} }
 
-// headRoom holds the longest array header: "*", 19 digits, CRLF.
-const headRoom = 22
+const (
+	// headRoom holds the longest array header: "*", 19 digits, CRLF.
+	headRoom = 22
+	// shortHead is the header of fewer than fewArgs arguments, which is kept up to date from the first one on.
+	shortHead = "*0\r\n"
+	fewArgs   = 10
+)
 
 // Begin makes r an empty request behind those written so far, none of which may be appended to any more. It is valid until
 // Reset. Field by field: a Request made elsewhere and copied here would be read in wider pieces than it was just written in,
@@ -124,6 +129,9 @@ func (r *Request) Frame() []byte {
 	if r.Len() == 0 {
 		return nil // servers ignore "*0", so a reply to it would never come
 	}
+	if r.Len() < fewArgs {
+		return r.mem.buf[r.text.from:r.text.to:r.text.to]
+	}
 	// The header goes right before the arguments, at the end of the room kept for it: nothing has to move.
 	var text [headRoom]byte
 	header := AppendArray(text[:0], r.Len())
@@ -148,12 +156,30 @@ func appendArg[T string | []byte](r *Request, s T) {
 	}
 	m := r.mem
 	if r.text.len() == 0 {
-		var room [headRoom]byte
-		m.buf = append(m.buf, room[:]...)
+		m.buf = append(m.buf, shortHead...)
 	}
 	m.buf = AppendBulk(m.buf, s)
 	to := len(m.buf) - crlf
 	m.args = append(m.args, span{to - len(s), to})
 	r.text.to = len(m.buf)
 	r.args.to++
+	switch n := r.args.len(); {
+	case n < fewArgs:
+		m.buf[r.text.from+1]++
+	case n == fewArgs:
+		r.makeHeadRoom()
+	}
+}
+
+// makeHeadRoom moves the arguments away from the short header, for any one.
+func (r *Request) makeHeadRoom() {
+	const by = headRoom - len(shortHead)
+	m, from := r.mem, r.text.from+len(shortHead)
+	m.buf = append(m.buf, make([]byte, by)...)
+	moveLong(m.buf[from:], by)
+	for i := range m.args[r.args.from:] {
+		arg := &m.args[int(r.args.from)+i]
+		arg.from, arg.to = arg.from+by, arg.to+by
+	}
+	r.text.to = len(m.buf)
 }

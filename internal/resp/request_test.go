@@ -83,6 +83,35 @@ func TestRequestsShareMemory(t *testing.T) {
 	require.Less(t, large.Footprint(), 1<<10)
 }
 
+// With the tenth argument the header grows, of whichever request: that moves its own arguments and nobody else's.
+func TestRequestsOfManyArgumentsShareMemory(t *testing.T) {
+	var m resp.Requests
+	var all [3 * 12]resp.Request
+	args := func(i int) (args []string) {
+		for arg := range 1 + i%12 {
+			args = append(args, strings.Repeat(string(rune('a'+i%26)), arg))
+		}
+		return args
+	}
+	for i := range all {
+		m.Begin(&all[i])
+		for arg, s := range args(i) {
+			all[i].Arg(s)
+			require.Equal(t, arg+1, strings.Count(string(all[i].Frame()), "$"), "whole at any time")
+		}
+		all[i].AppendKey(i % 12)
+	}
+	for i := range all {
+		want := resp.AppendArray(nil, 1+i%12)
+		for arg, s := range args(i) {
+			want = resp.AppendBulk(want, s)
+			require.Equal(t, s, string(all[i].At(arg)))
+		}
+		require.Equal(t, string(want), string(all[i].Frame()))
+		require.Equal(t, []int{i % 12}, all[i].Keys())
+	}
+}
+
 // Appending to an argument cannot reach the one behind it.
 func TestRequestArgumentsAreFenced(t *testing.T) {
 	var r resp.Request
