@@ -45,7 +45,7 @@ func (a *askedSlots) lately(slot uint16, core *core) bool {
 // tells the first keys that have moved from such as never were.
 func (c *core) doubts(call *call) bool {
 	moved := c.asked.anyAt.Load()
-	if moved == 0 || call.terms.reads == Replica || !isEmptyHanded(call.wire.Reply) || c.now()-moved > int64(askedLife) {
+	if moved == 0 || call.terms.reads == Replica || !isEmptyHanded(call.Frame) || c.now()-moved > int64(askedLife) {
 		return false
 	}
 	c.traceRetry(call, retryDoubt)

@@ -47,7 +47,7 @@ func (call *call) startBlocking(until, now time.Time) time.Time {
 // takeTurns lets a command wait for a quarter of MaxConnAge at a time, on connections that are so much younger than that: whoever
 // ends a connection at its age would leave it unknown whether an element was popped. A null says that none was.
 func (call *call) takeTurns(now time.Time) {
-	turn := call.core.opts.MaxConnAge / 4
+	turn := call.terms.core.opts.MaxConnAge / 4
 	if turn == 0 || call.cmd.Name == "WAIT" || call.cmd.Name == "WAITAOF" { // whose answer is no null, and final
 		return
 	}
@@ -60,7 +60,7 @@ func (call *call) takeTurns(now time.Time) {
 // waitsOn reports whether only a turn of a blocking command is over.
 func (call *call) waitsOn() bool {
 	b := call.blocking
-	return b.turn > 0 && call.answered() && resp.KindOf(call.wire.Reply) == resp.Null &&
+	return b.turn > 0 && call.answered() && resp.KindOf(call.Frame) == resp.Null &&
 		(b.until.IsZero() || time.Until(b.until) >= time.Millisecond)
 }
 
@@ -192,9 +192,9 @@ func (c *core) lookAfter(n *node, waiting *wire.Conn) {
 
 // isEvicted reports whether the server ended the command because it is no primary any more. It closes the connection then.
 func (call *call) isEvicted() bool {
-	if call.wire.Err != nil || call.answered() {
+	if call.lost != nil || call.answered() {
 		return false
 	}
-	text, _ := resp.Payload(call.wire.Reply)
+	text, _ := resp.Payload(call.Frame)
 	return strings.HasPrefix(string(text), "UNBLOCKED force unblock")
 }

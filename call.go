@@ -15,42 +15,46 @@ import (
 	"github.com/keyslot-go/keyslot/internal/wire"
 )
 
-// call is one command from its caller's first argument to its outcome. It belongs to one goroutine; the wire part of it
-// is the connection's between send and wait. What most calls use stands together, in front: a batch walks over many of them.
+// call is one command from its caller's first argument to its outcome. It belongs to one goroutine. A flight has many of them, and
+// walks over them again and again, so they are small, and what most of them use stands together, in front.
 type call struct {
-	command.Call
-	cmd  *spec.Command // nil for a command the table does not know
-	slot int           // or command.NoSlot
-	err  error         // the outcome, where there is no reply
+	command.Call               // with the reply to the last attempt, which may be an error
+	cmd          *spec.Command // nil for a command the table does not know
+	slot         int           // or command.NoSlot
+	err          error         // the outcome, where there is no reply
 	trip
-	core   *core
-	terms  *terms
-	split  *split // into what, in a flight; nil: it runs as one
-	blocks bool   // runs on a connection of its own
-	wire   wire.Call
+	terms *terms
+	split *split // into what, in a flight; nil: it runs as one
+	solo  *solo  // with which it is sent; nil: it is a flight's
+}
 
-	waiter wire.Waiter   // for sending it alone
-	wires  [1]*wire.Call // &wire, for sending it alone
-	alone  [1]*call      // itself, for running it alone
+// solo is what a call is sent with alone. Its wire call is the connection's between send and wait.
+type solo struct {
+	wire   wire.Call
+	waiter wire.Waiter
+	wires  [1]*wire.Call // &wire
+	calls  [1]*call      // the call itself
 }
 
 // trip is where a call goes, and where it has been.
 type trip struct {
+	node     *node // of the attempt under way, or where the next one goes; nil: where the map says
+	*trouble       // the core's calm, which is never written to, until the call gets into some
 	asking   bool
-	large    bool    // the attempt under way goes where large values go
-	troubled bool    // trouble is the call's own
-	readonly bool    // the attempt under way goes to a replica, over a READONLY connection
-	counted  bool    // it is in the count of its node's reads
-	spurned  bool    // a replica left the last attempt unanswered
-	seeking  bool    // a null says nothing of what the other primaries have: RANDOMKEY
-	leads    bool    // the pinned node is of no use once it leads no shard
-	node     *node   // of the attempt under way, or where the next one goes; nil: where the map says
+	blocks   bool // it runs on a connection of its own
+	large    bool // the attempt under way goes where large values go
+	troubled bool // trouble is the call's own
+	readonly bool // the attempt under way goes to a replica, over a READONLY connection
+	movable  bool // which may give it back
+	counted  bool // it is in the count of its node's reads
+	spurned  bool // a replica left the last attempt unanswered
+	seeking  bool // a null says nothing of what the other primaries have: RANDOMKEY
+	leads    bool // the pinned node is of no use once it leads no shard
+	attempts int
 	routes   *routes // that chose the node of the last attempt which was not redirected
 	pinned   *node   // the only node it may go to; nil: any that serves its slot
 	of       *split  // of a part for a primary: what it is a part of; another node may take pinned's place
-	attempts int
-	begun    int64 // when the attempt under way began, where it is timed; else 0
-	*trouble       // the core's calm, which is never written to, until the call gets into some
+	begun    int64   // when the attempt under way began, where it is timed; else 0
 }
 
 // trouble is what becomes of a call that is not answered at once. Most are, and share an empty one.
@@ -59,12 +63,14 @@ type trouble struct {
 	forMap    bool      // a new map would make it due at once
 	redirects int
 	redialled bool
-	maybe     bool    // an attempt was sent and not answered
-	verdict   verdict // on the last attempt
-	lost      error   // why the last attempt had no reply
-	refusal   string  // or the error reply it had
-	tried     *node   // of the last attempt that failed
-	said      string  // the last error reply of any attempt
+	maybe     bool       // an attempt was sent and not answered
+	verdict   verdict    // on the last attempt
+	lost      error      // why the last attempt had no reply
+	sent      bool       // though it was sent whole
+	via       *wire.Conn // the connection of the last attempt
+	refusal   string     // the error reply it had, if it had a reply
+	tried     *node      // of the last attempt that failed
+	said      string     // the last error reply of any attempt
 	steps     []CallStep
 	pacers    *[replicasWait + 1]pacer
 	blocking  blocking
@@ -77,17 +83,20 @@ type trouble struct {
 
 // newCall returns a call for a single command, lent again and again by the core's pool.
 func newCall(c *core) *call {
-	call := new(call)
+	own := new(struct {
+		call
+		solo
+	})
+	call, solo := &own.call, &own.solo
 	call.init(c)
 	call.Call = command.NewCall(call.exec, call.release)
+	call.solo, solo.wires[0], solo.calls[0] = solo, &solo.wire, call
+	solo.waiter.Prompt = true
 	return call
 }
 
 func (call *call) init(c *core) {
-	call.core, call.terms, call.trouble, call.slot = c, &c.terms, &c.calm, command.NoSlot
-	call.waiter.Prompt = true
-	call.wires[0] = &call.wire
-	call.alone[0] = call
+	call.terms, call.trouble, call.slot = &c.terms, &c.calm, command.NoSlot
 }
 
 // encode writes the request; an argument that cannot be sent is what exec fails with.
@@ -113,13 +122,13 @@ func (call *call) perform(ctx context.Context) error {
 	if err := call.check(); err != nil {
 		return err
 	}
-	c := call.core
+	c := call.terms.core
 	now, until, err := call.terms.enter(ctx)
 	if err != nil {
 		return call.fail(NotExecuted, err)
 	}
 	defer c.running.leave()
-	call.waiter.Now = now
+	call.solo.waiter.Now = now
 	splits, err := call.plan()
 	switch {
 	case err != nil:
@@ -132,7 +141,7 @@ func (call *call) perform(ctx context.Context) error {
 		}
 		until = call.startBlocking(until, now)
 	}
-	c.run(ctx, until, call.alone[:], nil)
+	c.run(ctx, until, call.solo.calls[:], nil)
 	return call.err
 }
 
@@ -232,28 +241,26 @@ func (t *terms) patience(ctx context.Context, now time.Time) time.Time {
 // release ends a single command's call and keeps it for another one.
 func (call *call) release() {
 	call.Request.Reset()
-	if call.forget() {
-		call.core.idle.Put(call)
+	call.forget()
+	if call.solo.wire.Abandoned { // its reply may be arriving
+		return
 	}
+	if cap(call.solo.wire.Reply) > command.Kept {
+		call.solo.wire.Reply = nil
+	}
+	call.terms.core.idle.Put(call)
 }
 
-// forget makes the call empty again but for its request, and reports whether it may be lent again: not if a connection
-// still owes it a reply.
-func (call *call) forget() bool {
+// forget makes the call empty again but for its request.
+func (call *call) forget() {
 	call.Forget()
-	call.terms = &call.core.terms
+	call.terms = &call.terms.core.terms
 	call.cmd, call.slot, call.blocks, call.err = nil, command.NoSlot, false, nil
 	call.node, call.routes, call.attempts, call.asking, call.readonly, call.spurned = nil, nil, 0, false, false, false
 	if call.pinned != nil || call.of != nil || call.troubled || call.seeking {
-		call.trip = trip{trouble: &call.core.calm}
+		call.trip = trip{trouble: &call.terms.core.calm}
 	}
-	if call.wire.Abandoned { // its reply may be arriving
-		return false
-	}
-	if cap(call.wire.Reply) > command.Kept {
-		call.wire.Reply, call.Frame = nil, nil
-	}
-	return true
+	call.Frame = nil
 }
 
 // getsIntoTrouble makes the trouble the call's own.
@@ -265,9 +272,8 @@ func (call *call) getsIntoTrouble() {
 
 // renew lets the connection of the last attempt take no more calls, unless that was done a moment ago to no avail.
 func (call *call) renew() {
-	l, conn := call.lane(), call.wire.Via()
-	if l.mayRenew(conn, time.Now()) {
-		l.renew(conn)
+	if l := call.lane(); l.mayRenew(call.via, time.Now()) {
+		l.renew(call.via)
 	}
 }
 
@@ -293,33 +299,75 @@ func (call *call) isStranded() bool {
 
 // seekOn sends a call elsewhere that one primary answered with null, unless all have, and reports whether it did.
 func (call *call) seekOn() bool {
-	if resp.KindOf(call.wire.Reply) != resp.Null {
+	if resp.KindOf(call.Frame) != resp.Null {
 		return false
 	}
 	call.getsIntoTrouble()
 	call.empty = append(call.empty, call.node)
 	call.node, call.due = nil, time.Time{}
-	return call.core.routes.Load().anyPrimary(call.empty...) != nil
+	return call.terms.core.routes.Load().anyPrimary(call.empty...) != nil
 }
 
-// unsent notes that an attempt failed before its connection took it.
-func unsent(call *wire.Call, err error) { call.Err, call.Sent = err, false }
+// encoded returns what is sent of the call: a transaction's commands are not its own.
+func (call *call) encoded() []byte {
+	if call.tx != nil {
+		return call.solo.wire.Request
+	}
+	return call.Request.Frame()
+}
+
+// isMovable reports whether the connection of the attempt under way may give the call back.
+func (call *call) isMovable() bool { return call.readonly && call.movable }
+
+// came takes the outcome of an attempt on its own, which failed with err unless that is nil, or else is on the wire call.
+func (call *call) came(err error) {
+	switch out := &call.solo.wire; {
+	case err != nil:
+		call.unsent(err)
+	case out.Err != nil:
+		call.unanswered(out.Err, out.Sent, out.Via())
+	case out.Batch != nil: // of a transaction
+		call.replied(out.Replies[len(out.Replies)-1], out.Via())
+	default:
+		call.replied(out.Reply, out.Via())
+	}
+}
+
+// replied takes the reply to an attempt, which may be an error. It reports whether there is nothing to judge.
+func (call *call) replied(frame []byte, via *wire.Conn) (plain bool) {
+	call.Frame = frame
+	if call.troubled || resp.IsError(frame) {
+		call.getsIntoTrouble()
+		call.lost, call.sent, call.via = nil, false, via
+		return false
+	}
+	return !call.readonly && !call.counted && !call.seeking && !call.large
+}
+
+// unanswered notes why an attempt had no reply, and whether it was sent whole.
+func (call *call) unanswered(err error, sent bool, via *wire.Conn) {
+	call.getsIntoTrouble()
+	call.Frame, call.lost, call.sent, call.via = nil, err, sent, via
+}
+
+// unsent notes why an attempt was taken by no connection.
+func (call *call) unsent(err error) { call.unanswered(err, false, nil) }
 
 // answered reports whether the last attempt came back with a reply that is no error.
 func (call *call) answered() bool {
-	if call.wire.Err != nil {
+	if call.lost != nil {
 		return false
 	}
 	if call.tx != nil {
-		return call.tx.read(call.wire.Reply) != txRefused
+		return call.tx.read(call.solo.wire.Replies) != txRefused
 	}
-	return !resp.IsError(call.wire.Reply)
+	return !resp.IsError(call.Frame)
 }
 
 // attempt describes an attempt that came back without a reply, or with an error reply.
 func (call *call) attempt() attempt {
 	a := attempt{
-		slot: call.slot, pinned: call.pinned != nil, err: call.wire.Err, sent: call.wire.Sent, repeatable: call.isRepeatable(),
+		slot: call.slot, pinned: call.pinned != nil, err: call.lost, sent: call.sent, repeatable: call.isRepeatable(),
 		script: call.isScript(),
 	}
 	switch {
@@ -327,10 +375,10 @@ func (call *call) attempt() attempt {
 	case call.tx != nil:
 		a.refusal = call.tx.last.refusal
 	default:
-		text, _ := resp.Payload(call.wire.Reply)
+		text, _ := resp.Payload(call.Frame)
 		a.refusal = refusalText(text)
 	}
-	call.lost, call.refusal = a.err, a.refusal
+	call.refusal = a.refusal
 	call.tried, call.said = cmp.Or(call.node, call.tried), cmp.Or(a.refusal, call.said)
 	return a
 }
@@ -402,7 +450,7 @@ func (call *call) fail(outcome Outcome, cause error) error {
 		e.Node = last.addr()
 	}
 	if call.lost != nil {
-		e.Phase = phaseOf(call.lost, call.wire.Sent)
+		e.Phase = phaseOf(call.lost, call.sent)
 	}
 	return e
 }

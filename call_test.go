@@ -2,6 +2,7 @@ package keyslot
 
 import (
 	"testing"
+	"unsafe"
 
 	"github.com/stretchr/testify/require"
 
@@ -16,4 +17,9 @@ func TestOversizedArgumentIsFoundByItsPosition(t *testing.T) {
 	require.Equal(t, -1, oversized(&r, 1000))
 	require.Equal(t, -1, oversized(&r, 8), "a long request of short arguments")
 	require.Equal(t, 2, oversized(&r, 7))
+}
+
+// A batch walks over many of them; see "A batch is as fast as the memory it touches" in DESIGN.md.
+func TestACallFillsFourCacheLines(t *testing.T) {
+	require.LessOrEqual(t, unsafe.Sizeof(call{}), uintptr(4*64))
 }

@@ -219,7 +219,7 @@ func (c *core) isClosed() bool {
 }
 
 // run brings calls to their outcomes: when it returns, each has a reply or an error. It is the one place that sends a
-// command again. calls is used as scratch space; where they are more than one, f sends them.
+// command again. calls is used as scratch space; f sends them, or, where it is nil, they are one that is sent alone.
 //
 //	route -> send -> wait -> classify -> done
 //	  ^                          |
@@ -233,10 +233,12 @@ func (c *core) run(ctx context.Context, until time.Time, calls []*call, f *fligh
 		case due == 0: // a new map has come, but what goes with it has to wait
 		case f != nil && f.wait != nil:
 			f.sendAndWait(ctx, until, calls[:due])
-		case due == 1:
-			c.sendAlone(ctx, until, calls[0])
+		case f != nil:
+			if f.send(ctx, until, calls[:due]) {
+				calls, due = calls[due:], 0
+			}
 		default:
-			f.send(ctx, until, calls[:due])
+			c.sendAlone(ctx, until, calls[0])
 		}
 		calls = c.judgeAll(calls, due, f)
 		if len(calls) == 0 {
@@ -262,13 +264,14 @@ func (c *core) sendAlone(ctx context.Context, until time.Time, call *call) {
 }
 
 func (c *core) attempt(ctx context.Context, until time.Time, call *call) {
-	w := &call.waiter
+	w := &call.solo.waiter
 	w.Expect(1)
-	if err := c.sendOne(ctx, until, w, call); err != nil {
-		unsent(&call.wire, err)
+	err := c.sendOne(ctx, until, w, call)
+	if err != nil {
 		w.Withdraw(1)
 	}
-	w.Wait(ctx, call.wires[:])
+	w.Wait(ctx, call.solo.wires[:])
+	call.came(err)
 	if call.blocks && call.borrowed != nil && (!call.keeps || !call.answered()) {
 		if call.isEvicted() {
 			call.borrowed.Drain()
@@ -279,32 +282,40 @@ func (c *core) attempt(ctx context.Context, until time.Time, call *call) {
 }
 
 func (c *core) sendOne(ctx context.Context, until time.Time, w *wire.Waiter, call *call) error {
-	if err := c.aim(call, until, nil); err != nil {
+	if err := c.load(call, until); err != nil {
 		return err
 	}
 	if call.blocks {
-		conn, err := call.node.sendDedicated(ctx, until, w, call.wires[:])
+		conn, err := call.node.sendDedicated(ctx, until, w, call.solo.wires[:])
 		call.borrowed = conn
 		return err
 	}
-	return call.lane().track(call.large).send(ctx, until, w, call.wires[:])
+	return call.lane().track(call.large).send(ctx, until, w, call.solo.wires[:])
 }
 
-// aim makes a call, of the flight f if not nil, ready for its next attempt: where it goes, and what goes there.
-func (c *core) aim(call *call, until time.Time, f *flight) error {
-	if err := c.route(call, f); err != nil {
+// load aims a call that is sent alone, and makes its wire call ready.
+func (c *core) load(call *call, until time.Time) error {
+	request, err := c.aim(call, nil)
+	if err != nil {
 		return err
+	}
+	out := &call.solo.wire
+	out.Request, out.Asking, out.Movable, out.Deadline = request, call.asking, call.isMovable(), until
+	return nil
+}
+
+// aim decides where a call, of the flight f if not nil, goes with its next attempt, and returns what goes there.
+func (c *core) aim(call *call, f *flight) (request []byte, err error) {
+	if err := c.route(call, f); err != nil {
+		return nil, err
 	}
 	call.attempts++
 	if call.blocks && call.attempts > 1 {
 		call.shorten(time.Now())
 	}
-	if call.tx == nil { // a transaction's is there already
-		call.wire.Request = call.Request.Frame()
-	}
-	call.wire.Asking, call.wire.Deadline = call.asking, until
-	call.large = c.larges.isLarge(call.wire.Request)
-	return nil
+	request = call.encoded()
+	call.large = c.larges.isLarge(request)
+	return request, nil
 }
 
 // route finds the node for a call's next attempt: where a redirect pointed, or where the map says.
@@ -362,20 +373,19 @@ func (c *core) judge(call *call) (goesOn bool) {
 		if call.readonly && c.doubts(call) || call.seeking && call.seekOn() {
 			return true
 		}
-		call.Frame = call.wire.Reply
 		if call.large {
-			c.larges.answered(call.wire.Request, call.Frame)
+			c.larges.answered(call.encoded(), call.Frame)
 		}
 		return false
 	}
-	if errors.Is(call.wire.Err, errCovered) {
+	if errors.Is(call.lost, errCovered) {
 		call.err = errCovered
 		return false
 	}
 	call.getsIntoTrouble()
 	v := classify(call.attempt())
 	if call.refusal != "" {
-		c.heed(call.node, call.wire.Via(), call.refusal)
+		c.heed(call.node, call.via, call.refusal)
 	}
 	if call.readonly {
 		v = v.ofReplica()

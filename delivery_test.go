@@ -86,7 +86,7 @@ type lookable struct {
 
 type looker interface {
 	ReadElse(b []byte, empty func() (again bool)) (int, error)
-	Ended() bool
+	Peek() (unread, ended bool)
 	SendBuffer() int
 }
 

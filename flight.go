@@ -25,41 +25,45 @@ type flight struct {
 	wait     *waiting // for replicas, behind the calls; nil: not at all
 
 	// of the attempt under way
-	groups  []group
-	byLane  map[*lane]int         // index into groups
-	readers map[shardReader]*node // chosen for the reads that a policy spreads
-	of      []int                 // by call: index into groups, -1 where it cannot be sent
-	wires   []*wire.Call          // by group, in their order within it
-	waiter  wire.Waiter
+	groups   []group
+	slow     []group               // those that may have to wait
+	byLane   map[*lane]int         // index into groups
+	readers  map[shardReader]*node // chosen for the reads that a policy spreads
+	aims     []aim                 // by call
+	parts    []*call               // by group, in their order within it
+	commands [][]byte              // their requests; batches are made of it
+	batches  []*wire.Call          // what is sent: those of the first attempt, of the one under way, and spare ones
+	kept     int                   // how many were the first attempt's
+	used     int                   // how many are in use
+	owed     bool                  // a connection may yet look into the requests of what it still owes a reply
+	waiter   wire.Waiter
 }
 
-// slab is memory for the calls of flights and the replies to them. They are next to each other, and one object to
-// the garbage collector: with many large batches in flight that costs less than calls pooled one by one (pipe100/c=64 of
-// benchmarks/).
-type slab struct {
-	calls   [slabSize]call
-	replies [slabSize][shortReply]byte
-}
+// slab is memory for the calls of flights. They are next to each other, and one object to the garbage collector: with many large
+// batches in flight that costs less than calls pooled one by one (pipe100/c=64 of benchmarks/).
+type slab struct{ calls [slabSize]call }
 
-const (
-	slabSize = 32
-	// shortReply is the longest reply for which there is memory in the slab.
-	shortReply = 96
-)
+const slabSize = 32
 
 func newSlab(c *core) *slab {
 	s := new(slab)
 	for i := range s.calls {
 		s.calls[i].init(c)
-		s.calls[i].wire.Reply = s.replies[i][:0:shortReply]
 	}
 	return s
 }
 
 // group is the calls of one attempt that share a connection.
 type group struct {
-	track    *track
-	from, to int // in flight.wires
+	track       *track
+	from, to    int // in flight.parts
+	first, next int // in flight.batches
+}
+
+// aim is where a call goes, and what goes there.
+type aim struct {
+	group   int // index into flight.groups; -1: it cannot be sent
+	request []byte
 }
 
 // chunk is how many calls of a flight enter a connection at once, to leave room for other callers.
@@ -91,33 +95,39 @@ func (f *flight) queue() *call {
 // release ends the calls, and keeps the flight for another caller.
 func (f *flight) release() {
 	for _, s := range f.slabs {
-		if s.forget(min(f.lent, slabSize)) {
-			f.core.slabs.Put(s)
-		} else { // a connection may yet look into the requests of what it still owes a reply
-			f.requests = resp.Requests{}
-		}
+		s.forget(min(f.lent, slabSize))
+		f.core.slabs.Put(s)
 		f.lent -= slabSize
 	}
-	f.lent, f.queued, f.ordered, f.wait = 0, 0, false, nil
-	f.waiter.Now = time.Time{} // a call that was sent alone has left it
+	if f.owed {
+		f.requests = resp.Requests{}
+	}
 	f.requests.Reset(keepRequests)
-	f.calls, f.slabs, f.groups = emptied(f.calls), emptied(f.slabs), emptied(f.groups)
-	f.of, f.wires, f.splits = emptied(f.of), emptied(f.wires), emptied(f.splits)
+	for _, b := range f.batches {
+		b.Batch, b.Replies = nil, emptied(b.Replies)
+	}
+	f.waiter.Now = time.Time{} // a pipeline of which nothing was sent has left it
+	f.lent, f.queued, f.kept, f.used, f.owed, f.ordered, f.wait = 0, 0, 0, 0, false, false, nil
+	f.calls, f.slabs, f.groups, f.slow = emptied(f.calls), emptied(f.slabs), emptied(f.groups), emptied(f.slow)
+	f.aims, f.parts, f.commands, f.splits = emptied(f.aims), emptied(f.parts), emptied(f.commands), emptied(f.splits)
+	if len(f.batches) > keepBatches {
+		f.batches = nil
+	}
 	clear(f.byLane)
 	clear(f.readers)
 	f.core.flights.Put(f)
 }
 
-// keepRequests is the most memory for requests that waits for the next caller.
-const keepRequests = 256 << 10
+const (
+	keepRequests = 256 << 10 // bytes of requests, at most, that wait for the next caller
+	keepBatches  = 64        // batches, with a block of replies each
+)
 
-// forget empties the first n calls, and reports whether all may be lent again.
-func (s *slab) forget(n int) bool {
-	all := true
+// forget empties the first n calls.
+func (s *slab) forget(n int) {
 	for i := range n {
-		all = s.calls[i].forget() && all
+		s.calls[i].forget()
 	}
-	return all
 }
 
 // emptied keeps the memory of s, unless a large batch made it large, but nothing that it refers to.
@@ -131,26 +141,32 @@ func emptied[T any](s []T) []T {
 }
 
 // send makes one attempt of each call, one write for each connection, and returns when each has come back: with a reply,
-// or with the reason why not. The calls for one connection keep their order.
-func (f *flight) send(ctx context.Context, until time.Time, calls []*call) {
-	w := &f.waiter
-	w.Expect(len(calls))
-	refused := f.arrange(until, calls)
-	refused += f.sendGroups(ctx, until, w)
-	w.Withdraw(refused)
-	w.Wait(ctx, f.wires)
+// or with the reason why not. The calls for one connection keep their order. It reports whether all have replies that need no
+// judgement.
+func (f *flight) send(ctx context.Context, until time.Time, calls []*call) (plain bool) {
+	f.arrange(until, calls)
+	if batches := f.batches[f.kept:f.used]; len(batches) > 0 {
+		w := &f.waiter
+		w.Prompt = true
+		w.Expect(len(batches))
+		w.Withdraw(f.sendGroups(ctx, until, w))
+		w.Wait(ctx, batches)
+	}
+	f.waiter.Now = time.Time{} // by the next attempt it is long ago, and no Wait may have seen it
+	return f.deal() == len(calls)
 }
 
-// arrange groups calls by connection, and starts the dials that will be needed. It returns how many cannot be sent.
-func (f *flight) arrange(until time.Time, calls []*call) (refused int) {
-	f.groups, f.of = f.groups[:0], f.of[:0]
+// arrange groups calls by connection, makes batches of them, and starts the dials that will be needed. What cannot be sent has its
+// error.
+func (f *flight) arrange(until time.Time, calls []*call) {
+	f.groups, f.aims, f.used = f.groups[:0], f.aims[:0], f.kept
 	clear(f.byLane)
 	clear(f.readers)
 	for _, call := range calls {
-		if err := f.core.aim(call, until, f); err != nil {
-			unsent(&call.wire, err)
-			refused++
-			f.of = append(f.of, -1)
+		request, err := f.core.aim(call, f)
+		if err != nil {
+			call.unsent(err)
+			f.aims = append(f.aims, aim{group: -1})
 			continue
 		}
 		g := f.group(call.lane())
@@ -158,7 +174,7 @@ func (f *flight) arrange(until time.Time, calls []*call) (refused int) {
 		if call.large { // and all that go with it, to keep their order
 			f.groups[g].track = &f.groups[g].track.lane.large
 		}
-		f.of = append(f.of, g)
+		f.aims = append(f.aims, aim{g, request})
 	}
 	from := 0
 	for i := range f.groups {
@@ -170,42 +186,115 @@ func (f *flight) arrange(until time.Time, calls []*call) (refused int) {
 		g.from, g.to = from, from
 		from += size
 	}
-	f.wires = slices.Grow(f.wires[:0], from)[:from]
+	f.parts = slices.Grow(f.parts[:0], from)[:from]
+	f.commands = slices.Grow(f.commands[:0], from)[:from]
 	for i, call := range calls {
-		if f.of[i] >= 0 {
-			g := &f.groups[f.of[i]]
-			f.wires[g.to] = &call.wire
+		if a := &f.aims[i]; a.group >= 0 {
+			g := &f.groups[a.group]
+			f.parts[g.to], f.commands[g.to] = call, a.request
 			g.to++
 		}
 	}
-	return refused
+	for i := range f.groups {
+		f.pack(&f.groups[i], until)
+	}
 }
 
 // group returns the index of the group for a lane, made if need be.
 func (f *flight) group(l *lane) int {
-	g, ok := f.byLane[l]
-	if !ok {
-		g = len(f.groups)
-		f.byLane[l] = g
-		f.groups = append(f.groups, group{track: &l.small})
+	const few = 8 // are found faster by looking at each
+	if len(f.groups) <= few {
+		for i := range f.groups {
+			if f.groups[i].track.lane == l {
+				return i
+			}
+		}
+	} else if g, ok := f.byLane[l]; ok {
+		return g
 	}
-	return g
+	f.groups = append(f.groups, group{track: &l.small})
+	f.byLane[l] = len(f.groups) - 1
+	return len(f.groups) - 1
 }
 
-// sendGroups sends all groups and returns how many calls could not be sent. A node that is dialled, probed or full holds up
+// pack makes batches of a group.
+func (f *flight) pack(g *group, until time.Time) {
+	g.first = f.used
+	for from := g.from; from < g.to; {
+		first := f.parts[from]
+		to := from + 1
+		for to < min(g.to, from+chunk) && first.fits(f.parts[to]) {
+			to++
+		}
+		if f.used == len(f.batches) {
+			f.batches = append(f.batches, new(wire.Call))
+		}
+		b := f.batches[f.used]
+		f.used++
+		b.Batch, b.Asking, b.Movable, b.Deadline = f.commands[from:to:to], first.asking, first.isMovable(), until
+		from = to
+	}
+	g.next = f.used
+}
+
+// fits reports whether another call may be in a batch with this one.
+func (call *call) fits(other *call) bool {
+	return !call.asking && !other.asking && call.isMovable() == other.isMovable()
+}
+
+// deal gives each call of the attempt that has ended its own outcome, and returns how many have a reply that needs no judgement.
+func (f *flight) deal() (plain int) {
+	for _, g := range f.groups {
+		parts := f.parts[g.from:g.to]
+		for _, b := range f.batches[g.first:g.next] {
+			plain += f.dealBatch(b, parts)
+			parts = parts[len(b.Batch):]
+		}
+	}
+	for i, b := range f.batches[f.kept:f.used] {
+		if b.Abandoned {
+			f.batches[f.kept+i] = new(wire.Call)
+			f.commands, f.owed = nil, true
+		}
+	}
+	if f.kept == 0 {
+		f.kept = f.used
+	}
+	return plain
+}
+
+// dealBatch is deal for a batch, the first of calls.
+func (f *flight) dealBatch(b *wire.Call, calls []*call) (plain int) {
+	via := b.Via()
+	for i, reply := range b.Replies {
+		if calls[i].replied(reply, via) {
+			plain++
+		}
+	}
+	for i := len(b.Replies); i < len(b.Batch); i++ {
+		calls[i].unanswered(b.Err, i < b.Accepted, via)
+	}
+	if f.kept > 0 { // the batch is used again by the next attempt, and the replies are not to be overwritten
+		b.Reply, b.Replies = nil, nil
+	}
+	return plain
+}
+
+// sendGroups sends all groups and returns how many batches could not be sent. A node that is dialled, probed or full holds up
 // only its own group.
 func (f *flight) sendGroups(ctx context.Context, until time.Time, w *wire.Waiter) (refused int) {
-	slow := f.groups[:0]
+	f.slow = f.slow[:0]
 	for _, g := range f.groups {
 		n := g.to - g.from
 		if conn := g.track.live(); conn != nil && n <= chunk && conn.HasRoom(w, n) {
 			refused += f.sendGroup(ctx, until, w, g)
 		} else {
-			slow = append(slow, g)
+			f.slow = append(f.slow, g)
 		}
 	}
-	if len(slow) > 0 {
-		refused += f.sendSlowly(ctx, until, w, slow)
+	if len(f.slow) > 0 {
+		w.Share()
+		refused += f.sendSlowly(ctx, until, w, f.slow)
 	}
 	return refused
 }
@@ -227,22 +316,36 @@ func (f *flight) sendSlowly(ctx context.Context, until time.Time, w *wire.Waiter
 	return int(refused.Load())
 }
 
-// sendGroup sends a group in chunks, and returns how many calls could not be sent. All go where the first has gone, though by
+// sendGroup sends a group in chunks, and returns how many batches could not be sent. All go where the first has gone, though by
 // then the track may have another connection: those behind must not overtake.
 func (f *flight) sendGroup(ctx context.Context, until time.Time, w *wire.Waiter, g group) (refused int) {
-	for from := g.from; from < g.to; from += chunk {
+	rest := f.batches[g.first:g.next]
+	for first := rest[0]; len(rest) > 0; {
+		n := fill(rest)
 		var err error
-		if calls := f.wires[from:min(from+chunk, g.to)]; from == g.from {
-			err = g.track.send(ctx, until, w, calls)
+		if rest[0] == first {
+			err = g.track.send(ctx, until, w, rest[:n])
 		} else {
-			err = f.wires[g.from].Via().Send(ctx, w, calls)
+			err = first.Via().Send(ctx, w, rest[:n])
 		}
 		if err != nil {
-			for _, call := range f.wires[from:g.to] {
-				unsent(call, err)
+			for _, b := range rest {
+				b.Refuse(err)
 			}
-			return g.to - from
+			return len(rest)
 		}
+		rest = rest[n:]
 	}
 	return 0
+}
+
+// fill returns how many of the batches, one at least, make a chunk.
+func fill(batches []*wire.Call) (n int) {
+	for commands := 0; n < len(batches); n++ {
+		commands += batches[n].Commands()
+		if n > 0 && commands > chunk {
+			break
+		}
+	}
+	return n
 }

@@ -13,7 +13,7 @@ import (
 func (call *call) join() {
 	s := call.split
 	call.split = nil
-	defer s.release(call.core)
+	defer s.release(call.terms.core)
 	s.parts = slices.DeleteFunc(s.parts, func(p part) bool { return errors.Is(p.err, errCovered) })
 	if len(s.parts) == 0 {
 		call.err = call.fail(NotExecuted, errNoOwner)
@@ -28,12 +28,16 @@ func (call *call) join() {
 	if call.err = s.failures(call, call.cmd.Response); call.err != nil {
 		return
 	}
-	frame, err := s.joined(call.wire.Reply[:0], call.cmd.Response)
+	memory := new([]byte)
+	if call.solo != nil {
+		memory = &call.solo.wire.Reply
+	}
+	frame, err := s.joined((*memory)[:0], call.cmd.Response)
 	if err != nil {
 		call.err = call.fail(Unknown, err)
 		return
 	}
-	call.wire.Reply, call.Frame = frame, frame
+	*memory, call.Frame = frame, frame
 }
 
 // failures returns the parts that failed, key by key or node by node; nil if none did, or if one success is enough.

@@ -61,6 +61,9 @@ func (l *lane) init(n *node, retired bool) {
 
 // lane returns what serves slot; commands without a key share the first.
 func (n *node) lane(slot int) *lane {
+	if len(n.lanes) == 1 { // as by default, and a batch asks a hundred times
+		return &n.lanes[0]
+	}
 	return &n.lanes[max(slot, 0)%len(n.lanes)]
 }
 

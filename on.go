@@ -74,12 +74,12 @@ func (call *call) planOn(to Route) (splits bool, err error) {
 
 // pin lets the call go to one node only.
 func (call *call) pin(name string) error {
-	r := call.core.routes.Load()
+	r := call.terms.core.routes.Load()
 	if r == nil { // a Lazy client's first command, planned before there is a map
 		return nil
 	}
 	if call.pinned = r.named(name); call.pinned == nil {
-		call.core.refresher.request("a node that is not known") // it may have joined a moment ago
+		call.terms.core.refresher.request("a node that is not known") // it may have joined a moment ago
 		return call.fail(NotExecuted, ErrUnknownNode)
 	}
 	return nil
@@ -99,7 +99,7 @@ func (call *call) planSlot(slot uint16) error {
 		return call.refuse(0, fmt.Sprintf("there is no slot %d, the last one is %d", slot, slotCount-1))
 	}
 	call.slot = int(slot)
-	if call.core.isStandalone() {
+	if call.terms.core.isStandalone() {
 		return nil
 	}
 	for _, k := range call.Request.Keys() {

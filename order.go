@@ -83,7 +83,7 @@ func (o *overtaken) sort() {
 // step says with which calls this one keeps its order: those of its slot, and all of a group without cluster mode, where one
 // command may have keys of any slots.
 func (call *call) step() int {
-	if call.slot != command.NoSlot && call.core.isStandalone() {
+	if call.slot != command.NoSlot && call.terms.core.isStandalone() {
 		return 0
 	}
 	return call.slot

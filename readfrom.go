@@ -96,7 +96,7 @@ func (c *core) routeRead(r *routes, call *call, f *flight) error {
 	}
 	call.node, call.readonly = n, s.primary < 0 || r.nodes[s.primary] != n
 	// Where there is nobody else to ask, a slow answer is better than none.
-	call.wire.Movable = call.readonly && (policy != Replica || call.attempts == 0 && len(s.replicas) > 1)
+	call.movable = policy != Replica || call.attempts == 0 && len(s.replicas) > 1
 	call.begins()
 	return nil
 }

@@ -91,7 +91,7 @@ func (call *call) begins() {
 	n := call.node.reading.inFlight.Add(1)
 	call.counted, call.begun = true, 0
 	if n <= sampleBelow || n%16 == 0 {
-		call.begun = call.core.now()
+		call.begun = call.terms.core.now()
 	}
 }
 
@@ -99,14 +99,11 @@ func (call *call) ends() {
 	d := &call.node.reading
 	d.inFlight.Add(-1)
 	call.counted = false
-	if !call.wire.Abandoned { // else its connection still looks at it, and nobody uses it again
-		call.wire.Movable = false
-	}
-	if call.wire.Err != nil {
+	if call.lost != nil {
 		return
 	}
 	if call.begun > 0 {
-		d.took(call.core.now() - call.begun)
+		d.took(call.terms.core.now() - call.begun)
 	}
 	if d.ills.Load() > 0 && call.answered() {
 		d.ills.Store(0)
@@ -133,10 +130,10 @@ func (c *core) leaveReplica(call *call, v verdict) pause {
 	default:
 		n.reading.rest(c.now())
 		via := n.reading.lane(call.slot)
-		switch conn := call.wire.Via(); {
+		switch conn := call.via; {
 		case call.lost == nil && v.refresh: // by the time it answers again, it has to show its role anew
 			via.renew(conn)
-		case call.wire.Sent && conn.Err() != nil:
+		case call.sent && conn.Err() != nil:
 			via.drop(conn)
 		}
 	}

@@ -34,7 +34,7 @@ func (call *call) plan() (splits bool, err error) {
 		return call.planKeyless()
 	}
 	call.slot = int(slotOf(r.At(keys[0])))
-	if len(keys) > 1 && call.core.isStandalone() {
+	if len(keys) > 1 && call.terms.core.isStandalone() {
 		return false, nil
 	}
 	for _, k := range keys[1:] {
@@ -189,11 +189,11 @@ func (f *flight) part(of *call, slot int, n *node) *call {
 
 // runSplit runs a single command's parts, and joins them.
 func (call *call) runSplit(ctx context.Context, until time.Time) error {
-	f := call.core.flight()
+	f := call.terms.core.flight()
 	defer f.release()
 	f.split(call)
-	f.waiter.Now = call.waiter.Now
-	call.core.run(ctx, until, f.calls, f)
+	f.waiter.Now = call.solo.waiter.Now
+	call.terms.core.run(ctx, until, f.calls, f)
 	call.join()
 	if call.terms.called != nil {
 		call.sumUp(f)

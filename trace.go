@@ -181,7 +181,7 @@ func (call *call) failure() string {
 		return "desync"
 	case errors.Is(err, errFenced):
 		return "fenced"
-	case call.wire.Sent:
+	case call.sent:
 		return "lost"
 	}
 	return "unsent"

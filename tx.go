@@ -100,17 +100,17 @@ func (t *Tx) run(ctx context.Context, call *call) error {
 	if t.session != nil {
 		return t.session.exec(ctx, call)
 	}
-	c := call.core
+	c := call.terms.core
 	now, until, err := call.terms.enter(ctx)
 	if err != nil {
 		return call.fail(NotExecuted, err)
 	}
 	defer c.running.leave()
-	call.waiter.Now = now
+	call.solo.waiter.Now = now
 	if err := call.pinByView(); err != nil {
 		return err
 	}
-	c.run(ctx, until, call.alone[:], nil)
+	c.run(ctx, until, call.solo.calls[:], nil)
 	call.blame(call.err)
 	return call.err
 }
@@ -129,7 +129,6 @@ func (f *flight) transact(call *call, s *session) error {
 	tx := &transaction{flight: f, reads: true}
 	call.tx = tx
 	var first error
-	size := len(multi) + len(exec)
 	for i := range f.queued {
 		part := f.at(i)
 		part.err = part.checkQueued(call.slot)
@@ -143,17 +142,25 @@ func (f *flight) transact(call *call, s *session) error {
 			call.slot = part.slot
 		}
 		tx.reads = tx.reads && part.cmd != nil && part.cmd.Repeatable(&part.Request)
-		size += part.Request.Size()
 	}
 	if first != nil {
 		return call.fail(NotExecuted, first)
 	}
-	request := append(make([]byte, 0, size), multi...)
+	batch, size := append(make([][]byte, 0, f.queued+2), multi), len(multi)+len(exec)
 	for i := range f.queued {
-		request = resp.Append(request, f.at(i).Request.Frame())
+		batch = append(batch, f.at(i).Request.Frame())
+		size += len(batch[i+1])
 	}
-	call.wire.Request = append(request, exec...)
-	call.wire.Replies = int32(f.queued + 2)
+	batch = append(batch, exec)
+	// Copied, for the connection may look into it when the flight's memory is somebody else's.
+	request := make([]byte, 0, size)
+	for i, one := range batch {
+		from := len(request)
+		request = resp.Append(request, one)
+		batch[i] = request[from:]
+	}
+	call.solo.wire.Request = request // by which it is remembered if the reply is large
+	call.solo.wire.Batch = batch
 	return nil
 }
 
@@ -179,7 +186,7 @@ func (call *call) checkQueued(slot int) error {
 		return call.refuse(0, call.name()+" would not wait in a transaction: run it by itself")
 	case splits && len(keys) == 0:
 		return call.refuse(0, call.name()+" runs on several nodes, a transaction on one: run it by itself")
-	case call.core.isStandalone():
+	case call.terms.core.isStandalone():
 		return nil
 	case splits && slot == command.NoSlot:
 		slot = int(slotOf(call.Request.At(keys[0])))
@@ -201,8 +208,8 @@ func (f *flight) releaseTx(call *call) {
 	for i := range f.queued {
 		f.at(i).Frame = nil // it is memory of call
 	}
-	if !call.wire.Abandoned {
-		call.wire.Request, call.wire.Replies = nil, 0
+	if out := &call.solo.wire; !out.Abandoned {
+		out.Request, out.Batch, out.Replies = nil, nil, nil
 	}
 	call.release()
 }
@@ -242,7 +249,7 @@ func (tx *transaction) distribute(call *call) error {
 	case last.fate == txRan && resp.KindOf(last.exec) == resp.Null:
 		return call.fail(NotExecuted, ErrTxAborted)
 	case last.fate != txRan || !ok || elems.Left() != tx.flight.queued:
-		call.wire.Via().Condemn(errNotATx)
+		call.via.Condemn(errNotATx)
 		return call.fail(Unknown, errNotATx)
 	}
 	for i := range tx.flight.queued {
@@ -289,21 +296,17 @@ const (
 )
 
 // read finds out what became of a transaction that got its replies.
-func (tx *transaction) read(frames []byte) txFate {
+func (tx *transaction) read(frames [][]byte) txFate {
 	n := tx.flight.queued
-	row := resp.Row(frames, n+2)
-	tx.last = txReply{}
-	opened, _ := row.Next()
-	begun, multiFailed := tx.note(0, opened, "OK")
+	tx.last = txReply{exec: frames[n+1]}
+	begun, multiFailed := tx.note(0, frames[0], "OK")
 	orderly, refused := true, true // each command was queued or refused; each was refused
-	for i := range n {
-		frame, _ := row.Next()
+	for i, frame := range frames[1 : n+1] {
 		queued, failed := tx.note(i+1, frame, "QUEUED")
 		orderly = orderly && (queued || failed)
 		refused = refused && failed && tx.flight.at(i).judgeRefusal(frame).executed == NotExecuted
 	}
 	last := &tx.last
-	last.exec, _ = row.Next()
 	_, execFailed := tx.note(n+1, last.exec, "")
 	switch {
 	case last.refusal == "" && begun && orderly:

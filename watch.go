@@ -109,7 +109,7 @@ func (s *session) begin(ctx context.Context) error {
 
 // watch runs WATCH.
 func (s *session) watch(ctx context.Context, call *call) error {
-	c := call.core
+	c := call.terms.core
 	if len(s.keys) == 0 {
 		return call.refuse(0, "WATCH needs a key")
 	}
@@ -130,7 +130,7 @@ func (s *session) watch(ctx context.Context, call *call) error {
 	}
 	call.getsIntoTrouble()
 	call.blocks, call.keeps = true, true
-	c.run(ctx, until, call.alone[:], nil)
+	c.run(ctx, until, call.solo.calls[:], nil)
 	if call.err != nil {
 		return nothingRan(call.err)
 	}
@@ -274,30 +274,29 @@ func (s *session) use(ctx context.Context, call *call, then error) error {
 
 // attempt sends a call and judges its outcome. What could be sent again elsewhere is not, since nothing is watched there.
 func (s *session) attempt(ctx context.Context, call *call) error {
-	c, w := s.terms.core, &call.waiter
+	c, w := s.terms.core, &call.solo.waiter
 	call.slot, call.node, call.asking = s.slot, s.node, s.asking
 	until := s.terms.patience(ctx, time.Now())
 	w.Expect(1)
-	err := c.aim(call, until, nil)
+	err := c.load(call, until)
 	if err == nil {
-		err = s.conn.Send(ctx, w, call.wires[:])
+		err = s.conn.Send(ctx, w, call.solo.wires[:])
 	}
 	if err != nil {
-		unsent(&call.wire, err)
 		w.Withdraw(1)
 	}
-	w.Wait(ctx, call.wires[:])
+	w.Wait(ctx, call.solo.wires[:])
+	call.came(err)
 	if call.answered() {
-		call.Frame = call.wire.Reply
 		return nil
 	}
-	if call.wire.Abandoned {
+	if call.solo.wire.Abandoned {
 		s.conn.Abandon(errGivenUp)
 	}
 	call.getsIntoTrouble()
 	v := classify(call.attempt())
 	if call.refusal != "" {
-		c.heed(call.node, call.wire.Via(), call.refusal)
+		c.heed(call.node, call.via, call.refusal)
 	}
 	if v.refresh {
 		c.askRefresh(call, v)

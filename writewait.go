@@ -152,7 +152,7 @@ func (call *call) planForSlotOf(slot int) error {
 		return err
 	case call.blocks:
 		return call.refuse(0, call.name()+" waits at the server and would hold up WAIT: run it by itself")
-	case slot != command.NoSlot && call.slot != slot && !call.core.isStandalone():
+	case slot != command.NoSlot && call.slot != slot && !call.terms.core.isStandalone():
 		at := 0 // nobody knows where the key is
 		if len(keys) > 0 {
 			at = keys[0]
@@ -171,8 +171,8 @@ func (call *call) planForSlotOf(slot int) error {
 func (f *flight) sendAndWait(ctx context.Context, until time.Time, calls []*call) {
 	var nodes []*node
 	for _, call := range calls {
-		if err := f.core.aim(call, until, f); err != nil {
-			unsent(&call.wire, err)
+		if _, err := f.core.aim(call, f); err != nil {
+			call.unsent(err)
 		} else if !slices.Contains(nodes, call.node) {
 			nodes = append(nodes, call.node)
 		}
@@ -184,24 +184,29 @@ func (f *flight) sendAndWait(ctx context.Context, until time.Time, calls []*call
 
 // waitAt sends those of the calls that go to n, and WAIT.
 func (f *flight) waitAt(ctx context.Context, until time.Time, n *node, calls []*call) {
-	f.wires = f.wires[:0]
-	for _, call := range calls {
+	f.parts, f.commands, f.used = f.parts[:0], f.commands[:0], f.kept
+	wait := f.waitCall(n, calls[0].terms)
+	for _, call := range append(slices.Clone(calls), wait) {
 		if call.node == n {
-			f.wires = append(f.wires, &call.wire)
+			f.parts, f.commands = append(f.parts, call), append(f.commands, call.encoded())
 		}
 	}
-	wait := f.waitCall(n, calls[0].terms, until)
-	f.wires = append(f.wires, &wait.wire)
+	all := group{to: len(f.parts)}
+	f.pack(&all, until)
+	f.groups = append(f.groups[:0], all)
+	batches := f.batches[f.kept:f.used]
 	w := &f.waiter
-	w.Expect(len(f.wires))
-	conn, err := n.sendDedicated(ctx, until, w, f.wires)
+	w.Prompt = false
+	w.Expect(len(batches))
+	conn, err := n.sendDedicated(ctx, until, w, batches)
 	if err != nil {
-		for _, sub := range f.wires {
-			unsent(sub, err)
+		for _, b := range batches {
+			b.Refuse(err)
 		}
-		w.Withdraw(len(f.wires))
+		w.Withdraw(len(batches))
 	}
-	w.Wait(ctx, f.wires)
+	w.Wait(ctx, batches)
+	f.deal()
 	if err == nil {
 		n.giveBack(conn)
 	}
@@ -212,7 +217,7 @@ func (f *flight) waitAt(ctx context.Context, until time.Time, n *node, calls []*
 }
 
 // waitCall returns the call of a WAIT that begins now.
-func (f *flight) waitCall(n *node, t *terms, until time.Time) *call {
+func (f *flight) waitCall(n *node, t *terms) *call {
 	rest := f.wait.timeout
 	if !f.wait.until.IsZero() {
 		rest = max(time.Until(f.wait.until), 1) // 0 would be for ever
@@ -224,18 +229,16 @@ func (f *flight) waitCall(n *node, t *terms, until time.Time) *call {
 	wait.Request.Arg("WAIT")
 	wait.Request.ArgInt(int64(f.wait.replicas))
 	wait.Request.ArgInt(int64((rest + time.Millisecond - 1) / time.Millisecond))
-	wait.wire.Request, wait.wire.Asking, wait.wire.Deadline = wait.Request.Frame(), false, until
 	return wait
 }
 
 // note is told how a WAIT behind commands that ran has ended.
 func (w *waiting) note(wait *call) {
-	n, ok := resp.Int(wait.wire.Reply)
+	n, ok := resp.Int(wait.Frame)
 	switch {
 	case !wait.answered():
-		n = 0 // the reply is that of the call's last use
 		wait.getsIntoTrouble()
-		wait.settle(classify(wait.attempt()), wait.core.isClosed())
+		wait.settle(classify(wait.attempt()), wait.terms.core.isClosed())
 	case !ok:
 		wait.err = wait.fail(Answered, errUnlike)
 	}

@@ -34,19 +34,19 @@ func (c Commands) begin() *Call { return c.core.Begin() }
 // A command is written once, as an encoder (a method of Call, such as get) and a decoder (such as text). The typed method of
 // Commands runs the two at once, that of Queued keeps the call with a future for its reply.
 type Call struct {
-	// what a queued call has no use for, away from the rest: a batch walks over many of them
-	run  func(ctx context.Context) error
-	end  func()
-	pack packer // for the strings of a reply that is no pipeline's
+	Request resp.Request
+	Frame   []byte // the reply, one complete RESP frame, and no error once run has succeeded; valid until end, or longer: see Kept
+
+	future settler // of a queued call
+	err    error   // what is wrong with an argument; nothing is sent then
 
 	// Reordered says that the command, refused at first, ran behind a later one of its pipeline that has a key of it.
 	Reordered bool
 
-	Request resp.Request
-	Frame   []byte // the reply, one complete RESP frame and never an error; valid until end, or longer: see Kept
-
-	future settler // of a queued call
-	err    error   // what is wrong with an argument; nothing is sent then
+	// what a queued call has no use for
+	run  func(ctx context.Context) error
+	end  func()
+	pack *packer // for the strings of a reply that is no pipeline's; made when it is first needed
 }
 
 // Kept is the largest Frame, in bytes, whose memory the core uses again after end. A larger one is left to whoever has the
@@ -84,8 +84,8 @@ func (c *Call) finish() { c.end() }
 // Forget makes the call empty again but for its request and reply, for the next caller.
 func (c *Call) Forget() {
 	c.err, c.future, c.Reordered = nil, nil, false
-	if c.pack.next > 0 {
-		c.pack = packer{}
+	if c.pack != nil {
+		*c.pack = packer{}
 	}
 }
 

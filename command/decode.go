@@ -116,8 +116,11 @@ func textMap(c *Call, p *packer) (map[string]string, error) {
 // packer returns p, or the call's own if there is none.
 func (c *Call) packer(p *packer) *packer {
 	if p == nil {
+		if c.pack == nil {
+			c.pack = new(packer)
+		}
 		c.pack.next = len(c.Frame)
-		return &c.pack
+		return c.pack
 	}
 	return p
 }

@@ -43,11 +43,12 @@ func (p *pipeEnd) ReadElse(b []byte, empty func() (again bool)) (int, error) {
 	return p.in.read(b, empty)
 }
 
-// Ended reports whether the other end has closed and nothing is left to read.
-func (p *pipeEnd) Ended() bool {
+// Peek reports whether there is something to read, and if not, whether the other end has closed.
+func (p *pipeEnd) Peek() (unread, ended bool) {
 	p.in.mu.Lock()
 	defer p.in.mu.Unlock()
-	return len(p.in.buf) == 0 && p.in.readErr != nil
+	unread = len(p.in.buf) > 0
+	return unread, !unread && p.in.readErr != nil
 }
 
 // SendBuffer returns how much the other end may leave unread until Write waits.

@@ -9,31 +9,36 @@ import (
 	"github.com/keyslot-go/keyslot/internal/resp"
 )
 
-// Call is one command on its way: the bytes to send and a place for the reply. A Call belongs to its caller until Send
-// and again once Wait has returned; in between only the connection touches it.
+// Call is what is sent at once and waited for as a whole, a command or a batch of them: the bytes to send and a place for the
+// replies. A Call belongs to its caller until Send and again once Wait has returned; in between only the connection touches it.
 //
-// A call that its caller gave up while the server still owes the reply (Abandoned) stays in the connection's queue, so
-// that the reply is thrown away when it comes: it must never be sent again or reused, not even once the connection is
-// dead.
+// A call that its caller gave up while the server still owes a reply (Abandoned) stays in the connection's queue, so
+// that the reply is thrown away when it comes: neither it nor its requests may ever be used again, not even once the connection
+// is dead.
 type Call struct {
 	// set by the caller before Send
-	Request []byte // one encoded command, or several that nothing may come between; copied by Send
-	Replies int32  // how many replies a request of several commands gets; 0 where it is one
-	Asking  bool   // send ASKING in front, in the same write
-	Movable bool   // GiveBack may return it unanswered
+	Request []byte   // one encoded command; copied by Send
+	Batch   [][]byte // or several, that nothing comes between; likewise. Request, if any, is only what OnLarge is told then
+	Asking  bool     // send ASKING in front, in the same write
+	Movable bool     // GiveBack may return it unanswered
 
 	// What whoever reads looks at, next to each other: with many calls in flight most of its time goes into fetching them.
-	Reply  []byte  // the outcome: one complete frame, or Replies of them in a row; in the call's own memory, which the next Send uses again
+	Reply  []byte  // the outcome: one complete frame; in the call's own memory, which the next Send uses again
 	state  state   // guarded by conn.mu
-	skip   int32   // guarded by conn.mu: replies (to ASKING, and all but the last of Replies) still to come before the last one
+	owing  int32   // guarded by conn.mu: replies still to come, that to ASKING included
 	end    int64   // guarded by conn.mu: where the request ends in the stream
 	waiter *Waiter // set by Send
 	conn   *Conn   // set by Send
 	size   int     // guarded by conn.mu: bytes the request takes in the stream, ASKING included
 
+	// Replies is the outcome of a Batch: a frame for each of its commands; with Err for the first of them, as many as had been answered.
+	// Up to ownReply bytes they are in memory of Reply.
+	Replies [][]byte
+
 	// the outcome without a reply, read by the caller after Wait
 	Err       error // why there is none
 	Sent      bool  // with Err: every byte of the request was accepted by Write, so the command may run
+	Accepted  int   // with Err, of a Batch: how many commands were accepted whole, and so may run
 	Abandoned bool  // with Err: the connection may still touch the call
 
 	Deadline time.Time // set by the caller: when to give up on behalf of one whose context has no deadline; zero: never
@@ -61,28 +66,96 @@ func (c *Call) claim() bool {
 	return true
 }
 
-// expect prepares the call for the replies to its request, and to ASKING in front of it.
-func (c *Call) expect() {
-	c.skip = 0
-	if c.Replies > 1 {
-		c.skip, c.Reply = c.Replies-1, c.Reply[:0]
+// Commands returns how many commands the call is.
+func (c *Call) Commands() int {
+	if c.Batch == nil {
+		return 1
 	}
-	if c.Asking {
-		c.skip++
+	return len(c.Batch)
+}
+
+// command returns the encoded command at index.
+func (c *Call) command(index int) []byte {
+	if c.Batch == nil {
+		return c.Request
+	}
+	return c.Batch[index]
+}
+
+// length returns how many bytes the commands are.
+func (c *Call) length() (bytes int) {
+	for i := range c.Commands() {
+		bytes += len(c.command(i))
+	}
+	return bytes
+}
+
+// commandsOwed returns how many of the commands have no reply yet. conn.mu is held.
+func (c *Call) commandsOwed() int { return min(int(c.owing), c.Commands()) }
+
+// isAsked reports whether the reply that is due is that to ASKING. conn.mu is held.
+func (c *Call) isAsked() bool { return int(c.owing) > c.Commands() }
+
+// isOfAsking reports whether frame can be the reply to ASKING. If that was refused, the command's own reply will say so.
+func isOfAsking(frame []byte) bool {
+	kind := resp.KindOf(frame)
+	return kind == resp.SimpleString || kind == resp.SimpleError || kind == resp.BulkError
+}
+
+// lose settles a call without a reply, or a batch without all of them: cause is why, and accepted up to where Write has taken the
+// stream. conn.mu is held.
+func (c *Call) lose(cause error, accepted int64) {
+	c.Err, c.Sent = cause, c.end <= accepted
+	c.Accepted = 0
+	for rest := accepted - c.end + int64(c.length()); c.Accepted < c.Commands(); c.Accepted++ {
+		rest -= int64(len(c.command(c.Accepted)))
+		if rest < 0 {
+			break
+		}
 	}
 }
 
-// gather takes a reply before the last one. That to ASKING is dropped (if it was refused, the command's own reply will say so),
-// and so are those to a tombstone. It reports whether the reply can be the one that was due. conn.mu is held, so that nobody else
-// settles the call meanwhile; what comes before the last reply is short.
-func (c *Call) gather(frame []byte) (plausible bool) {
-	c.skip--
-	if c.skip < c.Replies-1 {
-		c.Reply = append(c.Reply, frame...)
-		return true
+const (
+	// ownReply is the longest reply of a batch that shares memory with others: whoever keeps a longer one keeps nothing else.
+	ownReply = 16 << 10
+	// replyBlock is the most memory that such replies share.
+	replyBlock = 64 << 10
+)
+
+// gather keeps replies to the next commands of a batch: they end at ends in buf, and the first one begins at from.
+func (c *Call) gather(conn *Conn, buf []byte, from int, ends []int) {
+	if to := ends[len(ends)-1]; to-from <= ownReply {
+		block, at := c.keep(buf[from:to]), 0
+		for _, end := range ends {
+			end -= from
+			c.Replies = append(c.Replies, block[at:end:end])
+			at = end
+		}
+		return
 	}
-	kind := resp.KindOf(frame)
-	return !c.Asking || kind == resp.SimpleString || kind == resp.SimpleError || kind == resp.BulkError
+	for _, end := range ends {
+		if frame := buf[from:end:end]; len(frame) > ownReply {
+			c.Replies = append(c.Replies, conn.ownFrame(frame, nil))
+		} else {
+			c.Replies = append(c.Replies, c.keep(frame))
+		}
+		from = end
+	}
+}
+
+// keep copies bytes into the call's memory. What no longer fits it begins new memory; the old stays with the replies in it.
+func (c *Call) keep(b []byte) []byte {
+	if len(b) > cap(c.Reply)-len(c.Reply) {
+		c.Reply = make([]byte, 0, max(len(b), min(2*cap(c.Reply), replyBlock), 1<<10))
+	}
+	from := len(c.Reply)
+	c.Reply = append(c.Reply, b...)
+	return c.Reply[from:len(c.Reply):len(c.Reply)]
+}
+
+// Refuse gives a call that no connection has taken the outcome that it was not sent, and why.
+func (c *Call) Refuse(why error) {
+	c.conn, c.Err, c.Sent, c.Accepted, c.Replies = nil, why, false, 0, c.Replies[:0]
 }
 
 // finish hands a claimed call back to its caller. Nothing may touch the call after it.
@@ -91,16 +164,17 @@ func (c *Call) finish() { c.waiter.done(1) }
 // Waiter is what one caller waits on: all calls it sent together, over any number of connections.
 // The zero Waiter is ready; it may be reused after Wait.
 type Waiter struct {
-	// Prompt is set by a caller that sends one call and then waits at once. On a connection that nobody else uses it writes and
-	// reads for itself; until it waits nothing may be sent.
+	// Prompt is set by a caller that waits at once when it has sent its calls. Connections that nobody else uses it then reads for
+	// itself; the first call may not be sent before that.
 	Prompt bool
 	// Now is when the caller last looked at the clock, a moment ago, for Send to see whether the process has stood still since
 	// the replies that are due were asked for. Zero, which Wait leaves behind: Send looks for itself.
 	Now time.Time
 
-	left  atomic.Int32
-	ready chan struct{}
-	reads *Conn // set by Send: the connection that Wait reads
+	left    atomic.Int32
+	ready   chan struct{}
+	several bool    // more than one call is expected: all are written before one is read
+	reads   []*Call // set by Send: Wait reads their connections
 }
 
 // Expect says that n more calls will be sent with this waiter. It must be called for all of them before the first Send:
@@ -109,6 +183,7 @@ func (w *Waiter) Expect(n int) {
 	if w.ready == nil {
 		w.ready = make(chan struct{}, 1)
 	}
+	w.several = n > 1
 	w.left.Add(int32(n))
 }
 
@@ -132,10 +207,9 @@ func (w *Waiter) now() time.Time {
 // ctx's error and whether it was sent. calls are those that were expected with this waiter; withdrawn ones stay as they are.
 func (w *Waiter) Wait(ctx context.Context, calls []*Call) {
 	w.Now = time.Time{}
-	if conn := w.reads; conn != nil {
-		w.reads = nil
-		conn.exchange(ctx, w)
-		defer conn.leave()
+	if len(w.reads) > 0 {
+		w.read(ctx)
+		defer w.leave()
 	}
 	if ctx.Done() == nil {
 		<-w.ready

@@ -64,44 +64,48 @@ type Conn struct {
 	// guarded by mu
 	err        error // why the connection is dead; no call enters after it is set
 	draining   bool
-	role       role   // who reads
-	singles    int    // replies in a row that came alone
-	introduced bool   // the client's name and version are on their way
-	fill       []byte // requests not yet offered to Write
-	spare      []byte // the other half of the double buffer, nil while it is being written
-	queue      fifo   // calls in the order of their bytes, unsent ones included
-	own        int64  // of all that have entered it, those that nobody waits for: fences and introductions
-	appended   int64  // stream offset of the end of fill
-	offered    int64  // stream offset up to which bytes were given to Write
-	answered   int64  // stream offset of the last answered request's end
-	flushing   bool   // somebody has promised to write what is in fill
-	writing    bool   // that somebody is inside Write
-	follows    bool   // nothing may be written yet: see Follow
-	line       line   // who waits for room
+	role       role    // who reads
+	alone      *Waiter // of the caller that does, or will soon
+	singles    int     // replies in a row that came alone
+	introduced bool    // the client's name and version are on their way
+	fill       []byte  // requests not yet offered to Write
+	spare      []byte  // the other half of the double buffer, nil while it is being written
+	queue      fifo    // calls in the order of their bytes, unsent ones included
+	own        int64   // of all that have entered it, those that nobody waits for: fences and introductions
+	appended   int64   // stream offset of the end of fill
+	offered    int64   // stream offset up to which bytes were given to Write
+	answered   int64   // stream offset of the last answered request's end
+	flushing   bool    // somebody has promised to write what is in fill
+	writing    bool    // that somebody is inside Write
+	follows    bool    // nothing may be written yet: see Follow
+	line       line    // who waits for room
 	fence      fence
 	idle       idleness
 	watch      watchdog
 
 	// owned by whoever reads
-	unwritten bool // the promise to flush is that of whoever reads, who does when the socket is empty
+	unwritten bool            // the promise to flush is that of whoever reads, who does when the socket is empty
+	patience  context.Context // of a caller that reads; nil where it has no end
+	impatient func() bool     // stops the interruption when patience ends; nil while there is no need of one
 
 	buf     []byte
 	full    bool // the last read filled buf: there is more to come
 	scanner resp.Scanner
 	frames  []int
-	batch   []*Call
-	noticed int64     // end of the last call that OnLarge was called for
+	answers []answer
+	noticed int64     // the last reply that OnLarge was called for, see noticeLarge
 	parked  time.Time // since when it has waited for the socket
 	poll    polling
 }
 
-// Send queues calls, in order and next to each other, and returns without waiting for replies: their outcomes come
+// Send queues calls, in order and next to each other, and returns without waiting for replies: the outcomes come
 // through w, which must expect them. An error means that none of them was queued, so none can run: the connection is
 // closed or draining, an idle connection failed its probe, or ctx (or the first call's Deadline) ended while the
 // connection was full. The wait for room is bounded by them; the write itself never blocks a caller.
 //
-// The call of a Prompt waiter that finds the connection unused is written and read by its own caller, in Wait. Other calls that
-// find nobody reading are written by the reader, once it has seen that the peer has not closed.
+// Where nobody else uses the connection, the caller with a Prompt waiter of one call writes and reads in Wait; one of several writes
+// here and reads them in turn in Wait. Other calls that find nobody reading are written by the reader, once it has seen that the peer
+// has not closed.
 func (c *Conn) Send(ctx context.Context, w *Waiter, calls []*Call) error {
 	c.mu.Lock()
 	if err := c.admit(ctx, w, calls); err != nil {
@@ -114,19 +118,17 @@ func (c *Conn) Send(ctx context.Context, w *Waiter, calls []*Call) error {
 		call.conn, call.waiter = c, w
 		call.Err, call.Sent, call.Abandoned = nil, false, false
 		call.state = pending
-		c.fenceIfDue()
+		c.fenceIfDue(call.Commands())
 		c.enqueue(call)
 	}
 	c.armWatchdog(calls[0].Deadline)
 	flush := !c.flushing
 	c.flushing = true
-	if flush && c.role == nobody { // so nobody has seen what came since: whoever reads now looks before it writes
-		c.unwritten, flush = true, false
-		if w.Prompt && c.fits() {
-			c.goAlone(w)
-		}
+	if flush && c.role == nobody {
+		flush = c.begin(w, calls[0])
+	} else {
+		c.callReader()
 	}
-	c.callReader()
 	c.mu.Unlock()
 	if flush {
 		c.flush(busy, false)
@@ -139,11 +141,20 @@ var asking = resp.AppendBulk(resp.AppendArray(nil, 1), "ASKING")
 // enqueue appends one call's bytes to the stream. mu is held.
 func (c *Conn) enqueue(call *Call) {
 	before := len(c.fill)
-	call.expect()
+	call.owing = 1
 	if call.Asking {
+		call.owing++
 		c.fill = append(c.fill, asking...)
 	}
-	c.fill = resp.Append(c.fill, call.Request)
+	if call.Batch == nil {
+		c.fill = resp.Append(c.fill, call.Request)
+	} else {
+		call.owing += int32(len(call.Batch) - 1)
+		call.Reply, call.Replies = call.Reply[:0], call.Replies[:0]
+		for _, request := range call.Batch {
+			c.fill = resp.Append(c.fill, request)
+		}
+	}
 	call.size = len(c.fill) - before
 	c.appended += int64(call.size)
 	call.end = c.appended
@@ -157,8 +168,8 @@ func (c *Conn) giveUp(call *Call, cause error) bool {
 		c.mu.Unlock()
 		return false
 	}
-	call.state, call.Err = abandoned, cause
-	c.giveUpLocked(call)
+	call.state = abandoned
+	c.giveUpLocked(call, cause)
 	c.mu.Unlock()
 	c.partIfDrained()
 	return true
@@ -166,13 +177,14 @@ func (c *Conn) giveUp(call *Call, cause error) bool {
 
 // giveUpLocked settles what is known about a call that is given up. While its bytes are still in the fill buffer they are cut out,
 // which proves that it never runs; once they were offered to Write, only a failed Write could prove that. mu is held.
-func (c *Conn) giveUpLocked(call *Call) {
+func (c *Conn) giveUpLocked(call *Call, cause error) {
+	accepted := c.offered
+	if c.err != nil && !c.writing {
+		accepted = c.written.Load()
+	}
+	call.lose(cause, accepted)
 	if c.err != nil || call.end <= c.offered {
 		call.Abandoned = true
-		call.Sent = call.end <= c.offered
-		if c.err != nil && !c.writing {
-			call.Sent = call.end <= c.written.Load()
-		}
 		return
 	}
 	for i := c.queue.len() - 1; i >= 0; i-- {
@@ -213,17 +225,18 @@ func (c *Conn) Server() Server { return c.server }
 // Addr returns the address that was dialled.
 func (c *Conn) Addr() string { return c.opts.Addr }
 
-// InFlight returns how many calls wait for a reply, given-up ones included.
+// InFlight returns how many commands wait for a reply, given-up ones included.
 func (c *Conn) InFlight() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.queue.len()
+	return c.queue.commands
 }
 
 // Drain lets the calls in flight finish and then closes the connection; no new call enters. It does not wait.
 func (c *Conn) Drain() {
 	c.mu.Lock()
 	c.draining = true
+	c.callReader()
 	c.callNext()
 	c.mu.Unlock()
 	c.partIfDrained()
@@ -297,7 +310,7 @@ func (c *Conn) die(cause error) (lost []*Call) {
 	}
 	for c.queue.len() > 0 {
 		if call := c.queue.pop(); call.claim() {
-			call.Err, call.Sent = c.err, call.end <= c.written.Load()
+			call.lose(c.err, c.written.Load())
 			lost = append(lost, call)
 		}
 	}

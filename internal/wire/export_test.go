@@ -44,11 +44,11 @@ func Silence(gaps ...time.Duration) (silent []time.Duration) {
 	return silent
 }
 
-// Reader says who reads: "the reader", "nobody" or "a caller".
+// Reader says who reads: "the reader", "nobody", "a caller" or "a caller soon".
 func Reader(c *Conn) string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return map[role]string{theReader: "the reader", nobody: "nobody", aCaller: "a caller"}[c.role]
+	return map[role]string{theReader: "the reader", nobody: "nobody", aCaller: "a caller", aCallerSoon: "a caller soon"}[c.role]
 }
 
 // Polls returns how often a reader that is woken late so many times looks for itself, by what it is told: whether others

@@ -53,13 +53,13 @@ var fencePing = resp.AppendBulk(resp.AppendArray(nil, 2), "PING")
 
 // fenceIfDue puts a fence ahead of the call that is about to be queued. In front of it, a fence costs the call nothing but the
 // server's microsecond; behind it, a caller that is alone would have to leave its reading to the reader. mu is held.
-func (c *Conn) fenceIfDue() {
+func (c *Conn) fenceIfDue(commands int) {
 	f := &c.fence
-	if f.left--; f.left >= 0 || f.out || f.refused || c.opts.Blocking {
+	if f.left -= commands; f.left >= 0 || f.out || f.refused || c.opts.Blocking {
 		return
 	}
 	c.enqueueFence()
-	f.left--
+	f.left -= commands
 }
 
 // enqueueFence queues a fence; there is none in the queue. mu is held.
@@ -131,11 +131,12 @@ func (c *Conn) buryCondemned(lost []*Call, desync *DesyncError) {
 }
 
 // disbelieve settles calls that the read which condemns the connection has answered: nobody knows whether with their own replies.
-func disbelieve(calls []*Call, desync *DesyncError) (lost []*Call) {
-	for _, call := range calls {
-		if call != nil {
-			call.Err, call.Sent = desync, true
-			lost = append(lost, call)
+// The connection's mu is held.
+func disbelieve(answers []answer, desync *DesyncError) (lost []*Call) {
+	for _, a := range answers {
+		if a.last {
+			a.call.lose(desync, a.call.end)
+			lost = append(lost, a.call)
 		}
 	}
 	return lost

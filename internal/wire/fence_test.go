@@ -43,6 +43,25 @@ func TestAFenceGoesAheadOfEvery257thCall(t *testing.T) {
 	})
 }
 
+func TestAFenceGoesAheadOfTheBatchWithEvery257thCommand(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		node, opts := newNode(t)
+		node.Handle(echo)
+		conn := connect(t, opts)
+		for range 254 {
+			mustEcho(t, conn, "a")
+		}
+		require.NoError(t, send(t, t.Context(), conn, triple("b")).wait(t.Context())[0].Err)
+		require.Equal(t, []string{"PING", "GET b1", "GET b2", "GET b3"}, commands(node)[254:])
+		for range 253 {
+			mustEcho(t, conn, "a")
+		}
+		require.Equal(t, 1, pings(node))
+		mustEcho(t, conn, "a")
+		require.Equal(t, 2, pings(node), "the batch was three of 256")
+	})
+}
+
 func TestAFenceGoesWithTheFirstCallAfterASecondOfUse(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		node, opts := newNode(t)

@@ -5,13 +5,12 @@ type fifo struct {
 	ring []*Call // length is a power of two
 	head int64   // calls taken out so far; the oldest one's place is the remainder
 	n    int
-	cut  int64 // calls removed from between the others
+
+	commands int   // of the calls, those that are not answered
+	entered  int64 // commands that were ever pushed
 }
 
 func (q *fifo) len() int { return q.n }
-
-// entered returns how many calls were ever pushed: what the queue has to know anyway, so that nobody counts them one by one.
-func (q *fifo) entered() int64 { return q.head + int64(q.n) + q.cut }
 
 // place returns where in the ring the i-th oldest call is, or will be.
 func (q *fifo) place(i int) int { return (int(q.head) + i) & (len(q.ring) - 1) }
@@ -24,6 +23,8 @@ func (q *fifo) push(c *Call) {
 	}
 	q.ring[q.place(q.n)] = c
 	q.n++
+	q.commands += c.Commands()
+	q.entered += int64(c.Commands())
 }
 
 func (q *fifo) pop() *Call {
@@ -32,7 +33,16 @@ func (q *fifo) pop() *Call {
 	q.ring[first] = nil
 	q.head++
 	q.n--
+	q.commands -= c.commandsOwed()
 	return c
+}
+
+// answered notes a reply to the oldest call.
+func (q *fifo) answered(c *Call) {
+	if !c.isAsked() {
+		q.commands--
+	}
+	c.owing--
 }
 
 // replace puts another call in the place of the i-th oldest.
@@ -40,11 +50,11 @@ func (q *fifo) replace(i int, c *Call) { q.ring[q.place(i)] = c }
 
 // remove takes out the i-th oldest call.
 func (q *fifo) remove(i int) {
+	q.commands -= q.at(i).commandsOwed()
 	for ; i < q.n-1; i++ {
 		q.ring[q.place(i)] = q.at(i + 1)
 	}
 	q.n--
-	q.cut++
 	q.ring[q.place(q.n)] = nil
 }
 

@@ -16,11 +16,11 @@ func (c *Conn) GiveBack(cause error) {
 		if !call.Movable || !call.claim() {
 			continue
 		}
-		call.Err, call.Sent = cause, call.end <= c.offered
-		if call.Sent {
+		if call.end <= c.offered {
+			call.lose(cause, c.offered)
 			c.queue.replace(i, call.tombstone())
 		} else {
-			c.giveUpLocked(call)
+			c.giveUpLocked(call, cause)
 		}
 		given = append(given, call)
 	}
@@ -45,5 +45,11 @@ func (c *Conn) finishClaimed(calls []*Call, alone bool) {
 
 // tombstone returns a call that takes this one's place in the queue: nobody waits for its reply. The connection's mu is held.
 func (c *Call) tombstone() *Call {
-	return &Call{Request: bytes.Clone(c.Request), conn: c.conn, end: c.end, size: c.size, skip: c.skip, state: abandoned}
+	grave := &Call{
+		Request: bytes.Clone(c.Request), Asking: c.Asking, conn: c.conn, end: c.end, size: c.size, owing: c.owing, state: abandoned,
+	}
+	for _, request := range c.Batch {
+		grave.Batch = append(grave.Batch, bytes.Clone(request))
+	}
+	return grave
 }

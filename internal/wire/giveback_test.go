@@ -2,6 +2,7 @@ package wire_test
 
 import (
 	"errors"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -9,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/keyslot-go/keyslot/internal/fakenode"
+	"github.com/keyslot-go/keyslot/internal/wire"
 )
 
 var errMoved = errors.New("moved")
@@ -73,5 +75,54 @@ func TestACallerThatReadsForItselfIsGivenBackItsCall(t *testing.T) {
 		call.Movable = true
 		require.ErrorIs(t, prompt(t.Context(), conn, call), errMoved)
 		require.Equal(t, 400*time.Millisecond, time.Since(began))
+	})
+}
+
+// Its caller keeps what had come and sends the rest elsewhere. What is still owed is thrown away, though it comes in one read
+// with what others wait for.
+func TestABatchGivenBackKeepsTheRepliesItHas(t *testing.T) {
+	for name, row := range map[string]struct {
+		asking string // the reply to ASKING
+		first  string // the first one, which comes at once; empty: with the others
+	}{"answered partly": {"+OK\r\n", "+1\r\n"}, "asked": {"+OK\r\n", ""}, "not even asked": {"", ""}} {
+		synctest.Test(t, func(t *testing.T) {
+			node, opts := newNode(t)
+			rest := "+OK\r\n+1\r\n$1\r\n2\r\n:3\r\n+own\r\n"[len(row.asking+row.first):]
+			node.On("ASKING", fakenode.Reaction{Send: row.asking})
+			node.On("GET", fakenode.Reaction{Send: row.first}, fakenode.Reaction{}, fakenode.Reaction{}, fakenode.Reaction{Send: rest}, fakenode.Reaction{Send: "+next\r\n"})
+			conn := connect(t, opts)
+			batch := triple("a")
+			batch.Asking, batch.Movable = true, true
+			s := send(t, t.Context(), conn, batch)
+			synctest.Wait()
+			conn.GiveBack(errMoved)
+			require.ErrorIs(t, s.wait(t.Context())[0].Err, errMoved)
+			require.True(t, batch.Sent && !batch.Abandoned, name)
+			require.Equal(t, 3, batch.Accepted, name)
+			require.Equal(t, strings.TrimSpace(row.first), answers(batch), name)
+			require.Equal(t, 3-len(batch.Replies), conn.InFlight(), name)
+			for _, want := range []string{"+own\r\n", "+next\r\n"} {
+				reply, err := try(t.Context(), conn, "GET", "own")
+				require.NoError(t, err, name)
+				require.Equal(t, want, reply, name)
+				require.Zero(t, conn.InFlight(), name)
+			}
+			require.Equal(t, strings.TrimSpace(row.first), answers(batch), name)
+		})
+	}
+}
+
+func TestTheReplyToTheAskingOfACallGivenBackIsStillChecked(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		node, opts := newNode(t)
+		node.On("ASKING", fakenode.Reaction{Delay: time.Second, Send: ":1\r\n"})
+		conn := connect(t, opts)
+		batch := triple("a")
+		batch.Asking, batch.Movable = true, true
+		send(t, t.Context(), conn, batch)
+		conn.GiveBack(errMoved)
+		time.Sleep(time.Second)
+		synctest.Wait()
+		require.ErrorIs(t, conn.Err(), wire.ErrMisplaced)
 	})
 }

@@ -18,13 +18,22 @@ func (c *Conn) noticeLarge() {
 	}
 	c.mu.Lock()
 	call := c.owed()
-	if call == nil || call.end == c.noticed {
+	if call == nil || call.isAsked() {
 		c.mu.Unlock()
 		return
 	}
-	c.noticed = call.end
+	reply := call.end - int64(call.owing) // no other has this number, as every command takes more bytes than one
+	if reply == c.noticed {
+		c.mu.Unlock()
+		return
+	}
+	c.noticed = reply
 	// Under the lock the call cannot be completed, and one that was given up is never used again: its request is still there.
-	request := bytes.Clone(call.Request)
+	request := call.Request
+	if request == nil {
+		request = call.command(call.Commands() - int(call.owing))
+	}
+	request = bytes.Clone(request)
 	c.mu.Unlock()
 	c.opts.OnLarge(c, request)
 }

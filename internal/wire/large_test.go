@@ -7,6 +7,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -77,6 +78,49 @@ func TestLargeRepliesInARowAreNoticedEach(t *testing.T) {
 	calls := send(t, t.Context(), conn, get(4)...).wait(t.Context())
 	require.Equal(t, []string{bulk(wire.Large), "+small\r\n", bulk(wire.Large), bulk(wire.Large)}, replies(calls))
 	require.Equal(t, []string{string(request("GET", "0")), string(request("GET", "2")), string(request("GET", "3"))}, seen.all())
+}
+
+// Of a batch it is the commands with the large replies that are remembered, or what its caller says instead.
+func TestLargeRepliesToABatchAreNoticedEach(t *testing.T) {
+	for _, instead := range []string{"", "all of it"} {
+		var seen noticed
+		node, opts := newNode(t)
+		opts.OnLarge = seen.note
+		node.On("ASKING", fakenode.Reaction{Send: "!" + bulk(wire.Large)[1:]})
+		node.On("GET", fakenode.Reaction{Send: "+small\r\n"}, fakenode.Reaction{Send: bulk(wire.Large)})
+		batch := triple("a")
+		batch.Asking = true
+		want := []string{string(batch.Batch[1]), string(batch.Batch[2])}
+		if instead != "" {
+			batch.Request, want = []byte(instead), []string{instead, instead}
+		}
+		require.NoError(t, send(t, t.Context(), connect(t, opts), batch).wait(t.Context())[0].Err)
+		require.Equal(t, want, seen.all())
+	}
+}
+
+// By the time the reply comes, whoever has the batch back has filled it with something else.
+func TestALargeReplyToABatchGivenBackIsNoticed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var seen noticed
+		node, opts := newNode(t)
+		opts.OnLarge = seen.note
+		node.On("GET", fakenode.Reaction{Delay: time.Second, Send: "+small\r\n"}, fakenode.Reaction{Send: bulk(wire.Large)}, fakenode.Reaction{Send: "+small\r\n"})
+		conn := connect(t, opts)
+		batch := triple("a")
+		batch.Movable = true
+		want := string(batch.Batch[1])
+		send(t, t.Context(), conn, batch)
+		synctest.Wait()
+		conn.GiveBack(errMoved)
+		for _, request := range batch.Batch {
+			clear(request)
+		}
+		reply, err := try(t.Context(), conn, "GET", "b")
+		require.NoError(t, err)
+		require.Equal(t, "+small\r\n", reply)
+		require.Equal(t, []string{want}, seen.all())
+	})
 }
 
 // A large reply may be the read buffer itself: what is read later must not change it.

@@ -9,17 +9,17 @@ import (
 // line is where callers wait for room in the queue, first come, first served: whoever makes room holds it for those in
 // front, so that a large batch is not starved by small ones that would fit sooner. Guarded by Conn.mu.
 type line struct {
-	turns list.List // of *turn
-	calls int       // for which room is held until they enter
-	bytes int
+	turns    list.List // of *turn
+	commands int       // for which room is held until they enter
+	bytes    int
 }
 
 // turn is one caller's place in the line.
 type turn struct {
-	calls  int
-	bytes  int
-	called chan struct{} // closed when room is held for the turn, or there will never be any
-	held   bool          // guarded by Conn.mu
+	commands int
+	bytes    int
+	called   chan struct{} // closed when room is held for the turn, or there will never be any
+	held     bool          // guarded by Conn.mu
 }
 
 // admit returns with room for calls in the queue, or with the reason why they cannot enter. mu is held, and released
@@ -32,20 +32,25 @@ func (c *Conn) admit(ctx context.Context, w *Waiter, calls []*Call) error {
 	if c.err != nil {
 		return c.err
 	}
-	if c.line.turns.Len() == 0 && c.hasRoom(len(calls)) {
+	commands := 0
+	for _, call := range calls {
+		commands += call.Commands()
+	}
+	if c.line.turns.Len() == 0 && c.hasRoom(commands) {
 		return nil
 	}
-	t := &turn{calls: len(calls), called: make(chan struct{})}
+	t := &turn{commands: commands, called: make(chan struct{})}
 	for _, call := range calls {
-		t.bytes += len(call.Request)
+		t.bytes += call.length()
 	}
 	place := c.line.turns.PushBack(t)
+	c.callReader() // room is made by replies
 	c.mu.Unlock()
 	err := t.wait(ctx, calls[0].Deadline)
 	c.mu.Lock()
 	c.line.turns.Remove(place)
 	if t.held {
-		c.line.calls -= t.calls
+		c.line.commands -= t.commands
 		c.line.bytes -= t.bytes
 	}
 	if err == nil {
@@ -65,21 +70,21 @@ func (c *Conn) refusal() error {
 	return c.err
 }
 
-// hasRoom reports whether n more calls may enter. A batch larger than the limit enters an empty queue alone. mu is held.
+// hasRoom reports whether n more commands may enter. A batch larger than the limit enters an empty queue alone. mu is held.
 func (c *Conn) hasRoom(n int) bool {
 	if c.idle.probing {
 		return false
 	}
-	ahead := c.queue.len() + c.line.calls
+	ahead := c.queue.commands + c.line.commands
 	return ahead == 0 || ahead+n <= c.opts.MaxInFlight && len(c.fill)+c.line.bytes < maxFill
 }
 
-// HasRoom reports whether Send would take n calls of w at this moment without waiting for room or for a probe.
+// HasRoom reports whether Send would take n commands of w at this moment without waiting for room or for a probe.
 func (c *Conn) HasRoom(w *Waiter, n int) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.refusal() == nil && !c.dueForProbe(w) && c.line.turns.Len() == 0 &&
-		c.queue.len()+c.line.calls+n <= c.opts.MaxInFlight && c.hasRoom(n)
+		c.queue.commands+c.line.commands+n <= c.opts.MaxInFlight && c.hasRoom(n)
 }
 
 // callNext calls those in front of the line for whom there is room, or everybody when nobody may enter any more.
@@ -88,11 +93,11 @@ func (c *Conn) callNext() {
 	for front := c.line.turns.Front(); front != nil; front = c.line.turns.Front() {
 		t := front.Value.(*turn)
 		if c.refusal() == nil {
-			if !c.hasRoom(t.calls) {
+			if !c.hasRoom(t.commands) {
 				return
 			}
 			t.held = true
-			c.line.calls += t.calls
+			c.line.commands += t.commands
 			c.line.bytes += t.bytes
 		}
 		c.line.turns.Remove(front)

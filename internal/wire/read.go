@@ -96,10 +96,10 @@ func (c *Conn) cut(buf []byte) (used int, err error) {
 // deliver hands the frames noted by cut to the calls they answer. Where they turn out to be out of step with the calls, none
 // since the last good fence is handed out: a reply must never answer somebody else.
 func (c *Conn) deliver(buf []byte) error {
+	c.answers = c.answers[:0]
 	if len(c.frames) == 0 {
 		return nil
 	}
-	c.batch = c.batch[:0]
 	var (
 		lost   []*Call
 		desync *DesyncError
@@ -113,12 +113,12 @@ func (c *Conn) deliver(buf []byte) error {
 	good, why := c.match(buf)
 	if why != nil {
 		lost, desync = c.condemn(why)
-		lost = append(lost, disbelieve(c.batch[good:], desync)...)
+		lost = append(lost, disbelieve(c.answers[good:], desync)...)
 	}
 	c.mu.Unlock()
 
-	c.handOut(buf, c.batch[:good])
-	clear(c.batch)
+	c.handOut(buf, c.answers[:good])
+	clear(c.answers)
 	if desync == nil {
 		return nil
 	}
@@ -126,39 +126,60 @@ func (c *Conn) deliver(buf []byte) error {
 	return desync
 }
 
+// answer is the replies to one call that a read has brought: frames[first:next] of the connection, from where the first begins.
+type answer struct {
+	call              *Call
+	from, first, next int
+	last              bool // with these the call has all its replies, and was claimed
+}
+
+// note adds a frame to the answers.
+func (c *Conn) note(call *Call, frame, from int) {
+	if n := len(c.answers); n > 0 {
+		if a := &c.answers[n-1]; a.call == call && a.next == frame {
+			a.next++
+			return
+		}
+	}
+	c.answers = append(c.answers, answer{call: call, from: from, first: frame, next: frame + 1})
+}
+
 // handOut gives calls the frames that answer them, and tells each waiter once of all its calls that stand next to each other.
-func (c *Conn) handOut(buf []byte, calls []*Call) {
+func (c *Conn) handOut(buf []byte, answers []answer) {
 	var waiter *Waiter
-	start, ready := 0, 0 // so many of the waiter's calls are, which it has not been told
-	for i, call := range calls {
-		frame := buf[start:c.frames[i]:c.frames[i]]
-		start = c.frames[i]
-		if call == nil {
-			continue
-		}
-		if call.waiter != waiter {
+	ready := 0 // so many of the waiter's calls are, which it has not been told
+	for i := range answers {
+		a := &answers[i]
+		if a.call.waiter != waiter {
 			waiter.done(ready)
-			waiter, ready = call.waiter, 0
+			waiter, ready = a.call.waiter, 0
 		}
-		if call.Replies > 1 {
-			call.Reply = append(call.Reply, frame...)
-		} else {
-			call.Reply = c.ownFrame(frame, call.Reply)
+		c.give(buf, a)
+		if a.last {
+			ready++
 		}
-		ready++
 	}
 	waiter.done(ready)
 }
 
-// match takes the calls that the frames answer out of the queue and claims them, into c.batch: nil for a frame that nobody waits
-// for. It returns how many of these are to be believed: all, unless there is a reason to condemn the connection. mu is held.
+// give copies what answers a call into its memory.
+func (c *Conn) give(buf []byte, a *answer) {
+	if a.call.Batch != nil {
+		a.call.gather(c, buf, a.from, c.frames[a.first:a.next])
+		return
+	}
+	end := c.frames[a.first]
+	a.call.Reply = c.ownFrame(buf[a.from:end:end], a.call.Reply)
+}
+
+// match takes the calls that the frames answer out of the queue and claims them, and notes in c.answers what each of them gets. It
+// returns how many of these are to be believed: all, unless there is a reason to condemn the connection. mu is held.
 func (c *Conn) match(buf []byte) (good int, why error) {
-	start, replies, fenced := 0, 0, false
-	for _, end := range c.frames {
-		frame := buf[start:end]
+	start, replies, calls, fenced := 0, 0, 0, false
+	for i, end := range c.frames {
+		from, frame := start, buf[start:end]
 		start = end
 		if resp.IsPush(frame) {
-			c.batch = append(c.batch, nil)
 			continue
 		}
 		call := c.owed()
@@ -172,34 +193,52 @@ func (c *Conn) match(buf []byte) (good int, why error) {
 			}
 			fenced, c.idle.probing = true, c.idle.again
 			if verified {
-				good, replies, c.fence.suspect = len(c.batch), 0, 0
+				good, replies, c.fence.suspect = len(c.answers), 0, 0
 			}
-		case c.fence.isAnswer(frame):
+		case c.fence.isAnswer(frame), call.isAsked() && !isOfAsking(frame):
 			return good, ErrMisplaced
-		case call.skip > 0:
-			if !call.gather(frame) {
-				return good, ErrMisplaced
-			}
-			c.batch = append(c.batch, nil)
-			continue
+		case call.isAsked():
 		default:
 			replies++
+			if call.state == pending {
+				c.note(call, i, from)
+			}
+		}
+		c.queue.answered(call)
+		if call.owing > 0 {
+			continue
+		}
+		if call != &c.fence.call {
+			calls++
 		}
 		c.queue.pop()
 		c.answered = call.end
-		if !call.claim() {
-			call = nil
+		if call.claim() {
+			c.answers[len(c.answers)-1].last = true
 		}
-		c.batch = append(c.batch, call)
 	}
 	if c.idle.again && !c.fence.out && c.err == nil {
 		c.probe()
 	}
 	c.fence.suspect += replies
-	if replies > 0 || fenced {
-		c.replied(replies)
+	if calls > 0 || fenced {
+		c.replied(calls)
 	}
-	return len(c.batch), nil
+	c.callNext()
+	return c.keepPart(buf), nil
+}
+
+// keepPart gives a batch that is not answered whole what it has by now, and returns how many answers are for others. Until it is
+// whole its caller may give up at any moment: so this cannot wait until mu, which is held, is let go.
+func (c *Conn) keepPart(buf []byte) (others int) {
+	others = len(c.answers)
+	for others > 0 && !c.answers[others-1].last {
+		others--
+	}
+	for i := range c.answers[others:] {
+		c.give(buf, &c.answers[others+i])
+	}
+	return others
 }
 
 // owed returns the call that the next reply answers, or nil if no reply is due: the oldest call's bytes must at least
@@ -214,7 +253,7 @@ func (c *Conn) owed() *Call {
 	return nil
 }
 
-// replied does the bookkeeping after n replies to calls, and perhaps one to a fence. mu is held.
+// replied does the bookkeeping after n calls were answered, and perhaps a fence. mu is held.
 func (c *Conn) replied(n int) {
 	switch {
 	case n == 0: // a fence is no sign of company
@@ -226,5 +265,4 @@ func (c *Conn) replied(n int) {
 	if c.queue.len() == 0 {
 		c.idle.since = time.Now()
 	}
-	c.callNext()
 }

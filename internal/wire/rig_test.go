@@ -119,7 +119,7 @@ func echo(r fakenode.Request) (fakenode.Reaction, bool) {
 // looker is what a connection in memory can do and a socket can.
 type looker interface {
 	ReadElse(b []byte, empty func() (again bool)) (int, error)
-	Ended() bool
+	Peek() (unread, ended bool)
 	SendBuffer() int
 }
 

@@ -2,6 +2,7 @@ package wire
 
 import (
 	"context"
+	"net"
 	"runtime"
 	"time"
 )
@@ -11,9 +12,10 @@ import (
 type role uint8
 
 const (
-	theReader role = iota // the connection's own goroutine
-	nobody                // nothing is in flight; the next caller decides
-	aCaller               // the one whose call went out alone
+	theReader   role = iota // the connection's own goroutine
+	nobody                  // nothing is in flight; the next caller decides
+	aCaller                 // the one whose call went out alone
+	aCallerSoon             // the same, who reads other connections first; whoever comes meanwhile calls the reader
 )
 
 const (
@@ -55,7 +57,7 @@ func (c *Conn) serve() (retired bool) {
 		if !c.step() {
 			return false
 		}
-		if len(c.frames) >= manyReplies {
+		if len(c.answers) >= manyReplies {
 			runtime.Gosched()
 		}
 	}
@@ -82,33 +84,113 @@ func (c *Conn) consider() (dead, drained, retire bool) {
 	return false, false, true
 }
 
-// callReader gives the role back to the reader goroutine if nobody has it. mu is held.
+// callReader gives the role back to the reader goroutine if nobody has it, or will only soon. mu is held.
 func (c *Conn) callReader() {
-	if c.role == nobody {
-		c.role = theReader
+	if c.role == nobody || c.role == aCallerSoon {
+		c.role, c.alone = theReader, nil
 		c.turn <- struct{}{} // never waits: the goroutine took the last one before it retired
 	}
 }
 
-// goAlone lets the caller that has just queued the only call of the connection write and read for itself. mu is held.
-func (c *Conn) goAlone(w *Waiter) { c.role, w.reads = aCaller, c }
+// begin decides who reads now that somebody has queued a call and nobody reads, and so has seen what came since: whoever does looks
+// before anything is written. It reports whether the caller is to write at once. mu is held.
+func (c *Conn) begin(w *Waiter, call *Call) (flush bool) {
+	if w.Prompt && c.fits() {
+		switch {
+		case !w.several:
+			c.role, c.alone, w.reads = aCaller, w, append(w.reads, call)
+		case c.isQuiet():
+			c.role, c.alone, w.reads = aCallerSoon, w, append(w.reads, call)
+			return true
+		}
+	}
+	c.unwritten = true
+	c.callReader()
+	return false
+}
 
-// exchange writes and reads for the caller that is alone, which waits with w, until its call is done or ctx is. leave must follow.
-func (c *Conn) exchange(ctx context.Context, w *Waiter) {
+// isQuiet reports whether a look into the socket has shown that there is nothing to read. What TLS has read and not yet handed on
+// cannot be seen from there.
+func (c *Conn) isQuiet() bool {
+	if c.rw != net.Conn(c.socket) {
+		return false
+	}
+	unread, ended := c.socket.source.Peek()
+	return !unread && !ended
+}
+
+// read reads the connections that are left to the caller that waits with w, one after the other, until its calls there are done or
+// ctx is. leave must follow.
+func (w *Waiter) read(ctx context.Context) {
+	for _, call := range w.reads {
+		if c := call.conn; c.takeRole(w) {
+			c.exchange(ctx, call)
+			if ctx.Err() == nil { // else it is left when the call was given up, which may cut it out
+				c.leave(w)
+			}
+		}
+	}
+}
+
+// Share leaves all connections to their readers: the caller will not wait at once after all.
+func (w *Waiter) Share() {
+	w.Prompt = false
+	w.leave()
+}
+
+// leave leaves the connections that w has read, or has not come to.
+func (w *Waiter) leave() {
+	for _, call := range w.reads {
+		call.conn.leave(w)
+	}
+	clear(w.reads)
+	w.reads = w.reads[:0]
+}
+
+// takeRole makes the caller that waits with w the one that reads, unless the reader goroutine was called meanwhile.
+func (c *Conn) takeRole(w *Waiter) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.alone == w {
+		c.role = aCaller
+	}
+	return c.alone == w
+}
+
+// exchange writes and reads for the caller that is alone until its call is done, or ctx is, or the connection is dead.
+func (c *Conn) exchange(ctx context.Context, call *Call) {
 	if ctx.Done() != nil {
-		stop := context.AfterFunc(ctx, c.poke)
-		defer stop()
+		c.patience = ctx
+		defer c.calmDown()
 	}
-	for w.left.Load() > 0 && ctx.Err() == nil && c.step() {
+	for c.owes(call) && ctx.Err() == nil && c.step() {
 	}
+}
+
+// calmDown ends what exchange and nothingToRead have begun for a caller whose patience may end.
+func (c *Conn) calmDown() {
+	if c.impatient != nil {
+		c.impatient()
+	}
+	c.patience, c.impatient = nil, nil
+}
+
+// owes reports whether the call has no outcome yet.
+func (c *Conn) owes(call *Call) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return call.state == pending
 }
 
 // leave ends the time of a caller as the reader. Whoever came meanwhile is served by the reader goroutine, also if the caller
 // went before it wrote what it had promised to.
-func (c *Conn) leave() {
+func (c *Conn) leave(w *Waiter) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.role = nobody
+	if c.alone != w {
+		return
+	}
+	c.role, c.alone = nobody, nil
 	if c.unwritten && c.queue.len() == 0 { // its call was cut out: nothing is left to write
 		c.unwritten, c.flushing = false, false
 	}
@@ -123,6 +205,9 @@ func (c *Conn) nothingToRead() (again bool) {
 	if c.unwritten {
 		c.unwritten = false
 		c.flush(false, true)
+	}
+	if c.patience != nil && c.impatient == nil {
+		c.impatient = context.AfterFunc(c.patience, c.poke)
 	}
 	if c.poll.on && !c.poked.Load() && c.poll.again(c.yield()) {
 		return true

@@ -13,12 +13,17 @@ import (
 type tcpReader struct {
 	sys  syscall.RawConn
 	look func(fd uintptr) (done bool) // tcpReader.try, made once
+	peek func(fd uintptr)             // tcpReader.tryPeek, made once
 
 	// owned by whoever reads
 	into  []byte
 	empty func() (again bool)
 	n     int
 	err   error
+
+	// owned by whoever peeks
+	first         [1]byte
+	unread, ended bool
 }
 
 // newTCPReader returns nil where raw is no TCP socket of the system's.
@@ -32,7 +37,7 @@ func newTCPReader(raw net.Conn) elseReader {
 		return nil
 	}
 	r := &tcpReader{sys: sys}
-	r.look = r.try
+	r.look, r.peek = r.try, r.tryPeek
 	return r
 }
 
@@ -69,13 +74,17 @@ func (r *tcpReader) try(fd uintptr) (done bool) {
 	}
 }
 
-func (r *tcpReader) Ended() (ended bool) {
-	err := r.sys.Control(func(fd uintptr) {
-		var b [1]byte
-		n, _, err := syscall.Recvfrom(int(fd), b[:], syscall.MSG_PEEK|syscall.MSG_DONTWAIT)
-		ended = n == 0 && err == nil || err == syscall.ECONNRESET
-	})
-	return ended || err != nil
+func (r *tcpReader) Peek() (unread, ended bool) {
+	if r.sys.Control(r.peek) != nil {
+		return false, true
+	}
+	return r.unread, r.ended
+}
+
+func (r *tcpReader) tryPeek(fd uintptr) {
+	n, _, err := syscall.Recvfrom(int(fd), r.first[:], syscall.MSG_PEEK|syscall.MSG_DONTWAIT)
+	r.unread = n > 0
+	r.ended = n == 0 && err == nil || err == syscall.ECONNRESET
 }
 
 func (r *tcpReader) SendBuffer() (size int) {

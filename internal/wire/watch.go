@@ -46,8 +46,10 @@ func (c *Conn) lookFirst(w *Waiter) {
 	switch idle := c.idle.lasted(time.Now()); {
 	case c.opts.wantsProbe(idle):
 		c.probe()
-	case idle >= lookAfter && c.role == theReader && c.socket != nil && c.socket.source.Ended():
-		c.die(io.EOF) // the reader will find out by itself, and bury it
+	case idle >= lookAfter && c.role == theReader && c.socket != nil:
+		if _, ended := c.socket.source.Peek(); ended {
+			c.die(io.EOF) // the reader will find out by itself, and bury it
+		}
 	}
 }
 
@@ -157,6 +159,9 @@ func (c *Conn) look() {
 		c.probe() // what is in flight is at risk already; nothing else is to be
 	}
 	c.fence.age(now)
+	if c.role == aCallerSoon { // it waits for a slower one, and what has come here is not to look like silence
+		c.callReader()
+	}
 	if c.opts.OnOld != nil && c.refusal() == nil && c.isOld(now) {
 		defer c.opts.OnOld(c) // not under the lock
 	}
@@ -213,7 +218,7 @@ func (c *Conn) rest(now time.Time) (again bool) {
 	if c.err != nil {
 		return false
 	}
-	if c.flushing || c.role == aCaller || c.role == nobody && now.Sub(c.idle.since) < tick {
+	if c.flushing || c.alone != nil || c.role == nobody && now.Sub(c.idle.since) < tick {
 		c.watch.lookAt(now, time.Time{})
 		return true
 	}
@@ -279,8 +284,7 @@ func (c *Conn) expire(now time.Time) (expired []*Call, nearest time.Time) {
 		if !call.claim() {
 			continue
 		}
-		call.Err = context.DeadlineExceeded
-		c.giveUpLocked(call)
+		c.giveUpLocked(call, context.DeadlineExceeded)
 		expired = append(expired, call)
 	}
 	return expired, nearest
