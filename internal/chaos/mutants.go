@@ -22,8 +22,8 @@ func mutants() []mutant {
 		},
 		{
 			name: "gives the reply of a cancelled command to the next one", file: "internal/wire/conn.go",
-			old: "		call.Abandoned = true\n		call.Sent = call.end <= c.offered\n",
-			new: "		call.Abandoned = true\n		call.Sent = call.end <= c.offered\n" +
+			old: "	if c.err != nil || call.end <= c.offered {\n		call.Abandoned = true\n",
+			new: "	if c.err != nil || call.end <= c.offered {\n		call.Abandoned = true\n" +
 				"		for i := range c.queue.len() {\n			if c.queue.at(i) == call {\n				c.queue.remove(i)\n				break\n			}\n		}\n",
 			only: "cancel-storm",
 		},
