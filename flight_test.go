@@ -101,17 +101,7 @@ func TestAPipelineForSlotsThatNobodyServesWaitsForThem(t *testing.T) {
 // The kernel took some of a pipeline's bytes before the connection was lost. Those commands may run of which it took all; only the
 // others are sent again.
 func TestAPipelineThatWasPartlyWrittenIsSentAgainFromThere(t *testing.T) {
-	network := fakenode.New()
-	defer network.Close()
-	node := network.Node(lower)
-	addr, err := node.Listen()
-	require.NoError(t, err)
-	network.Topology(1, fakenode.Shard{First: 0, Last: 16383, Nodes: []string{lower}})
-	client, err := keyslot.New(t.Context(), keyslot.Options{
-		Endpoints: []string{addr}, MapAddr: func(keyslot.Node) string { return addr },
-	})
-	require.NoError(t, err)
-	defer client.Close()
+	client, node := onSocket(t)
 	open := make(chan struct{})
 	node.On("APPEND", fakenode.Reaction{After: open}, one)
 	p := client.Pipeline()

@@ -196,6 +196,15 @@ func oneNode() (*fakenode.Net, *fakenode.Node) {
 	return network, network.Node(lower)
 }
 
+// onSocket returns a client of one node that listens on a socket, both for the length of the test.
+func onSocket(t *testing.T) (*keyslot.Client, *fakenode.Node) {
+	network, node := oneNode()
+	t.Cleanup(network.Close)
+	addr, err := node.Listen()
+	require.NoError(t, err)
+	return connect(t, keyslot.Options{Endpoints: []string{addr}, MapAddr: func(keyslot.Node) string { return addr }}), node
+}
+
 // A reply that nobody waits for any longer holds Shutdown up for a moment only.
 func TestShutdownDoesNotWaitForAServerThatStandsStill(t *testing.T) {
 	story(t, keyslot.Options{Lazy: true}, func(t *testing.T, s *stage) {

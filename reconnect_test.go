@@ -47,17 +47,7 @@ func TestWritesOnConnectionsThatTheServerHasJustClosed(t *testing.T) {
 
 // The same on sockets, where the reader may run later than the caller.
 func TestWritesOnSocketsThatTheServerHasJustClosed(t *testing.T) {
-	network := fakenode.New()
-	defer network.Close()
-	node := network.Node(lower)
-	addr, err := node.Listen()
-	require.NoError(t, err)
-	network.Topology(1, fakenode.Shard{First: 0, Last: 16383, Nodes: []string{lower}})
-	client, err := keyslot.New(t.Context(), keyslot.Options{
-		Endpoints: []string{addr}, MapAddr: func(keyslot.Node) string { return addr },
-	})
-	require.NoError(t, err)
-	defer client.Close()
+	client, node := onSocket(t)
 	var ran atomic.Int64
 	node.Handle(counter(&ran))
 	for want := range int64(1000) {

@@ -98,8 +98,7 @@ func (c *Call) isAsked() bool { return int(c.owing) > c.Commands() }
 
 // isOfAsking reports whether frame can be the reply to ASKING. If that was refused, the command's own reply will say so.
 func isOfAsking(frame []byte) bool {
-	kind := resp.KindOf(frame)
-	return kind == resp.SimpleString || kind == resp.SimpleError || kind == resp.BulkError
+	return resp.KindOf(frame) == resp.SimpleString || resp.IsError(frame)
 }
 
 // lose settles a call without a reply, or a batch without all of them: cause is why, and accepted up to where Write has taken the
@@ -164,8 +163,8 @@ func (c *Call) finish() { c.waiter.done(1) }
 // Waiter is what one caller waits on: all calls it sent together, over any number of connections.
 // The zero Waiter is ready; it may be reused after Wait.
 type Waiter struct {
-	// Prompt is set by a caller that waits at once when it has sent its calls. Connections that nobody else uses it then reads for
-	// itself; the first call may not be sent before that.
+	// Prompt is set by a caller that waits at once when it has sent its calls. It reads connections that nobody else uses for itself.
+	// An only call may not be written before that: until its caller waits nothing may be sent.
 	Prompt bool
 	// Now is when the caller last looked at the clock, a moment ago, for Send to see whether the process has stood still since
 	// the replies that are due were asked for. Zero, which Wait leaves behind: Send looks for itself.

@@ -141,19 +141,13 @@ var asking = resp.AppendBulk(resp.AppendArray(nil, 1), "ASKING")
 // enqueue appends one call's bytes to the stream. mu is held.
 func (c *Conn) enqueue(call *Call) {
 	before := len(c.fill)
-	call.owing = 1
+	call.owing, call.Reply, call.Replies = int32(call.Commands()), call.Reply[:0], call.Replies[:0]
 	if call.Asking {
 		call.owing++
 		c.fill = append(c.fill, asking...)
 	}
-	if call.Batch == nil {
-		c.fill = resp.Append(c.fill, call.Request)
-	} else {
-		call.owing += int32(len(call.Batch) - 1)
-		call.Reply, call.Replies = call.Reply[:0], call.Replies[:0]
-		for _, request := range call.Batch {
-			c.fill = resp.Append(c.fill, request)
-		}
+	for i := range call.Commands() {
+		c.fill = resp.Append(c.fill, call.command(i))
 	}
 	call.size = len(c.fill) - before
 	c.appended += int64(call.size)

@@ -84,10 +84,10 @@ func (f *fence) age(now time.Time) {
 // to any command, by servers that have all replies in step; nor does a plain PONG, which is what some proxies say. mu is held.
 func (f *fence) judge(frame []byte) (good bool, err error) {
 	f.out = false
-	switch kind := resp.KindOf(frame); {
+	switch {
 	case bytes.Equal(frame, f.answer):
 		return true, nil
-	case kind == resp.SimpleError || kind == resp.BulkError:
+	case resp.IsError(frame):
 		text, _ := resp.Payload(frame)
 		said := Refusal(text)
 		f.refused = said.has("NOPERM") || strings.HasPrefix(string(said), "ERR unknown command")
