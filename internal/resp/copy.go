@@ -1,12 +1,11 @@
 package resp
 
-// piece is how many bytes are copied at a time at most: some 10 us, 200 us into memory that the system has yet to provide. Pieces
-// of 16 KiB to 1 MiB are equally fast.
+// piece is how many bytes are copied at a time at most: few enough to take microseconds, and enough not to notice the calls.
 const piece = 64 << 10
 
 // Append appends s to dst as append does, but a long s piece by piece. The runtime cannot interrupt a copy, and a collection, which
-// the memory for a long one is likely to begin, has to: until the end of a single copy of 64 MiB, 20 to 170 ms, no other goroutine
-// would run (BenchmarkSmallBesideLarge).
+// the memory for a long one is likely to begin, has to: until the end of a single copy of 64 MiB no other goroutine would run
+// (BenchmarkSmallBesideLarge).
 func Append[T string | []byte](dst []byte, s T) []byte {
 	if len(s) <= piece {
 		return append(dst, s...)
