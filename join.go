@@ -14,10 +14,12 @@ func (call *call) join() {
 	s := call.split
 	call.split = nil
 	defer s.release(call.terms.core)
-	s.parts = slices.DeleteFunc(s.parts, func(p part) bool { return errors.Is(p.err, errCovered) })
-	if len(s.parts) == 0 {
-		call.err = call.fail(NotExecuted, errNoOwner)
-		return
+	if s.isByNode() {
+		s.parts = slices.DeleteFunc(s.parts, func(p part) bool { return errors.Is(p.err, errCovered) })
+		if len(s.parts) == 0 {
+			call.err = call.fail(NotExecuted, errNoOwner)
+			return
+		}
 	}
 	call.Reordered = slices.ContainsFunc(s.parts, func(p part) bool { return p.Reordered })
 	if call.each != nil {
@@ -166,7 +168,11 @@ func (s *split) joinArrays(dst []byte) ([]byte, error) {
 		return nil, errUnlike
 	}
 	for _, of := range s.byKey {
-		elem, ok := s.parts[of.part].elems.Next()
+		elems := &s.parts[of.part].elems
+		elem, ok := elems.Last() // as of most parts
+		if !ok {
+			elem, ok = elems.Next()
+		}
 		if !ok {
 			return nil, errUnlike
 		}

@@ -129,12 +129,11 @@ func (c *Call) packer(p *packer) *packer {
 type element[T any] func(frame []byte, p *packer) (T, bool)
 
 func textOf(frame []byte, p *packer) (string, bool) {
-	switch resp.KindOf(frame) {
-	case resp.BulkString, resp.SimpleString, resp.Verbatim:
-		b, ok := resp.Payload(frame)
-		return p.text(b), ok
+	b, ok := resp.Text(frame)
+	if !ok {
+		return "", false
 	}
-	return "", false
+	return p.text(b), true
 }
 
 func floatOf(frame []byte) (float64, bool) {
@@ -154,11 +153,10 @@ func numberOf(frame []byte, _ *packer) (float64, bool) { return floatOf(frame) }
 // optional is for elements that may be null.
 func optional[T any](of element[T]) element[Optional[T]] {
 	return func(frame []byte, p *packer) (Optional[T], bool) {
-		if resp.KindOf(frame) == resp.Null {
-			return Optional[T]{}, true
+		if v, ok := of(frame, p); ok {
+			return Optional[T]{Value: v, OK: true}, true
 		}
-		v, ok := of(frame, p)
-		return Optional[T]{Value: v, OK: ok}, ok
+		return Optional[T]{}, resp.KindOf(frame) == resp.Null
 	}
 }
 

@@ -60,6 +60,15 @@ func Payload(frame []byte) (b []byte, ok bool) {
 	return nil, false
 }
 
+// Text is Payload for strings alone: for an error, a number or a boolean, ok is false as well.
+func Text(frame []byte) (b []byte, ok bool) {
+	if b, ok = Payload(frame); !ok || Kind(frame[0]) == BulkString {
+		return b, ok
+	}
+	kind := KindOf(frame)
+	return b, kind == BulkString || kind == SimpleString || kind == Verbatim
+}
+
 // Int returns the value of an Integer frame; ok is false for everything else.
 func Int(frame []byte) (n int64, ok bool) {
 	end := len(frame) - crlf

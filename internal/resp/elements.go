@@ -70,3 +70,13 @@ func (e *Elements) Next() (frame []byte, ok bool) {
 	e.rest, e.left = e.rest[n:], e.left-1
 	return frame, true
 }
+
+// Last returns the frame of the last element, if no other is left: it is all the rest, which need not be looked at. The frame
+// must be one that a Scanner accepted.
+func (e *Elements) Last() (frame []byte, ok bool) {
+	if e.left != 1 {
+		return nil, false
+	}
+	frame, e.rest, e.left = e.rest, nil, 0
+	return frame, true
+}
