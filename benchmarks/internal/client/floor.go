@@ -17,7 +17,7 @@ import (
 )
 
 // floor is about the least that a client can do here: GET and SET, pipelined on one connection to each primary, by the design
-// that keyslot has (the first caller in yields once and writes for all, one goroutine reads). It has no redirects, deadlines,
+// that keyslot has (the first caller in lets others join and writes for all, one goroutine reads). It has no redirects, deadlines,
 // limits or replies of any other kind, and loses what is under way when a connection ends: it shows which part of a figure is
 // that of the kernel, the runtime and the load. At one goroutine a client can stay below it: here even a lone caller waits for
 // the reader to be woken, and then for the reader to wake it.
@@ -25,6 +25,7 @@ type floor struct {
 	owners  [16384]*floorConn
 	conns   []*floorConn
 	readers sync.WaitGroup
+	callers atomic.Int32 // under way
 }
 
 // floorConn is a connection to one primary.
@@ -155,12 +156,14 @@ func (f *floor) exec(keys []string, written func(i int) string, each func(value 
 	for i, key := range keys {
 		b.ops[i] = floorOp{owner: f.owners[keyslot.Slot(key)], batch: b}
 	}
+	others := f.callers.Add(1) > 1
 	for _, n := range f.conns {
 		if b.reaches(n) {
-			n.send(b, keys, written)
+			n.send(b, keys, written, others)
 		}
 	}
 	<-b.ready
+	f.callers.Add(-1)
 	for i := range b.ops {
 		each(b.ops[i].value)
 		if b.ops[i].failed {
@@ -182,10 +185,9 @@ func (b *floorBatch) reaches(n *floorConn) bool {
 	return false
 }
 
-// send queues those operations of a batch that are for this connection.
-func (n *floorConn) send(b *floorBatch, keys []string, written func(i int) string) {
+// send queues those operations of a batch that are for this connection. others says whether other callers are under way.
+func (n *floorConn) send(b *floorBatch, keys []string, written func(i int) string, others bool) {
 	n.mu.Lock()
-	busy := len(n.queue) > 0
 	for i := range b.ops {
 		switch op := &b.ops[i]; {
 		case op.owner != n:
@@ -198,19 +200,22 @@ func (n *floorConn) send(b *floorBatch, keys []string, written func(i int) strin
 	}
 	flush := !n.flushing
 	n.flushing = true
-	n.mu.Unlock()
 	if flush {
-		n.flush(busy)
+		n.flush(others)
 	}
+	n.mu.Unlock()
 }
 
-// flush writes until nothing is left; where others are under way, it lets them join first.
-func (n *floorConn) flush(busy bool) {
-	if busy {
+// flush writes until nothing is left; where others are under way, it lets them join first, and again if some did. mu is held, and
+// released meanwhile.
+func (n *floorConn) flush(others bool) {
+	for round := 0; others && round < 2; round++ {
+		before := len(n.fill)
+		n.mu.Unlock()
 		runtime.Gosched()
+		n.mu.Lock()
+		others = len(n.fill) > before
 	}
-	n.mu.Lock()
-	defer n.mu.Unlock()
 	for len(n.fill) > 0 {
 		out := n.fill
 		n.fill, n.spare = n.spare[:0], nil
