@@ -319,18 +319,20 @@ func (call *call) encoded() []byte {
 // isMovable reports whether the connection of the attempt under way may give the call back.
 func (call *call) isMovable() bool { return call.readonly && call.movable }
 
-// came takes the outcome of an attempt on its own, which failed with err unless that is nil, or else is on the wire call.
-func (call *call) came(err error) {
+// came takes the outcome of an attempt on its own, which failed with err unless that is nil, or else is on the wire call. It
+// reports whether there is nothing to judge.
+func (call *call) came(err error) (plain bool) {
 	switch out := &call.solo.wire; {
 	case err != nil:
 		call.unsent(err)
 	case out.Err != nil:
 		call.unanswered(out.Err, out.Sent, out.Via())
-	case out.Batch != nil: // of a transaction
+	case out.Batch != nil: // of a transaction, which is judged by all its replies
 		call.replied(out.Replies[len(out.Replies)-1], out.Via())
 	default:
-		call.replied(out.Reply, out.Via())
+		return call.replied(out.Reply, out.Via())
 	}
+	return false
 }
 
 // replied takes the reply to an attempt, which may be an error. It reports whether there is nothing to judge.

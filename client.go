@@ -237,8 +237,8 @@ func (c *core) run(ctx context.Context, until time.Time, calls []*call, f *fligh
 			if f.send(ctx, until, calls[:due]) {
 				calls, due = calls[due:], 0
 			}
-		default:
-			c.sendAlone(ctx, until, calls[0])
+		case c.sendAlone(ctx, until, calls[0]):
+			return
 		}
 		calls = c.judgeAll(calls, due, f)
 		if len(calls) == 0 {
@@ -255,23 +255,25 @@ func (c *core) run(ctx context.Context, until time.Time, calls []*call, f *fligh
 }
 
 // sendAlone makes one attempt of a call and returns when it has come back: with a reply, or with the reason why not. One that
-// blocks in turns is one attempt for each.
-func (c *core) sendAlone(ctx context.Context, until time.Time, call *call) {
-	c.attempt(ctx, until, call)
+// blocks in turns is one attempt for each. It reports whether there is a reply that needs no judgement.
+func (c *core) sendAlone(ctx context.Context, until time.Time, call *call) (plain bool) {
+	plain = c.attempt(ctx, until, call)
 	for call.blocks && call.waitsOn() {
-		c.attempt(ctx, until, call)
+		plain = c.attempt(ctx, until, call)
 	}
+	return plain
 }
 
-func (c *core) attempt(ctx context.Context, until time.Time, call *call) {
+func (c *core) attempt(ctx context.Context, until time.Time, call *call) (plain bool) {
 	w := &call.solo.waiter
+	w.Busy = c.running.crowded()
 	w.Expect(1)
 	err := c.sendOne(ctx, until, w, call)
 	if err != nil {
 		w.Withdraw(1)
 	}
 	w.Wait(ctx, call.solo.wires[:])
-	call.came(err)
+	plain = call.came(err)
 	if call.blocks && call.borrowed != nil && (!call.keeps || !call.answered()) {
 		if call.isEvicted() {
 			call.borrowed.Drain()
@@ -279,6 +281,7 @@ func (c *core) attempt(ctx context.Context, until time.Time, call *call) {
 		call.node.giveBack(call.borrowed)
 		call.borrowed = nil
 	}
+	return plain
 }
 
 func (c *core) sendOne(ctx context.Context, until time.Time, w *wire.Waiter, call *call) error {

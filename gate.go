@@ -7,7 +7,9 @@ import (
 
 // gate counts the commands under way, and turns new ones away once it is shut. Safe for concurrent use.
 type gate struct {
-	n     atomic.Int64  // commands under way, plus gateShut
+	_     [64]byte     // every command changes n: what others read of this memory is to be on other cache lines
+	n     atomic.Int64 // commands under way, plus gateShut
+	_     [56]byte
 	once  sync.Once     // closes empty
 	empty chan struct{} // closed when the gate is shut and the last command has left
 }
@@ -22,6 +24,9 @@ func (g *gate) enter() bool {
 	g.leave()
 	return false
 }
+
+// crowded reports, to a command under way, whether others are.
+func (g *gate) crowded() bool { return g.n.Load() > 1 }
 
 func (g *gate) leave() {
 	if g.n.Add(-1) == gateShut {

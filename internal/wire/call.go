@@ -166,6 +166,9 @@ type Waiter struct {
 	// Prompt is set by a caller that waits at once when it has sent its calls. It reads connections that nobody else uses for itself.
 	// An only call may not be written before that: until its caller waits nothing may be sent.
 	Prompt bool
+	// Busy is set by a caller that is not the only one: others may be about to send on the connection too, and whoever writes lets
+	// them join first, as where replies are due.
+	Busy bool
 	// Now is when the caller last looked at the clock, a moment ago, for Send to see whether the process has stood still since
 	// the replies that are due were asked for. Zero, which Wait leaves behind: Send looks for itself.
 	Now time.Time

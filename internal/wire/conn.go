@@ -38,6 +38,29 @@ const maxFill = 1 << 20
 
 // Conn is one connection. Its methods are safe for concurrent use.
 type Conn struct {
+	mu sync.Mutex
+	// guarded by mu; first what every call changes, on as few cache lines as can be, for these move from one processor to another
+	role       role   // who reads
+	flushing   bool   // somebody has promised to write what is in fill
+	writing    bool   // that somebody is inside Write
+	follows    bool   // nothing may be written yet: see Follow
+	draining   bool   // no call enters any more
+	introduced bool   // the client's name and version are on their way
+	fill       []byte // requests not yet offered to Write
+	appended   int64  // stream offset of the end of fill
+	offered    int64  // stream offset up to which bytes were given to Write
+	answered   int64  // stream offset of the last answered request's end
+	queue      fifo   // calls in the order of their bytes, unsent ones included
+	singles    int    // replies in a row that came alone
+	fence      fence
+	err        error   // why the connection is dead; no call enters after it is set
+	spare      []byte  // the other half of the double buffer, nil while it is being written
+	alone      *Waiter // of the caller that reads, or will soon
+	own        int64   // of all that have entered queue, those that nobody waits for: fences and introductions
+	line       line    // who waits for room
+	idle       idleness
+	watch      watchdog
+
 	// immutable
 	raw    net.Conn // closed to abandon the connection
 	rw     net.Conn // raw, or TLS over it
@@ -47,41 +70,19 @@ type Conn struct {
 	exact  bool    // a failed Write says how many bytes the kernel took
 	room   int     // bytes in flight up to which Write cannot block; 0: it always may
 
-	poke      func()        // interrupt, made once
-	turn      chan struct{} // tells the reader goroutine to look at role and err
-	born      time.Time
-	over      chan struct{} // closed by die: nothing will be answered any more
-	ended     chan struct{} // closed when the reader goroutine has ended, and the flusher before it
-	flushers  sync.WaitGroup
-	bytesRead atomic.Int64 // counted by whoever reads, looked at by the watchdog
+	poke     func()        // interrupt, made once
+	turn     chan struct{} // tells the reader goroutine to look at role and err
+	born     time.Time
+	over     chan struct{} // closed by die: nothing will be answered any more
+	ended    chan struct{} // closed when the reader goroutine has ended, and the flusher before it
+	flushers sync.WaitGroup
+
+	written   atomic.Int64 // stream offset up to which Write has accepted bytes; counted by the flusher, looked at by the watchdog
+	bytesRead atomic.Int64 // counted by whoever reads, likewise
 	framed    atomic.Int64 // of those, how many belong to whole frames; likewise
-	written   atomic.Int64 // stream offset up to which Write has accepted bytes; counted by the flusher, likewise
 	readBuf   atomic.Int64 // size of buf, likewise
 	trimming  atomic.Bool  // whoever reads is to give up buf
 	poked     atomic.Bool  // whoever reads is to look around, and for no reply until then
-
-	mu sync.Mutex
-	// guarded by mu
-	err        error // why the connection is dead; no call enters after it is set
-	draining   bool
-	role       role    // who reads
-	alone      *Waiter // of the caller that does, or will soon
-	singles    int     // replies in a row that came alone
-	introduced bool    // the client's name and version are on their way
-	fill       []byte  // requests not yet offered to Write
-	spare      []byte  // the other half of the double buffer, nil while it is being written
-	queue      fifo    // calls in the order of their bytes, unsent ones included
-	own        int64   // of all that have entered it, those that nobody waits for: fences and introductions
-	appended   int64   // stream offset of the end of fill
-	offered    int64   // stream offset up to which bytes were given to Write
-	answered   int64   // stream offset of the last answered request's end
-	flushing   bool    // somebody has promised to write what is in fill
-	writing    bool    // that somebody is inside Write
-	follows    bool    // nothing may be written yet: see Follow
-	line       line    // who waits for room
-	fence      fence
-	idle       idleness
-	watch      watchdog
 
 	// owned by whoever reads
 	unwritten bool            // the promise to flush is that of whoever reads, who does when the socket is empty
@@ -112,7 +113,7 @@ func (c *Conn) Send(ctx context.Context, w *Waiter, calls []*Call) error {
 		c.mu.Unlock()
 		return err
 	}
-	busy := c.queue.len() > 0
+	busy := w.Busy || c.queue.len() > 0
 	c.introduce()
 	for _, call := range calls {
 		call.conn, call.waiter = c, w
@@ -129,10 +130,10 @@ func (c *Conn) Send(ctx context.Context, w *Waiter, calls []*Call) error {
 	} else {
 		c.callReader()
 	}
-	c.mu.Unlock()
 	if flush {
 		c.flush(busy, false)
 	}
+	c.mu.Unlock()
 	return nil
 }
 

@@ -40,13 +40,13 @@ func (e *DesyncError) Unwrap() error { return e.Err }
 // fence is a PING with a nonce that goes out among the calls from time to time. Only a stream of replies that is in step with its
 // calls has the nonce in the fence's place. Guarded by Conn.mu.
 type fence struct {
-	call    Call
-	answer  []byte    // what the last fence is to be answered with: the end of its request
-	out     bool      // and has not been yet
-	refused bool      // the server will not have it: no more of them, for servers keep a log of what they refuse
 	left    int       // calls that may be queued before the next one
-	at      time.Time // when the last one was queued
 	suspect int       // replies handed out since the last good one
+	out     bool      // the last one has not been answered yet
+	refused bool      // the server will not have it: no more of them, for servers keep a log of what they refuse
+	answer  []byte    // what the last one is to be answered with: the end of its request
+	at      time.Time // when it was queued
+	call    Call
 }
 
 var fencePing = resp.AppendBulk(resp.AppendArray(nil, 2), "PING")

@@ -6,6 +6,10 @@ import "runtime"
 // one caller does not serve everybody while its own reply waits.
 const callerRounds = 2
 
+// joinRounds is how often a flusher lets others join at most: once more only if the first time some did, for the replies that came
+// meanwhile have woken more of them. A caller alone gains nothing and lets nobody.
+const joinRounds = 2
+
 // keepBuffer is the largest write buffer kept for the next burst; an idle connection gives up a smaller one too: see trim.
 const keepBuffer = 512 << 10
 
@@ -15,15 +19,12 @@ const writePiece = 64 << 10
 
 // flush writes what is in the fill buffer. Its caller has set c.flushing and so is the only flusher until that is
 // cleared. It writes on the caller's goroutine only while Write cannot block, and hands the rest to the connection's own
-// goroutine: no caller is stuck in write(2) past its context. inRead says that it is called within a read.
+// goroutine: no caller is stuck in write(2) past its context. busy says that others may be about to send, inRead that flush is
+// called within a read. mu is held, and released while others join and inside Write.
 func (c *Conn) flush(busy, inRead bool) {
-	if busy {
-		// Every runnable goroutine gets to append its command first, so that one write carries them all
-		// (BenchmarkRoundTrip: commands per write). A caller alone gains nothing and does not yield.
-		runtime.Gosched()
+	for round := 0; busy && round < joinRounds; round++ {
+		busy = c.letJoin()
 	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
 	for range callerRounds {
 		if !c.fits() {
 			break
@@ -38,6 +39,16 @@ func (c *Conn) flush(busy, inRead bool) {
 	}
 	c.flushers.Add(1)
 	go c.flushRest() // ends when nothing is left to write or the connection dies; Wait waits for it
+}
+
+// letJoin lets every runnable goroutine append its command first, so that one write carries them all (BenchmarkRoundTrip:
+// commands per write), and reports whether any did. mu is held, and released meanwhile.
+func (c *Conn) letJoin() (any bool) {
+	before := c.appended
+	c.mu.Unlock()
+	runtime.Gosched()
+	c.mu.Lock()
+	return c.appended != before
 }
 
 func (c *Conn) flushRest() {

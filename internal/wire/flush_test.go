@@ -435,3 +435,38 @@ func TestOneWriteCarriesTheCommandsOfAllWhoAreReady(t *testing.T) {
 		require.LessOrEqual(t, writes.Load(), int64(8))
 	})
 }
+
+// With one processor each sender runs until it lets others run: the second one joins the first, is let run once more because of
+// that, and joins again. The race detector's scheduler lets the second one begin half of the time.
+func TestWhoeverWritesLetsOthersJoin(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
+	for _, busy := range []bool{true, false} {
+		node, opts := newNode(t)
+		node.Handle(echo)
+		conn := connect(t, opts)
+		writes := wire.CountWrites(conn)
+		const rounds = 20
+		for range rounds {
+			var running sync.WaitGroup
+			second := func() {
+				first := send(t, t.Context(), conn, get(1)...)
+				runtime.Gosched()
+				send(t, t.Context(), conn, get(1)...).wait(t.Context())
+				first.wait(t.Context())
+			}
+			running.Go(second)
+			running.Go(func() { // begins, as the scheduler runs the latest first
+				s := &sending{calls: get(1), waiter: wire.Waiter{Busy: busy}}
+				s.waiter.Expect(1)
+				require.NoError(t, conn.Send(t.Context(), &s.waiter, s.calls))
+				s.wait(t.Context())
+			})
+			running.Wait()
+		}
+		if busy {
+			require.Less(t, writes.Load(), int64(2*rounds), "one write for most rounds")
+		} else {
+			require.GreaterOrEqual(t, writes.Load(), int64(2*rounds), "nobody waits who is alone")
+		}
+	}
+}

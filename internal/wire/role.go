@@ -204,7 +204,9 @@ func (c *Conn) leave(w *Waiter) {
 func (c *Conn) nothingToRead() (again bool) {
 	if c.unwritten {
 		c.unwritten = false
+		c.mu.Lock()
 		c.flush(false, true)
+		c.mu.Unlock()
 	}
 	if c.patience != nil && c.impatient == nil {
 		c.impatient = context.AfterFunc(c.patience, c.poke)

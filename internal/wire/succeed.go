@@ -12,7 +12,7 @@ func (c *Conn) isOld(now time.Time) bool {
 // passed returns how long ago then was, by the clock that saw more of it: the monotonic clock stands still while a machine is
 // suspended, the wall clock may be set back.
 func passed(then, now time.Time) time.Duration {
-	return max(now.Sub(then), now.Round(0).Sub(then.Round(0)))
+	return max(now.Sub(then), time.Duration(now.UnixNano()-then.UnixNano()))
 }
 
 // Waits reports whether the connection may not write yet: see Follow.
