@@ -77,10 +77,13 @@ func (c *core) learnFirst(ctx context.Context) (asked int, changed bool, err err
 	}
 	installed, changed, why := c.settleOn([]*view{first.view}, 1, true)
 	c.reuse(first)
-	if !installed {
-		return asked, false, c.bootstrapError(errors.New(why.String()))
+	switch {
+	case installed:
+		return asked, changed, nil
+	case c.isClosed(): // no map is installed any more
+		return asked, false, ErrClosed
 	}
-	return asked, changed, nil
+	return asked, false, c.bootstrapError(errors.New(why.String()))
 }
 
 // bootstrapError adds what to do, where the cause tells.

@@ -159,3 +159,17 @@ func TestADialFunctionThatReturnsNothingIsAnError(t *testing.T) {
 		require.ErrorContains(t, err, "Options.Dial returned neither a connection nor an error")
 	})
 }
+
+// Close comes when the cluster has told its topology, and before that is installed.
+func TestAMapThatComesAfterCloseIsNoBadCluster(t *testing.T) {
+	onSite(t, func(t *testing.T, s *site) {
+		s.cluster(0, 1)
+		core, err := newCore(Options{Endpoints: []string{"10.0.0.1:6379"}, Dial: s.net.Dial})
+		require.NoError(t, err)
+		core.closing.Do(func() { close(core.done) })
+		_, _, err = core.learnFirst(t.Context())
+		require.ErrorIs(t, err, ErrClosed)
+		core.pool.close()
+		core.pool.waitConns()
+	})
+}

@@ -266,7 +266,7 @@ func (c *core) sendAlone(ctx context.Context, until time.Time, call *call) (plai
 
 func (c *core) attempt(ctx context.Context, until time.Time, call *call) (plain bool) {
 	w := &call.solo.waiter
-	w.Busy = c.running.crowded()
+	w.Busy = !call.blocks && c.running.crowded() // a connection for blocking commands is not shared
 	w.Expect(1)
 	err := c.sendOne(ctx, until, w, call)
 	if err != nil {

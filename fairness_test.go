@@ -1,7 +1,6 @@
 package keyslot_test
 
 import (
-	"context"
 	"fmt"
 	"runtime"
 	"slices"
@@ -49,41 +48,32 @@ func TestCallersOfOneNodeDoNotWaitForAnother(t *testing.T) {
 // the latest goroutine begins, and runs until it does. The race detector's scheduler lets the other one begin half of the time.
 func TestWhereOthersAreUnderWayCommandsAreWrittenTogether(t *testing.T) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
-	for name, first := range map[string]func(ctx context.Context, client *keyslot.Client) error{
-		"a command": func(ctx context.Context, client *keyslot.Client) error { _, err := client.Get(ctx, low); return err },
-		"a pipeline": func(ctx context.Context, client *keyslot.Client) error {
-			p := client.Pipeline()
-			p.Get(low)
-			p.Get(low)
-			return p.Exec(ctx)
-		},
-	} {
-		for _, others := range []bool{false, true} {
-			t.Run(fmt.Sprintf("%s, others %v", name, others), func(t *testing.T) {
-				story(t, keyslot.Options{}, func(t *testing.T, s *stage) {
-					s.lower.On("GET", value)
-					s.upper.On("GET", stuck())
-					s.quick(t, low)
-					if others {
-						go func() { _, _ = s.client.Get(within(t, time.Minute), up) }()
-						synctest.Wait()
-					}
-					const rounds = 20
-					before := s.writes.Load()
-					for range rounds {
-						var running sync.WaitGroup
+	for _, others := range []bool{false, true} {
+		t.Run(fmt.Sprintf("others %v", others), func(t *testing.T) {
+			story(t, keyslot.Options{}, func(t *testing.T, s *stage) {
+				s.lower.On("GET", value)
+				s.upper.On("GET", stuck())
+				s.quick(t, low)
+				if others {
+					go func() { _, _ = s.client.Get(within(t, time.Minute), up) }()
+					synctest.Wait()
+				}
+				const rounds = 20
+				before := s.writes.Load()
+				for range rounds {
+					var running sync.WaitGroup
+					for range 2 {
 						running.Go(func() { s.quick(t, low) })
-						running.Go(func() { require.NoError(t, first(t.Context(), s.client)) })
-						running.Wait()
 					}
-					if writes := s.writes.Load() - before; others {
-						require.Less(t, writes, int32(rounds*3/2))
-					} else {
-						require.EqualValues(t, 2*rounds, writes, "nobody waits who is alone")
-					}
-				})
+					running.Wait()
+				}
+				if writes := s.writes.Load() - before; others {
+					require.Less(t, writes, int32(rounds*3/2))
+				} else { // unless one was preempted, each of the two
+					require.Greater(t, writes, int32(rounds*3/2))
+				}
 			})
-		}
+		})
 	}
 }
 

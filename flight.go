@@ -147,7 +147,7 @@ func (f *flight) send(ctx context.Context, until time.Time, calls []*call) (plai
 	f.arrange(until, calls)
 	if batches := f.batches[f.kept:f.used]; len(batches) > 0 {
 		w := &f.waiter
-		w.Prompt, w.Busy = true, f.core.running.crowded()
+		w.Prompt = true
 		w.Expect(len(batches))
 		w.Withdraw(f.sendGroups(ctx, until, w))
 		w.Wait(ctx, batches)

@@ -25,7 +25,7 @@ func (g *gate) enter() bool {
 	return false
 }
 
-// crowded reports, to a command under way, whether others are.
+// crowded reports, to a command under way, whether others are; those that wait at a server count.
 func (g *gate) crowded() bool { return g.n.Load() > 1 }
 
 func (g *gate) leave() {

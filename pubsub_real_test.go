@@ -280,6 +280,9 @@ func TestKeyspaceEventsOfEveryPrimary(t *testing.T) {
 				require.NoError(t, err)
 				event, ok := m.Keyspace()
 				require.True(t, ok)
+				if event.Event == "del" { // from a node that is slower to tell than the newcomer was to be found
+					continue
+				}
 				require.Equal(t, "set", event.Event)
 				if told[event.Key] = true; len(told) == len(keys) {
 					return

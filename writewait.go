@@ -196,7 +196,7 @@ func (f *flight) waitAt(ctx context.Context, until time.Time, n *node, calls []*
 	f.groups = append(f.groups[:0], all)
 	batches := f.batches[f.kept:f.used]
 	w := &f.waiter
-	w.Prompt, w.Busy = false, false // nobody shares the connection
+	w.Prompt = false
 	w.Expect(len(batches))
 	conn, err := n.sendDedicated(ctx, until, w, batches)
 	if err != nil {

@@ -77,6 +77,6 @@ func (e *Elements) Last() (frame []byte, ok bool) {
 	if e.left != 1 {
 		return nil, false
 	}
-	frame, e.rest, e.left = e.rest, nil, 0
+	frame, e.rest, e.left = e.rest[:len(e.rest):len(e.rest)], nil, 0
 	return frame, true
 }

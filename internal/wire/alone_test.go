@@ -4,8 +4,10 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"runtime"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -62,6 +64,27 @@ func (s *sending) await(ctx context.Context) (done <-chan struct{}) {
 
 func (c *couple) readers() [2]string {
 	return [2]string{wire.Reader(c.conns[0]), wire.Reader(c.conns[1])}
+}
+
+// What comes between the look into the socket and the write would be seen by nobody: an end, or a reply to nothing. With one processor
+// another goroutine runs only where the caller lets it.
+func TestALoneCallerLetsNobodyInBetweenItsLookAndItsWrite(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
+	synctest.Test(t, func(t *testing.T) {
+		c := newCouple(t)
+		earlier := c.conns[0].Usage().Written
+		var written atomic.Int64 // when another goroutine runs
+		go func() { written.Store(c.conns[0].Usage().Written - earlier) }()
+		s := &sending{calls: get(2), waiter: wire.Waiter{Prompt: true, Busy: true}}
+		s.waiter.Expect(2)
+		for i, conn := range c.conns {
+			require.NoError(t, conn.Send(t.Context(), &s.waiter, s.calls[i:i+1]))
+		}
+		require.Equal(t, [2]string{"a caller soon", "a caller soon"}, c.readers())
+		require.Equal(t, []string{"+0\r\n", "+1\r\n"}, replies(s.wait(t.Context())))
+		synctest.Wait()
+		require.EqualValues(t, len(s.calls[0].Request), written.Load())
+	})
 }
 
 func TestALoneCallerReadsSeveralConnectionsForItself(t *testing.T) {

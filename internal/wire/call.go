@@ -166,8 +166,8 @@ type Waiter struct {
 	// Prompt is set by a caller that waits at once when it has sent its calls. It reads connections that nobody else uses for itself.
 	// An only call may not be written before that: until its caller waits nothing may be sent.
 	Prompt bool
-	// Busy is set by a caller that is not the only one: others may be about to send on the connection too, and whoever writes lets
-	// them join first, as where replies are due.
+	// Busy is set by a caller that is not the only one, until its next Wait: others may be about to send on the connection too, so
+	// Send lets them join before it writes, as where replies are due. A caller that reads for itself lets nobody.
 	Busy bool
 	// Now is when the caller last looked at the clock, a moment ago, for Send to see whether the process has stood still since
 	// the replies that are due were asked for. Zero, which Wait leaves behind: Send looks for itself.
@@ -208,7 +208,7 @@ func (w *Waiter) now() time.Time {
 // Wait returns when every expected call has its outcome, or soon after ctx is done: then each call still unanswered gets
 // ctx's error and whether it was sent. calls are those that were expected with this waiter; withdrawn ones stay as they are.
 func (w *Waiter) Wait(ctx context.Context, calls []*Call) {
-	w.Now = time.Time{}
+	w.Now, w.Busy = time.Time{}, false
 	if len(w.reads) > 0 {
 		w.read(ctx)
 		defer w.leave()

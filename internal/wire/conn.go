@@ -126,7 +126,7 @@ func (c *Conn) Send(ctx context.Context, w *Waiter, calls []*Call) error {
 	flush := !c.flushing
 	c.flushing = true
 	if flush && c.role == nobody {
-		flush = c.begin(w, calls[0])
+		flush, busy = c.begin(w, calls[0]), false // nobody would see what comes while others join
 	} else {
 		c.callReader()
 	}

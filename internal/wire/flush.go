@@ -43,12 +43,12 @@ func (c *Conn) flush(busy, inRead bool) {
 
 // letJoin lets every runnable goroutine append its command first, so that one write carries them all (BenchmarkRoundTrip:
 // commands per write), and reports whether any did. mu is held, and released meanwhile.
-func (c *Conn) letJoin() (any bool) {
+func (c *Conn) letJoin() (joined bool) {
 	before := c.appended
 	c.mu.Unlock()
 	runtime.Gosched()
 	c.mu.Lock()
-	return c.appended != before
+	return c.appended > before
 }
 
 func (c *Conn) flushRest() {

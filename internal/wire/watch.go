@@ -43,7 +43,7 @@ func (c *Conn) lookFirst(w *Waiter) {
 		}
 		return
 	}
-	switch idle := c.idle.lasted(time.Now()); {
+	switch idle := c.idle.lasted(w.now()); {
 	case c.opts.wantsProbe(idle):
 		c.probe()
 	case idle >= lookAfter && c.role == theReader && c.socket != nil:
