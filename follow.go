@@ -82,13 +82,39 @@ type opening struct {
 	attempts int
 }
 
-// settle ends the wait, unless it has ended.
-func (o *opening) settle(err error) {
+// settled reports whether nobody waits for an opening any more: its outcome stands. nil stands for one whose names are confirmed.
+func (o *opening) settled() bool {
+	if o == nil {
+		return true
+	}
 	select {
 	case <-o.done:
+		return true
 	default:
+		return false
+	}
+}
+
+// settle ends the wait, unless it has ended.
+func (o *opening) settle(err error) {
+	if !o.settled() {
 		o.err = err
 		close(o.done)
+	}
+}
+
+// asking notes that a node is about to be asked. Another node may be when one has refused: that one is not whom the error names.
+func (o *opening) asking(addr string) {
+	if !o.settled() {
+		o.attempts++
+		o.node = addr
+	}
+}
+
+// failed notes the trouble with a node.
+func (o *opening) failed(addr string, err error) {
+	if !o.settled() {
+		o.last, o.node = err, addr
 	}
 }
 

@@ -99,10 +99,7 @@ func (l *listener) ask(topics []*topic) {
 	bySlot := map[int][]*topic{}
 	for _, t := range topics {
 		bySlot[t.slot] = append(bySlot[t.slot], t)
-		if o := l.sub.names[t.name]; o != nil {
-			o.attempts++
-			o.node = l.addr
-		}
+		l.sub.names[t.name].asking(l.addr)
 	}
 	for _, same := range bySlot {
 		for chunk := range slices.Chunk(same, maxAskNames) {
@@ -245,9 +242,7 @@ func (l *listener) leave(err error) (dialled, served bool) {
 	dialled, served = l.connected, l.proven
 	for _, t := range l.topics {
 		s.lose(t, l.heard, err)
-		if o := s.names[t.name]; o != nil {
-			o.last, o.node = err, l.addr
-		}
+		s.names[t.name].failed(l.addr, err)
 	}
 	l.connected, l.proven, l.outbox, l.asked = false, false, nil, nil
 	return dialled, served

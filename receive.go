@@ -227,9 +227,7 @@ func (l *listener) askElsewhere(topics []*topic, v verdict, said ServerError, no
 		if l.topics[t.name] != t {
 			continue
 		}
-		if o := s.names[t.name]; o != nil {
-			o.last, o.node = said, l.addr
-		}
+		s.names[t.name].failed(l.addr, said)
 		l.letGo(t, now.Add(t.pace.next()), now)
 		switch t.redirects++; {
 		case to == nil:
@@ -254,7 +252,7 @@ func (s *Subscription) refuse(topics []*topic, l *listener, err ServerError) {
 			continue
 		}
 		if o := s.names[t.name]; o != nil {
-			o.node = l.addr
+			o.failed(l.addr, err)
 			o.settle(err)
 			return
 		}
