@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"testing"
@@ -356,7 +357,7 @@ func TestTheBufferOfASubscriptionChangesAtAnyTime(t *testing.T) {
 		sub.Buffer(-1) // counts as 1
 		heard, _ = hear(t, sub, 2)
 		require.Equal(t, []string{"gap " + low, "4"}, heard)
-		sub.Buffer(1 << 40)
+		sub.Buffer(math.MaxInt)
 		for i := range 2000 {
 			says3(s.lower, low, fmt.Sprint(i))
 		}

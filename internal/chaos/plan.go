@@ -37,8 +37,8 @@ func (p plan) nemesis(round int) nemesis.Nemesis {
 func (p plan) rand(round int) *rand.Rand { return rand.New(rand.NewPCG(p.seed, uint64(round))) }
 
 // dealt returns the n-th card of a deck that is shuffled again whenever it is used up.
-func dealt[T any](p plan, stream int, deck []T, n int) T {
+func dealt[T any](p plan, stream uint64, deck []T, n int) T {
 	lap := n / len(deck)
-	order := rand.New(rand.NewPCG(p.seed, uint64(stream+lap))).Perm(len(deck))
+	order := rand.New(rand.NewPCG(p.seed, stream+uint64(lap))).Perm(len(deck))
 	return deck[order[n%len(deck)]]
 }
