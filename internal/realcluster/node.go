@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -223,12 +224,18 @@ func (n *Node) logTail(lines int) string {
 // permanent is an error that waiting will not cure.
 type permanent struct{ error }
 
+// Servers listen below the ports that the kernel gives to outgoing connections, which begin at 32768 on Linux and at 49152 elsewhere:
+// one of these could get the port of a server that is down for the moment, and keep it from coming back.
+const firstPort, lastPort = 10000, 32767
+
 // reserve listens on a free loopback port, which stays ours until the listener is closed, right before the server takes
 // it over.
 func reserve() (l net.Listener, port string, err error) {
-	l, err = net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return nil, "", err
+	for range 100 {
+		port = strconv.Itoa(firstPort + rand.IntN(lastPort-firstPort+1))
+		if l, err = net.Listen("tcp", "127.0.0.1:"+port); err == nil {
+			return l, port, nil
+		}
 	}
-	return l, strconv.Itoa(l.Addr().(*net.TCPAddr).Port), nil
+	return nil, "", err
 }

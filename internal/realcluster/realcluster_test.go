@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"strconv"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -38,6 +39,25 @@ func TestOtherNodesNameTheOwnerOfAKey(t *testing.T) {
 			var moved realcluster.ServerError
 			require.ErrorAs(t, err, &moved)
 			require.Equal(t, fmt.Sprintf("MOVED %d %s", slotOf(t, c, "fruit"), owner.Addr()), string(moved))
+		}
+	})
+}
+
+// Else an outgoing connection of anybody's may have a server's port, or that of its bus, when it comes back.
+func TestServersListenBelowThePortsOfOutgoingConnections(t *testing.T) {
+	t.Parallel()
+	realcluster.ForEach(t, func(t *testing.T, e realcluster.Engine) {
+		ctx := limit(t, time.Minute)
+		c := realcluster.Start(t, realcluster.Options{Engine: e.Name, Primaries: 3})
+		nodes, err := c.Do(ctx, c.Node(0), "CLUSTER", "NODES")
+		require.NoError(t, err)
+		for line := range strings.Lines(nodes) {
+			_, ports, _ := strings.Cut(strings.Fields(line)[1], ":")
+			for _, port := range strings.FieldsFunc(ports, func(r rune) bool { return r < '0' || r > '9' })[:2] {
+				number, err := strconv.Atoi(port)
+				require.NoError(t, err)
+				require.Less(t, number, 32768, line)
+			}
 		}
 	})
 }
