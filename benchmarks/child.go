@@ -37,9 +37,20 @@ func runChild(ctx context.Context, spec load.Spec) (load.Result, error) {
 	if err := cmd.Run(); err != nil {
 		return load.Result{}, fmt.Errorf("%s: %w: %s", spec.Client, err, bytes.TrimSpace(problems.Bytes()))
 	}
-	var result load.Result
-	if err := json.Unmarshal(out.Bytes(), &result); err != nil {
-		return load.Result{}, fmt.Errorf("%s printed %q: %w", spec.Client, out.Bytes(), err)
+	result, err := lastResult(out.Bytes())
+	if err != nil {
+		return load.Result{}, fmt.Errorf("%s: %w", spec.Client, err)
+	}
+	return result, nil
+}
+
+// lastResult reads the last line that a child has printed. A client may print as well: valkey-glide logs to the standard output.
+func lastResult(printed []byte) (result load.Result, err error) {
+	const excerpt = 200
+	printed = bytes.TrimSpace(printed)
+	last := printed[bytes.LastIndexByte(printed, '\n')+1:]
+	if err := json.Unmarshal(last, &result); err != nil {
+		return load.Result{}, fmt.Errorf("it printed %q: %w", last[:min(len(last), excerpt)], err)
 	}
 	return result, nil
 }
