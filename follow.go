@@ -103,7 +103,7 @@ func (o *opening) settle(err error) {
 	}
 }
 
-// asking notes that a node is about to be asked. Another node may be when one has refused: that one is not whom the error names.
+// asking notes that a node is about to be asked. Once there is an outcome that is of no interest: the error names who refused.
 func (o *opening) asking(addr string) {
 	if !o.settled() {
 		o.attempts++

@@ -26,6 +26,24 @@ func TestElementsAreWalkedOneByOne(t *testing.T) {
 	require.False(t, ok)
 }
 
+func TestTheLastElementIsAllTheRest(t *testing.T) {
+	const first, last = "$1\r\na\r\n", "*2\r\n:1\r\n$-1\r\n"
+	elems, ok := resp.Open([]byte("*2\r\n" + first + last))
+	require.True(t, ok)
+	_, ok = elems.Last()
+	require.False(t, ok, "another one is left")
+	frame, ok := elems.Next()
+	require.True(t, ok)
+	require.Equal(t, first, string(frame), "nothing was taken")
+	frame, ok = elems.Last()
+	require.True(t, ok)
+	require.Equal(t, last, string(frame))
+	require.Equal(t, len(frame), cap(frame))
+	require.Zero(t, elems.Left())
+	_, ok = elems.Last()
+	require.False(t, ok)
+}
+
 func TestOnlyListsHaveElements(t *testing.T) {
 	for _, frame := range []string{"", "+OK\r\n", "$1\r\na\r\n", "%1\r\n+a\r\n+b\r\n", "*-1\r\n", "*?\r\n.\r\n", "*1000000\r\n:1\r\n", "*"} {
 		_, ok := resp.Open([]byte(frame))
