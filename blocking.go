@@ -24,7 +24,7 @@ type blocking struct {
 // startBlocking reads a blocking command's own timeout, and returns until when its call may take: the command's timeout on
 // top of the patience that every call has; for ever where the command says so and the context does not say otherwise.
 func (call *call) startBlocking(until, now time.Time) time.Time {
-	index, unit, _ := call.cmd.BlockTimeout(&call.Request)
+	index, unit, _ := call.Cmd.BlockTimeout(&call.Request)
 	call.getsIntoTrouble()
 	call.blocking = blocking{arg: index, unit: unit}
 	timeout, err := strconv.ParseFloat(string(call.Request.At(index)), 64)
@@ -48,7 +48,7 @@ func (call *call) startBlocking(until, now time.Time) time.Time {
 // ends a connection at its age would leave it unknown whether an element was popped. A null says that none was.
 func (call *call) takeTurns(now time.Time) {
 	turn := call.terms.core.opts.MaxConnAge / 4
-	if turn == 0 || call.cmd.Name == "WAIT" || call.cmd.Name == "WAITAOF" { // whose answer is no null, and final
+	if turn == 0 || call.Cmd.Name == "WAIT" || call.Cmd.Name == "WAITAOF" { // whose answer is no null, and final
 		return
 	}
 	call.blocking.turn = turn
@@ -111,7 +111,7 @@ func (call *call) rewrite(args map[int]string) {
 //	S: *1  *2  $n <id>  *m <fields>  |  *0
 func (call *call) sayLast(ctx context.Context, until time.Time) error {
 	r := &call.Request
-	if call.cmd.Name != "XREAD" {
+	if call.Cmd.Name != "XREAD" {
 		return nil
 	}
 	if !until.IsZero() {

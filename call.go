@@ -18,10 +18,9 @@ import (
 // call is one command from its caller's first argument to its outcome. It belongs to one goroutine. A flight has many of them, and
 // walks over them again and again, so they are small, and what most of them use stands together, in front.
 type call struct {
-	command.Call               // with the reply to the last attempt, which may be an error
-	cmd          *spec.Command // nil for a command the table does not know
-	slot         int           // or command.NoSlot
-	err          error         // the outcome, where there is no reply
+	command.Call       // with the reply to the last attempt, which may be an error
+	slot         int   // or command.NoSlot
+	err          error // the outcome, where there is no reply
 	trip
 	terms *terms
 	split *split // into what, in a flight; nil: it runs as one
@@ -197,20 +196,27 @@ func (call *call) check() error {
 	if index := oversized(&call.Request, maxArgument); index >= 0 {
 		return call.refuse(index, "longer than 512 MiB, which is more than servers take")
 	}
-	call.cmd, _ = spec.Lookup(&call.Request)
-	if call.cmd == nil {
+	call.identify()
+	if call.Cmd == nil {
 		if bytes.ContainsAny(call.Request.At(0), " \t\r\n") { // no command of any server or module is called so
 			return call.refuse(0, `the name of a command has no spaces: pass the name and each argument by itself, as in "GET", "key"`)
 		}
 		return nil
 	}
-	if call.cmd.Refuse != "" {
-		return call.refuse(0, call.cmd.Name+" "+call.cmd.Refuse)
+	if call.Cmd.Refuse != "" {
+		return call.refuse(0, call.Cmd.Name+" "+call.Cmd.Refuse)
 	}
-	if err := call.cmd.CheckArity(call.Request.Len()); err != nil {
-		return call.refuse(0, strings.TrimPrefix(err.Error(), call.cmd.Name+" "))
+	if err := call.Cmd.CheckArity(call.Request.Len()); err != nil {
+		return call.refuse(0, strings.TrimPrefix(err.Error(), call.Cmd.Name+" "))
 	}
 	return nil
+}
+
+// identify looks the command up in the table, unless whoever encoded it knew it.
+func (call *call) identify() {
+	if call.Cmd == nil {
+		call.Cmd, _ = spec.Lookup(&call.Request)
+	}
 }
 
 // maxArgument is the servers' default proto-max-bulk-len. They cut off a client that sends more, so it would be tried again
@@ -255,7 +261,7 @@ func (call *call) release() {
 func (call *call) forget() {
 	call.Forget()
 	call.terms = &call.terms.core.terms
-	call.cmd, call.slot, call.blocks, call.err = nil, command.NoSlot, false, nil
+	call.slot, call.blocks, call.err = command.NoSlot, false, nil
 	call.node, call.routes, call.attempts, call.asking, call.readonly, call.spurned = nil, nil, 0, false, false, false
 	if call.pinned != nil || call.of != nil || call.troubled || call.seeking {
 		call.trip = trip{trouble: &call.terms.core.calm}
@@ -389,12 +395,12 @@ func (call *call) attempt() attempt {
 // WATCH takes nothing.
 func (call *call) isRepeatable() bool {
 	return call.terms.idempotent && (!call.blocks || call.keeps) ||
-		call.cmd != nil && call.cmd.Repeatable(&call.Request) || call.tx != nil && call.tx.reads
+		call.Cmd != nil && call.Cmd.Repeatable(&call.Request) || call.tx != nil && call.tx.reads
 }
 
 // isScript reports whether the command runs a script or a function, which may answer anything.
 func (call *call) isScript() bool {
-	return call.cmd != nil && (strings.HasPrefix(call.cmd.Name, "EVAL") || strings.HasPrefix(call.cmd.Name, "FCALL"))
+	return call.Cmd != nil && (strings.HasPrefix(call.Cmd.Name, "EVAL") || strings.HasPrefix(call.Cmd.Name, "FCALL"))
 }
 
 // serverError is what the server answered, without the arguments that it quotes. A script's own error is left as it is: it
@@ -464,8 +470,8 @@ func (call *call) refuse(index int, reason string) error {
 // name is the command's name as the table spells it. Of a command that the table does not know, only the first word is
 // certain not to be data.
 func (call *call) name() string {
-	if call.cmd != nil {
-		return call.cmd.Name
+	if call.Cmd != nil {
+		return call.Cmd.Name
 	}
 	if call.Request.Len() == 0 {
 		return "command"

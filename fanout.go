@@ -50,22 +50,22 @@ func (call *call) planEach() (splits bool, err error) {
 // planKeyless routes a command without a key: to any primary, or to all nodes that its policy names.
 func (call *call) planKeyless() (splits bool, err error) {
 	call.slot = command.NoSlot
-	if call.cmd == nil {
+	if call.Cmd == nil {
 		return false, nil
 	}
-	if slot, ok := call.cmd.SlotArg(&call.Request); ok { // only the slot's owner can count its keys
+	if slot, ok := call.Cmd.SlotArg(&call.Request); ok { // only the slot's owner can count its keys
 		call.slot = int(slot)
 		return false, nil
 	}
-	switch call.cmd.Request {
+	switch call.Cmd.Request {
 	case spec.RequestAllShards, spec.RequestAllNodes:
-		if call.cmd.Name == "RANDOMKEY" {
+		if call.Cmd.Name == "RANDOMKEY" {
 			call.seeking = true
 			return false, nil
 		}
 		return call.planAll()
 	case spec.RequestSpecial:
-		return false, call.refuse(0, call.cmd.Name+" walks one node at a time: use Client.Scan, or a view made by Client.On(ToNode(...))")
+		return false, call.refuse(0, call.Cmd.Name+" walks one node at a time: use Client.Scan, or a view made by Client.On(ToNode(...))")
 	}
 	return false, nil
 }
@@ -74,9 +74,9 @@ func (call *call) planKeyless() (splits bool, err error) {
 func (call *call) planAll() (splits bool, err error) {
 	keys := call.Request.Keys()
 	switch {
-	case len(keys) > 0 && call.cmd != nil: // of a command that the table does not know, the key is a guess
+	case len(keys) > 0 && call.Cmd != nil: // of a command that the table does not know, the key is a guess
 		return false, call.refuse(keys[0], "is a key, which belongs to one node: "+call.name()+" cannot run on several")
-	case call.each == nil && !joinable(call.cmd):
+	case call.each == nil && !joinable(call.Cmd):
 		return false, call.refuse(0, call.name()+" has an answer of its own on each node: "+
 			"ask all with Client.DoEach, or one with a view made by Client.On(ToNode(...))")
 	}
@@ -112,7 +112,7 @@ func (f *flight) splitByNode(call *call) {
 }
 
 func (call *call) wantsAllNodes() bool {
-	return call.cmd != nil && call.cmd.Request == spec.RequestAllNodes
+	return call.Cmd != nil && call.Cmd.Request == spec.RequestAllNodes
 }
 
 // splitByShard makes a part for each primary.

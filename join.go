@@ -27,14 +27,14 @@ func (call *call) join() {
 		call.err = s.failures(call, 0)
 		return
 	}
-	if call.err = s.failures(call, call.cmd.Response); call.err != nil {
+	if call.err = s.failures(call, call.Cmd.Response); call.err != nil {
 		return
 	}
 	memory := new([]byte)
 	if call.solo != nil {
 		memory = &call.solo.wire.Reply
 	}
-	frame, err := s.joined((*memory)[:0], call.cmd.Response)
+	frame, err := s.joined((*memory)[:0], call.Cmd.Response)
 	if err != nil {
 		call.err = call.fail(Unknown, err)
 		return

@@ -95,7 +95,7 @@ func (call *call) ran() bool {
 	return call.err == nil || !errors.As(call.err, &e) || e.Outcome != NotExecuted
 }
 
-func (call *call) onlyReads() bool { return call.cmd != nil && call.cmd.ReplicaSafe() }
+func (call *call) onlyReads() bool { return call.Cmd != nil && call.Cmd.ReplicaSafe() }
 
 // endOvertaken ends those of calls that were overtaken, and returns the others.
 func endOvertaken(calls []*call) []*call {

@@ -66,8 +66,8 @@ var errNoReplica = errors.New("the shard has no replica to read from")
 // spreads reports whether a read policy decides where the call goes. A cursor of HSCAN and its like means something only on the
 // node that gave it, so they stay with the primary.
 func (call *call) spreads() bool {
-	return call.terms.reads != Primary && call.cmd != nil && call.cmd.ReplicaSafe() && !call.blocks &&
-		!strings.HasSuffix(call.cmd.Name, "SCAN") && len(call.Request.Keys()) > 0
+	return call.terms.reads != Primary && call.Cmd != nil && call.Cmd.ReplicaSafe() && !call.blocks &&
+		!strings.HasSuffix(call.Cmd.Name, "SCAN") && len(call.Request.Keys()) > 0
 }
 
 // routeRead finds the node for a call that spreads. Calls of one flight (nil: none) to one shard go to one node, so that they

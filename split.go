@@ -21,8 +21,8 @@ func (call *call) plan() (splits bool, err error) {
 			return false, err
 		}
 	}
-	if call.cmd != nil {
-		_, _, call.blocks = call.cmd.BlockTimeout(r)
+	if call.Cmd != nil {
+		_, _, call.blocks = call.Cmd.BlockTimeout(r)
 	}
 	keys := r.Keys()
 	switch {
@@ -42,7 +42,7 @@ func (call *call) plan() (splits bool, err error) {
 		if slot == call.slot {
 			continue
 		}
-		if call.cmd == nil || call.cmd.Request != spec.RequestMultiShard {
+		if call.Cmd == nil || call.Cmd.Request != spec.RequestMultiShard {
 			reason := fmt.Sprintf("its key is in slot %d and the first one in slot %d; %s is one command for one node: "+
 				"give the keys a common hash tag, like {user:1}:name", slot, call.slot, call.name())
 			return false, call.refuse(k, reason)
@@ -60,14 +60,14 @@ func (call *call) plan() (splits bool, err error) {
 // first argument is the key, unless the view says which slot it is for.
 func (call *call) findKeys() error {
 	r := &call.Request
-	if call.cmd == nil {
+	if call.Cmd == nil {
 		if r.Len() > 1 && !call.hidesKeys() {
 			r.AppendKey(1)
 		}
 		return nil
 	}
 	var scratch [16]int
-	keys, err := call.cmd.AppendKeys(scratch[:0], r)
+	keys, err := call.Cmd.AppendKeys(scratch[:0], r)
 	if err != nil {
 		return call.refuse(0, err.Error())
 	}
@@ -80,7 +80,7 @@ func (call *call) findKeys() error {
 // hidesKeys reports whether nobody knows which arguments are keys, but their slot, which the view says.
 func (call *call) hidesKeys() bool {
 	_, told := call.terms.to.(slotRoute)
-	return told && call.cmd == nil
+	return told && call.Cmd == nil
 }
 
 // split is a command that runs as several: one part for each slot of its keys, or for each node. The parts are not
@@ -183,7 +183,7 @@ func (s *split) place(slot uint16) *int32 {
 // part returns an empty call for a part of another one.
 func (f *flight) part(of *call, slot int, n *node) *call {
 	sub := f.call()
-	sub.terms, sub.cmd, sub.slot, sub.pinned = of.terms, of.cmd, slot, n
+	sub.terms, sub.Cmd, sub.slot, sub.pinned = of.terms, of.Cmd, slot, n
 	return sub
 }
 

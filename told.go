@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/keyslot-go/keyslot/command"
-	"github.com/keyslot-go/keyslot/internal/spec"
 )
 
 // What Trace.Called is told is gathered from calls when they have ended, and only where it is set.
@@ -88,9 +87,7 @@ func (f *flight) told(ctx context.Context, t *terms, began time.Time, tx *call, 
 
 // title is the name of the command as CallEvent says it.
 func (call *call) title() string {
-	if call.cmd == nil { // refused, perhaps, before it was looked up
-		call.cmd, _ = spec.Lookup(&call.Request)
-	}
+	call.identify() // it was refused, perhaps, before that
 	return strings.ToUpper(call.name())
 }
 
@@ -98,7 +95,7 @@ func (call *call) title() string {
 func (f *flight) title() string {
 	first := f.at(0)
 	for i := 1; i < f.queued; i++ {
-		if call := f.at(i); call.cmd != first.cmd || first.cmd == nil && call.title() != first.title() {
+		if call := f.at(i); call.Cmd != first.Cmd || first.Cmd == nil && call.title() != first.title() {
 			return ""
 		}
 	}

@@ -141,7 +141,7 @@ func (f *flight) transact(call *call, s *session) error {
 		if call.slot == command.NoSlot {
 			call.slot = part.slot
 		}
-		tx.reads = tx.reads && part.cmd != nil && part.cmd.Repeatable(&part.Request)
+		tx.reads = tx.reads && part.Cmd != nil && part.Cmd.Repeatable(&part.Request)
 	}
 	if first != nil {
 		return call.fail(NotExecuted, first)
@@ -174,7 +174,7 @@ func (call *call) checkQueued(slot int) error {
 	if err := cmp.Or(call.Refused(), call.check()); err != nil {
 		return err
 	}
-	if call.cmd != nil && call.cmd.Flags.Has(spec.NoMulti) {
+	if call.Cmd != nil && call.Cmd.Flags.Has(spec.NoMulti) {
 		return call.refuse(0, call.name()+" is not allowed in a transaction: run it by itself")
 	}
 	splits, err := call.plan()

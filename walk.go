@@ -10,7 +10,6 @@ import (
 
 	"github.com/keyslot-go/keyslot/command"
 	"github.com/keyslot-go/keyslot/internal/resp"
-	"github.com/keyslot-go/keyslot/internal/spec"
 )
 
 // walk is one walk over a node's keys, from cursor 0 to cursor 0.
@@ -230,7 +229,7 @@ func (f *flight) toLeader(t *terms, n *node, args []string) *call {
 	for _, arg := range args {
 		call.Request.Arg(arg)
 	}
-	call.cmd, _ = spec.Lookup(&call.Request)
+	call.identify()
 	f.calls = append(f.calls, call)
 	return call
 }

@@ -96,7 +96,7 @@ func (s *session) begin(ctx context.Context) error {
 	t := *s.terms
 	t.idempotent, t.once = true, false // a WATCH whose connection has ended is no watch
 	call.terms = &t
-	call.cmd, _ = spec.ByName("WATCH")
+	call.Cmd = spec.WATCH.Command()
 	call.Request.Arg("WATCH")
 	for _, key := range s.keys {
 		call.Request.Key(key)
@@ -205,7 +205,7 @@ func (s *session) perform(ctx context.Context, call *call) error {
 		return err
 	case call.blocks:
 		return call.refuse(0, call.name()+" waits at the server, while keys are being watched: run it by itself")
-	case call.cmd != nil && call.cmd.Flags.Has(spec.Write) && !call.cmd.Repeatable(&call.Request):
+	case call.Cmd != nil && call.Cmd.Flags.Has(spec.Write) && !call.Cmd.Repeatable(&call.Request):
 		return call.refuse(0, call.name()+" writes, and would run at once: queue it on Tx")
 	case splits && len(call.Request.Keys()) == 0:
 		return call.refuse(0, call.name()+" runs on several nodes: run it on the Client")

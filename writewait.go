@@ -223,7 +223,7 @@ func (f *flight) waitCall(n *node, t *terms) *call {
 		rest = max(time.Until(f.wait.until), 1) // 0 would be for ever
 	}
 	wait := f.call()
-	wait.cmd, _ = spec.ByName("WAIT")
+	wait.Cmd = spec.WAIT.Command()
 	wait.terms, wait.node, wait.attempts = t, n, 1
 	f.requests.Begin(&wait.Request)
 	wait.Request.Arg("WAIT")

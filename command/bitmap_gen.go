@@ -4,6 +4,8 @@ package command
 
 import (
 	"context"
+
+	"github.com/keyslot-go/keyslot/internal/spec"
 )
 
 // BitCount returns how many bits of the string at key are 1, in the range that an option gives or in all.
@@ -19,7 +21,7 @@ func (q *Queued) BitCount(key string, opts ...BitCountOption) *Future[int64] {
 }
 
 func (c *Call) bitCount(key string, opts []BitCountOption) *Call {
-	c.Request.Arg("BITCOUNT")
+	c.open(spec.BITCOUNT, "*1\r\n$8\r\nBITCOUNT\r\n")
 	c.Request.Key(key)
 	c.bitCountOptions(opts)
 	return c
@@ -40,7 +42,7 @@ func (q *Queued) BitField(key string, ops ...BitOp) *Future[[]Optional[int64]] {
 }
 
 func (c *Call) bitField(key string, ops []BitOp) *Call {
-	c.Request.Arg("BITFIELD")
+	c.open(spec.BITFIELD, "*1\r\n$8\r\nBITFIELD\r\n")
 	c.Request.Key(key)
 	for _, v := range ops {
 		v.encode(c)
@@ -61,7 +63,7 @@ func (q *Queued) BitFieldRO(key string, ints ...BitInt) *Future[[]int64] {
 }
 
 func (c *Call) bitFieldRO(key string, ints []BitInt) *Call {
-	c.Request.Arg("BITFIELD_RO")
+	c.open(spec.BITFIELD_RO, "*1\r\n$11\r\nBITFIELD_RO\r\n")
 	c.Request.Key(key)
 	for _, v := range ints {
 		v.encode(c)
@@ -84,7 +86,7 @@ func (q *Queued) BitOpAnd(dst string, keys ...string) *Future[int64] {
 }
 
 func (c *Call) bitOpAnd(dst string, keys []string) *Call {
-	c.Request.Arg("BITOP")
+	c.open(spec.BITOP, "*1\r\n$5\r\nBITOP\r\n")
 	c.Request.Arg("AND")
 	c.Request.Key(dst)
 	for _, v := range keys {
@@ -106,7 +108,7 @@ func (q *Queued) BitOpAndOr(dst string, keys ...string) *Future[int64] {
 }
 
 func (c *Call) bitOpAndOr(dst string, keys []string) *Call {
-	c.Request.Arg("BITOP")
+	c.open(spec.BITOP, "*1\r\n$5\r\nBITOP\r\n")
 	c.Request.Arg("ANDOR")
 	c.Request.Key(dst)
 	for _, v := range keys {
@@ -128,7 +130,7 @@ func (q *Queued) BitOpDiff(dst string, keys ...string) *Future[int64] {
 }
 
 func (c *Call) bitOpDiff(dst string, keys []string) *Call {
-	c.Request.Arg("BITOP")
+	c.open(spec.BITOP, "*1\r\n$5\r\nBITOP\r\n")
 	c.Request.Arg("DIFF")
 	c.Request.Key(dst)
 	for _, v := range keys {
@@ -150,7 +152,7 @@ func (q *Queued) BitOpDiff1(dst string, keys ...string) *Future[int64] {
 }
 
 func (c *Call) bitOpDiff1(dst string, keys []string) *Call {
-	c.Request.Arg("BITOP")
+	c.open(spec.BITOP, "*1\r\n$5\r\nBITOP\r\n")
 	c.Request.Arg("DIFF1")
 	c.Request.Key(dst)
 	for _, v := range keys {
@@ -172,7 +174,7 @@ func (q *Queued) BitOpNot(dst, key string) *Future[int64] {
 }
 
 func (c *Call) bitOpNot(dst, key string) *Call {
-	c.Request.Arg("BITOP")
+	c.open(spec.BITOP, "*1\r\n$5\r\nBITOP\r\n")
 	c.Request.Arg("NOT")
 	c.Request.Key(dst)
 	c.Request.Key(key)
@@ -192,7 +194,7 @@ func (q *Queued) BitOpOne(dst string, keys ...string) *Future[int64] {
 }
 
 func (c *Call) bitOpOne(dst string, keys []string) *Call {
-	c.Request.Arg("BITOP")
+	c.open(spec.BITOP, "*1\r\n$5\r\nBITOP\r\n")
 	c.Request.Arg("ONE")
 	c.Request.Key(dst)
 	for _, v := range keys {
@@ -214,7 +216,7 @@ func (q *Queued) BitOpOr(dst string, keys ...string) *Future[int64] {
 }
 
 func (c *Call) bitOpOr(dst string, keys []string) *Call {
-	c.Request.Arg("BITOP")
+	c.open(spec.BITOP, "*1\r\n$5\r\nBITOP\r\n")
 	c.Request.Arg("OR")
 	c.Request.Key(dst)
 	for _, v := range keys {
@@ -236,7 +238,7 @@ func (q *Queued) BitOpXor(dst string, keys ...string) *Future[int64] {
 }
 
 func (c *Call) bitOpXor(dst string, keys []string) *Call {
-	c.Request.Arg("BITOP")
+	c.open(spec.BITOP, "*1\r\n$5\r\nBITOP\r\n")
 	c.Request.Arg("XOR")
 	c.Request.Key(dst)
 	for _, v := range keys {
@@ -259,7 +261,7 @@ func (q *Queued) BitPos(key string, bit bool, opts ...BitPosOption) *Future[int6
 }
 
 func (c *Call) bitPos(key string, bit bool, opts []BitPosOption) *Call {
-	c.Request.Arg("BITPOS")
+	c.open(spec.BITPOS, "*1\r\n$6\r\nBITPOS\r\n")
 	c.Request.Key(key)
 	c.bit(bit)
 	c.bitPosOptions(opts)
@@ -279,7 +281,7 @@ func (q *Queued) GetBit(key string, offset int64) *Future[bool] {
 }
 
 func (c *Call) getBit(key string, offset int64) *Call {
-	c.Request.Arg("GETBIT")
+	c.open(spec.GETBIT, "*1\r\n$6\r\nGETBIT\r\n")
 	c.Request.Key(key)
 	c.Request.ArgInt(offset)
 	return c
@@ -299,7 +301,7 @@ func (q *Queued) SetBit(key string, offset int64, bit bool) *Future[bool] {
 }
 
 func (c *Call) setBit(key string, offset int64, bit bool) *Call {
-	c.Request.Arg("SETBIT")
+	c.open(spec.SETBIT, "*1\r\n$6\r\nSETBIT\r\n")
 	c.Request.Key(key)
 	c.Request.ArgInt(offset)
 	c.bit(bit)

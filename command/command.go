@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/keyslot-go/keyslot/internal/resp"
+	"github.com/keyslot-go/keyslot/internal/spec"
 )
 
 // Commands are the typed commands, as the client and its views offer them. They are safe for concurrent use.
@@ -36,6 +37,8 @@ func (c Commands) begin() *Call { return c.core.Begin() }
 type Call struct {
 	Request resp.Request
 	Frame   []byte // the reply, one complete RESP frame, and no error once run has succeeded; valid until end, or longer: see Kept
+
+	Cmd *spec.Command // what the table says of the command; nil: nothing, or it was not looked up yet
 
 	future settler // of a queued call
 	err    error   // what is wrong with an argument; nothing is sent then
@@ -83,7 +86,7 @@ func (c *Call) finish() { c.end() }
 
 // Forget makes the call empty again but for its request and reply, for the next caller.
 func (c *Call) Forget() {
-	c.err, c.future, c.Reordered = nil, nil, false
+	c.Cmd, c.err, c.future, c.Reordered = nil, nil, nil, false
 	if c.pack != nil {
 		*c.pack = packer{}
 	}

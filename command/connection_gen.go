@@ -5,6 +5,8 @@ package command
 import (
 	"context"
 	"time"
+
+	"github.com/keyslot-go/keyslot/internal/spec"
 )
 
 // Ping returns nil when a node of the cluster answered PING: one primary, any of them.
@@ -20,7 +22,7 @@ func (q *Queued) Ping() *Future[struct{}] {
 }
 
 func (c *Call) ping() *Call {
-	c.Request.Arg("PING")
+	c.open(spec.PING, "*1\r\n$4\r\nPING\r\n")
 	return c
 }
 
@@ -37,7 +39,7 @@ func (q *Queued) Echo(message string) *Future[string] {
 }
 
 func (c *Call) echo(message string) *Call {
-	c.Request.Arg("ECHO")
+	c.open(spec.ECHO, "*1\r\n$4\r\nECHO\r\n")
 	c.Request.Arg(message)
 	return c
 }

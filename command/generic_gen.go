@@ -5,6 +5,8 @@ package command
 import (
 	"context"
 	"time"
+
+	"github.com/keyslot-go/keyslot/internal/spec"
 )
 
 // Copy copies the value of src, with its time to live, to dst, and reports whether it did: false when there is no
@@ -21,7 +23,7 @@ func (q *Queued) Copy(src, dst string, opts ...CopyOption) *Future[bool] {
 }
 
 func (c *Call) copy(src, dst string, opts []CopyOption) *Call {
-	c.Request.Arg("COPY")
+	c.open(spec.COPY, "*1\r\n$4\r\nCOPY\r\n")
 	c.Request.Key(src)
 	c.Request.Key(dst)
 	c.copyOptions(opts)
@@ -42,7 +44,7 @@ func (q *Queued) Del(keys ...string) *Future[int64] {
 }
 
 func (c *Call) del(keys []string) *Call {
-	c.Request.Arg("DEL")
+	c.open(spec.DEL, "*1\r\n$3\r\nDEL\r\n")
 	for _, v := range keys {
 		c.Request.Key(v)
 	}
@@ -63,7 +65,7 @@ func (q *Queued) Dump(key string) *Future[[]byte] {
 }
 
 func (c *Call) dump(key string) *Call {
-	c.Request.Arg("DUMP")
+	c.open(spec.DUMP, "*1\r\n$4\r\nDUMP\r\n")
 	c.Request.Key(key)
 	return c
 }
@@ -81,7 +83,7 @@ func (q *Queued) Exists(keys ...string) *Future[int64] {
 }
 
 func (c *Call) exists(keys []string) *Call {
-	c.Request.Arg("EXISTS")
+	c.open(spec.EXISTS, "*1\r\n$6\r\nEXISTS\r\n")
 	for _, v := range keys {
 		c.Request.Key(v)
 	}
@@ -103,7 +105,7 @@ func (q *Queued) Expire(key string, ttl time.Duration, opts ...ExpireOption) *Fu
 }
 
 func (c *Call) expire(key string, ttl time.Duration, opts []ExpireOption) *Call {
-	c.Request.Arg("EXPIRE")
+	c.open(spec.EXPIRE, "*1\r\n$6\r\nEXPIRE\r\n")
 	c.Request.Key(key)
 	c.seconds(ttl)
 	c.expireOptions(opts)
@@ -124,7 +126,7 @@ func (q *Queued) ExpireAt(key string, at time.Time, opts ...ExpireOption) *Futur
 }
 
 func (c *Call) expireAt(key string, at time.Time, opts []ExpireOption) *Call {
-	c.Request.Arg("EXPIREAT")
+	c.open(spec.EXPIREAT, "*1\r\n$8\r\nEXPIREAT\r\n")
 	c.Request.Key(key)
 	c.unix(at)
 	c.expireOptions(opts)
@@ -144,7 +146,7 @@ func (q *Queued) ExpireTime(key string) *Future[time.Time] {
 }
 
 func (c *Call) expireTime(key string) *Call {
-	c.Request.Arg("EXPIRETIME")
+	c.open(spec.EXPIRETIME, "*1\r\n$10\r\nEXPIRETIME\r\n")
 	c.Request.Key(key)
 	return c
 }
@@ -164,7 +166,7 @@ func (q *Queued) Keys(pattern string) *Future[[]string] {
 }
 
 func (c *Call) keysCommand(pattern string) *Call {
-	c.Request.Arg("KEYS")
+	c.open(spec.KEYS, "*1\r\n$4\r\nKEYS\r\n")
 	c.Request.Arg(pattern)
 	return c
 }
@@ -261,7 +263,7 @@ func (q *Queued) Persist(key string) *Future[bool] {
 }
 
 func (c *Call) persist(key string) *Call {
-	c.Request.Arg("PERSIST")
+	c.open(spec.PERSIST, "*1\r\n$7\r\nPERSIST\r\n")
 	c.Request.Key(key)
 	return c
 }
@@ -279,7 +281,7 @@ func (q *Queued) PExpire(key string, ttl time.Duration, opts ...ExpireOption) *F
 }
 
 func (c *Call) pExpire(key string, ttl time.Duration, opts []ExpireOption) *Call {
-	c.Request.Arg("PEXPIRE")
+	c.open(spec.PEXPIRE, "*1\r\n$7\r\nPEXPIRE\r\n")
 	c.Request.Key(key)
 	c.millis(ttl)
 	c.expireOptions(opts)
@@ -299,7 +301,7 @@ func (q *Queued) PExpireAt(key string, at time.Time, opts ...ExpireOption) *Futu
 }
 
 func (c *Call) pExpireAt(key string, at time.Time, opts []ExpireOption) *Call {
-	c.Request.Arg("PEXPIREAT")
+	c.open(spec.PEXPIREAT, "*1\r\n$9\r\nPEXPIREAT\r\n")
 	c.Request.Key(key)
 	c.unixMillis(at)
 	c.expireOptions(opts)
@@ -319,7 +321,7 @@ func (q *Queued) PExpireTime(key string) *Future[time.Time] {
 }
 
 func (c *Call) pExpireTime(key string) *Call {
-	c.Request.Arg("PEXPIRETIME")
+	c.open(spec.PEXPIRETIME, "*1\r\n$11\r\nPEXPIRETIME\r\n")
 	c.Request.Key(key)
 	return c
 }
@@ -337,7 +339,7 @@ func (q *Queued) PTTL(key string) *Future[time.Duration] {
 }
 
 func (c *Call) pttl(key string) *Call {
-	c.Request.Arg("PTTL")
+	c.open(spec.PTTL, "*1\r\n$4\r\nPTTL\r\n")
 	c.Request.Key(key)
 	return c
 }
@@ -355,7 +357,7 @@ func (q *Queued) RandomKey() *Future[string] {
 }
 
 func (c *Call) randomKey() *Call {
-	c.Request.Arg("RANDOMKEY")
+	c.open(spec.RANDOMKEY, "*1\r\n$9\r\nRANDOMKEY\r\n")
 	return c
 }
 
@@ -373,7 +375,7 @@ func (q *Queued) Rename(key, newKey string) *Future[struct{}] {
 }
 
 func (c *Call) rename(key, newKey string) *Call {
-	c.Request.Arg("RENAME")
+	c.open(spec.RENAME, "*1\r\n$6\r\nRENAME\r\n")
 	c.Request.Key(key)
 	c.Request.Key(newKey)
 	return c
@@ -392,7 +394,7 @@ func (q *Queued) RenameNX(key, newKey string) *Future[bool] {
 }
 
 func (c *Call) renameNX(key, newKey string) *Call {
-	c.Request.Arg("RENAMENX")
+	c.open(spec.RENAMENX, "*1\r\n$8\r\nRENAMENX\r\n")
 	c.Request.Key(key)
 	c.Request.Key(newKey)
 	return c
@@ -412,7 +414,7 @@ func (q *Queued) Restore(key string, ttl time.Duration, value []byte, opts ...Re
 }
 
 func (c *Call) restore(key string, ttl time.Duration, value []byte, opts []RestoreOption) *Call {
-	c.Request.Arg("RESTORE")
+	c.open(spec.RESTORE, "*1\r\n$7\r\nRESTORE\r\n")
 	c.Request.Key(key)
 	c.millis(ttl)
 	c.Request.ArgBytes(value)
@@ -433,7 +435,7 @@ func (q *Queued) RestoreAt(key string, at time.Time, value []byte, opts ...Resto
 }
 
 func (c *Call) restoreAt(key string, at time.Time, value []byte, opts []RestoreOption) *Call {
-	c.Request.Arg("RESTORE")
+	c.open(spec.RESTORE, "*1\r\n$7\r\nRESTORE\r\n")
 	c.Request.Key(key)
 	c.unixMillis(at)
 	c.Request.ArgBytes(value)
@@ -456,7 +458,7 @@ func (q *Queued) Sort(key string, opts ...SortOption) *Future[[]string] {
 }
 
 func (c *Call) sort(key string, opts []SortOption) *Call {
-	c.Request.Arg("SORT")
+	c.open(spec.SORT, "*1\r\n$4\r\nSORT\r\n")
 	c.Request.Key(key)
 	c.sortOptions(opts)
 	return c
@@ -490,7 +492,7 @@ func (q *Queued) SortRO(key string, opts ...SortOption) *Future[[]string] {
 }
 
 func (c *Call) sortRO(key string, opts []SortOption) *Call {
-	c.Request.Arg("SORT_RO")
+	c.open(spec.SORT_RO, "*1\r\n$7\r\nSORT_RO\r\n")
 	c.Request.Key(key)
 	c.sortOptions(opts)
 	return c
@@ -523,7 +525,7 @@ func (q *Queued) SortStore(dst, key string, opts ...SortStoreOption) *Future[int
 }
 
 func (c *Call) sortStore(dst, key string, opts []SortStoreOption) *Call {
-	c.Request.Arg("SORT")
+	c.open(spec.SORT, "*1\r\n$4\r\nSORT\r\n")
 	c.Request.Key(key)
 	c.sortStoreOptions(opts)
 	c.Request.Arg("STORE")
@@ -545,7 +547,7 @@ func (q *Queued) Touch(keys ...string) *Future[int64] {
 }
 
 func (c *Call) touch(keys []string) *Call {
-	c.Request.Arg("TOUCH")
+	c.open(spec.TOUCH, "*1\r\n$5\r\nTOUCH\r\n")
 	for _, v := range keys {
 		c.Request.Key(v)
 	}
@@ -565,7 +567,7 @@ func (q *Queued) TTL(key string) *Future[time.Duration] {
 }
 
 func (c *Call) ttl(key string) *Call {
-	c.Request.Arg("TTL")
+	c.open(spec.TTL, "*1\r\n$3\r\nTTL\r\n")
 	c.Request.Key(key)
 	return c
 }
@@ -584,7 +586,7 @@ func (q *Queued) Type(key string) *Future[string] {
 }
 
 func (c *Call) typeCommand(key string) *Call {
-	c.Request.Arg("TYPE")
+	c.open(spec.TYPE, "*1\r\n$4\r\nTYPE\r\n")
 	c.Request.Key(key)
 	return c
 }
@@ -602,7 +604,7 @@ func (q *Queued) Unlink(keys ...string) *Future[int64] {
 }
 
 func (c *Call) unlink(keys []string) *Call {
-	c.Request.Arg("UNLINK")
+	c.open(spec.UNLINK, "*1\r\n$6\r\nUNLINK\r\n")
 	for _, v := range keys {
 		c.Request.Key(v)
 	}

@@ -4,6 +4,8 @@ package command
 
 import (
 	"context"
+
+	"github.com/keyslot-go/keyslot/internal/spec"
 )
 
 // GeoAdd adds locations to the sorted set at key, or moves those that are there, and returns how many were added. A latitude beyond
@@ -20,7 +22,7 @@ func (q *Queued) GeoAdd(key string, locations []GeoLocation, opts ...GeoAddOptio
 }
 
 func (c *Call) geoAdd(key string, locations []GeoLocation, opts []GeoAddOption) *Call {
-	c.Request.Arg("GEOADD")
+	c.open(spec.GEOADD, "*1\r\n$6\r\nGEOADD\r\n")
 	c.Request.Key(key)
 	c.geoAddOptions(opts)
 	for _, v := range locations {
@@ -42,7 +44,7 @@ func (q *Queued) GeoAddCh(key string, locations []GeoLocation, opts ...GeoAddOpt
 }
 
 func (c *Call) geoAddCh(key string, locations []GeoLocation, opts []GeoAddOption) *Call {
-	c.Request.Arg("GEOADD")
+	c.open(spec.GEOADD, "*1\r\n$6\r\nGEOADD\r\n")
 	c.Request.Key(key)
 	c.geoAddOptions(opts)
 	c.Request.Arg("CH")
@@ -66,7 +68,7 @@ func (q *Queued) GeoDist(key, member1, member2 string, unit GeoUnit) *Future[flo
 }
 
 func (c *Call) geoDist(key, member1, member2 string, unit GeoUnit) *Call {
-	c.Request.Arg("GEODIST")
+	c.open(spec.GEODIST, "*1\r\n$7\r\nGEODIST\r\n")
 	c.Request.Key(key)
 	c.Request.Arg(member1)
 	c.Request.Arg(member2)
@@ -87,7 +89,7 @@ func (q *Queued) GeoHash(key string, members ...string) *Future[[]Optional[strin
 }
 
 func (c *Call) geoHash(key string, members []string) *Call {
-	c.Request.Arg("GEOHASH")
+	c.open(spec.GEOHASH, "*1\r\n$7\r\nGEOHASH\r\n")
 	c.Request.Key(key)
 	for _, v := range members {
 		c.Request.Arg(v)
@@ -109,7 +111,7 @@ func (q *Queued) GeoPos(key string, members ...string) *Future[[]Optional[GeoPoi
 }
 
 func (c *Call) geoPos(key string, members []string) *Call {
-	c.Request.Arg("GEOPOS")
+	c.open(spec.GEOPOS, "*1\r\n$6\r\nGEOPOS\r\n")
 	c.Request.Key(key)
 	for _, v := range members {
 		c.Request.Arg(v)
@@ -131,7 +133,7 @@ func (q *Queued) GeoSearch(key string, from GeoFrom, by GeoArea, opts ...GeoSear
 }
 
 func (c *Call) geoSearch(key string, from GeoFrom, by GeoArea, opts []GeoSearchOption) *Call {
-	c.Request.Arg("GEOSEARCH")
+	c.open(spec.GEOSEARCH, "*1\r\n$9\r\nGEOSEARCH\r\n")
 	c.Request.Key(key)
 	from.encode(c)
 	by.encode(c)
@@ -152,7 +154,7 @@ func (q *Queued) GeoSearchWith(key string, from GeoFrom, by GeoArea, opts ...Geo
 }
 
 func (c *Call) geoSearchWith(key string, from GeoFrom, by GeoArea, opts []GeoSearchOption) *Call {
-	c.Request.Arg("GEOSEARCH")
+	c.open(spec.GEOSEARCH, "*1\r\n$9\r\nGEOSEARCH\r\n")
 	c.Request.Key(key)
 	from.encode(c)
 	by.encode(c)
@@ -177,7 +179,7 @@ func (q *Queued) GeoSearchStore(dst, src string, from GeoFrom, by GeoArea, opts 
 }
 
 func (c *Call) geoSearchStore(dst, src string, from GeoFrom, by GeoArea, opts []GeoSearchStoreOption) *Call {
-	c.Request.Arg("GEOSEARCHSTORE")
+	c.open(spec.GEOSEARCHSTORE, "*1\r\n$14\r\nGEOSEARCHSTORE\r\n")
 	c.Request.Key(dst)
 	c.Request.Key(src)
 	from.encode(c)

@@ -5,6 +5,8 @@ package command
 import (
 	"context"
 	"time"
+
+	"github.com/keyslot-go/keyslot/internal/spec"
 )
 
 // HDel removes fields from the hash at key and returns how many there were. A hash without fields is removed.
@@ -20,7 +22,7 @@ func (q *Queued) HDel(key string, fields ...string) *Future[int64] {
 }
 
 func (c *Call) hDel(key string, fields []string) *Call {
-	c.Request.Arg("HDEL")
+	c.open(spec.HDEL, "*1\r\n$4\r\nHDEL\r\n")
 	c.Request.Key(key)
 	for _, v := range fields {
 		c.Request.Arg(v)
@@ -41,7 +43,7 @@ func (q *Queued) HExists(key, field string) *Future[bool] {
 }
 
 func (c *Call) hExists(key, field string) *Call {
-	c.Request.Arg("HEXISTS")
+	c.open(spec.HEXISTS, "*1\r\n$7\r\nHEXISTS\r\n")
 	c.Request.Key(key)
 	c.Request.Arg(field)
 	return c
@@ -62,7 +64,7 @@ func (q *Queued) HExpire(key string, ttl time.Duration, fields []string, opts ..
 }
 
 func (c *Call) hExpire(key string, ttl time.Duration, fields []string, opts []ExpireOption) *Call {
-	c.Request.Arg("HEXPIRE")
+	c.open(spec.HEXPIRE, "*1\r\n$7\r\nHEXPIRE\r\n")
 	c.Request.Key(key)
 	c.seconds(ttl)
 	c.expireOptions(opts)
@@ -88,7 +90,7 @@ func (q *Queued) HExpireAt(key string, at time.Time, fields []string, opts ...Ex
 }
 
 func (c *Call) hExpireAt(key string, at time.Time, fields []string, opts []ExpireOption) *Call {
-	c.Request.Arg("HEXPIREAT")
+	c.open(spec.HEXPIREAT, "*1\r\n$9\r\nHEXPIREAT\r\n")
 	c.Request.Key(key)
 	c.unix(at)
 	c.expireOptions(opts)
@@ -114,7 +116,7 @@ func (q *Queued) HExpireTime(key string, fields ...string) *Future[[]Optional[ti
 }
 
 func (c *Call) hExpireTime(key string, fields []string) *Call {
-	c.Request.Arg("HEXPIRETIME")
+	c.open(spec.HEXPIRETIME, "*1\r\n$11\r\nHEXPIRETIME\r\n")
 	c.Request.Key(key)
 	c.Request.Arg("FIELDS")
 	c.Request.ArgInt(int64(len(fields)))
@@ -137,7 +139,7 @@ func (q *Queued) HGet(key, field string) *Future[string] {
 }
 
 func (c *Call) hGet(key, field string) *Call {
-	c.Request.Arg("HGET")
+	c.open(spec.HGET, "*1\r\n$4\r\nHGET\r\n")
 	c.Request.Key(key)
 	c.Request.Arg(field)
 	return c
@@ -166,7 +168,7 @@ func (q *Queued) HGetAll(key string) *Future[map[string]string] {
 }
 
 func (c *Call) hGetAll(key string) *Call {
-	c.Request.Arg("HGETALL")
+	c.open(spec.HGETALL, "*1\r\n$7\r\nHGETALL\r\n")
 	c.Request.Key(key)
 	return c
 }
@@ -184,7 +186,7 @@ func (q *Queued) HGetDel(key string, fields ...string) *Future[[]Optional[string
 }
 
 func (c *Call) hGetDel(key string, fields []string) *Call {
-	c.Request.Arg("HGETDEL")
+	c.open(spec.HGETDEL, "*1\r\n$7\r\nHGETDEL\r\n")
 	c.Request.Key(key)
 	c.Request.Arg("FIELDS")
 	c.Request.ArgInt(int64(len(fields)))
@@ -208,7 +210,7 @@ func (q *Queued) HGetEx(key string, fields []string, opts ...GetExOption) *Futur
 }
 
 func (c *Call) hGetEx(key string, fields []string, opts []GetExOption) *Call {
-	c.Request.Arg("HGETEX")
+	c.open(spec.HGETEX, "*1\r\n$6\r\nHGETEX\r\n")
 	c.Request.Key(key)
 	c.getExOptions(opts)
 	c.Request.Arg("FIELDS")
@@ -232,7 +234,7 @@ func (q *Queued) HIncrBy(key, field string, n int64) *Future[int64] {
 }
 
 func (c *Call) hIncrBy(key, field string, n int64) *Call {
-	c.Request.Arg("HINCRBY")
+	c.open(spec.HINCRBY, "*1\r\n$7\r\nHINCRBY\r\n")
 	c.Request.Key(key)
 	c.Request.Arg(field)
 	c.Request.ArgInt(n)
@@ -252,7 +254,7 @@ func (q *Queued) HIncrByFloat(key, field string, f float64) *Future[float64] {
 }
 
 func (c *Call) hIncrByFloat(key, field string, f float64) *Call {
-	c.Request.Arg("HINCRBYFLOAT")
+	c.open(spec.HINCRBYFLOAT, "*1\r\n$12\r\nHINCRBYFLOAT\r\n")
 	c.Request.Key(key)
 	c.Request.Arg(field)
 	c.Request.ArgFloat(f)
@@ -272,7 +274,7 @@ func (q *Queued) HKeys(key string) *Future[[]string] {
 }
 
 func (c *Call) hKeys(key string) *Call {
-	c.Request.Arg("HKEYS")
+	c.open(spec.HKEYS, "*1\r\n$5\r\nHKEYS\r\n")
 	c.Request.Key(key)
 	return c
 }
@@ -290,7 +292,7 @@ func (q *Queued) HLen(key string) *Future[int64] {
 }
 
 func (c *Call) hLen(key string) *Call {
-	c.Request.Arg("HLEN")
+	c.open(spec.HLEN, "*1\r\n$4\r\nHLEN\r\n")
 	c.Request.Key(key)
 	return c
 }
@@ -308,7 +310,7 @@ func (q *Queued) HMGet(key string, fields ...string) *Future[[]Optional[string]]
 }
 
 func (c *Call) hmGet(key string, fields []string) *Call {
-	c.Request.Arg("HMGET")
+	c.open(spec.HMGET, "*1\r\n$5\r\nHMGET\r\n")
 	c.Request.Key(key)
 	for _, v := range fields {
 		c.Request.Arg(v)
@@ -330,7 +332,7 @@ func (q *Queued) HPersist(key string, fields ...string) *Future[[]FieldState] {
 }
 
 func (c *Call) hPersist(key string, fields []string) *Call {
-	c.Request.Arg("HPERSIST")
+	c.open(spec.HPERSIST, "*1\r\n$8\r\nHPERSIST\r\n")
 	c.Request.Key(key)
 	c.Request.Arg("FIELDS")
 	c.Request.ArgInt(int64(len(fields)))
@@ -353,7 +355,7 @@ func (q *Queued) HPExpire(key string, ttl time.Duration, fields []string, opts .
 }
 
 func (c *Call) hpExpire(key string, ttl time.Duration, fields []string, opts []ExpireOption) *Call {
-	c.Request.Arg("HPEXPIRE")
+	c.open(spec.HPEXPIRE, "*1\r\n$8\r\nHPEXPIRE\r\n")
 	c.Request.Key(key)
 	c.millis(ttl)
 	c.expireOptions(opts)
@@ -378,7 +380,7 @@ func (q *Queued) HPExpireAt(key string, at time.Time, fields []string, opts ...E
 }
 
 func (c *Call) hpExpireAt(key string, at time.Time, fields []string, opts []ExpireOption) *Call {
-	c.Request.Arg("HPEXPIREAT")
+	c.open(spec.HPEXPIREAT, "*1\r\n$10\r\nHPEXPIREAT\r\n")
 	c.Request.Key(key)
 	c.unixMillis(at)
 	c.expireOptions(opts)
@@ -403,7 +405,7 @@ func (q *Queued) HPExpireTime(key string, fields ...string) *Future[[]Optional[t
 }
 
 func (c *Call) hpExpireTime(key string, fields []string) *Call {
-	c.Request.Arg("HPEXPIRETIME")
+	c.open(spec.HPEXPIRETIME, "*1\r\n$12\r\nHPEXPIRETIME\r\n")
 	c.Request.Key(key)
 	c.Request.Arg("FIELDS")
 	c.Request.ArgInt(int64(len(fields)))
@@ -426,7 +428,7 @@ func (q *Queued) HPTTL(key string, fields ...string) *Future[[]Optional[time.Dur
 }
 
 func (c *Call) hpttl(key string, fields []string) *Call {
-	c.Request.Arg("HPTTL")
+	c.open(spec.HPTTL, "*1\r\n$5\r\nHPTTL\r\n")
 	c.Request.Key(key)
 	c.Request.Arg("FIELDS")
 	c.Request.ArgInt(int64(len(fields)))
@@ -449,7 +451,7 @@ func (q *Queued) HRandField(key string) *Future[string] {
 }
 
 func (c *Call) hRandField(key string) *Call {
-	c.Request.Arg("HRANDFIELD")
+	c.open(spec.HRANDFIELD, "*1\r\n$10\r\nHRANDFIELD\r\n")
 	c.Request.Key(key)
 	return c
 }
@@ -468,7 +470,7 @@ func (q *Queued) HRandFieldCount(key string, count int64) *Future[[]string] {
 }
 
 func (c *Call) hRandFieldCount(key string, count int64) *Call {
-	c.Request.Arg("HRANDFIELD")
+	c.open(spec.HRANDFIELD, "*1\r\n$10\r\nHRANDFIELD\r\n")
 	c.Request.Key(key)
 	c.Request.ArgInt(count)
 	return c
@@ -487,7 +489,7 @@ func (q *Queued) HRandFieldWithValues(key string, count int64) *Future[[]Field] 
 }
 
 func (c *Call) hRandFieldWithValues(key string, count int64) *Call {
-	c.Request.Arg("HRANDFIELD")
+	c.open(spec.HRANDFIELD, "*1\r\n$10\r\nHRANDFIELD\r\n")
 	c.Request.Key(key)
 	c.Request.ArgInt(count)
 	c.Request.Arg("WITHVALUES")
@@ -507,7 +509,7 @@ func (q *Queued) HSet(key string, fields ...Field) *Future[int64] {
 }
 
 func (c *Call) hSet(key string, fields []Field) *Call {
-	c.Request.Arg("HSET")
+	c.open(spec.HSET, "*1\r\n$4\r\nHSET\r\n")
 	c.Request.Key(key)
 	for _, v := range fields {
 		v.encode(c)
@@ -529,7 +531,7 @@ func (q *Queued) HSetBytes(key, field string, value []byte) *Future[bool] {
 }
 
 func (c *Call) hSetBytes(key, field string, value []byte) *Call {
-	c.Request.Arg("HSET")
+	c.open(spec.HSET, "*1\r\n$4\r\nHSET\r\n")
 	c.Request.Key(key)
 	c.Request.Arg(field)
 	c.Request.ArgBytes(value)
@@ -550,7 +552,7 @@ func (q *Queued) HSetEx(key string, fields []Field, opts ...HSetExOption) *Futur
 }
 
 func (c *Call) hSetEx(key string, fields []Field, opts []HSetExOption) *Call {
-	c.Request.Arg("HSETEX")
+	c.open(spec.HSETEX, "*1\r\n$6\r\nHSETEX\r\n")
 	c.Request.Key(key)
 	c.hSetExOptions(opts)
 	c.Request.Arg("FIELDS")
@@ -574,7 +576,7 @@ func (q *Queued) HSetNX(key, field, value string) *Future[bool] {
 }
 
 func (c *Call) hSetNX(key, field, value string) *Call {
-	c.Request.Arg("HSETNX")
+	c.open(spec.HSETNX, "*1\r\n$6\r\nHSETNX\r\n")
 	c.Request.Key(key)
 	c.Request.Arg(field)
 	c.Request.Arg(value)
@@ -594,7 +596,7 @@ func (q *Queued) HStrLen(key, field string) *Future[int64] {
 }
 
 func (c *Call) hStrLen(key, field string) *Call {
-	c.Request.Arg("HSTRLEN")
+	c.open(spec.HSTRLEN, "*1\r\n$7\r\nHSTRLEN\r\n")
 	c.Request.Key(key)
 	c.Request.Arg(field)
 	return c
@@ -614,7 +616,7 @@ func (q *Queued) HTTL(key string, fields ...string) *Future[[]Optional[time.Dura
 }
 
 func (c *Call) httl(key string, fields []string) *Call {
-	c.Request.Arg("HTTL")
+	c.open(spec.HTTL, "*1\r\n$4\r\nHTTL\r\n")
 	c.Request.Key(key)
 	c.Request.Arg("FIELDS")
 	c.Request.ArgInt(int64(len(fields)))
@@ -637,7 +639,7 @@ func (q *Queued) HVals(key string) *Future[[]string] {
 }
 
 func (c *Call) hVals(key string) *Call {
-	c.Request.Arg("HVALS")
+	c.open(spec.HVALS, "*1\r\n$5\r\nHVALS\r\n")
 	c.Request.Key(key)
 	return c
 }

@@ -4,6 +4,8 @@ package command
 
 import (
 	"context"
+
+	"github.com/keyslot-go/keyslot/internal/spec"
 )
 
 // PFAdd adds elements to the HyperLogLog at key, and reports whether that changed its estimate. Without elements it only makes
@@ -20,7 +22,7 @@ func (q *Queued) PFAdd(key string, elements ...string) *Future[bool] {
 }
 
 func (c *Call) pfAdd(key string, elements []string) *Call {
-	c.Request.Arg("PFADD")
+	c.open(spec.PFADD, "*1\r\n$5\r\nPFADD\r\n")
 	c.Request.Key(key)
 	for _, v := range elements {
 		c.Request.Arg(v)
@@ -42,7 +44,7 @@ func (q *Queued) PFCount(keys ...string) *Future[int64] {
 }
 
 func (c *Call) pfCount(keys []string) *Call {
-	c.Request.Arg("PFCOUNT")
+	c.open(spec.PFCOUNT, "*1\r\n$7\r\nPFCOUNT\r\n")
 	for _, v := range keys {
 		c.Request.Key(v)
 	}
@@ -63,7 +65,7 @@ func (q *Queued) PFMerge(dst string, sources ...string) *Future[struct{}] {
 }
 
 func (c *Call) pfMerge(dst string, sources []string) *Call {
-	c.Request.Arg("PFMERGE")
+	c.open(spec.PFMERGE, "*1\r\n$7\r\nPFMERGE\r\n")
 	c.Request.Key(dst)
 	for _, v := range sources {
 		c.Request.Key(v)

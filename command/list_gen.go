@@ -5,6 +5,8 @@ package command
 import (
 	"context"
 	"time"
+
+	"github.com/keyslot-go/keyslot/internal/spec"
 )
 
 // BLMove is LMove that waits for src to get an element: so long at most, then it returns Nil; zero waits for ever. Both keys
@@ -21,7 +23,7 @@ func (q *Queued) BLMove(timeout time.Duration, src, dst string, from, to Side) *
 }
 
 func (c *Call) blMove(timeout time.Duration, src, dst string, from, to Side) *Call {
-	c.Request.Arg("BLMOVE")
+	c.open(spec.BLMOVE, "*1\r\n$6\r\nBLMOVE\r\n")
 	c.Request.Key(src)
 	c.Request.Key(dst)
 	from.encode(c)
@@ -54,7 +56,7 @@ func (q *Queued) BLMPop(timeout time.Duration, from Side, count int64, keys ...s
 }
 
 func (c *Call) blmPop(timeout time.Duration, from Side, count int64, keys []string) *Call {
-	c.Request.Arg("BLMPOP")
+	c.open(spec.BLMPOP, "*1\r\n$6\r\nBLMPOP\r\n")
 	c.wait(timeout)
 	c.Request.ArgInt(int64(len(keys)))
 	for _, v := range keys {
@@ -80,7 +82,7 @@ func (q *Queued) BLPop(timeout time.Duration, keys ...string) *Future[Popped] {
 }
 
 func (c *Call) blPop(timeout time.Duration, keys []string) *Call {
-	c.Request.Arg("BLPOP")
+	c.open(spec.BLPOP, "*1\r\n$5\r\nBLPOP\r\n")
 	for _, v := range keys {
 		c.Request.Key(v)
 	}
@@ -101,7 +103,7 @@ func (q *Queued) BRPop(timeout time.Duration, keys ...string) *Future[Popped] {
 }
 
 func (c *Call) brPop(timeout time.Duration, keys []string) *Call {
-	c.Request.Arg("BRPOP")
+	c.open(spec.BRPOP, "*1\r\n$5\r\nBRPOP\r\n")
 	for _, v := range keys {
 		c.Request.Key(v)
 	}
@@ -122,7 +124,7 @@ func (q *Queued) LIndex(key string, index int64) *Future[string] {
 }
 
 func (c *Call) lIndex(key string, index int64) *Call {
-	c.Request.Arg("LINDEX")
+	c.open(spec.LINDEX, "*1\r\n$6\r\nLINDEX\r\n")
 	c.Request.Key(key)
 	c.Request.ArgInt(index)
 	return c
@@ -152,7 +154,7 @@ func (q *Queued) LInsertAfter(key, pivot, element string) *Future[int64] {
 }
 
 func (c *Call) lInsertAfter(key, pivot, element string) *Call {
-	c.Request.Arg("LINSERT")
+	c.open(spec.LINSERT, "*1\r\n$7\r\nLINSERT\r\n")
 	c.Request.Key(key)
 	c.Request.Arg("AFTER")
 	c.Request.Arg(pivot)
@@ -173,7 +175,7 @@ func (q *Queued) LInsertBefore(key, pivot, element string) *Future[int64] {
 }
 
 func (c *Call) lInsertBefore(key, pivot, element string) *Call {
-	c.Request.Arg("LINSERT")
+	c.open(spec.LINSERT, "*1\r\n$7\r\nLINSERT\r\n")
 	c.Request.Key(key)
 	c.Request.Arg("BEFORE")
 	c.Request.Arg(pivot)
@@ -194,7 +196,7 @@ func (q *Queued) LLen(key string) *Future[int64] {
 }
 
 func (c *Call) lLen(key string) *Call {
-	c.Request.Arg("LLEN")
+	c.open(spec.LLEN, "*1\r\n$4\r\nLLEN\r\n")
 	c.Request.Key(key)
 	return c
 }
@@ -213,7 +215,7 @@ func (q *Queued) LMove(src, dst string, from, to Side) *Future[string] {
 }
 
 func (c *Call) lMove(src, dst string, from, to Side) *Call {
-	c.Request.Arg("LMOVE")
+	c.open(spec.LMOVE, "*1\r\n$5\r\nLMOVE\r\n")
 	c.Request.Key(src)
 	c.Request.Key(dst)
 	from.encode(c)
@@ -245,7 +247,7 @@ func (q *Queued) LMPop(from Side, count int64, keys ...string) *Future[PoppedLis
 }
 
 func (c *Call) lmPop(from Side, count int64, keys []string) *Call {
-	c.Request.Arg("LMPOP")
+	c.open(spec.LMPOP, "*1\r\n$5\r\nLMPOP\r\n")
 	c.Request.ArgInt(int64(len(keys)))
 	for _, v := range keys {
 		c.Request.Key(v)
@@ -269,7 +271,7 @@ func (q *Queued) LPop(key string) *Future[string] {
 }
 
 func (c *Call) lPop(key string) *Call {
-	c.Request.Arg("LPOP")
+	c.open(spec.LPOP, "*1\r\n$4\r\nLPOP\r\n")
 	c.Request.Key(key)
 	return c
 }
@@ -297,7 +299,7 @@ func (q *Queued) LPopCount(key string, count int64) *Future[[]string] {
 }
 
 func (c *Call) lPopCount(key string, count int64) *Call {
-	c.Request.Arg("LPOP")
+	c.open(spec.LPOP, "*1\r\n$4\r\nLPOP\r\n")
 	c.Request.Key(key)
 	c.Request.ArgInt(count)
 	return c
@@ -316,7 +318,7 @@ func (q *Queued) LPos(key, element string, opts ...LPosOption) *Future[int64] {
 }
 
 func (c *Call) lPos(key, element string, opts []LPosOption) *Call {
-	c.Request.Arg("LPOS")
+	c.open(spec.LPOS, "*1\r\n$4\r\nLPOS\r\n")
 	c.Request.Key(key)
 	c.Request.Arg(element)
 	c.lPosOptions(opts)
@@ -336,7 +338,7 @@ func (q *Queued) LPosCount(key, element string, count int64, opts ...LPosOption)
 }
 
 func (c *Call) lPosCount(key, element string, count int64, opts []LPosOption) *Call {
-	c.Request.Arg("LPOS")
+	c.open(spec.LPOS, "*1\r\n$4\r\nLPOS\r\n")
 	c.Request.Key(key)
 	c.Request.Arg(element)
 	c.Request.Arg("COUNT")
@@ -359,7 +361,7 @@ func (q *Queued) LPush(key string, elements ...string) *Future[int64] {
 }
 
 func (c *Call) lPush(key string, elements []string) *Call {
-	c.Request.Arg("LPUSH")
+	c.open(spec.LPUSH, "*1\r\n$5\r\nLPUSH\r\n")
 	c.Request.Key(key)
 	for _, v := range elements {
 		c.Request.Arg(v)
@@ -381,7 +383,7 @@ func (q *Queued) LPushBytes(key string, elements ...[]byte) *Future[int64] {
 }
 
 func (c *Call) lPushBytes(key string, elements [][]byte) *Call {
-	c.Request.Arg("LPUSH")
+	c.open(spec.LPUSH, "*1\r\n$5\r\nLPUSH\r\n")
 	c.Request.Key(key)
 	for _, v := range elements {
 		c.Request.ArgBytes(v)
@@ -402,7 +404,7 @@ func (q *Queued) LPushX(key string, elements ...string) *Future[int64] {
 }
 
 func (c *Call) lPushX(key string, elements []string) *Call {
-	c.Request.Arg("LPUSHX")
+	c.open(spec.LPUSHX, "*1\r\n$6\r\nLPUSHX\r\n")
 	c.Request.Key(key)
 	for _, v := range elements {
 		c.Request.Arg(v)
@@ -424,7 +426,7 @@ func (q *Queued) LRange(key string, start, end int64) *Future[[]string] {
 }
 
 func (c *Call) lRange(key string, start, end int64) *Call {
-	c.Request.Arg("LRANGE")
+	c.open(spec.LRANGE, "*1\r\n$6\r\nLRANGE\r\n")
 	c.Request.Key(key)
 	c.Request.ArgInt(start)
 	c.Request.ArgInt(end)
@@ -445,7 +447,7 @@ func (q *Queued) LRem(key string, count int64, element string) *Future[int64] {
 }
 
 func (c *Call) lRem(key string, count int64, element string) *Call {
-	c.Request.Arg("LREM")
+	c.open(spec.LREM, "*1\r\n$4\r\nLREM\r\n")
 	c.Request.Key(key)
 	c.Request.ArgInt(count)
 	c.Request.Arg(element)
@@ -465,7 +467,7 @@ func (q *Queued) LSet(key string, index int64, element string) *Future[struct{}]
 }
 
 func (c *Call) lSet(key string, index int64, element string) *Call {
-	c.Request.Arg("LSET")
+	c.open(spec.LSET, "*1\r\n$4\r\nLSET\r\n")
 	c.Request.Key(key)
 	c.Request.ArgInt(index)
 	c.Request.Arg(element)
@@ -485,7 +487,7 @@ func (q *Queued) LTrim(key string, start, end int64) *Future[struct{}] {
 }
 
 func (c *Call) lTrim(key string, start, end int64) *Call {
-	c.Request.Arg("LTRIM")
+	c.open(spec.LTRIM, "*1\r\n$5\r\nLTRIM\r\n")
 	c.Request.Key(key)
 	c.Request.ArgInt(start)
 	c.Request.ArgInt(end)
@@ -505,7 +507,7 @@ func (q *Queued) RPop(key string) *Future[string] {
 }
 
 func (c *Call) rPop(key string) *Call {
-	c.Request.Arg("RPOP")
+	c.open(spec.RPOP, "*1\r\n$4\r\nRPOP\r\n")
 	c.Request.Key(key)
 	return c
 }
@@ -534,7 +536,7 @@ func (q *Queued) RPopCount(key string, count int64) *Future[[]string] {
 }
 
 func (c *Call) rPopCount(key string, count int64) *Call {
-	c.Request.Arg("RPOP")
+	c.open(spec.RPOP, "*1\r\n$4\r\nRPOP\r\n")
 	c.Request.Key(key)
 	c.Request.ArgInt(count)
 	return c
@@ -553,7 +555,7 @@ func (q *Queued) RPush(key string, elements ...string) *Future[int64] {
 }
 
 func (c *Call) rPush(key string, elements []string) *Call {
-	c.Request.Arg("RPUSH")
+	c.open(spec.RPUSH, "*1\r\n$5\r\nRPUSH\r\n")
 	c.Request.Key(key)
 	for _, v := range elements {
 		c.Request.Arg(v)
@@ -575,7 +577,7 @@ func (q *Queued) RPushBytes(key string, elements ...[]byte) *Future[int64] {
 }
 
 func (c *Call) rPushBytes(key string, elements [][]byte) *Call {
-	c.Request.Arg("RPUSH")
+	c.open(spec.RPUSH, "*1\r\n$5\r\nRPUSH\r\n")
 	c.Request.Key(key)
 	for _, v := range elements {
 		c.Request.ArgBytes(v)
@@ -596,7 +598,7 @@ func (q *Queued) RPushX(key string, elements ...string) *Future[int64] {
 }
 
 func (c *Call) rPushX(key string, elements []string) *Call {
-	c.Request.Arg("RPUSHX")
+	c.open(spec.RPUSHX, "*1\r\n$6\r\nRPUSHX\r\n")
 	c.Request.Key(key)
 	for _, v := range elements {
 		c.Request.Arg(v)

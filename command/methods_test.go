@@ -13,6 +13,7 @@ import (
 
 	"github.com/keyslot-go/keyslot/command"
 	"github.com/keyslot-go/keyslot/internal/resp"
+	"github.com/keyslot-go/keyslot/internal/spec"
 )
 
 // read is a method of Commands whose result is not looked at for its type.
@@ -67,6 +68,21 @@ func (s *scribe) sent() string {
 	return strings.Join(args, " ")
 }
 
+// checkHead compares a request that begins with a constant with one that is encoded word by word, and looked up.
+func (s *scribe) checkHead(t *testing.T) {
+	t.Helper()
+	if s.call.Cmd == nil {
+		return
+	}
+	var plain resp.Request
+	for i := range s.call.Request.Len() {
+		plain.ArgBytes(s.call.Request.At(i))
+	}
+	require.Equal(t, string(plain.Frame()), string(s.call.Request.Frame()))
+	cmd, _ := spec.Lookup(&plain)
+	require.Same(t, cmd, s.call.Cmd)
+}
+
 // checkExchanges also gives each method replies that it does not expect.
 func checkExchanges(t *testing.T, rows []exchange) {
 	t.Helper()
@@ -76,6 +92,7 @@ func checkExchanges(t *testing.T, rows []exchange) {
 				s := server(frame)
 				got, err := row.call(command.New(s))
 				require.Equal(t, row.sends, s.sent(), "%q", frame)
+				s.checkHead(t)
 				if want, ok := row.want.(error); ok {
 					require.ErrorIs(t, err, want, "%q", frame)
 				} else {

@@ -4,6 +4,8 @@ package command
 
 import (
 	"context"
+
+	"github.com/keyslot-go/keyslot/internal/spec"
 )
 
 // Publish sends message to the subscribers of channel on every node, and returns how many of those that the node which took the
@@ -20,7 +22,7 @@ func (q *Queued) Publish(channel, message string) *Future[int64] {
 }
 
 func (c *Call) publish(channel, message string) *Call {
-	c.Request.Arg("PUBLISH")
+	c.open(spec.PUBLISH, "*1\r\n$7\r\nPUBLISH\r\n")
 	c.Request.Arg(channel)
 	c.Request.Arg(message)
 	return c
@@ -39,7 +41,7 @@ func (q *Queued) SPublish(channel, message string) *Future[int64] {
 }
 
 func (c *Call) sPublish(channel, message string) *Call {
-	c.Request.Arg("SPUBLISH")
+	c.open(spec.SPUBLISH, "*1\r\n$8\r\nSPUBLISH\r\n")
 	c.Request.Key(channel)
 	c.Request.Arg(message)
 	return c

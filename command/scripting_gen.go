@@ -4,6 +4,8 @@ package command
 
 import (
 	"context"
+
+	"github.com/keyslot-go/keyslot/internal/spec"
 )
 
 // Eval runs a script with KEYS and ARGV, on the primary of the slot of keys, which all must share; without keys on any primary. A
@@ -20,7 +22,7 @@ func (q *Queued) Eval(script string, keys []string, args ...string) *Future[Repl
 }
 
 func (c *Call) eval(script string, keys []string, args []string) *Call {
-	c.Request.Arg("EVAL")
+	c.open(spec.EVAL, "*1\r\n$4\r\nEVAL\r\n")
 	c.Request.Arg(script)
 	c.Request.ArgInt(int64(len(keys)))
 	for _, v := range keys {
@@ -45,7 +47,7 @@ func (q *Queued) EvalRO(script string, keys []string, args ...string) *Future[Re
 }
 
 func (c *Call) evalRO(script string, keys []string, args []string) *Call {
-	c.Request.Arg("EVAL_RO")
+	c.open(spec.EVAL_RO, "*1\r\n$7\r\nEVAL_RO\r\n")
 	c.Request.Arg(script)
 	c.Request.ArgInt(int64(len(keys)))
 	for _, v := range keys {
@@ -71,7 +73,7 @@ func (q *Queued) EvalSHA(sha string, keys []string, args ...string) *Future[Repl
 }
 
 func (c *Call) evalSHA(sha string, keys []string, args []string) *Call {
-	c.Request.Arg("EVALSHA")
+	c.open(spec.EVALSHA, "*1\r\n$7\r\nEVALSHA\r\n")
 	c.Request.Arg(sha)
 	c.Request.ArgInt(int64(len(keys)))
 	for _, v := range keys {
@@ -96,7 +98,7 @@ func (q *Queued) EvalSHARO(sha string, keys []string, args ...string) *Future[Re
 }
 
 func (c *Call) evalSHARO(sha string, keys []string, args []string) *Call {
-	c.Request.Arg("EVALSHA_RO")
+	c.open(spec.EVALSHA_RO, "*1\r\n$10\r\nEVALSHA_RO\r\n")
 	c.Request.Arg(sha)
 	c.Request.ArgInt(int64(len(keys)))
 	for _, v := range keys {
@@ -121,7 +123,7 @@ func (q *Queued) FCall(function string, keys []string, args ...string) *Future[R
 }
 
 func (c *Call) fCall(function string, keys []string, args []string) *Call {
-	c.Request.Arg("FCALL")
+	c.open(spec.FCALL, "*1\r\n$5\r\nFCALL\r\n")
 	c.Request.Arg(function)
 	c.Request.ArgInt(int64(len(keys)))
 	for _, v := range keys {
@@ -146,7 +148,7 @@ func (q *Queued) FCallRO(function string, keys []string, args ...string) *Future
 }
 
 func (c *Call) fCallRO(function string, keys []string, args []string) *Call {
-	c.Request.Arg("FCALL_RO")
+	c.open(spec.FCALL_RO, "*1\r\n$8\r\nFCALL_RO\r\n")
 	c.Request.Arg(function)
 	c.Request.ArgInt(int64(len(keys)))
 	for _, v := range keys {

@@ -5,6 +5,8 @@ package command
 import (
 	"context"
 	"time"
+
+	"github.com/keyslot-go/keyslot/internal/spec"
 )
 
 // ACLCat returns the names of all ACL categories.
@@ -290,7 +292,7 @@ func (q *Queued) DBSize() *Future[int64] {
 }
 
 func (c *Call) dbSize() *Call {
-	c.Request.Arg("DBSIZE")
+	c.open(spec.DBSIZE, "*1\r\n$6\r\nDBSIZE\r\n")
 	return c
 }
 
@@ -308,7 +310,7 @@ func (q *Queued) FlushAll(opts ...FlushOption) *Future[struct{}] {
 }
 
 func (c *Call) flushAll(opts []FlushOption) *Call {
-	c.Request.Arg("FLUSHALL")
+	c.open(spec.FLUSHALL, "*1\r\n$8\r\nFLUSHALL\r\n")
 	c.flushOptions(opts)
 	return c
 }
@@ -326,7 +328,7 @@ func (q *Queued) FlushDB(opts ...FlushOption) *Future[struct{}] {
 }
 
 func (c *Call) flushDB(opts []FlushOption) *Call {
-	c.Request.Arg("FLUSHDB")
+	c.open(spec.FLUSHDB, "*1\r\n$7\r\nFLUSHDB\r\n")
 	c.flushOptions(opts)
 	return c
 }
@@ -345,7 +347,7 @@ func (q *Queued) Info(sections ...string) *Future[string] {
 }
 
 func (c *Call) info(sections []string) *Call {
-	c.Request.Arg("INFO")
+	c.open(spec.INFO, "*1\r\n$4\r\nINFO\r\n")
 	for _, v := range sections {
 		c.Request.Arg(v)
 	}
@@ -537,7 +539,7 @@ func (q *Queued) Time() *Future[time.Time] {
 }
 
 func (c *Call) time() *Call {
-	c.Request.Arg("TIME")
+	c.open(spec.TIME, "*1\r\n$4\r\nTIME\r\n")
 	return c
 }
 

@@ -4,6 +4,8 @@ package command
 
 import (
 	"context"
+
+	"github.com/keyslot-go/keyslot/internal/spec"
 )
 
 // SAdd adds members to the set at key and returns how many of them are new.
@@ -19,7 +21,7 @@ func (q *Queued) SAdd(key string, members ...string) *Future[int64] {
 }
 
 func (c *Call) sAdd(key string, members []string) *Call {
-	c.Request.Arg("SADD")
+	c.open(spec.SADD, "*1\r\n$4\r\nSADD\r\n")
 	c.Request.Key(key)
 	for _, v := range members {
 		c.Request.Arg(v)
@@ -40,7 +42,7 @@ func (q *Queued) SCard(key string) *Future[int64] {
 }
 
 func (c *Call) sCard(key string) *Call {
-	c.Request.Arg("SCARD")
+	c.open(spec.SCARD, "*1\r\n$5\r\nSCARD\r\n")
 	c.Request.Key(key)
 	return c
 }
@@ -59,7 +61,7 @@ func (q *Queued) SDiff(keys ...string) *Future[[]string] {
 }
 
 func (c *Call) sDiff(keys []string) *Call {
-	c.Request.Arg("SDIFF")
+	c.open(spec.SDIFF, "*1\r\n$5\r\nSDIFF\r\n")
 	for _, v := range keys {
 		c.Request.Key(v)
 	}
@@ -80,7 +82,7 @@ func (q *Queued) SDiffStore(dst string, keys ...string) *Future[int64] {
 }
 
 func (c *Call) sDiffStore(dst string, keys []string) *Call {
-	c.Request.Arg("SDIFFSTORE")
+	c.open(spec.SDIFFSTORE, "*1\r\n$10\r\nSDIFFSTORE\r\n")
 	c.Request.Key(dst)
 	for _, v := range keys {
 		c.Request.Key(v)
@@ -101,7 +103,7 @@ func (q *Queued) SInter(keys ...string) *Future[[]string] {
 }
 
 func (c *Call) sInter(keys []string) *Call {
-	c.Request.Arg("SINTER")
+	c.open(spec.SINTER, "*1\r\n$6\r\nSINTER\r\n")
 	for _, v := range keys {
 		c.Request.Key(v)
 	}
@@ -121,7 +123,7 @@ func (q *Queued) SInterCard(keys ...string) *Future[int64] {
 }
 
 func (c *Call) sInterCard(keys []string) *Call {
-	c.Request.Arg("SINTERCARD")
+	c.open(spec.SINTERCARD, "*1\r\n$10\r\nSINTERCARD\r\n")
 	c.Request.ArgInt(int64(len(keys)))
 	for _, v := range keys {
 		c.Request.Key(v)
@@ -142,7 +144,7 @@ func (q *Queued) SInterCardLimit(limit int64, keys ...string) *Future[int64] {
 }
 
 func (c *Call) sInterCardLimit(limit int64, keys []string) *Call {
-	c.Request.Arg("SINTERCARD")
+	c.open(spec.SINTERCARD, "*1\r\n$10\r\nSINTERCARD\r\n")
 	c.Request.ArgInt(int64(len(keys)))
 	for _, v := range keys {
 		c.Request.Key(v)
@@ -166,7 +168,7 @@ func (q *Queued) SInterStore(dst string, keys ...string) *Future[int64] {
 }
 
 func (c *Call) sInterStore(dst string, keys []string) *Call {
-	c.Request.Arg("SINTERSTORE")
+	c.open(spec.SINTERSTORE, "*1\r\n$11\r\nSINTERSTORE\r\n")
 	c.Request.Key(dst)
 	for _, v := range keys {
 		c.Request.Key(v)
@@ -187,7 +189,7 @@ func (q *Queued) SIsMember(key, member string) *Future[bool] {
 }
 
 func (c *Call) sIsMember(key, member string) *Call {
-	c.Request.Arg("SISMEMBER")
+	c.open(spec.SISMEMBER, "*1\r\n$9\r\nSISMEMBER\r\n")
 	c.Request.Key(key)
 	c.Request.Arg(member)
 	return c
@@ -206,7 +208,7 @@ func (q *Queued) SMembers(key string) *Future[[]string] {
 }
 
 func (c *Call) sMembers(key string) *Call {
-	c.Request.Arg("SMEMBERS")
+	c.open(spec.SMEMBERS, "*1\r\n$8\r\nSMEMBERS\r\n")
 	c.Request.Key(key)
 	return c
 }
@@ -224,7 +226,7 @@ func (q *Queued) SMIsMember(key string, members ...string) *Future[[]bool] {
 }
 
 func (c *Call) smIsMember(key string, members []string) *Call {
-	c.Request.Arg("SMISMEMBER")
+	c.open(spec.SMISMEMBER, "*1\r\n$10\r\nSMISMEMBER\r\n")
 	c.Request.Key(key)
 	for _, v := range members {
 		c.Request.Arg(v)
@@ -246,7 +248,7 @@ func (q *Queued) SMove(src, dst, member string) *Future[bool] {
 }
 
 func (c *Call) sMove(src, dst, member string) *Call {
-	c.Request.Arg("SMOVE")
+	c.open(spec.SMOVE, "*1\r\n$5\r\nSMOVE\r\n")
 	c.Request.Key(src)
 	c.Request.Key(dst)
 	c.Request.Arg(member)
@@ -266,7 +268,7 @@ func (q *Queued) SPop(key string) *Future[string] {
 }
 
 func (c *Call) sPop(key string) *Call {
-	c.Request.Arg("SPOP")
+	c.open(spec.SPOP, "*1\r\n$4\r\nSPOP\r\n")
 	c.Request.Key(key)
 	return c
 }
@@ -284,7 +286,7 @@ func (q *Queued) SPopCount(key string, count int64) *Future[[]string] {
 }
 
 func (c *Call) sPopCount(key string, count int64) *Call {
-	c.Request.Arg("SPOP")
+	c.open(spec.SPOP, "*1\r\n$4\r\nSPOP\r\n")
 	c.Request.Key(key)
 	c.Request.ArgInt(count)
 	return c
@@ -303,7 +305,7 @@ func (q *Queued) SRandMember(key string) *Future[string] {
 }
 
 func (c *Call) sRandMember(key string) *Call {
-	c.Request.Arg("SRANDMEMBER")
+	c.open(spec.SRANDMEMBER, "*1\r\n$11\r\nSRANDMEMBER\r\n")
 	c.Request.Key(key)
 	return c
 }
@@ -322,7 +324,7 @@ func (q *Queued) SRandMemberCount(key string, count int64) *Future[[]string] {
 }
 
 func (c *Call) sRandMemberCount(key string, count int64) *Call {
-	c.Request.Arg("SRANDMEMBER")
+	c.open(spec.SRANDMEMBER, "*1\r\n$11\r\nSRANDMEMBER\r\n")
 	c.Request.Key(key)
 	c.Request.ArgInt(count)
 	return c
@@ -341,7 +343,7 @@ func (q *Queued) SRem(key string, members ...string) *Future[int64] {
 }
 
 func (c *Call) sRem(key string, members []string) *Call {
-	c.Request.Arg("SREM")
+	c.open(spec.SREM, "*1\r\n$4\r\nSREM\r\n")
 	c.Request.Key(key)
 	for _, v := range members {
 		c.Request.Arg(v)
@@ -362,7 +364,7 @@ func (q *Queued) SUnion(keys ...string) *Future[[]string] {
 }
 
 func (c *Call) sUnion(keys []string) *Call {
-	c.Request.Arg("SUNION")
+	c.open(spec.SUNION, "*1\r\n$6\r\nSUNION\r\n")
 	for _, v := range keys {
 		c.Request.Key(v)
 	}
@@ -383,7 +385,7 @@ func (q *Queued) SUnionStore(dst string, keys ...string) *Future[int64] {
 }
 
 func (c *Call) sUnionStore(dst string, keys []string) *Call {
-	c.Request.Arg("SUNIONSTORE")
+	c.open(spec.SUNIONSTORE, "*1\r\n$11\r\nSUNIONSTORE\r\n")
 	c.Request.Key(dst)
 	for _, v := range keys {
 		c.Request.Key(v)

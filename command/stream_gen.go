@@ -5,6 +5,8 @@ package command
 import (
 	"context"
 	"time"
+
+	"github.com/keyslot-go/keyslot/internal/spec"
 )
 
 // XAck takes entries off the list of what was delivered to the group and is not acknowledged, and returns how many stood there.
@@ -20,7 +22,7 @@ func (q *Queued) XAck(key, group string, ids ...string) *Future[int64] {
 }
 
 func (c *Call) xAck(key, group string, ids []string) *Call {
-	c.Request.Arg("XACK")
+	c.open(spec.XACK, "*1\r\n$4\r\nXACK\r\n")
 	c.Request.Key(key)
 	c.Request.Arg(group)
 	for _, v := range ids {
@@ -43,7 +45,7 @@ func (q *Queued) XAckDel(key, group string, ids []string, opts ...XRefOption) *F
 }
 
 func (c *Call) xAckDel(key, group string, ids []string, opts []XRefOption) *Call {
-	c.Request.Arg("XACKDEL")
+	c.open(spec.XACKDEL, "*1\r\n$7\r\nXACKDEL\r\n")
 	c.Request.Key(key)
 	c.Request.Arg(group)
 	c.xRefOptions(opts)
@@ -83,7 +85,7 @@ func (q *Queued) XAutoClaim(key, group, consumer string, minIdle time.Duration, 
 }
 
 func (c *Call) xAutoClaim(key, group, consumer string, minIdle time.Duration, start string, opts []XAutoClaimOption) *Call {
-	c.Request.Arg("XAUTOCLAIM")
+	c.open(spec.XAUTOCLAIM, "*1\r\n$10\r\nXAUTOCLAIM\r\n")
 	c.Request.Key(key)
 	c.Request.Arg(group)
 	c.Request.Arg(consumer)
@@ -106,7 +108,7 @@ func (q *Queued) XAutoClaimJustID(key, group, consumer string, minIdle time.Dura
 }
 
 func (c *Call) xAutoClaimJustID(key, group, consumer string, minIdle time.Duration, start string, opts []XAutoClaimOption) *Call {
-	c.Request.Arg("XAUTOCLAIM")
+	c.open(spec.XAUTOCLAIM, "*1\r\n$10\r\nXAUTOCLAIM\r\n")
 	c.Request.Key(key)
 	c.Request.Arg(group)
 	c.Request.Arg(consumer)
@@ -132,7 +134,7 @@ func (q *Queued) XClaim(key, group, consumer string, minIdle time.Duration, ids 
 }
 
 func (c *Call) xClaim(key, group, consumer string, minIdle time.Duration, ids []string, opts []XClaimOption) *Call {
-	c.Request.Arg("XCLAIM")
+	c.open(spec.XCLAIM, "*1\r\n$6\r\nXCLAIM\r\n")
 	c.Request.Key(key)
 	c.Request.Arg(group)
 	c.Request.Arg(consumer)
@@ -157,7 +159,7 @@ func (q *Queued) XClaimJustID(key, group, consumer string, minIdle time.Duration
 }
 
 func (c *Call) xClaimJustID(key, group, consumer string, minIdle time.Duration, ids []string, opts []XClaimOption) *Call {
-	c.Request.Arg("XCLAIM")
+	c.open(spec.XCLAIM, "*1\r\n$6\r\nXCLAIM\r\n")
 	c.Request.Key(key)
 	c.Request.Arg(group)
 	c.Request.Arg(consumer)
@@ -183,7 +185,7 @@ func (q *Queued) XDel(key string, ids ...string) *Future[int64] {
 }
 
 func (c *Call) xDel(key string, ids []string) *Call {
-	c.Request.Arg("XDEL")
+	c.open(spec.XDEL, "*1\r\n$4\r\nXDEL\r\n")
 	c.Request.Key(key)
 	for _, v := range ids {
 		c.Request.Arg(v)
@@ -205,7 +207,7 @@ func (q *Queued) XDelEx(key string, ids []string, opts ...XRefOption) *Future[[]
 }
 
 func (c *Call) xDelEx(key string, ids []string, opts []XRefOption) *Call {
-	c.Request.Arg("XDELEX")
+	c.open(spec.XDELEX, "*1\r\n$6\r\nXDELEX\r\n")
 	c.Request.Key(key)
 	c.xRefOptions(opts)
 	c.Request.Arg("IDS")
@@ -417,7 +419,7 @@ func (q *Queued) XLen(key string) *Future[int64] {
 }
 
 func (c *Call) xLen(key string) *Call {
-	c.Request.Arg("XLEN")
+	c.open(spec.XLEN, "*1\r\n$4\r\nXLEN\r\n")
 	c.Request.Key(key)
 	return c
 }
@@ -435,7 +437,7 @@ func (q *Queued) XPending(key, group string) *Future[PendingSummary] {
 }
 
 func (c *Call) xPending(key, group string) *Call {
-	c.Request.Arg("XPENDING")
+	c.open(spec.XPENDING, "*1\r\n$8\r\nXPENDING\r\n")
 	c.Request.Key(key)
 	c.Request.Arg(group)
 	return c
@@ -468,7 +470,7 @@ func (q *Queued) XRange(key, start, end string, opts ...XRangeOption) *Future[[]
 }
 
 func (c *Call) xRange(key, start, end string, opts []XRangeOption) *Call {
-	c.Request.Arg("XRANGE")
+	c.open(spec.XRANGE, "*1\r\n$6\r\nXRANGE\r\n")
 	c.Request.Key(key)
 	c.Request.Arg(start)
 	c.Request.Arg(end)
@@ -489,7 +491,7 @@ func (q *Queued) XRevRange(key, end, start string, opts ...XRangeOption) *Future
 }
 
 func (c *Call) xRevRange(key, end, start string, opts []XRangeOption) *Call {
-	c.Request.Arg("XREVRANGE")
+	c.open(spec.XREVRANGE, "*1\r\n$9\r\nXREVRANGE\r\n")
 	c.Request.Key(key)
 	c.Request.Arg(end)
 	c.Request.Arg(start)
@@ -540,7 +542,7 @@ func (q *Queued) XSetID(key, id string, opts ...XSetIDOption) *Future[struct{}] 
 }
 
 func (c *Call) xSetID(key, id string, opts []XSetIDOption) *Call {
-	c.Request.Arg("XSETID")
+	c.open(spec.XSETID, "*1\r\n$6\r\nXSETID\r\n")
 	c.Request.Key(key)
 	c.Request.Arg(id)
 	c.xSetIDOptions(opts)
@@ -560,7 +562,7 @@ func (q *Queued) XTrim(key string, trim Trim, opts ...XRefOption) *Future[int64]
 }
 
 func (c *Call) xTrim(key string, trim Trim, opts []XRefOption) *Call {
-	c.Request.Arg("XTRIM")
+	c.open(spec.XTRIM, "*1\r\n$5\r\nXTRIM\r\n")
 	c.Request.Key(key)
 	trim.encode(c)
 	c.xRefOptions(opts)

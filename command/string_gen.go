@@ -5,6 +5,8 @@ package command
 import (
 	"context"
 	"time"
+
+	"github.com/keyslot-go/keyslot/internal/spec"
 )
 
 // Append appends value to the string at key, which counts as empty when missing, and returns its new length in bytes.
@@ -20,7 +22,7 @@ func (q *Queued) Append(key, value string) *Future[int64] {
 }
 
 func (c *Call) append(key, value string) *Call {
-	c.Request.Arg("APPEND")
+	c.open(spec.APPEND, "*1\r\n$6\r\nAPPEND\r\n")
 	c.Request.Key(key)
 	c.Request.Arg(value)
 	return c
@@ -39,7 +41,7 @@ func (q *Queued) Decr(key string) *Future[int64] {
 }
 
 func (c *Call) decr(key string) *Call {
-	c.Request.Arg("DECR")
+	c.open(spec.DECR, "*1\r\n$4\r\nDECR\r\n")
 	c.Request.Key(key)
 	return c
 }
@@ -57,7 +59,7 @@ func (q *Queued) DecrBy(key string, n int64) *Future[int64] {
 }
 
 func (c *Call) decrBy(key string, n int64) *Call {
-	c.Request.Arg("DECRBY")
+	c.open(spec.DECRBY, "*1\r\n$6\r\nDECRBY\r\n")
 	c.Request.Key(key)
 	c.Request.ArgInt(n)
 	return c
@@ -76,7 +78,7 @@ func (q *Queued) DelIfEq(key, value string) *Future[bool] {
 }
 
 func (c *Call) delIfEq(key, value string) *Call {
-	c.Request.Arg("DELIFEQ")
+	c.open(spec.DELIFEQ, "*1\r\n$7\r\nDELIFEQ\r\n")
 	c.Request.Key(key)
 	c.Request.Arg(value)
 	return c
@@ -95,7 +97,7 @@ func (q *Queued) DelExIfEq(key, value string) *Future[bool] {
 }
 
 func (c *Call) delExIfEq(key, value string) *Call {
-	c.Request.Arg("DELEX")
+	c.open(spec.DELEX, "*1\r\n$5\r\nDELEX\r\n")
 	c.Request.Key(key)
 	c.Request.Arg("IFEQ")
 	c.Request.Arg(value)
@@ -115,7 +117,7 @@ func (q *Queued) Digest(key string) *Future[string] {
 }
 
 func (c *Call) digest(key string) *Call {
-	c.Request.Arg("DIGEST")
+	c.open(spec.DIGEST, "*1\r\n$6\r\nDIGEST\r\n")
 	c.Request.Key(key)
 	return c
 }
@@ -133,7 +135,7 @@ func (q *Queued) Get(key string) *Future[string] {
 }
 
 func (c *Call) get(key string) *Call {
-	c.Request.Arg("GET")
+	c.open(spec.GET, "*1\r\n$3\r\nGET\r\n")
 	c.Request.Key(key)
 	return c
 }
@@ -161,7 +163,7 @@ func (q *Queued) GetDel(key string) *Future[string] {
 }
 
 func (c *Call) getDel(key string) *Call {
-	c.Request.Arg("GETDEL")
+	c.open(spec.GETDEL, "*1\r\n$6\r\nGETDEL\r\n")
 	c.Request.Key(key)
 	return c
 }
@@ -190,7 +192,7 @@ func (q *Queued) GetEx(key string, opts ...GetExOption) *Future[string] {
 }
 
 func (c *Call) getEx(key string, opts []GetExOption) *Call {
-	c.Request.Arg("GETEX")
+	c.open(spec.GETEX, "*1\r\n$5\r\nGETEX\r\n")
 	c.Request.Key(key)
 	c.getExOptions(opts)
 	return c
@@ -220,7 +222,7 @@ func (q *Queued) GetRange(key string, start, end int64) *Future[string] {
 }
 
 func (c *Call) getRange(key string, start, end int64) *Call {
-	c.Request.Arg("GETRANGE")
+	c.open(spec.GETRANGE, "*1\r\n$8\r\nGETRANGE\r\n")
 	c.Request.Key(key)
 	c.Request.ArgInt(start)
 	c.Request.ArgInt(end)
@@ -240,7 +242,7 @@ func (q *Queued) Incr(key string) *Future[int64] {
 }
 
 func (c *Call) incr(key string) *Call {
-	c.Request.Arg("INCR")
+	c.open(spec.INCR, "*1\r\n$4\r\nINCR\r\n")
 	c.Request.Key(key)
 	return c
 }
@@ -258,7 +260,7 @@ func (q *Queued) IncrBy(key string, n int64) *Future[int64] {
 }
 
 func (c *Call) incrBy(key string, n int64) *Call {
-	c.Request.Arg("INCRBY")
+	c.open(spec.INCRBY, "*1\r\n$6\r\nINCRBY\r\n")
 	c.Request.Key(key)
 	c.Request.ArgInt(n)
 	return c
@@ -277,7 +279,7 @@ func (q *Queued) IncrByFloat(key string, f float64) *Future[float64] {
 }
 
 func (c *Call) incrByFloat(key string, f float64) *Call {
-	c.Request.Arg("INCRBYFLOAT")
+	c.open(spec.INCRBYFLOAT, "*1\r\n$11\r\nINCRBYFLOAT\r\n")
 	c.Request.Key(key)
 	c.Request.ArgFloat(f)
 	return c
@@ -296,7 +298,7 @@ func (q *Queued) LCS(key1, key2 string) *Future[string] {
 }
 
 func (c *Call) lcs(key1, key2 string) *Call {
-	c.Request.Arg("LCS")
+	c.open(spec.LCS, "*1\r\n$3\r\nLCS\r\n")
 	c.Request.Key(key1)
 	c.Request.Key(key2)
 	return c
@@ -315,7 +317,7 @@ func (q *Queued) LCSLen(key1, key2 string) *Future[int64] {
 }
 
 func (c *Call) lcsLen(key1, key2 string) *Call {
-	c.Request.Arg("LCS")
+	c.open(spec.LCS, "*1\r\n$3\r\nLCS\r\n")
 	c.Request.Key(key1)
 	c.Request.Key(key2)
 	c.Request.Arg("LEN")
@@ -335,7 +337,7 @@ func (q *Queued) LCSIdx(key1, key2 string, opts ...LCSIdxOption) *Future[CommonR
 }
 
 func (c *Call) lcsIdx(key1, key2 string, opts []LCSIdxOption) *Call {
-	c.Request.Arg("LCS")
+	c.open(spec.LCS, "*1\r\n$3\r\nLCS\r\n")
 	c.Request.Key(key1)
 	c.Request.Key(key2)
 	c.Request.Arg("IDX")
@@ -360,7 +362,7 @@ func (q *Queued) MGet(keys ...string) *Future[[]Optional[string]] {
 }
 
 func (c *Call) mGet(keys []string) *Call {
-	c.Request.Arg("MGET")
+	c.open(spec.MGET, "*1\r\n$4\r\nMGET\r\n")
 	for _, v := range keys {
 		c.Request.Key(v)
 	}
@@ -382,7 +384,7 @@ func (q *Queued) MSet(pairs ...Pair) *Future[struct{}] {
 }
 
 func (c *Call) mSet(pairs []Pair) *Call {
-	c.Request.Arg("MSET")
+	c.open(spec.MSET, "*1\r\n$4\r\nMSET\r\n")
 	for _, v := range pairs {
 		v.encode(c)
 	}
@@ -403,7 +405,7 @@ func (q *Queued) MSetNX(pairs ...Pair) *Future[bool] {
 }
 
 func (c *Call) mSetNX(pairs []Pair) *Call {
-	c.Request.Arg("MSETNX")
+	c.open(spec.MSETNX, "*1\r\n$6\r\nMSETNX\r\n")
 	for _, v := range pairs {
 		v.encode(c)
 	}
@@ -424,7 +426,7 @@ func (q *Queued) MSetEx(pairs PairList, opts ...MSetExOption) *Future[bool] {
 }
 
 func (c *Call) mSetEx(pairs PairList, opts []MSetExOption) *Call {
-	c.Request.Arg("MSETEX")
+	c.open(spec.MSETEX, "*1\r\n$6\r\nMSETEX\r\n")
 	pairs.encode(c)
 	c.mSetExOptions(opts)
 	return c
@@ -443,7 +445,7 @@ func (q *Queued) Set(key, value string, opts ...SetOption) *Future[struct{}] {
 }
 
 func (c *Call) set(key, value string, opts []SetOption) *Call {
-	c.Request.Arg("SET")
+	c.open(spec.SET, "*1\r\n$3\r\nSET\r\n")
 	c.Request.Key(key)
 	c.Request.Arg(value)
 	c.setOptions(opts)
@@ -464,7 +466,7 @@ func (q *Queued) SetBytes(key string, value []byte, opts ...SetOption) *Future[s
 }
 
 func (c *Call) setBytes(key string, value []byte, opts []SetOption) *Call {
-	c.Request.Arg("SET")
+	c.open(spec.SET, "*1\r\n$3\r\nSET\r\n")
 	c.Request.Key(key)
 	c.Request.ArgBytes(value)
 	c.setOptions(opts)
@@ -484,7 +486,7 @@ func (q *Queued) SetNX(key, value string, opts ...SetOption) *Future[bool] {
 }
 
 func (c *Call) setNX(key, value string, opts []SetOption) *Call {
-	c.Request.Arg("SET")
+	c.open(spec.SET, "*1\r\n$3\r\nSET\r\n")
 	c.Request.Key(key)
 	c.Request.Arg(value)
 	c.Request.Arg("NX")
@@ -505,7 +507,7 @@ func (q *Queued) SetXX(key, value string, opts ...SetOption) *Future[bool] {
 }
 
 func (c *Call) setXX(key, value string, opts []SetOption) *Call {
-	c.Request.Arg("SET")
+	c.open(spec.SET, "*1\r\n$3\r\nSET\r\n")
 	c.Request.Key(key)
 	c.Request.Arg(value)
 	c.Request.Arg("XX")
@@ -526,7 +528,7 @@ func (q *Queued) SetIfEq(key, value, expected string, opts ...SetOption) *Future
 }
 
 func (c *Call) setIfEq(key, value, expected string, opts []SetOption) *Call {
-	c.Request.Arg("SET")
+	c.open(spec.SET, "*1\r\n$3\r\nSET\r\n")
 	c.Request.Key(key)
 	c.Request.Arg(value)
 	c.Request.Arg("IFEQ")
@@ -549,7 +551,7 @@ func (q *Queued) SetGet(key, value string, opts ...SetGetOption) *Future[string]
 }
 
 func (c *Call) setGet(key, value string, opts []SetGetOption) *Call {
-	c.Request.Arg("SET")
+	c.open(spec.SET, "*1\r\n$3\r\nSET\r\n")
 	c.Request.Key(key)
 	c.Request.Arg(value)
 	c.Request.Arg("GET")
@@ -571,7 +573,7 @@ func (q *Queued) SetRange(key string, offset int64, value string) *Future[int64]
 }
 
 func (c *Call) setRange(key string, offset int64, value string) *Call {
-	c.Request.Arg("SETRANGE")
+	c.open(spec.SETRANGE, "*1\r\n$8\r\nSETRANGE\r\n")
 	c.Request.Key(key)
 	c.Request.ArgInt(offset)
 	c.Request.Arg(value)
@@ -591,7 +593,7 @@ func (q *Queued) StrLen(key string) *Future[int64] {
 }
 
 func (c *Call) strLen(key string) *Call {
-	c.Request.Arg("STRLEN")
+	c.open(spec.STRLEN, "*1\r\n$6\r\nSTRLEN\r\n")
 	c.Request.Key(key)
 	return c
 }

@@ -5,6 +5,8 @@ package command
 import (
 	"context"
 	"time"
+
+	"github.com/keyslot-go/keyslot/internal/spec"
 )
 
 // BZPopMin takes the member with the lowest score from the first of keys that is not empty, and returns it with its key. While all
@@ -21,7 +23,7 @@ func (q *Queued) BZPopMin(wait time.Duration, keys ...string) *Future[PoppedMemb
 }
 
 func (c *Call) bzPopMin(wait time.Duration, keys []string) *Call {
-	c.Request.Arg("BZPOPMIN")
+	c.open(spec.BZPOPMIN, "*1\r\n$8\r\nBZPOPMIN\r\n")
 	for _, v := range keys {
 		c.Request.Key(v)
 	}
@@ -42,7 +44,7 @@ func (q *Queued) BZPopMax(wait time.Duration, keys ...string) *Future[PoppedMemb
 }
 
 func (c *Call) bzPopMax(wait time.Duration, keys []string) *Call {
-	c.Request.Arg("BZPOPMAX")
+	c.open(spec.BZPOPMAX, "*1\r\n$8\r\nBZPOPMAX\r\n")
 	for _, v := range keys {
 		c.Request.Key(v)
 	}
@@ -64,7 +66,7 @@ func (q *Queued) BZMPopMin(wait time.Duration, count int64, keys ...string) *Fut
 }
 
 func (c *Call) bzmPopMin(wait time.Duration, count int64, keys []string) *Call {
-	c.Request.Arg("BZMPOP")
+	c.open(spec.BZMPOP, "*1\r\n$6\r\nBZMPOP\r\n")
 	c.wait(wait)
 	c.Request.ArgInt(int64(len(keys)))
 	for _, v := range keys {
@@ -89,7 +91,7 @@ func (q *Queued) BZMPopMax(wait time.Duration, count int64, keys ...string) *Fut
 }
 
 func (c *Call) bzmPopMax(wait time.Duration, count int64, keys []string) *Call {
-	c.Request.Arg("BZMPOP")
+	c.open(spec.BZMPOP, "*1\r\n$6\r\nBZMPOP\r\n")
 	c.wait(wait)
 	c.Request.ArgInt(int64(len(keys)))
 	for _, v := range keys {
@@ -114,7 +116,7 @@ func (q *Queued) ZAdd(key string, members []Scored, opts ...ZAddOption) *Future[
 }
 
 func (c *Call) zAdd(key string, members []Scored, opts []ZAddOption) *Call {
-	c.Request.Arg("ZADD")
+	c.open(spec.ZADD, "*1\r\n$4\r\nZADD\r\n")
 	c.Request.Key(key)
 	c.zAddOptions(opts)
 	for _, v := range members {
@@ -136,7 +138,7 @@ func (q *Queued) ZAddCh(key string, members []Scored, opts ...ZAddOption) *Futur
 }
 
 func (c *Call) zAddCh(key string, members []Scored, opts []ZAddOption) *Call {
-	c.Request.Arg("ZADD")
+	c.open(spec.ZADD, "*1\r\n$4\r\nZADD\r\n")
 	c.Request.Key(key)
 	c.zAddOptions(opts)
 	c.Request.Arg("CH")
@@ -160,7 +162,7 @@ func (q *Queued) ZAddIncr(key string, n float64, member string, opts ...ZAddOpti
 }
 
 func (c *Call) zAddIncr(key string, n float64, member string, opts []ZAddOption) *Call {
-	c.Request.Arg("ZADD")
+	c.open(spec.ZADD, "*1\r\n$4\r\nZADD\r\n")
 	c.Request.Key(key)
 	c.zAddOptions(opts)
 	c.Request.Arg("INCR")
@@ -182,7 +184,7 @@ func (q *Queued) ZCard(key string) *Future[int64] {
 }
 
 func (c *Call) zCard(key string) *Call {
-	c.Request.Arg("ZCARD")
+	c.open(spec.ZCARD, "*1\r\n$5\r\nZCARD\r\n")
 	c.Request.Key(key)
 	return c
 }
@@ -200,7 +202,7 @@ func (q *Queued) ZCount(key string, scores ScoreRange) *Future[int64] {
 }
 
 func (c *Call) zCount(key string, scores ScoreRange) *Call {
-	c.Request.Arg("ZCOUNT")
+	c.open(spec.ZCOUNT, "*1\r\n$6\r\nZCOUNT\r\n")
 	c.Request.Key(key)
 	scores.encode(c)
 	return c
@@ -219,7 +221,7 @@ func (q *Queued) ZDiff(keys ...string) *Future[[]string] {
 }
 
 func (c *Call) zDiff(keys []string) *Call {
-	c.Request.Arg("ZDIFF")
+	c.open(spec.ZDIFF, "*1\r\n$5\r\nZDIFF\r\n")
 	c.Request.ArgInt(int64(len(keys)))
 	for _, v := range keys {
 		c.Request.Key(v)
@@ -240,7 +242,7 @@ func (q *Queued) ZDiffWithScores(keys ...string) *Future[[]Scored] {
 }
 
 func (c *Call) zDiffWithScores(keys []string) *Call {
-	c.Request.Arg("ZDIFF")
+	c.open(spec.ZDIFF, "*1\r\n$5\r\nZDIFF\r\n")
 	c.Request.ArgInt(int64(len(keys)))
 	for _, v := range keys {
 		c.Request.Key(v)
@@ -263,7 +265,7 @@ func (q *Queued) ZDiffStore(dst string, keys ...string) *Future[int64] {
 }
 
 func (c *Call) zDiffStore(dst string, keys []string) *Call {
-	c.Request.Arg("ZDIFFSTORE")
+	c.open(spec.ZDIFFSTORE, "*1\r\n$10\r\nZDIFFSTORE\r\n")
 	c.Request.Key(dst)
 	c.Request.ArgInt(int64(len(keys)))
 	for _, v := range keys {
@@ -285,7 +287,7 @@ func (q *Queued) ZIncrBy(key string, n float64, member string) *Future[float64] 
 }
 
 func (c *Call) zIncrBy(key string, n float64, member string) *Call {
-	c.Request.Arg("ZINCRBY")
+	c.open(spec.ZINCRBY, "*1\r\n$7\r\nZINCRBY\r\n")
 	c.Request.Key(key)
 	c.Request.ArgFloat(n)
 	c.Request.Arg(member)
@@ -306,7 +308,7 @@ func (q *Queued) ZInter(keys []string, opts ...CombineOption) *Future[[]string] 
 }
 
 func (c *Call) zInter(keys []string, opts []CombineOption) *Call {
-	c.Request.Arg("ZINTER")
+	c.open(spec.ZINTER, "*1\r\n$6\r\nZINTER\r\n")
 	c.Request.ArgInt(int64(len(keys)))
 	for _, v := range keys {
 		c.Request.Key(v)
@@ -328,7 +330,7 @@ func (q *Queued) ZInterWithScores(keys []string, opts ...CombineOption) *Future[
 }
 
 func (c *Call) zInterWithScores(keys []string, opts []CombineOption) *Call {
-	c.Request.Arg("ZINTER")
+	c.open(spec.ZINTER, "*1\r\n$6\r\nZINTER\r\n")
 	c.Request.ArgInt(int64(len(keys)))
 	for _, v := range keys {
 		c.Request.Key(v)
@@ -352,7 +354,7 @@ func (q *Queued) ZInterStore(dst string, keys []string, opts ...CombineOption) *
 }
 
 func (c *Call) zInterStore(dst string, keys []string, opts []CombineOption) *Call {
-	c.Request.Arg("ZINTERSTORE")
+	c.open(spec.ZINTERSTORE, "*1\r\n$11\r\nZINTERSTORE\r\n")
 	c.Request.Key(dst)
 	c.Request.ArgInt(int64(len(keys)))
 	for _, v := range keys {
@@ -375,7 +377,7 @@ func (q *Queued) ZInterCard(limit int64, keys ...string) *Future[int64] {
 }
 
 func (c *Call) zInterCard(limit int64, keys []string) *Call {
-	c.Request.Arg("ZINTERCARD")
+	c.open(spec.ZINTERCARD, "*1\r\n$10\r\nZINTERCARD\r\n")
 	c.Request.ArgInt(int64(len(keys)))
 	for _, v := range keys {
 		c.Request.Key(v)
@@ -398,7 +400,7 @@ func (q *Queued) ZLexCount(key string, members LexRange) *Future[int64] {
 }
 
 func (c *Call) zLexCount(key string, members LexRange) *Call {
-	c.Request.Arg("ZLEXCOUNT")
+	c.open(spec.ZLEXCOUNT, "*1\r\n$9\r\nZLEXCOUNT\r\n")
 	c.Request.Key(key)
 	members.encode(c)
 	return c
@@ -418,7 +420,7 @@ func (q *Queued) ZMPopMin(count int64, keys ...string) *Future[PoppedMembers] {
 }
 
 func (c *Call) zmPopMin(count int64, keys []string) *Call {
-	c.Request.Arg("ZMPOP")
+	c.open(spec.ZMPOP, "*1\r\n$5\r\nZMPOP\r\n")
 	c.Request.ArgInt(int64(len(keys)))
 	for _, v := range keys {
 		c.Request.Key(v)
@@ -442,7 +444,7 @@ func (q *Queued) ZMPopMax(count int64, keys ...string) *Future[PoppedMembers] {
 }
 
 func (c *Call) zmPopMax(count int64, keys []string) *Call {
-	c.Request.Arg("ZMPOP")
+	c.open(spec.ZMPOP, "*1\r\n$5\r\nZMPOP\r\n")
 	c.Request.ArgInt(int64(len(keys)))
 	for _, v := range keys {
 		c.Request.Key(v)
@@ -466,7 +468,7 @@ func (q *Queued) ZMScore(key string, members ...string) *Future[[]Optional[float
 }
 
 func (c *Call) zmScore(key string, members []string) *Call {
-	c.Request.Arg("ZMSCORE")
+	c.open(spec.ZMSCORE, "*1\r\n$7\r\nZMSCORE\r\n")
 	c.Request.Key(key)
 	for _, v := range members {
 		c.Request.Arg(v)
@@ -487,7 +489,7 @@ func (q *Queued) ZPopMin(key string) *Future[Scored] {
 }
 
 func (c *Call) zPopMin(key string) *Call {
-	c.Request.Arg("ZPOPMIN")
+	c.open(spec.ZPOPMIN, "*1\r\n$7\r\nZPOPMIN\r\n")
 	c.Request.Key(key)
 	return c
 }
@@ -505,7 +507,7 @@ func (q *Queued) ZPopMax(key string) *Future[Scored] {
 }
 
 func (c *Call) zPopMax(key string) *Call {
-	c.Request.Arg("ZPOPMAX")
+	c.open(spec.ZPOPMAX, "*1\r\n$7\r\nZPOPMAX\r\n")
 	c.Request.Key(key)
 	return c
 }
@@ -523,7 +525,7 @@ func (q *Queued) ZPopMinCount(key string, count int64) *Future[[]Scored] {
 }
 
 func (c *Call) zPopMinCount(key string, count int64) *Call {
-	c.Request.Arg("ZPOPMIN")
+	c.open(spec.ZPOPMIN, "*1\r\n$7\r\nZPOPMIN\r\n")
 	c.Request.Key(key)
 	c.Request.ArgInt(count)
 	return c
@@ -542,7 +544,7 @@ func (q *Queued) ZPopMaxCount(key string, count int64) *Future[[]Scored] {
 }
 
 func (c *Call) zPopMaxCount(key string, count int64) *Call {
-	c.Request.Arg("ZPOPMAX")
+	c.open(spec.ZPOPMAX, "*1\r\n$7\r\nZPOPMAX\r\n")
 	c.Request.Key(key)
 	c.Request.ArgInt(count)
 	return c
@@ -561,7 +563,7 @@ func (q *Queued) ZRandMember(key string) *Future[string] {
 }
 
 func (c *Call) zRandMember(key string) *Call {
-	c.Request.Arg("ZRANDMEMBER")
+	c.open(spec.ZRANDMEMBER, "*1\r\n$11\r\nZRANDMEMBER\r\n")
 	c.Request.Key(key)
 	return c
 }
@@ -580,7 +582,7 @@ func (q *Queued) ZRandMemberCount(key string, count int64) *Future[[]string] {
 }
 
 func (c *Call) zRandMemberCount(key string, count int64) *Call {
-	c.Request.Arg("ZRANDMEMBER")
+	c.open(spec.ZRANDMEMBER, "*1\r\n$11\r\nZRANDMEMBER\r\n")
 	c.Request.Key(key)
 	c.Request.ArgInt(count)
 	return c
@@ -599,7 +601,7 @@ func (q *Queued) ZRandMemberWithScores(key string, count int64) *Future[[]Scored
 }
 
 func (c *Call) zRandMemberWithScores(key string, count int64) *Call {
-	c.Request.Arg("ZRANDMEMBER")
+	c.open(spec.ZRANDMEMBER, "*1\r\n$11\r\nZRANDMEMBER\r\n")
 	c.Request.Key(key)
 	c.Request.ArgInt(count)
 	c.Request.Arg("WITHSCORES")
@@ -657,7 +659,7 @@ func (q *Queued) ZRank(key, member string) *Future[int64] {
 }
 
 func (c *Call) zRank(key, member string) *Call {
-	c.Request.Arg("ZRANK")
+	c.open(spec.ZRANK, "*1\r\n$5\r\nZRANK\r\n")
 	c.Request.Key(key)
 	c.Request.Arg(member)
 	return c
@@ -676,7 +678,7 @@ func (q *Queued) ZRankWithScore(key, member string) *Future[Ranked] {
 }
 
 func (c *Call) zRankWithScore(key, member string) *Call {
-	c.Request.Arg("ZRANK")
+	c.open(spec.ZRANK, "*1\r\n$5\r\nZRANK\r\n")
 	c.Request.Key(key)
 	c.Request.Arg(member)
 	c.Request.Arg("WITHSCORE")
@@ -696,7 +698,7 @@ func (q *Queued) ZRem(key string, members ...string) *Future[int64] {
 }
 
 func (c *Call) zRem(key string, members []string) *Call {
-	c.Request.Arg("ZREM")
+	c.open(spec.ZREM, "*1\r\n$4\r\nZREM\r\n")
 	c.Request.Key(key)
 	for _, v := range members {
 		c.Request.Arg(v)
@@ -718,7 +720,7 @@ func (q *Queued) ZRemRangeByLex(key string, members LexRange) *Future[int64] {
 }
 
 func (c *Call) zRemRangeByLex(key string, members LexRange) *Call {
-	c.Request.Arg("ZREMRANGEBYLEX")
+	c.open(spec.ZREMRANGEBYLEX, "*1\r\n$14\r\nZREMRANGEBYLEX\r\n")
 	c.Request.Key(key)
 	members.encode(c)
 	return c
@@ -738,7 +740,7 @@ func (q *Queued) ZRemRangeByRank(key string, start, stop int64) *Future[int64] {
 }
 
 func (c *Call) zRemRangeByRank(key string, start, stop int64) *Call {
-	c.Request.Arg("ZREMRANGEBYRANK")
+	c.open(spec.ZREMRANGEBYRANK, "*1\r\n$15\r\nZREMRANGEBYRANK\r\n")
 	c.Request.Key(key)
 	c.Request.ArgInt(start)
 	c.Request.ArgInt(stop)
@@ -758,7 +760,7 @@ func (q *Queued) ZRemRangeByScore(key string, scores ScoreRange) *Future[int64] 
 }
 
 func (c *Call) zRemRangeByScore(key string, scores ScoreRange) *Call {
-	c.Request.Arg("ZREMRANGEBYSCORE")
+	c.open(spec.ZREMRANGEBYSCORE, "*1\r\n$16\r\nZREMRANGEBYSCORE\r\n")
 	c.Request.Key(key)
 	scores.encode(c)
 	return c
@@ -777,7 +779,7 @@ func (q *Queued) ZRevRank(key, member string) *Future[int64] {
 }
 
 func (c *Call) zRevRank(key, member string) *Call {
-	c.Request.Arg("ZREVRANK")
+	c.open(spec.ZREVRANK, "*1\r\n$8\r\nZREVRANK\r\n")
 	c.Request.Key(key)
 	c.Request.Arg(member)
 	return c
@@ -796,7 +798,7 @@ func (q *Queued) ZRevRankWithScore(key, member string) *Future[Ranked] {
 }
 
 func (c *Call) zRevRankWithScore(key, member string) *Call {
-	c.Request.Arg("ZREVRANK")
+	c.open(spec.ZREVRANK, "*1\r\n$8\r\nZREVRANK\r\n")
 	c.Request.Key(key)
 	c.Request.Arg(member)
 	c.Request.Arg("WITHSCORE")
@@ -816,7 +818,7 @@ func (q *Queued) ZScore(key, member string) *Future[float64] {
 }
 
 func (c *Call) zScore(key, member string) *Call {
-	c.Request.Arg("ZSCORE")
+	c.open(spec.ZSCORE, "*1\r\n$6\r\nZSCORE\r\n")
 	c.Request.Key(key)
 	c.Request.Arg(member)
 	return c
@@ -836,7 +838,7 @@ func (q *Queued) ZUnion(keys []string, opts ...CombineOption) *Future[[]string] 
 }
 
 func (c *Call) zUnion(keys []string, opts []CombineOption) *Call {
-	c.Request.Arg("ZUNION")
+	c.open(spec.ZUNION, "*1\r\n$6\r\nZUNION\r\n")
 	c.Request.ArgInt(int64(len(keys)))
 	for _, v := range keys {
 		c.Request.Key(v)
@@ -858,7 +860,7 @@ func (q *Queued) ZUnionWithScores(keys []string, opts ...CombineOption) *Future[
 }
 
 func (c *Call) zUnionWithScores(keys []string, opts []CombineOption) *Call {
-	c.Request.Arg("ZUNION")
+	c.open(spec.ZUNION, "*1\r\n$6\r\nZUNION\r\n")
 	c.Request.ArgInt(int64(len(keys)))
 	for _, v := range keys {
 		c.Request.Key(v)
@@ -882,7 +884,7 @@ func (q *Queued) ZUnionStore(dst string, keys []string, opts ...CombineOption) *
 }
 
 func (c *Call) zUnionStore(dst string, keys []string, opts []CombineOption) *Call {
-	c.Request.Arg("ZUNIONSTORE")
+	c.open(spec.ZUNIONSTORE, "*1\r\n$11\r\nZUNIONSTORE\r\n")
 	c.Request.Key(dst)
 	c.Request.ArgInt(int64(len(keys)))
 	for _, v := range keys {

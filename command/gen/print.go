@@ -5,9 +5,11 @@ import (
 	"cmp"
 	"fmt"
 	"go/format"
+	"go/token"
 	"slices"
 	"strings"
 
+	"github.com/keyslot-go/keyslot/internal/resp"
 	"github.com/keyslot-go/keyslot/internal/spec"
 )
 
@@ -27,6 +29,8 @@ var encodings = map[string]string{
 	"wait": "c.wait(%s)", "waitMillis": "c.waitMillis(%s)",
 	"unix": "c.unix(%s)", "unixMillis": "c.unixMillis(%s)",
 }
+
+const specPath = "github.com/keyslot-go/keyslot/internal/spec"
 
 // print returns the Go source of a table.
 func (s *tableSet) print(t *table) ([]byte, error) {
@@ -50,6 +54,9 @@ func (s *tableSet) print(t *table) ([]byte, error) {
 	}
 	if bytes.Contains(body.Bytes(), []byte("time.")) {
 		fmt.Fprintf(&out, "\"time\"\n")
+	}
+	if bytes.Contains(body.Bytes(), []byte("spec.")) {
+		fmt.Fprintf(&out, "\n%q\n", specPath)
 	}
 	fmt.Fprintf(&out, ")\n")
 	out.Write(body.Bytes())
@@ -80,7 +87,14 @@ func (s *tableSet) printMethod(out *bytes.Buffer, m *method) {
 
 func printEncoder(out *bytes.Buffer, m *method) {
 	fmt.Fprintf(out, "func (c *Call) %s(%s) *Call {\n", m.encoder, slicesOf(m.params))
-	printWire(out, m.wire, m.params, "")
+	wire := m.wire
+	if name := m.command().Name; token.IsIdentifier(name) { // the rule for the constants of package spec
+		var head resp.Request
+		head.Arg(name)
+		fmt.Fprintf(out, "c.open(spec.%s, %q)\n", name, head.Frame())
+		wire = wire[1:]
+	}
+	printWire(out, wire, m.params, "")
 	fmt.Fprintf(out, "return c\n}\n\n")
 }
 

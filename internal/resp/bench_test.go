@@ -84,7 +84,7 @@ func BenchmarkRequestGet(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		r.Reset()
-		r.Arg("GET")
+		r.Open("*1\r\n$3\r\nGET\r\n", len("GET"))
 		r.Key("user:1234567")
 		if len(r.Frame()) == 0 {
 			b.Fatal("no frame")
@@ -98,7 +98,7 @@ func BenchmarkRequestSet64(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		r.Reset()
-		r.Arg("SET")
+		r.Open("*1\r\n$3\r\nSET\r\n", len("SET"))
 		r.Key("user:1234567")
 		r.Arg(value)
 		if len(r.Frame()) == 0 {

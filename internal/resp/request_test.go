@@ -1,6 +1,7 @@
 package resp_test
 
 import (
+	"fmt"
 	"math"
 	"strings"
 	"testing"
@@ -45,6 +46,25 @@ func TestRequest(t *testing.T) {
 	require.Empty(t, r.Frame())
 	r.Arg("PING")
 	require.Equal(t, "*1\r\n$4\r\nPING\r\n", string(r.Frame()))
+}
+
+// Around the lengths where an argument's header grows, and wherever in the memory it comes to lie: it may fit exactly, or not.
+func TestArgumentsOfAllShortLengths(t *testing.T) {
+	for reserved := range 300 {
+		m := resp.NewRequests(reserved)
+		var r resp.Request
+		m.Begin(&r)
+		r.Open("*1\r\n$4\r\nECHO\r\n", len("ECHO"))
+		want := "$4\r\nECHO\r\n"
+		for _, n := range []int{0, 9, 10, 98, 99, 100, 1} {
+			arg := strings.Repeat("a", n)
+			r.Arg(arg)
+			want += fmt.Sprintf("$%d\r\n%s\r\n", n, arg)
+			require.Equal(t, arg, string(r.At(r.Len()-1)), "in %d bytes", reserved)
+		}
+		require.Equal(t, "*8\r\n"+want, string(r.Frame()), "in %d bytes", reserved)
+		require.Equal(t, "ECHO", string(r.At(0)))
+	}
 }
 
 // Requests that share memory are whole each, also when the keys of one are found after others were written.

@@ -43,6 +43,13 @@ type Command struct {
 	slot  int // the argument that holds a slot number; 0 is none
 }
 
+// Row names a command by its place in the table, so that one known beforehand need not be looked up. The constants are those whose
+// name is an identifier.
+type Row uint16
+
+// Command returns the row.
+func (r Row) Command() *Command { return &table[r] }
+
 // Flags are properties of a command, most of them as the server reports them.
 type Flags uint64
 

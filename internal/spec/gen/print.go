@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"go/format"
+	"go/token"
 	"slices"
 	"strings"
 )
@@ -57,6 +58,7 @@ func generate(dir string) ([]byte, error) {
 		fmt.Fprintf(&out, "\t%s,\n", line)
 	}
 	out.WriteString("}\n\n")
+	printRows(&out, table)
 	if err := printIndex(&out, table); err != nil {
 		return nil, err
 	}
@@ -168,6 +170,17 @@ func constant(names map[string]string, name string) (string, error) {
 		return "", fmt.Errorf("unknown word %q", name)
 	}
 	return c, nil
+}
+
+// printRows prints the constants by which other packages name rows.
+func printRows(out *bytes.Buffer, table []*command) {
+	out.WriteString("const (\n")
+	for row, c := range table {
+		if token.IsIdentifier(c.Name) {
+			fmt.Fprintf(out, "\t%s Row = %d\n", c.Name, row)
+		}
+	}
+	out.WriteString(")\n\n")
 }
 
 // printIndex prints the hash table of the names; package spec (lookup.go) says how it is searched.
