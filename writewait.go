@@ -184,11 +184,11 @@ func (f *flight) sendAndWait(ctx context.Context, until time.Time, calls []*call
 
 // waitAt sends those of the calls that go to n, and WAIT.
 func (f *flight) waitAt(ctx context.Context, until time.Time, n *node, calls []*call) {
-	f.parts, f.commands, f.used = f.parts[:0], f.commands[:0], f.kept
+	f.parts, f.aims, f.commands, f.used = f.parts[:0], f.aims[:0], f.commands[:0], f.kept
 	wait := f.waitCall(n, calls[0].terms)
 	for _, call := range append(slices.Clone(calls), wait) {
 		if call.node == n {
-			f.parts, f.commands = append(f.parts, call), append(f.commands, call.encoded())
+			f.parts, f.aims, f.commands = append(f.parts, call), append(f.aims, aim{}), append(f.commands, call.encoded())
 		}
 	}
 	all := group{to: len(f.parts)}
@@ -206,7 +206,7 @@ func (f *flight) waitAt(ctx context.Context, until time.Time, n *node, calls []*
 		w.Withdraw(len(batches))
 	}
 	w.Wait(ctx, batches)
-	f.deal()
+	f.deal(f.parts)
 	if err == nil {
 		n.giveBack(conn)
 	}
