@@ -283,11 +283,16 @@ func (f *flight) outcome(g *group) (b *wire.Call, at int) {
 	return f.batches[g.first], g.dealt - 1
 }
 
+// turns is at how many nodes a flight lets others join where nothing is due. In a process that has more to compute than processors
+// each turn of the others takes long, and a flight takes one after the other.
+const turns = 4
+
 // sendGroups sends all groups and returns how many batches could not be sent. A node that is dialled, probed or full holds up
 // only its own group.
 func (f *flight) sendGroups(ctx context.Context, until time.Time, w *wire.Waiter) (refused int) {
 	f.slow = f.slow[:0]
-	for _, g := range f.groups {
+	for i, g := range f.groups {
+		w.Busy = w.Busy && i < turns
 		n := g.to - g.from
 		if conn := g.track.live(); conn != nil && n <= chunk && conn.HasRoom(w, n) {
 			refused += f.sendGroup(ctx, until, w, g)

@@ -19,8 +19,8 @@ const module = "github.com/keyslot-go/keyslot"
 // package gets a row, and with it a decision.
 var mayImport = map[string][]string{
 	".":                          {"command", "internal/resp", "internal/spec", "internal/wire"},
-	"command":                    {"internal/resp"},
-	"command/gen":                {"internal/spec"},
+	"command":                    {"internal/resp", "internal/spec"},
+	"command/gen":                {"internal/resp", "internal/spec"},
 	"internal/differential":      {"command", "internal/resp"},
 	"keyslottest":                {"internal/resp", "internal/spec"}, // users import it beside any client
 	"internal/resp":              {},

@@ -132,9 +132,9 @@ func (w *Waiter) read(ctx context.Context) {
 	}
 }
 
-// Share leaves all connections to their readers: the caller will not wait at once after all.
+// Share leaves all connections to their readers, and lets nobody join: the caller may have to wait before it has sent its calls.
 func (w *Waiter) Share() {
-	w.Prompt = false
+	w.Prompt, w.Busy = false, false
 	w.leave()
 }
 
