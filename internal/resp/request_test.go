@@ -1,7 +1,6 @@
 package resp_test
 
 import (
-	"fmt"
 	"math"
 	"strings"
 	"testing"
@@ -48,23 +47,28 @@ func TestRequest(t *testing.T) {
 	require.Equal(t, "*1\r\n$4\r\nPING\r\n", string(r.Frame()))
 }
 
-// Around the lengths where an argument's header grows, and wherever in the memory it comes to lie: it may fit exactly, or not.
-func TestArgumentsOfAllShortLengths(t *testing.T) {
-	for reserved := range 300 {
-		m := resp.NewRequests(reserved)
-		var r resp.Request
-		m.Begin(&r)
-		r.Open("*1\r\n$4\r\nECHO\r\n", len("ECHO"))
-		want := "$4\r\nECHO\r\n"
-		for _, n := range []int{0, 9, 10, 98, 99, 100, 1} {
-			arg := strings.Repeat("a", n)
-			r.Arg(arg)
-			want += fmt.Sprintf("$%d\r\n%s\r\n", n, arg)
-			require.Equal(t, arg, string(r.At(r.Len()-1)), "in %d bytes", reserved)
+// A request that begins with an encoded name is that which begins with the name, however many arguments follow.
+func TestOpenIsArgOfAnEncodedName(t *testing.T) {
+	var m resp.Requests
+	for n := range 12 {
+		var opened, plain resp.Request
+		for r, begin := range map[*resp.Request]func(){
+			&opened: func() { opened.Open("*1\r\n$4\r\nMGET\r\n", len("MGET")) },
+			&plain:  func() { plain.Arg("MGET") },
+		} {
+			m.Begin(r)
+			begin()
+			for i := range n {
+				r.Key(strings.Repeat("k", i))
+			}
 		}
-		require.Equal(t, "*8\r\n"+want, string(r.Frame()), "in %d bytes", reserved)
-		require.Equal(t, "ECHO", string(r.At(0)))
+		require.Equal(t, string(plain.Frame()), string(opened.Frame()))
+		require.Equal(t, plain.Keys(), opened.Keys())
+		requireRequest(t, &opened, 1+n)
 	}
+	var alone resp.Request
+	alone.Open("*1\r\n$4\r\nPING\r\n", len("PING"))
+	requireRequest(t, &alone, 1)
 }
 
 // Requests that share memory are whole each, also when the keys of one are found after others were written.
