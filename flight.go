@@ -243,9 +243,9 @@ func (call *call) fits(other *call) bool {
 	return !call.asking && !other.asking && call.isMovable() == other.isMovable()
 }
 
-// deal gives each of calls, which arrange has aimed, its own outcome, and returns how many have a reply that needs no judgement. It
-// goes as the calls lie in memory, and not batch by batch: most of its time is waiting for them, unless the processor sees what is
-// next (pipe100/c=512 of benchmarks/).
+// deal gives each of calls, whose aims are those of the flight, its own outcome, and returns how many have a reply that needs no
+// judgement. It goes as the calls lie in memory, and not batch by batch: most of its time is waiting for them, unless the processor
+// sees what is next (pipe100/c=512 of benchmarks/).
 func (f *flight) deal(calls []*call) (plain int) {
 	for i, call := range calls {
 		if f.aims[i].group < 0 {
