@@ -9,8 +9,8 @@ import (
 
 // What the generated encoders append to a request besides strings and numbers.
 
-// open begins the request with a command of the table, which saves looking it up: head is its name as a request of the name alone
-// begins. It is a constant, and so is copied here, without a call, where open is inlined.
+// open begins the request with a command of the table, which saves looking it up: head is the frame of a request of its name alone.
+// That is a constant, which the compiler copies without a call where open is inlined.
 func (c *Call) open(row spec.Row, head string) {
 	c.Cmd = row.Command()
 	c.Request.Open(head, len(c.Cmd.Name))

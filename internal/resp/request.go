@@ -61,11 +61,9 @@ func (m *Requests) Reset(keep int) {
 }
 
 // Open begins the request with the name of a command, which is size bytes long: head is the Frame of a request of that name alone.
+// Its last lines are those of appendArg: with a function for both it would be too large for the compiler to inline.
 func (r *Request) Open(head string, size int) {
-	if r.mem == nil {
-		r.mem = new(Requests)
-	}
-	m := r.mem
+	m := r.memory()
 	m.buf = append(m.buf, head...)
 	r.text.to = len(m.buf)
 	to := r.text.to - crlf
@@ -106,13 +104,11 @@ func (r *Request) KeyBytes(b []byte) {
 // AppendKey says that the argument at index is a key. It may be called when other requests have been written behind this
 // one, provided that they get no key in between.
 func (r *Request) AppendKey(index int) {
-	if r.mem == nil {
-		r.mem = new(Requests)
-	}
+	m := r.memory()
 	if r.keys.len() == 0 {
-		r.keys = fewAt(len(r.mem.keys))
+		r.keys = fewAt(len(m.keys))
 	}
-	r.mem.keys = append(r.mem.keys, index)
+	m.keys = append(m.keys, index)
 	r.keys.to++
 }
 
@@ -164,10 +160,7 @@ func (r *Request) Reset() {
 }
 
 func appendArg[T string | []byte](r *Request, s T) {
-	if r.mem == nil {
-		r.mem = new(Requests)
-	}
-	m := r.mem
+	m := r.memory()
 	if r.text.len() == 0 {
 		m.buf = append(m.buf, shortHead...)
 	}
@@ -182,6 +175,14 @@ func appendArg[T string | []byte](r *Request, s T) {
 	case n == fewArgs:
 		r.makeHeadRoom()
 	}
+}
+
+// memory returns where the request is written.
+func (r *Request) memory() *Requests {
+	if r.mem == nil {
+		r.mem = new(Requests)
+	}
+	return r.mem
 }
 
 // makeHeadRoom moves the arguments away from the short header, for any one.
