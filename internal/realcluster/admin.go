@@ -122,9 +122,12 @@ func (c *Cluster) cli(ctx context.Context, args ...string) (out string, err erro
 const failoverPatience = 5 * time.Second
 
 // Failover makes replica the primary of its shard without losing a write (CLUSTER FAILOVER), and returns once the whole
-// cluster knows.
+// cluster knows. One that Failover has promoted within the last four node timeouts first waits for their end.
 func (c *Cluster) Failover(ctx context.Context, replica *Node) error {
 	for {
+		if err := Wait(ctx, time.Until(replica.elected().Add(4*c.opts.NodeTimeout))); err != nil {
+			return err
+		}
 		if _, err := c.Do(ctx, replica, "CLUSTER", "FAILOVER"); err != nil {
 			return err
 		}
@@ -137,10 +140,14 @@ func (c *Cluster) Failover(ctx context.Context, replica *Node) error {
 		if err := c.WaitHealthy(ctx); err != nil {
 			return err
 		}
-		// Redis 7.0 may count the votes of the node's last election again, if that was seconds ago; then it is a replica again by now.
-		if role, err := replica.Role(ctx); err != nil || role == "primary" {
+		switch role, err := replica.Role(ctx); {
+		case err != nil:
 			return err
+		case role == "primary":
+			replica.noteElected()
+			return nil
 		}
+		// It took too long, or an election that Failover knows nothing of was counted again: see elected.
 	}
 }
 

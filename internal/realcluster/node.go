@@ -15,6 +15,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"syscall"
+	"time"
 )
 
 // Node is one server process at one address, whether it runs at the moment or not. Its methods are safe for concurrent
@@ -38,6 +39,7 @@ type Node struct {
 	process *process // nil while the node is down
 	frozen  bool
 	removed bool
+	won     time.Time // when Failover last promoted it, for elected
 }
 
 // process is one run of a server program.
@@ -82,6 +84,22 @@ func (n *Node) Role(ctx context.Context) (string, error) {
 	default:
 		return "", fmt.Errorf("%s has the unknown role %q", n, word)
 	}
+}
+
+// elected returns when Failover last promoted the node, and the zero time where it never did. For two node timeouts Redis 7.0
+// counts the votes of a node's last election again: it then believes to be a primary that nobody else takes for one, and loses
+// what it is told until it hears so. For two more neither engine starts another election of that node (clusterHandleSlaveFailover
+// in their cluster.c).
+func (n *Node) elected() time.Time {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.won
+}
+
+func (n *Node) noteElected() {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.won = time.Now()
 }
 
 // Kill ends the node at once (SIGKILL): the kernel resets its connections. It returns when the process is gone.

@@ -82,7 +82,7 @@ func Start(tb testing.TB, opts Options) *Cluster {
 	}
 	tb.Cleanup(func() {
 		if tb.Failed() {
-			tb.Log(c.logTails(40))
+			tb.Log(c.logTails(15)) // no more, else what has failed is far above it
 			tb.Logf("all logs are kept in %s", c.dir)
 			c.kill()
 			return
