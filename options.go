@@ -43,7 +43,7 @@ type Options struct {
 	// Resolver, if set, resolves the names of endpoints and nodes instead of net.DefaultResolver.
 	Resolver Resolver
 	// MapAddr, if set, says where to dial a node (host:port) that announces an address not reachable from here: behind
-	// NAT, or through a bastion.
+	// NAT, or through a bastion. Endpoints are dialled as they are; the connection to one stays in use for the node it led to.
 	MapAddr func(node Node) string
 
 	// ConnsPerNode is how many shared connections a node gets; a slot keeps to one of them. 1 by default, which is also
