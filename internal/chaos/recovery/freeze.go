@@ -10,7 +10,6 @@ import (
 	"os"
 	"os/exec"
 	"strings"
-	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -138,10 +137,7 @@ func newWorker(ctx context.Context, r *rig, f *fronts) (*worker, error) {
 	if err != nil {
 		return nil, err
 	}
-	w := &worker{cmd: exec.CommandContext(ctx, self, "-child"), how: order{Endpoints: r.Addrs(), Fronts: map[string]string{}}}
-	for addr, front := range f.of {
-		w.how.Fronts[addr] = front.Addr()
-	}
+	w := &worker{cmd: exec.CommandContext(ctx, self, "-child"), how: order{Endpoints: r.Addrs(), Fronts: f.by}}
 	w.cmd.Stderr = os.Stderr
 	if w.in, err = w.cmd.StdinPipe(); err != nil {
 		return nil, err
@@ -189,7 +185,7 @@ func child() {
 }
 
 func obey(in io.Reader, out io.Writer) error {
-	var direct atomic.Bool
+	var way detour
 	var client *keyslot.Client
 	answers := json.NewEncoder(out)
 	for lines := bufio.NewScanner(in); lines.Scan(); {
@@ -197,17 +193,11 @@ func obey(in io.Reader, out io.Writer) error {
 		if err := json.NewDecoder(strings.NewReader(lines.Text())).Decode(&o); err != nil {
 			return err
 		}
-		direct.Store(o.Direct)
+		way.direct.Store(o.Direct)
 		if client == nil {
-			fronts := o.Fronts
-			lead := func(n keyslot.Node) string {
-				if front := fronts[n.Addr()]; front != "" && !direct.Load() {
-					return front
-				}
-				return n.Addr()
-			}
+			way.by = o.Fronts
 			var err error
-			if client, err = keyslot.New(context.Background(), keyslot.Options{Endpoints: o.Endpoints, MapAddr: lead}); err != nil {
+			if client, err = keyslot.New(context.Background(), keyslot.Options{Endpoints: o.Endpoints, Dial: way.dial}); err != nil {
 				return err
 			}
 			defer client.Close()

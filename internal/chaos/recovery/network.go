@@ -19,21 +19,35 @@ import (
 	"github.com/keyslot-go/keyslot/internal/realcluster"
 )
 
-// fronts stand between a client and the nodes, until the client is told to go by another way.
+// detour leads connections to nodes through what stands before them. It is Options.Dial of a client behind that, and not its MapAddr:
+// the connection to an endpoint is its node's from then on.
+type detour struct {
+	by     map[string]string // where a front listens, by the address of its node
+	direct atomic.Bool       // new connections go straight to their nodes
+}
+
+func (d *detour) dial(ctx context.Context, network, addr string) (net.Conn, error) {
+	if front, ok := d.by[addr]; ok && !d.direct.Load() {
+		addr = front
+	}
+	return (&net.Dialer{}).DialContext(ctx, network, addr)
+}
+
+// fronts stand before the nodes of a cluster.
 type fronts struct {
-	of     map[string]*proxy.Front // by the address of the node
-	direct atomic.Bool             // new connections pass by the fronts
+	detour
+	of map[string]*proxy.Front // by the address of the node
 }
 
 func newFronts(addrs []string) (*fronts, error) {
-	f := &fronts{of: map[string]*proxy.Front{}}
+	f := &fronts{detour: detour{by: map[string]string{}}, of: map[string]*proxy.Front{}}
 	for _, addr := range addrs {
 		front, err := proxy.Listen("127.0.0.1:0", addr, proxy.Plain)
 		if err != nil {
 			f.close()
 			return nil, err
 		}
-		f.of[addr] = front
+		f.of[addr], f.by[addr] = front, front.Addr()
 	}
 	return f, nil
 }
@@ -42,14 +56,6 @@ func (f *fronts) close() {
 	for _, front := range f.of {
 		front.Close()
 	}
-}
-
-// lead is Options.MapAddr of a client behind the fronts.
-func (f *fronts) lead(n keyslot.Node) string {
-	if front := f.of[n.Addr()]; front != nil && !f.direct.Load() {
-		return front.Addr()
-	}
-	return n.Addr()
 }
 
 // withFronts runs do on a new cluster, with a front for each of its nodes.
@@ -70,7 +76,7 @@ func (b *bench) withFronts(ctx context.Context, do func(r *rig, f *fronts) error
 // behindFronts runs do with a load whose client reaches all nodes through fronts.
 func (b *bench) behindFronts(ctx context.Context, do func(ctx context.Context, r *rig, f *fronts, l *load) error) error {
 	return b.withFronts(ctx, func(r *rig, f *fronts) error {
-		opts := keyslot.Options{Endpoints: r.Addrs(), MapAddr: f.lead}
+		opts := keyslot.Options{Endpoints: r.Addrs(), Dial: f.dial}
 		return b.load(ctx, opts, func(ctx context.Context, l *load) error { return do(ctx, r, f, l) })
 	})
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"net"
 	"testing"
 	"time"
 
@@ -57,6 +58,24 @@ func TestCallsAreCountedWhereTheNodeIsStillThere(t *testing.T) {
 	alive, killed := new(realcluster.Node), new(realcluster.Node)
 	before := counts{alive: {"exists": 3}, killed: {"exists": 100}}
 	require.Equal(t, 4, since(before, counts{alive: {"exists": 7}}, "exists"))
+}
+
+func TestConnectionsToANodeGoThroughItsFront(t *testing.T) {
+	listen := func() net.Listener {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		require.NoError(t, err)
+		t.Cleanup(func() { l.Close() })
+		return l
+	}
+	node, front := listen().Addr().String(), listen().Addr().String()
+	way := &detour{by: map[string]string{node: front}}
+	for direct, led := range map[bool]string{false: front, true: node} {
+		way.direct.Store(direct)
+		conn, err := way.dial(t.Context(), "tcp", node)
+		require.NoError(t, err)
+		require.Equal(t, led, conn.RemoteAddr().String())
+		require.NoError(t, conn.Close())
+	}
 }
 
 func TestAMissedTargetIsMissed(t *testing.T) {
