@@ -6,6 +6,7 @@ import (
 	"context"
 	"crypto/tls"
 	"fmt"
+	"net"
 	"slices"
 	"strings"
 )
@@ -40,6 +41,11 @@ func (c Config) reach(addr string) string {
 		return there
 	}
 	return addr
+}
+
+// dial connects to a node that announces addr.
+func (c Config) dial(ctx context.Context, network, addr string) (net.Conn, error) {
+	return new(net.Dialer).DialContext(ctx, network, c.reach(addr))
 }
 
 // Unsupported says that a client cannot do what was asked, whatever the server; the cell prints n/a and the reason.

@@ -72,9 +72,7 @@ func openFloor(ctx context.Context, cfg Config) (Client, error) {
 	if cfg.TLS != nil {
 		return nil, &Unsupported{"floor has no TLS"}
 	}
-	c, err := keyslot.New(ctx, keyslot.Options{
-		Endpoints: cfg.Addrs, MapAddr: func(n keyslot.Node) string { return cfg.reach(n.Addr()) },
-	})
+	c, err := keyslot.New(ctx, keyslot.Options{Endpoints: cfg.Addrs, Dial: cfg.dial})
 	if err != nil {
 		return nil, err
 	}
@@ -90,7 +88,7 @@ func openFloor(ctx context.Context, cfg Config) (Client, error) {
 // dial connects to the primaries of a topology that covers all slots.
 func (f *floor) dial(ctx context.Context, cfg Config, t keyslot.Topology) error {
 	for _, shard := range t.Shards {
-		conn, err := new(net.Dialer).DialContext(ctx, "tcp", cfg.reach(shard.Primary.Addr()))
+		conn, err := cfg.dial(ctx, "tcp", shard.Primary.Addr())
 		if err != nil {
 			return err
 		}

@@ -2,7 +2,6 @@ package client
 
 import (
 	"context"
-	"net"
 
 	"github.com/redis/go-redis/v9"
 )
@@ -22,10 +21,7 @@ func openGoRedis(_ context.Context, cfg Config) (Client, error) {
 func newClusterClient(cfg Config) *redis.ClusterClient {
 	opts := &redis.ClusterOptions{Addrs: cfg.Addrs, TLSConfig: cfg.TLS}
 	if cfg.Detour != nil {
-		opts.Dialer = func(ctx context.Context, network, addr string) (net.Conn, error) {
-			var d net.Dialer
-			return d.DialContext(ctx, network, cfg.reach(addr))
-		}
+		opts.Dialer = cfg.dial
 	}
 	return redis.NewClusterClient(opts)
 }

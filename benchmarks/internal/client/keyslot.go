@@ -15,7 +15,7 @@ func openKeyslot(connsPerNode int) func(context.Context, Config) (Client, error)
 	return func(ctx context.Context, cfg Config) (Client, error) {
 		opts := keyslot.Options{Endpoints: cfg.Addrs, TLS: cfg.TLS, ConnsPerNode: connsPerNode}
 		if cfg.Detour != nil {
-			opts.MapAddr = func(n keyslot.Node) string { return cfg.reach(n.Addr()) }
+			opts.Dial = cfg.dial // MapAddr would not do: the connection to an endpoint becomes its node's
 		}
 		c, err := keyslot.New(ctx, opts)
 		if err != nil {

@@ -56,5 +56,5 @@ func (d radixDialer) DialContext(ctx context.Context, network, addr string) (net
 	if d.cfg.TLS != nil {
 		return (&tls.Dialer{Config: d.cfg.TLS}).DialContext(ctx, network, d.cfg.reach(addr))
 	}
-	return new(net.Dialer).DialContext(ctx, network, d.cfg.reach(addr))
+	return d.cfg.dial(ctx, network, addr)
 }
