@@ -122,7 +122,7 @@ func (c *Cluster) cli(ctx context.Context, args ...string) (out string, err erro
 const failoverPatience = 5 * time.Second
 
 // Failover makes replica the primary of its shard without losing a write (CLUSTER FAILOVER), and returns once the whole
-// cluster knows. One that Failover has promoted within the last four node timeouts first waits for their end.
+// cluster knows. It first waits for the end of four node timeouts from the replica's last election.
 func (c *Cluster) Failover(ctx context.Context, replica *Node) error {
 	for {
 		if err := Wait(ctx, time.Until(replica.elected().Add(4*c.opts.NodeTimeout))); err != nil {
@@ -140,26 +140,26 @@ func (c *Cluster) Failover(ctx context.Context, replica *Node) error {
 		if err := c.WaitHealthy(ctx); err != nil {
 			return err
 		}
-		switch role, err := replica.Role(ctx); {
-		case err != nil:
+		// It is a replica again by now where the votes of an election that nobody has waited for were counted: see elected.
+		if role, err := replica.Role(ctx); err != nil || role == "primary" {
 			return err
-		case role == "primary":
-			replica.noteElected()
-			return nil
 		}
-		// It took too long, or an election that Failover knows nothing of was counted again: see elected.
 	}
 }
 
 // WaitRole blocks until n says that its role is role, "primary" or "replica".
 func (c *Cluster) WaitRole(ctx context.Context, n *Node, role string) error {
-	return Until(ctx, func() error {
+	err := Until(ctx, func() error {
 		now, err := n.Role(ctx)
 		if err == nil && now != role {
 			err = fmt.Errorf("%s is a %s, not a %s", n, now, role)
 		}
 		return err
 	})
+	if err == nil && role == "primary" {
+		n.noteElected()
+	}
+	return err
 }
 
 // AddPrimary starts one more node and lets it join as a primary without slots; Reshard gives it some.

@@ -39,7 +39,7 @@ type Node struct {
 	process *process // nil while the node is down
 	frozen  bool
 	removed bool
-	won     time.Time // when Failover last promoted it, for elected
+	won     time.Time // for elected
 }
 
 // process is one run of a server program.
@@ -86,7 +86,7 @@ func (n *Node) Role(ctx context.Context) (string, error) {
 	}
 }
 
-// elected returns when Failover last promoted the node, and the zero time where it never did. For two node timeouts Redis 7.0
+// elected returns when WaitRole last saw that the node had become a primary; the zero time: never. For two node timeouts Redis 7.0
 // counts the votes of a node's last election again: it then believes to be a primary that nobody else takes for one, and loses
 // what it is told until it hears so. For two more neither engine starts another election of that node (clusterHandleSlaveFailover
 // in their cluster.c).
