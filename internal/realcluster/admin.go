@@ -147,7 +147,7 @@ func (c *Cluster) Failover(ctx context.Context, replica *Node) error {
 	}
 }
 
-// WaitRole blocks until n says that its role is role, "primary" or "replica".
+// WaitRole blocks until n says that its role is role, "primary" or "replica". Failover counts from when it was a primary.
 func (c *Cluster) WaitRole(ctx context.Context, n *Node, role string) error {
 	err := Until(ctx, func() error {
 		now, err := n.Role(ctx)
