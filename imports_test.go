@@ -22,16 +22,17 @@ var mayImport = map[string][]string{
 	"command":                    {"internal/resp", "internal/spec"},
 	"command/gen":                {"internal/resp", "internal/spec"},
 	"internal/differential":      {"command", "internal/resp"},
-	"keyslottest":                {"internal/resp", "internal/spec"}, // users import it beside any client
+	"keyslottest":                {"internal/loopback", "internal/resp", "internal/spec"}, // users import it beside any client
 	"internal/resp":              {},
 	"internal/wire":              {"internal/resp"},
 	"internal/spec":              {},
 	"internal/spec/rows":         {},
 	"internal/spec/dump":         {"internal/resp", "internal/spec/rows"},
 	"internal/spec/gen":          {"internal/spec/rows"},
-	"internal/fakenode":          {"internal/resp"},
+	"internal/loopback":          {},
+	"internal/fakenode":          {"internal/loopback", "internal/resp"},
 	"internal/leak":              {},
-	"internal/realcluster":       {}, // must not share a fault with the codec under test
+	"internal/realcluster":       {"internal/loopback"}, // must not share a fault with the codec under test
 	"internal/realcluster/fetch": {"internal/realcluster"},
 	"examples/quickstart":        {".", "command", "keyslottest"},
 	"examples/service":           {".", "command", "keyslottest"},

@@ -84,7 +84,7 @@ func (c *Cluster) announcedExtra(out *replies) {
 	case AnnounceHostname, AnnounceNoHostname, AnnounceUnknown:
 		out.mapOf(1)
 		out.bulk("ip")
-		out.bulk(loopback)
+		out.bulk(loopbackIP)
 	default:
 		out.mapOf(0)
 	}
@@ -157,7 +157,7 @@ func (c *Cluster) shardNode(out *replies, n *node) {
 	out.bulk(port)
 	out.int(int64(n.port))
 	out.bulk("ip")
-	out.bulk(loopback)
+	out.bulk(loopbackIP)
 	out.bulk("endpoint")
 	out.bulk(c.opts.host())
 	if c.opts.Announce == AnnounceHostname {

@@ -239,7 +239,7 @@ func role(cn *conn, _ []string) {
 		out.int(s.offset)
 		out.array(len(replicas))
 		for _, r := range replicas {
-			out.bulks([]string{loopback, strconv.Itoa(r.port), strconv.FormatInt(s.offset, 10)})
+			out.bulks([]string{loopbackIP, strconv.Itoa(r.port), strconv.FormatInt(s.offset, 10)})
 		}
 		return
 	}
@@ -249,7 +249,7 @@ func role(cn *conn, _ []string) {
 	}
 	out.array(5)
 	out.bulk("slave")
-	out.bulk(loopback)
+	out.bulk(loopbackIP)
 	out.int(int64(s.primary.port))
 	out.bulk(state)
 	out.int(s.offset)
@@ -304,7 +304,7 @@ func info(cn *conn, args []string) {
 		if !n.shard.primary.running {
 			link = "down"
 		}
-		replication = fmt.Sprintf("master_host:%s\r\nmaster_port:%d\r\nmaster_link_status:%s\r\n", loopback, n.shard.primary.port, link)
+		replication = fmt.Sprintf("master_host:%s\r\nmaster_port:%d\r\nmaster_link_status:%s\r\n", loopbackIP, n.shard.primary.port, link)
 	}
 	sections := []struct{ name, text string }{
 		{"Server", fmt.Sprintf("redis_version:%s\r\nredis_mode:%s\r\ntcp_port:%d\r\n", serverVersion, c.opts.mode(), n.port)},

@@ -7,6 +7,8 @@ import (
 	"net"
 	"sync/atomic"
 	"time"
+
+	"github.com/keyslot-go/keyslot/internal/loopback"
 )
 
 // node is one front: a listener that speaks for one member of the cluster.
@@ -18,7 +20,7 @@ type node struct {
 	// guarded by Cluster.mu
 	shard    *shard
 	running  bool
-	listener net.Listener
+	listener *loopback.Listener
 	conns    map[*conn]struct{}
 	faults   []*activeFault
 	scripts  map[string]bool // by SHA1: what the process has in its script cache
@@ -80,7 +82,7 @@ func (c *Cluster) addNode(s *shard) (*node, error) {
 
 // listen makes the node accept connections. mu is held.
 func (n *node) listen() error {
-	l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", n.port))
+	l, err := loopback.Listen(n.addr())
 	if err != nil {
 		return fmt.Errorf("keyslottest: starting a node: %w", err)
 	}
@@ -91,7 +93,7 @@ func (n *node) listen() error {
 	return nil
 }
 
-func (n *node) accept(l net.Listener) {
+func (n *node) accept(l *loopback.Listener) {
 	for {
 		tcp, err := l.Accept()
 		switch {
@@ -105,7 +107,7 @@ func (n *node) accept(l net.Listener) {
 	}
 }
 
-func (n *node) welcome(tcp net.Conn, l net.Listener) {
+func (n *node) welcome(tcp net.Conn, l *loopback.Listener) {
 	n.cluster.mu.Lock()
 	defer n.cluster.mu.Unlock()
 	if n.listener != l { // stopped, perhaps started again, since the connection was accepted
@@ -138,7 +140,7 @@ func (n *node) stop() {
 // isPrimary says whether n is the primary of its shard. Cluster.mu is held.
 func (n *node) isPrimary() bool { return n.shard.primary == n }
 
-func (n *node) addr() string { return fmt.Sprintf("127.0.0.1:%d", n.port) }
+func (n *node) addr() string { return fmt.Sprintf("%s:%d", loopbackIP, n.port) }
 
 func (n *node) describe() Node {
 	return Node{ID: n.id, Addr: n.addr(), ShardID: n.shard.id, Primary: n.isPrimary(), Running: n.running}

@@ -106,8 +106,8 @@ func (o Options) host() string {
 	case AnnounceEmpty, AnnounceUnknown:
 		return ""
 	default:
-		return loopback
+		return loopbackIP
 	}
 }
 
-const loopback = "127.0.0.1"
+const loopbackIP = "127.0.0.1"

@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/keyslot-go/keyslot/internal/loopback"
 	"github.com/keyslot-go/keyslot/internal/resp"
 )
 
@@ -210,7 +211,7 @@ func (n *Node) open() (open []*served) {
 
 // Listen lets the node be reached over loopback TCP too, and returns where.
 func (n *Node) Listen() (addr string, err error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	l, err := loopback.Listen("127.0.0.1:0")
 	if err != nil {
 		return "", err
 	}

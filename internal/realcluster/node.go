@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -16,6 +15,8 @@ import (
 	"sync/atomic"
 	"syscall"
 	"time"
+
+	"github.com/keyslot-go/keyslot/internal/loopback"
 )
 
 // Node is one server process at one address, whether it runs at the moment or not. Its methods are safe for concurrent
@@ -241,18 +242,11 @@ func (n *Node) logTail(lines int) string {
 // permanent is an error that waiting will not cure.
 type permanent struct{ error }
 
-// Servers listen below the ports that the kernel gives to outgoing connections, which begin at 32768 on Linux and at 49152 elsewhere:
-// one of these could get the port of a server that is down for the moment, and keep it from coming back.
-const firstPort, lastPort = 10000, 32767
-
 // reserve listens on a free loopback port, which stays ours until the listener is closed, right before the server takes
 // it over.
-func reserve() (l net.Listener, port string, err error) {
-	for range 100 {
-		port = strconv.Itoa(firstPort + rand.IntN(lastPort-firstPort+1))
-		if l, err = net.Listen("tcp", "127.0.0.1:"+port); err == nil {
-			return l, port, nil
-		}
+func reserve() (l *loopback.Listener, port string, err error) {
+	if l, err = loopback.Listen("127.0.0.1:0"); err != nil {
+		return nil, "", err
 	}
-	return nil, "", err
+	return l, strconv.Itoa(l.Addr().(*net.TCPAddr).Port), nil
 }

@@ -2,14 +2,10 @@ package proxy
 
 import (
 	"context"
-	"errors"
-	"fmt"
-	"math/rand/v2"
-	"net"
-	"strconv"
 	"sync"
 	"sync/atomic"
-	"syscall"
+
+	"github.com/keyslot-go/keyslot/internal/loopback"
 )
 
 // Front is a listener in front of one server. Its methods are safe for concurrent use.
@@ -28,18 +24,17 @@ type Front struct {
 	mu       sync.Mutex
 	server   string
 	fault    Fault
-	changed  chan struct{} // closed, and replaced, when another fault is set
-	setting  uint64        // how often one was set
-	listener net.Listener  // nil while dials are refused
+	changed  chan struct{}      // closed, and replaced, when another fault is set
+	setting  uint64             // how often one was set
+	listener *loopback.Listener // nil while dials are refused
 	links    map[*link]struct{}
 	dials    int
 }
 
-// Listen begins to accept connections at addr for server, both host:port. Port 0 of addr is one that is free, outside of
-// the range from which systems give ports away by themselves, so that it can be listened on again after Fault.Refuse. On
-// Linux any 127.0.0.N is a host of its own, and several Fronts can have the same port. The caller must call Close.
+// Listen begins to accept connections at addr for server, both host:port. Port 0 of addr is one that is free. On Linux any
+// 127.0.0.N is a host of its own, and several Fronts can have the same port. The caller must call Close.
 func Listen(addr, server string, classify Classify) (*Front, error) {
-	listener, err := listen(addr)
+	listener, err := loopback.Listen(addr)
 	if err != nil {
 		return nil, err
 	}
@@ -50,27 +45,6 @@ func Listen(addr, server string, classify Classify) (*Front, error) {
 	f.ctx, f.cancel = context.WithCancel(context.Background())
 	f.accept(listener)
 	return f, nil
-}
-
-const (
-	// firstPort to lastPort is below what Linux (32768) and others (49152) begin to give away with.
-	firstPort, lastPort = 15000, 32000
-	portAttempts        = 200
-)
-
-func listen(addr string) (net.Listener, error) {
-	host, port, err := net.SplitHostPort(addr)
-	if err != nil || port != "0" {
-		return net.Listen("tcp", addr)
-	}
-	for range portAttempts {
-		port := firstPort + rand.IntN(lastPort-firstPort)
-		listener, err := net.Listen("tcp", net.JoinHostPort(host, strconv.Itoa(port)))
-		if !errors.Is(err, syscall.EADDRINUSE) {
-			return listener, err
-		}
-	}
-	return nil, fmt.Errorf("no port of %s is free among %d", host, portAttempts)
 }
 
 // Addr returns the host:port at which the Front listens.
@@ -92,7 +66,7 @@ func (f *Front) Set(fault Fault) error {
 	if fault.Refuse || f.listener != nil || f.ctx.Err() != nil {
 		return nil
 	}
-	listener, err := net.Listen("tcp", f.addr)
+	listener, err := loopback.Listen(f.addr)
 	if err != nil {
 		return err
 	}

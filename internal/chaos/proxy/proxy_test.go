@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/keyslot-go/keyslot/internal/chaos/proxy"
+	"github.com/keyslot-go/keyslot/internal/loopback"
 )
 
 func set(t *testing.T, front *proxy.Front, fault proxy.Fault) {
@@ -217,7 +218,7 @@ func TestTheServersLastWordsArrive(t *testing.T) {
 // As when a stopped server is dialled directly, only later: its kernel had said yes.
 func TestServerThatIsNotThereResets(t *testing.T) {
 	t.Parallel()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	listener, err := loopback.Listen("127.0.0.1:0")
 	require.NoError(t, err)
 	require.NoError(t, listener.Close())
 	front := begin(t)
