@@ -19,21 +19,24 @@ func KindOf(frame []byte) Kind {
 	return h.kind
 }
 
-// IsPush reports whether the value in a frame is a push: of most frames the first byte says that it is not.
-func IsPush(frame []byte) bool { return mayBe(frame, Push) && KindOf(frame) == Push }
+// IsPush reports whether the value in a frame, which is not empty, is a push.
+func IsPush(frame []byte) bool { return begun(frame) == Push }
 
-// IsError reports whether the value in a frame is an error, of either kind, likewise.
+// IsError reports whether the value in a frame is an error, of either kind.
 func IsError(frame []byte) bool {
-	if !mayBe(frame, SimpleError) && !mayBe(frame, BulkError) {
+	if len(frame) == 0 {
 		return false
 	}
-	kind := KindOf(frame)
+	kind := begun(frame)
 	return kind == SimpleError || kind == BulkError
 }
 
-// mayBe reports whether the value in a frame can be of a kind, behind attributes or not.
-func mayBe(frame []byte, kind Kind) bool {
-	return len(frame) > 0 && (Kind(frame[0]) == kind || Kind(frame[0]) == Attribute)
+// begun is KindOf for what the first byte of a frame tells apart: anything but the nulls of RESP2. Attributes are rare.
+func begun(frame []byte) Kind {
+	if Kind(frame[0]) == Attribute {
+		return KindOf(frame)
+	}
+	return Kind(frame[0])
 }
 
 // Payload returns the text of a string, error, number or boolean ("t" or "f") without copying it: a verbatim string

@@ -32,8 +32,41 @@ func FuzzScan(f *testing.F) {
 			random := rand.New(rand.NewPCG(seed, 0))
 			requireSameCut(t, in, lim, n, err, func() int { return 1 })
 			requireSameCut(t, in, lim, n, err, func() int { return 1 + random.IntN(9) })
+			requireSameEnds(t, in, lim, func() int { return 1 + random.IntN(40) })
 		}
 	})
+}
+
+// requireSameEnds requires of Ends, with a stream that comes in steps, what Scan says of one frame after the other.
+func requireSameEnds(t *testing.T, in []byte, lim resp.Limits, step func() int) {
+	t.Helper()
+	var want, got []int
+	var wantErr, gotErr error
+	for s, from := (resp.Scanner{Limits: lim}), 0; from < len(in); {
+		var n int
+		if n, wantErr = s.Scan(in[from:]); n == 0 {
+			break
+		}
+		from += n
+		want = append(want, from)
+	}
+	const most = 3
+	s, from := resp.Scanner{Limits: lim}, 0
+	for have := 0; have < len(in) && gotErr == nil; {
+		have = min(have+step(), len(in))
+		for full := true; full && gotErr == nil; {
+			var ends []int
+			ends, gotErr = s.Ends(ends, in[from:have], most)
+			for _, end := range ends {
+				got = append(got, from+end)
+			}
+			if full = len(ends) == most; len(ends) > 0 {
+				from = got[len(got)-1]
+			}
+		}
+	}
+	require.Equal(t, want, got)
+	requireSameFault(t, wantErr, gotErr)
 }
 
 func requireSameCut(t *testing.T, in []byte, lim resp.Limits, n int, err error, step func() int) {

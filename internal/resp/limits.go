@@ -30,6 +30,9 @@ func (l *Limits) bulk() int     { return orDefault(l.Bulk, 512<<20) }
 func (l *Limits) elements() int { return orDefault(l.Elements, 16<<20) }
 func (l *Limits) frame() int    { return orDefault(l.Frame, 1<<30) }
 
+// least is the length of a frame that no limit forbids.
+func (l *Limits) least() int { return min(l.line(), l.bulk(), l.frame()) }
+
 func orDefault(limit, otherwise int) int {
 	if limit > 0 {
 		return limit

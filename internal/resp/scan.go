@@ -29,11 +29,8 @@ type level struct {
 // The error is a *ProtocolError; the same bytes cut in any other way give the same one but for the length of its
 // excerpt. It is final.
 func (s *Scanner) Scan(buf []byte) (n int, err error) {
-	if s.pos == 0 {
-		if n = simple(buf); n > 0 && n <= min(s.Limits.line(), s.Limits.bulk(), s.Limits.frame()) {
-			s.seen, s.missing = 0, 0
-			return n, nil
-		}
+	if n = s.quick(buf, s.Limits.least()); n > 0 {
+		return n, nil
 	}
 	for s.skip(buf); s.pos < len(buf); s.skip(buf) {
 		next, whole, err := s.value(buf)
@@ -48,6 +45,39 @@ func (s *Scanner) Scan(buf []byte) (n int, err error) {
 	}
 	s.missing = minValue
 	return 0, nil
+}
+
+// Ends appends to ends where the frames that buf begins with end, until there are most of them or no more whole frame follows. It
+// is Scan for each of them, and what is left of buf is what the next call must get at its beginning. With an error, the frames
+// before the malformed bytes are good.
+func (s *Scanner) Ends(ends []int, buf []byte, most int) ([]int, error) {
+	least := s.Limits.least()
+	for used := 0; used < len(buf) && len(ends) < most; {
+		n := s.quick(buf[used:], least)
+		if n == 0 {
+			var err error
+			if n, err = s.Scan(buf[used:]); n == 0 || err != nil {
+				return ends, err
+			}
+		}
+		used += n
+		ends = append(ends, used)
+	}
+	return ends, nil
+}
+
+// quick is Scan for most frames that are there as a whole, of up to least bytes; 0: it takes a closer look.
+func (s *Scanner) quick(buf []byte, least int) (n int) {
+	if s.pos > 0 {
+		return 0
+	}
+	if n = simple(buf); n > least {
+		return 0
+	}
+	if n > 0 {
+		s.seen, s.missing = 0, 0
+	}
+	return n
 }
 
 // skip passes over the frequent frames among the elements of an aggregate, but for its last one, which ends more than itself.

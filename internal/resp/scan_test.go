@@ -16,7 +16,7 @@ import (
 func frames() []string {
 	return []string{
 		"+OK\r\n", "+\r\n", "-ERR no\r\n", ":0\r\n", ":-9223372036854775808\r\n", ":9223372036854775807\r\n",
-		"$0\r\n\r\n", "$2\r\n\r\n\r\n", "$5\r\nhello\r\n", "$-1\r\n", "*-1\r\n", "*0\r\n", "*2\r\n$1\r\na\r\n*1\r\n:1\r\n",
+		"$0\r\n\r\n", "$2\r\n\r\n\r\n", "$5\r\nhello\r\n", "$-1\r\n", "*-1\r\n", "*0\r\n", "*1\r\n:1\r\n", "*2\r\n$1\r\na\r\n*1\r\n:1\r\n",
 		"_\r\n", "#t\r\n", "#f\r\n", "!5\r\nERR a\r\n", "=6\r\ntxt:hi\r\n", "=4\r\ntxt:\r\n", "(-12345678901234567890123\r\n",
 		",1.5\r\n", ",10\r\n", ",-1e+300\r\n", ",inf\r\n", ",-inf\r\n", ",nan\r\n", ",-nan\r\n",
 		"%0\r\n", "%1\r\n+k\r\n%1\r\n+a\r\n*0\r\n", "~2\r\n:1\r\n:2\r\n", ">0\r\n", ">2\r\n+message\r\n$1\r\nx\r\n",
@@ -67,6 +67,16 @@ func TestScanFollowsAStream(t *testing.T) {
 }
 
 // Every malformation is refused, once only the bytes given have arrived, as a ProtocolError that points at it.
+// All frames in a row, in which most come to pass in their shortest way and some do not, end where Scan ends them one by one.
+func TestEndsIsScanForOneFrameAfterTheOther(t *testing.T) {
+	stream := strings.Join(frames(), ":1\r\n")
+	for size := 1; size <= len(stream); size++ {
+		requireSameEnds(t, []byte(stream), loose, func() int { return size })
+	}
+	requireSameEnds(t, []byte(stream+"$40\r\n"+strings.Repeat("x", 40)+"\r\n"), tight, func() int { return 7 })
+	requireSameEnds(t, []byte("+OK\r\n$1\r\na\r\n:1x\r\n"), loose, func() int { return 5 })
+}
+
 func TestScanRefuses(t *testing.T) {
 	for _, c := range []struct {
 		name, in string

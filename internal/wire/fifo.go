@@ -37,12 +37,12 @@ func (q *fifo) pop() *Call {
 	return c
 }
 
-// answered notes a reply to the oldest call.
-func (q *fifo) answered(c *Call) {
+// answered notes n replies to the oldest call, or one to its ASKING.
+func (q *fifo) answered(c *Call, n int) {
 	if !c.isAsked() {
-		q.commands--
+		q.commands -= n
 	}
-	c.owing--
+	c.owing -= int32(n)
 }
 
 // replace puts another call in the place of the i-th oldest.

@@ -50,11 +50,11 @@ func (c *Conn) consume() error {
 	rest := c.buf
 	for {
 		used, err := c.cut(rest)
+		if derr := c.deliver(rest); derr != nil && err == nil { // replies in front of malformed bytes are good
+			return derr
+		}
 		if err != nil {
 			return err
-		}
-		if derr := c.deliver(rest); derr != nil {
-			return derr
 		}
 		rest = rest[used:]
 		if len(c.frames) < maxBatch {
@@ -72,25 +72,12 @@ func (c *Conn) consume() error {
 	return nil
 }
 
-// cut notes in c.frames where up to maxBatch whole frames at the start of buf end. Replies in front of malformed bytes
-// are still good.
+// cut notes in c.frames where up to maxBatch whole frames at the start of buf end.
 func (c *Conn) cut(buf []byte) (used int, err error) {
-	c.frames = c.frames[:0]
-	for used < len(buf) && len(c.frames) < maxBatch {
-		n, err := c.scanner.Scan(buf[used:])
-		if err != nil {
-			if len(c.frames) > 0 {
-				_ = c.deliver(buf)
-			}
-			return used, err
-		}
-		if n == 0 {
-			break
-		}
-		used += n
-		c.frames = append(c.frames, used)
+	if c.frames, err = c.scanner.Ends(c.frames[:0], buf, maxBatch); len(c.frames) > 0 {
+		used = c.frames[len(c.frames)-1]
 	}
-	return used, nil
+	return used, err
 }
 
 // deliver hands the frames noted by cut to the calls they answer. Where they turn out to be out of step with the calls, none
@@ -133,17 +120,6 @@ type answer struct {
 	last              bool // with these the call has all its replies, and was claimed
 }
 
-// note adds a frame to the answers.
-func (c *Conn) note(call *Call, frame, from int) {
-	if n := len(c.answers); n > 0 {
-		if a := &c.answers[n-1]; a.call == call && a.next == frame {
-			a.next++
-			return
-		}
-	}
-	c.answers = append(c.answers, answer{call: call, from: from, first: frame, next: frame + 1})
-}
-
 // handOut gives calls the frames that answer them, and tells each waiter once of all its calls that stand next to each other.
 func (c *Conn) handOut(buf []byte, answers []answer) {
 	var waiter *Waiter
@@ -175,10 +151,9 @@ func (c *Conn) give(buf []byte, a *answer) {
 // match takes the calls that the frames answer out of the queue and claims them, and notes in c.answers what each of them gets. It
 // returns how many of these are to be believed: all, unless there is a reason to condemn the connection. mu is held.
 func (c *Conn) match(buf []byte) (good int, why error) {
-	start, replies, calls, fenced := 0, 0, 0, false
-	for i, end := range c.frames {
-		from, frame := start, buf[start:end]
-		start = end
+	replies, calls, fenced := 0, 0, false
+	for from, first, next := 0, 0, 1; first < len(c.frames); from, first, next = c.frames[next-1], next, next+1 {
+		frame := buf[from:c.frames[first]]
 		if resp.IsPush(frame) {
 			continue
 		}
@@ -199,12 +174,13 @@ func (c *Conn) match(buf []byte) (good int, why error) {
 			return good, ErrMisplaced
 		case call.isAsked():
 		default:
-			replies++
+			next = c.run(buf, next, int(call.owing)-1)
+			replies += next - first
 			if call.state == pending {
-				c.note(call, i, from)
+				c.answers = append(c.answers, answer{call: call, from: from, first: first, next: next})
 			}
 		}
-		c.queue.answered(call)
+		c.queue.answered(call, next-first)
 		if call.owing > 0 {
 			continue
 		}
@@ -226,6 +202,19 @@ func (c *Conn) match(buf []byte) (good int, why error) {
 	}
 	c.callNext()
 	return c.keepPart(buf), nil
+}
+
+// run returns where the frames from next on, at most so many, end to be replies like the one before them. mu is held.
+func (c *Conn) run(buf []byte, next, most int) int {
+	from := c.frames[next-1]
+	for i, end := range c.frames[next:min(next+most, len(c.frames))] {
+		frame := buf[from:end]
+		if resp.IsPush(frame) || c.fence.isAnswer(frame) {
+			return next + i
+		}
+		from = end
+	}
+	return min(next+most, len(c.frames))
 }
 
 // keepPart gives a batch that is not answered whole what it has by now, and returns how many answers are for others. Until it is
