@@ -190,24 +190,29 @@ func (t *terms) wake(ctx context.Context) error {
 
 // check refuses what cannot be sent, before anything is.
 func (call *call) check() error {
-	if call.Request.Len() == 0 || len(call.Request.At(0)) == 0 {
-		return call.refuse(0, "the name of the command is missing")
-	}
 	if index := oversized(&call.Request, maxArgument); index >= 0 {
 		return call.refuse(index, "longer than 512 MiB, which is more than servers take")
 	}
 	call.identify()
 	if call.Cmd == nil {
-		if bytes.ContainsAny(call.Request.At(0), " \t\r\n") { // no command of any server or module is called so
-			return call.refuse(0, `the name of a command has no spaces: pass the name and each argument by itself, as in "GET", "key"`)
-		}
-		return nil
+		return call.checkName()
 	}
 	if call.Cmd.Refuse != "" {
 		return call.refuse(0, call.Cmd.Name+" "+call.Cmd.Refuse)
 	}
 	if err := call.Cmd.CheckArity(call.Request.Len()); err != nil {
 		return call.refuse(0, strings.TrimPrefix(err.Error(), call.Cmd.Name+" "))
+	}
+	return nil
+}
+
+// checkName is check for a command that the table does not know.
+func (call *call) checkName() error {
+	if call.Request.Len() == 0 || len(call.Request.At(0)) == 0 {
+		return call.refuse(0, "the name of the command is missing")
+	}
+	if bytes.ContainsAny(call.Request.At(0), " \t\r\n") { // no command of any server or module is called so
+		return call.refuse(0, `the name of a command has no spaces: pass the name and each argument by itself, as in "GET", "key"`)
 	}
 	return nil
 }

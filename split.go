@@ -16,15 +16,16 @@ import (
 // every error is "not executed".
 func (call *call) plan() (splits bool, err error) {
 	r := &call.Request
-	if len(r.Keys()) == 0 {
+	keys := r.Keys()
+	if len(keys) == 0 {
 		if err := call.findKeys(); err != nil {
 			return false, err
 		}
+		keys = r.Keys()
 	}
 	if call.Cmd != nil {
 		_, _, call.blocks = call.Cmd.BlockTimeout(r)
 	}
-	keys := r.Keys()
 	switch {
 	case call.each != nil:
 		return call.planEach()
