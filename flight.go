@@ -25,18 +25,16 @@ type flight struct {
 	wait     *waiting // for replicas, behind the calls; nil: not at all
 
 	// of the attempt under way
-	groups   []group
-	slow     []group               // those that may have to wait
-	byLane   map[*lane]int         // index into groups
-	readers  map[shardReader]*node // chosen for the reads that a policy spreads
-	aims     []aim                 // by call
-	parts    []*call               // by group, in their order within it
-	commands [][]byte              // their requests; batches are made of it
-	batches  []*wire.Call          // what is sent: those of the first attempt, of the one under way, and spare ones
-	kept     int                   // how many were the first attempt's
-	used     int                   // how many are in use
-	owed     bool                  // a connection may yet look into the requests of what it still owes a reply
-	waiter   wire.Waiter
+	groups  []group
+	slow    []group               // those that may have to wait
+	byLane  map[*lane]int         // index into groups
+	readers map[shardReader]*node // chosen for the reads that a policy spreads
+	aims    []aim                 // by call
+	batches []*wire.Call          // what is sent: those of the first attempt, of the one under way, and spare ones
+	kept    int                   // how many were the first attempt's
+	used    int                   // how many are in use
+	owed    bool                  // a connection may yet look into the requests of what it still owes a reply
+	waiter  wire.Waiter
 }
 
 // slab is memory for the calls of flights. They are next to each other, and one object to the garbage collector: with many large
@@ -53,18 +51,17 @@ func newSlab(c *core) *slab {
 	return s
 }
 
-// group is the calls of one attempt that share a connection.
+// group is what goes over one connection in one attempt.
 type group struct {
-	track       *track
-	from, to    int // in flight.parts
-	first, next int // in flight.batches
-	dealt       int // outcomes of the first batch that their calls have; when that is all of them it is the next one's turn
+	track   *track
+	batches []*wire.Call // in the order of their commands
+	size    int          // how many commands they are
 }
 
-// aim is where a call goes, and what goes there.
+// aim is where a call's request is, and its outcome will be.
 type aim struct {
-	group   int // index into flight.groups; -1: it cannot be sent
-	request []byte
+	batch *wire.Call // nil: it cannot be sent
+	index int        // in the batch
 }
 
 // chunk is how many calls of a flight enter a connection at once, to leave room for other callers.
@@ -105,12 +102,16 @@ func (f *flight) release() {
 	}
 	f.requests.Reset(keepRequests)
 	for _, b := range f.batches {
-		b.Batch, b.Replies = nil, emptied(b.Replies)
+		b.Batch, b.Replies = emptied(b.Batch), emptied(b.Replies)
+	}
+	f.groups = f.groups[:cap(f.groups)]
+	for i := range f.groups {
+		f.groups[i].forget()
 	}
 	f.waiter.Now = time.Time{} // a pipeline of which nothing was sent has left it
 	f.lent, f.queued, f.kept, f.used, f.owed, f.ordered, f.wait = 0, 0, 0, 0, false, false, nil
-	f.calls, f.slabs, f.groups, f.slow = emptied(f.calls), emptied(f.slabs), emptied(f.groups), emptied(f.slow)
-	f.aims, f.parts, f.commands, f.splits = emptied(f.aims), emptied(f.parts), emptied(f.commands), emptied(f.splits)
+	f.calls, f.splits, f.slabs = emptied(f.calls), emptied(f.splits), emptied(f.slabs)
+	f.groups, f.slow, f.aims = f.groups[:0], emptied(f.slow), emptied(f.aims)
 	if len(f.batches) > keepBatches {
 		f.batches = nil
 	}
@@ -123,6 +124,9 @@ const (
 	keepRequests = 256 << 10 // bytes of requests, at most, that wait for the next caller
 	keepBatches  = 64        // batches, with a block of replies each
 )
+
+// forget keeps the memory of a group, for another flight.
+func (g *group) forget() { *g = group{batches: emptied(g.batches)} }
 
 // forget empties the first n calls.
 func (s *slab) forget(n int) {
@@ -157,90 +161,89 @@ func (f *flight) send(ctx context.Context, until time.Time, calls []*call) (plai
 	return f.deal(calls) == len(calls)
 }
 
-// arrange groups calls by connection, makes batches of them, and starts the dials that will be needed. What cannot be sent has its
-// error.
+// arrange makes batches of calls, by connection, and starts the dials that will be needed. What cannot be sent has its error.
 func (f *flight) arrange(until time.Time, calls []*call) {
-	f.groups, f.aims, f.used = f.groups[:0], f.aims[:0], f.kept
+	f.clearAttempt()
 	clear(f.byLane)
 	clear(f.readers)
 	for _, call := range calls {
 		request, err := f.core.aim(call, f)
 		if err != nil {
 			call.unsent(err)
-			f.aims = append(f.aims, aim{group: -1})
+			f.aims = append(f.aims, aim{})
 			continue
 		}
 		g := f.group(call.lane())
-		f.groups[g].to++
 		if call.large { // and all that go with it, to keep their order
-			f.groups[g].track = &f.groups[g].track.lane.large
+			g.track = &g.track.lane.large
 		}
-		f.aims = append(f.aims, aim{g, request})
-	}
-	from := 0
-	for i := range f.groups {
-		g := &f.groups[i]
-		if g.track.conn.Load() == nil {
-			_, _ = g.track.startDial() // its error comes again when the track is opened
-		}
-		size := g.to
-		g.from, g.to = from, from
-		from += size
-	}
-	f.parts = slices.Grow(f.parts[:0], from)[:from]
-	f.commands = slices.Grow(f.commands[:0], from)[:from]
-	for i, call := range calls {
-		if a := &f.aims[i]; a.group >= 0 {
-			g := &f.groups[a.group]
-			f.parts[g.to], f.commands[g.to] = call, a.request
-			g.to++
-		}
+		f.put(g, call, request, until)
 	}
 	for i := range f.groups {
-		f.pack(&f.groups[i], until)
+		if track := f.groups[i].track; track.conn.Load() == nil {
+			_, _ = track.startDial() // its error comes again when the track is opened
+		}
 	}
 }
 
-// group returns the index of the group for a lane, made if need be.
-func (f *flight) group(l *lane) int {
+// clearAttempt forgets what the attempt before was made of.
+func (f *flight) clearAttempt() { f.groups, f.aims, f.used = f.groups[:0], f.aims[:0], f.kept }
+
+// group returns the group for a lane, made if need be. It is valid until the next one is made.
+func (f *flight) group(l *lane) *group {
 	const few = 8 // are found faster by looking at each
 	if len(f.groups) <= few {
 		for i := range f.groups {
 			if f.groups[i].track.lane == l {
-				return i
+				return &f.groups[i]
 			}
 		}
-	} else if g, ok := f.byLane[l]; ok {
-		return g
+	} else if i, ok := f.byLane[l]; ok {
+		return &f.groups[i]
 	}
-	f.groups = append(f.groups, group{track: &l.small})
-	f.byLane[l] = len(f.groups) - 1
-	return len(f.groups) - 1
+	f.byLane[l] = len(f.groups)
+	return f.newGroup(&l.small)
 }
 
-// pack makes batches of a group.
-func (f *flight) pack(g *group, until time.Time) {
-	g.first = f.used
-	for from := g.from; from < g.to; {
-		first := f.parts[from]
-		to := from + 1
-		for to < min(g.to, from+chunk) && first.fits(f.parts[to]) {
-			to++
-		}
-		if f.used == len(f.batches) {
-			f.batches = append(f.batches, new(wire.Call))
-		}
-		b := f.batches[f.used]
-		f.used++
-		b.Batch, b.Asking, b.Movable, b.Deadline = f.commands[from:to:to], first.asking, first.isMovable(), until
-		from = to
-	}
-	g.next = f.used
+// newGroup returns an empty group, with the memory of one that was in its place before. It is valid until the next one is made.
+func (f *flight) newGroup(t *track) *group {
+	n := len(f.groups)
+	f.groups = slices.Grow(f.groups, 1)[:n+1]
+	g := &f.groups[n]
+	g.track, g.batches, g.size = t, g.batches[:0], 0
+	return g
 }
 
-// fits reports whether another call may be in a batch with this one.
-func (call *call) fits(other *call) bool {
-	return !call.asking && !other.asking && call.isMovable() == other.isMovable()
+// put makes a call's request the last one of a group.
+func (f *flight) put(g *group, call *call, request []byte, until time.Time) {
+	b := g.last()
+	if b == nil || len(b.Batch) == chunk || b.Asking || call.asking || b.Movable != call.isMovable() {
+		b = f.newBatch()
+		b.Asking, b.Movable, b.Deadline = call.asking, call.isMovable(), until
+		g.batches = append(g.batches, b)
+	}
+	f.aims = append(f.aims, aim{b, len(b.Batch)})
+	b.Batch = append(b.Batch, request)
+	g.size++
+}
+
+// last returns the last batch, nil if there is none.
+func (g *group) last() *wire.Call {
+	if len(g.batches) == 0 {
+		return nil
+	}
+	return g.batches[len(g.batches)-1]
+}
+
+// newBatch returns an empty batch.
+func (f *flight) newBatch() *wire.Call {
+	if f.used == len(f.batches) {
+		f.batches = append(f.batches, new(wire.Call))
+	}
+	b := f.batches[f.used]
+	b.Batch = b.Batch[:0]
+	f.used++
+	return b
 }
 
 // deal gives each of calls, whose aims are those of the flight, its own outcome, and returns how many have a reply that needs no
@@ -248,11 +251,8 @@ func (call *call) fits(other *call) bool {
 // sees what is next (pipe100/c=512 of benchmarks/).
 func (f *flight) deal(calls []*call) (plain int) {
 	for i, call := range calls {
-		if f.aims[i].group < 0 {
-			continue
-		}
-		b, at := f.outcome(&f.groups[f.aims[i].group])
-		switch {
+		switch b, at := f.aims[i].batch, f.aims[i].index; {
+		case b == nil:
 		case at >= len(b.Replies):
 			call.unanswered(b.Err, at < b.Accepted, b.Via())
 		case call.replied(b.Replies[at], b.Via()):
@@ -265,7 +265,7 @@ func (f *flight) deal(calls []*call) (plain int) {
 		}
 		if b.Abandoned {
 			f.batches[f.kept+i] = new(wire.Call)
-			f.commands, f.owed = nil, true
+			f.owed = true
 		}
 	}
 	if f.kept == 0 {
@@ -274,37 +274,21 @@ func (f *flight) deal(calls []*call) (plain int) {
 	return plain
 }
 
-// outcome returns where the outcome of the group's next call is: in which batch, and whose of its commands.
-func (f *flight) outcome(g *group) (b *wire.Call, at int) {
-	if g.dealt == len(f.batches[g.first].Batch) {
-		g.first, g.dealt = g.first+1, 0
-	}
-	g.dealt++
-	return f.batches[g.first], g.dealt - 1
-}
-
-// turns is at how many nodes a flight lets others join where nothing is due. In a process that has more to compute than processors
-// each turn of the others takes long, and a flight takes one after the other.
-const turns = 4
-
 // sendGroups sends all groups and returns how many batches could not be sent. A node that is dialled, probed or full holds up
 // only its own group.
 func (f *flight) sendGroups(ctx context.Context, until time.Time, w *wire.Waiter) (refused int) {
 	f.slow = f.slow[:0]
-	for i, g := range f.groups {
-		w.Busy = w.Busy && i < turns
-		n := g.to - g.from
-		if conn := g.track.live(); conn != nil && n <= chunk && conn.HasRoom(w, n) {
-			refused += f.sendGroup(ctx, until, w, g)
-		} else {
+	for _, g := range f.groups {
+		if conn := g.track.live(); conn == nil || g.size > chunk || !conn.Offer(w, g.batches) {
 			f.slow = append(f.slow, g)
 		}
 	}
-	if len(f.slow) > 0 {
-		w.Share()
-		refused += f.sendSlowly(ctx, until, w, f.slow)
+	w.Flush()
+	if len(f.slow) == 0 {
+		return 0
 	}
-	return refused
+	w.Share()
+	return f.sendSlowly(ctx, until, w, f.slow)
 }
 
 // sendSlowly sends groups that may have to wait, each on a goroutine of its own but for the last.
@@ -327,7 +311,7 @@ func (f *flight) sendSlowly(ctx context.Context, until time.Time, w *wire.Waiter
 // sendGroup sends a group in chunks, and returns how many batches could not be sent. All go where the first has gone, though by
 // then the track may have another connection: those behind must not overtake.
 func (f *flight) sendGroup(ctx context.Context, until time.Time, w *wire.Waiter, g group) (refused int) {
-	rest := f.batches[g.first:g.next]
+	rest := g.batches
 	for first := rest[0]; len(rest) > 0; {
 		n := fill(rest)
 		var err error

@@ -184,17 +184,14 @@ func (f *flight) sendAndWait(ctx context.Context, until time.Time, calls []*call
 
 // waitAt sends those of the calls that go to n, and WAIT.
 func (f *flight) waitAt(ctx context.Context, until time.Time, n *node, calls []*call) {
-	f.parts, f.aims, f.commands, f.used = f.parts[:0], f.aims[:0], f.commands[:0], f.kept
+	f.clearAttempt()
+	all := f.newGroup(nil)
 	wait := f.waitCall(n, calls[0].terms)
-	for _, call := range append(slices.Clone(calls), wait) {
-		if call.node == n {
-			f.parts, f.aims, f.commands = append(f.parts, call), append(f.aims, aim{}), append(f.commands, call.encoded())
-		}
+	sent := slices.DeleteFunc(append(slices.Clone(calls), wait), func(call *call) bool { return call.node != n })
+	for _, call := range sent {
+		f.put(all, call, call.encoded(), until)
 	}
-	all := group{to: len(f.parts)}
-	f.pack(&all, until)
-	f.groups = append(f.groups[:0], all)
-	batches := f.batches[f.kept:f.used]
+	batches := all.batches
 	w := &f.waiter
 	w.Prompt = false
 	w.Expect(len(batches))
@@ -206,7 +203,7 @@ func (f *flight) waitAt(ctx context.Context, until time.Time, n *node, calls []*
 		w.Withdraw(len(batches))
 	}
 	w.Wait(ctx, batches)
-	f.deal(f.parts)
+	f.deal(sent)
 	if err == nil {
 		n.giveBack(conn)
 	}

@@ -177,6 +177,8 @@ type Waiter struct {
 	ready   chan struct{}
 	several bool    // more than one call is expected: all are written before one is read
 	reads   []*Call // set by Send: Wait reads their connections
+
+	unwritten []promise // given by Offer, for Flush to keep
 }
 
 // Expect says that n more calls will be sent with this waiter. It must be called for all of them before the first Send:

@@ -113,7 +113,35 @@ func (c *Conn) Send(ctx context.Context, w *Waiter, calls []*Call) error {
 		c.mu.Unlock()
 		return err
 	}
-	busy := w.Busy || c.queue.len() > 0
+	if flush, busy := c.take(w, calls); flush {
+		c.flush(busy, false)
+	}
+	c.mu.Unlock()
+	return nil
+}
+
+// Offer is Send for a caller who has calls for other connections too. It takes the calls only if they need not wait for room, or for
+// a probe, and reports whether it did. Where others may be about to send it does not write: Waiter.Flush must follow, before the caller
+// does anything that may take long, and lets them join once for all the connections.
+func (c *Conn) Offer(w *Waiter, calls []*Call) (taken bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.takesNow(w, calls) {
+		return false
+	}
+	switch flush, busy := c.take(w, calls); {
+	case flush && busy:
+		w.unwritten = append(w.unwritten, promise{c, c.appended})
+	case flush:
+		c.flush(false, false)
+	}
+	return true
+}
+
+// take queues calls for which there is room. It reports whether the caller is to write them, and whether others may be about to send
+// too. mu is held.
+func (c *Conn) take(w *Waiter, calls []*Call) (flush, busy bool) {
+	busy = w.Busy || c.queue.len() > 0
 	c.introduce()
 	for _, call := range calls {
 		call.conn, call.waiter = c, w
@@ -123,18 +151,13 @@ func (c *Conn) Send(ctx context.Context, w *Waiter, calls []*Call) error {
 		c.enqueue(call)
 	}
 	c.armWatchdog(calls[0].Deadline)
-	flush := !c.flushing
+	flush = !c.flushing
 	c.flushing = true
 	if flush && c.role == nobody {
-		flush, busy = c.begin(w, calls[0]), false // nobody would see what comes while others join
-	} else {
-		c.callReader()
+		return c.begin(w, calls[0]), false // nobody would see what comes while others join
 	}
-	if flush {
-		c.flush(busy, false)
-	}
-	c.mu.Unlock()
-	return nil
+	c.callReader()
+	return flush, busy
 }
 
 var asking = resp.AppendBulk(resp.AppendArray(nil, 1), "ASKING")

@@ -51,6 +51,38 @@ func (c *Conn) letJoin() (joined bool) {
 	return c.appended > before
 }
 
+// promise is one to write, which a caller has given.
+type promise struct {
+	conn     *Conn
+	appended int64 // the connection's stream by then
+}
+
+// Flush writes what Offer has left to it. It lets others join first, on all the connections at once.
+func (w *Waiter) Flush() {
+	for round, joined := 0, len(w.unwritten) > 0; joined && round < joinRounds; round++ {
+		runtime.Gosched()
+		joined = false
+		for i := range w.unwritten {
+			joined = w.unwritten[i].renew() || joined
+		}
+	}
+	for _, p := range w.unwritten {
+		p.conn.mu.Lock()
+		p.conn.flush(false, false)
+		p.conn.mu.Unlock()
+	}
+	clear(w.unwritten)
+	w.unwritten = w.unwritten[:0]
+}
+
+// renew reports whether others have joined since the last time.
+func (p *promise) renew() (joined bool) {
+	p.conn.mu.Lock()
+	defer p.conn.mu.Unlock()
+	joined, p.appended = p.conn.appended > p.appended, p.conn.appended
+	return joined
+}
+
 func (c *Conn) flushRest() {
 	defer c.flushers.Done()
 	c.mu.Lock()

@@ -142,6 +142,50 @@ func TestOnAnUnknownKindOfConnectionEveryByteOfferedCountsAsSent(t *testing.T) {
 	})
 }
 
+// What Offer has taken for several connections goes out together with what others have sent on them meanwhile.
+func TestOffersAreWrittenByFlush(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var nodes [2]*fakenode.Node
+		var conns [2]*wire.Conn
+		s := &sending{calls: get(2), waiter: wire.Waiter{Prompt: true, Busy: true}}
+		s.waiter.Expect(2)
+		for i := range conns {
+			var opts wire.Options
+			nodes[i], opts = newNode(t)
+			nodes[i].Handle(echo)
+			conns[i] = connect(t, opts)
+			require.True(t, conns[i].Offer(&s.waiter, s.calls[i:i+1]))
+		}
+		other := send(t, t.Context(), conns[1], get(3)[2:]...)
+		synctest.Wait()
+		require.Empty(t, append(commands(nodes[0]), commands(nodes[1])...), "the promise to write is that of who came first")
+
+		s.waiter.Flush()
+
+		require.Equal(t, []string{"+0\r\n", "+1\r\n"}, replies(s.wait(t.Context())))
+		require.Equal(t, []string{"+2\r\n"}, replies(other.wait(t.Context())))
+		require.Equal(t, []string{"GET 1", "GET 2"}, commands(nodes[1]))
+	})
+}
+
+func TestOfOffersOnAConnectionThatDiesBeforeFlushNothingWasSent(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		node, opts := newNode(t)
+		conn := connect(t, opts)
+		s := &sending{calls: get(1), waiter: wire.Waiter{Prompt: true, Busy: true}}
+		s.waiter.Expect(1)
+		require.True(t, conn.Offer(&s.waiter, s.calls))
+		node.Cut(fakenode.RST)
+		synctest.Wait()
+		s.waiter.Flush()
+		call := s.wait(t.Context())[0]
+		require.ErrorIs(t, call.Err, syscall.ECONNRESET)
+		require.False(t, call.Sent || call.Abandoned)
+		require.Nil(t, offer(conn, get(1)...))
+		conn.Wait()
+	})
+}
+
 // blocked returns a connection whose writer is stuck in Write with one large command, at a node that has stopped reading.
 func blocked(t *testing.T, adjust ...func(*wire.Options)) (*fakenode.Node, *wire.Conn, *sending) {
 	node, opts := newNode(t)

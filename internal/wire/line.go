@@ -32,10 +32,7 @@ func (c *Conn) admit(ctx context.Context, w *Waiter, calls []*Call) error {
 	if c.err != nil {
 		return c.err
 	}
-	commands := 0
-	for _, call := range calls {
-		commands += call.Commands()
-	}
+	commands := commandsOf(calls)
 	if c.line.turns.Len() == 0 && c.hasRoom(commands) {
 		return nil
 	}
@@ -79,12 +76,21 @@ func (c *Conn) hasRoom(n int) bool {
 	return ahead == 0 || ahead+n <= c.opts.MaxInFlight && len(c.fill)+c.line.bytes < maxFill
 }
 
-// HasRoom reports whether Send would take n commands of w at this moment without waiting for room or for a probe.
-func (c *Conn) HasRoom(w *Waiter, n int) bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.refusal() == nil && !c.dueForProbe(w) && c.line.turns.Len() == 0 &&
+// takesNow reports whether calls may enter at this moment, and leave room for others where they are more than the limit. mu is held.
+func (c *Conn) takesNow(w *Waiter, calls []*Call) bool {
+	if c.refusal() == nil {
+		c.lookFirst(w)
+	}
+	n := commandsOf(calls)
+	return c.refusal() == nil && c.line.turns.Len() == 0 &&
 		c.queue.commands+c.line.commands+n <= c.opts.MaxInFlight && c.hasRoom(n)
+}
+
+func commandsOf(calls []*Call) (n int) {
+	for _, call := range calls {
+		n += call.Commands()
+	}
+	return n
 }
 
 // callNext calls those in front of the line for whom there is room, or everybody when nobody may enter any more.

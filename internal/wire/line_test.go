@@ -164,23 +164,28 @@ func TestCallerThatLeavesTheLineLetsTheNextOneIn(t *testing.T) {
 	})
 }
 
-func TestHasRoomTellsWhetherSendWouldWait(t *testing.T) {
+func TestOfferTakesWhatNeedNotWait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		node, opts := newNode(t)
 		node.On("GET", fakenode.Reaction{Delay: time.Second, Send: "+ok\r\n"})
 		opts.MaxInFlight, opts.IdleProbe = 4, time.Minute
 		conn := connect(t, opts)
-		require.True(t, conn.HasRoom(new(wire.Waiter), 4))
-		require.False(t, conn.HasRoom(new(wire.Waiter), 5), "it would enter alone, and leave no room")
-		full := send(t, t.Context(), conn, get(2)...)
-		require.False(t, conn.HasRoom(new(wire.Waiter), 3))
-		full.wait(t.Context())
+		require.Nil(t, offer(conn, get(5)...), "it would enter alone, and leave no room")
+		first := offer(conn, get(2)...)
+		require.Nil(t, offer(conn, get(3)...))
+		time.AfterFunc(time.Millisecond, func() { require.Nil(t, offer(conn, get(1)...), "others are in front") })
+		second := send(t, t.Context(), conn, get(3)...)
+		for _, s := range []*sending{first, second} {
+			for _, call := range s.wait(t.Context()) {
+				require.NoError(t, call.Err)
+			}
+		}
 		time.Sleep(time.Minute)
-		require.False(t, conn.HasRoom(new(wire.Waiter), 1), "it would wait for a probe")
-		_, err := try(t.Context(), conn, "GET", "a")
-		require.NoError(t, err)
-		require.True(t, conn.HasRoom(new(wire.Waiter), 1))
+		require.Nil(t, offer(conn, get(1)...), "it would wait for a probe")
+		synctest.Wait()
+		require.Contains(t, commands(node), "PING")
+		require.NoError(t, offer(conn, get(1)...).wait(t.Context())[0].Err)
 		conn.Drain()
-		require.False(t, conn.HasRoom(new(wire.Waiter), 1))
+		require.Nil(t, offer(conn, get(1)...))
 	})
 }

@@ -65,6 +65,17 @@ func send(t *testing.T, ctx context.Context, conn *wire.Conn, calls ...*wire.Cal
 	return s
 }
 
+// offer offers calls and writes them; nil: they were not taken.
+func offer(conn *wire.Conn, calls ...*wire.Call) *sending {
+	s := &sending{calls: calls}
+	s.waiter.Expect(len(calls))
+	if !conn.Offer(&s.waiter, calls) {
+		return nil
+	}
+	s.waiter.Flush()
+	return s
+}
+
 func (s *sending) wait(ctx context.Context) []*wire.Call {
 	s.waiter.Wait(ctx, s.calls)
 	return s.calls

@@ -243,8 +243,7 @@ func TestTheCommandsOfABatchAreCounted(t *testing.T) {
 		conn := connect(t, opts)
 		first := send(t, t.Context(), conn, triple("a"))
 		require.Equal(t, 3, conn.InFlight())
-		require.True(t, conn.HasRoom(new(wire.Waiter), 1))
-		require.False(t, conn.HasRoom(new(wire.Waiter), 2))
+		require.Nil(t, offer(conn, get(2)...))
 		began := time.Now()
 		second := send(t, t.Context(), conn, triple("b"))
 		require.Equal(t, 2*time.Second, time.Since(began), "it had to wait for as many replies")
@@ -254,8 +253,8 @@ func TestTheCommandsOfABatchAreCounted(t *testing.T) {
 			require.NoError(t, s.wait(t.Context())[0].Err)
 		}
 		require.Zero(t, conn.InFlight())
-		require.True(t, conn.HasRoom(new(wire.Waiter), 4))
-		require.EqualValues(t, 7, conn.Usage().Calls)
+		offer(conn, get(4)...).wait(t.Context())
+		require.EqualValues(t, 11, conn.Usage().Calls)
 	})
 }
 

@@ -78,16 +78,6 @@ func (c *Conn) probe() {
 	}
 }
 
-// dueForProbe reports whether the connection has been idle, or the process stood still, for so long that nothing may be risked on
-// it. mu is held.
-func (c *Conn) dueForProbe(w *Waiter) bool {
-	now := w.now()
-	if c.queue.len() > 0 {
-		return c.overslept(now)
-	}
-	return !c.follows && c.opts.wantsProbe(c.idle.lasted(now))
-}
-
 func (o *Options) wantsProbe(idle time.Duration) bool { return o.IdleProbe > 0 && idle >= o.IdleProbe }
 
 // enqueueQuiet queues a command of the connection's own, whose reply nobody waits for. mu is held.
