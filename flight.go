@@ -102,18 +102,22 @@ func (f *flight) release() {
 	}
 	f.requests.Reset(keepRequests)
 	for _, b := range f.batches {
-		b.Batch, b.Replies = emptied(b.Batch), emptied(b.Replies)
+		if len(b.Batch) > 0 { // it was used
+			b.Batch, b.Replies = emptied(b.Batch), emptied(b.Replies)
+		}
 	}
-	f.groups = f.groups[:cap(f.groups)]
+	f.groups = f.groups[:cap(f.groups)] // those of an earlier attempt, too
 	for i := range f.groups {
-		f.groups[i].forget()
+		if g := &f.groups[i]; len(g.batches) > 0 {
+			*g = group{batches: emptied(g.batches)}
+		}
 	}
 	f.waiter.Now = time.Time{} // a pipeline of which nothing was sent has left it
 	f.lent, f.queued, f.kept, f.used, f.owed, f.ordered, f.wait = 0, 0, 0, 0, false, false, nil
 	f.calls, f.splits, f.slabs = emptied(f.calls), emptied(f.splits), emptied(f.slabs)
 	f.groups, f.slow, f.aims = f.groups[:0], emptied(f.slow), emptied(f.aims)
 	if len(f.batches) > keepBatches {
-		f.batches = nil
+		f.batches, f.groups = nil, nil
 	}
 	clear(f.byLane)
 	clear(f.readers)
@@ -124,9 +128,6 @@ const (
 	keepRequests = 256 << 10 // bytes of requests, at most, that wait for the next caller
 	keepBatches  = 64        // batches, with a block of replies each
 )
-
-// forget keeps the memory of a group, for another flight.
-func (g *group) forget() { *g = group{batches: emptied(g.batches)} }
 
 // forget empties the first n calls.
 func (s *slab) forget(n int) {

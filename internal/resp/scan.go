@@ -32,6 +32,11 @@ func (s *Scanner) Scan(buf []byte) (n int, err error) {
 	if n = s.quick(buf, s.Limits.least()); n > 0 {
 		return n, nil
 	}
+	return s.closely(buf)
+}
+
+// closely is Scan for any frame.
+func (s *Scanner) closely(buf []byte) (n int, err error) {
 	for s.skip(buf); s.pos < len(buf); s.skip(buf) {
 		next, whole, err := s.value(buf)
 		if next == 0 || err != nil {
@@ -56,7 +61,7 @@ func (s *Scanner) Ends(ends []int, buf []byte, most int) ([]int, error) {
 		n := s.quick(buf[used:], least)
 		if n == 0 {
 			var err error
-			if n, err = s.Scan(buf[used:]); n == 0 || err != nil {
+			if n, err = s.closely(buf[used:]); n == 0 || err != nil {
 				return ends, err
 			}
 		}
@@ -66,7 +71,8 @@ func (s *Scanner) Ends(ends []int, buf []byte, most int) ([]int, error) {
 	return ends, nil
 }
 
-// quick is Scan for most frames that are there as a whole, of up to least bytes; 0: it takes a closer look.
+// quick is Scan for most frames that are there as a whole and take up to least bytes. It returns 0 for those that it has to leave to
+// closely.
 func (s *Scanner) quick(buf []byte, least int) (n int) {
 	if s.pos > 0 {
 		return 0

@@ -66,7 +66,6 @@ func TestScanFollowsAStream(t *testing.T) {
 	}
 }
 
-// Every malformation is refused, once only the bytes given have arrived, as a ProtocolError that points at it.
 // All frames in a row, in which most come to pass in their shortest way and some do not, end where Scan ends them one by one.
 func TestEndsIsScanForOneFrameAfterTheOther(t *testing.T) {
 	stream := strings.Join(frames(), ":1\r\n")
@@ -77,6 +76,7 @@ func TestEndsIsScanForOneFrameAfterTheOther(t *testing.T) {
 	requireSameEnds(t, []byte("+OK\r\n$1\r\na\r\n:1x\r\n"), loose, func() int { return 5 })
 }
 
+// Every malformation is refused, once only the bytes given have arrived, as a ProtocolError that points at it.
 func TestScanRefuses(t *testing.T) {
 	for _, c := range []struct {
 		name, in string

@@ -10,25 +10,25 @@ import (
 )
 
 // Call is what is sent at once and waited for as a whole, a command or a batch of them: the bytes to send and a place for the
-// replies. A Call belongs to its caller until Send and again once Wait has returned; in between only the connection touches it.
+// replies. A Call belongs to its caller until Send, or Offer, and again once Wait has returned; in between only the connection touches it.
 //
 // A call that its caller gave up while the server still owes a reply (Abandoned) stays in the connection's queue, so
 // that the reply is thrown away when it comes: neither it nor its requests may ever be used again, not even once the connection
 // is dead.
 type Call struct {
-	// set by the caller before Send
-	Request []byte   // one encoded command; copied by Send
+	// set by the caller before it is sent
+	Request []byte   // one encoded command; copied when it is sent
 	Batch   [][]byte // or several, that nothing comes between; likewise. Request, if any, is only what OnLarge is told then
 	Asking  bool     // send ASKING in front, in the same write
 	Movable bool     // GiveBack may return it unanswered
 
 	// What whoever reads looks at, next to each other: with many calls in flight most of its time goes into fetching them.
-	Reply  []byte  // the outcome: one complete frame; in the call's own memory, which the next Send uses again
+	Reply  []byte  // the outcome: one complete frame; in the call's own memory, which is used again when it is next sent
 	state  state   // guarded by conn.mu
 	owing  int32   // guarded by conn.mu: replies still to come, that to ASKING included
 	end    int64   // guarded by conn.mu: where the request ends in the stream
-	waiter *Waiter // set by Send
-	conn   *Conn   // set by Send
+	waiter *Waiter // set when it is sent
+	conn   *Conn   // set when it is sent
 	size   int     // guarded by conn.mu: bytes the request takes in the stream, ASKING included
 
 	// Replies is the outcome of a Batch: a frame for each of its commands; with Err for the first of them, as many as had been answered.
@@ -167,22 +167,22 @@ type Waiter struct {
 	// An only call may not be written before that: until its caller waits nothing may be sent.
 	Prompt bool
 	// Busy is set by a caller that is not the only one, until its next Wait: others may be about to send on the connection too, so
-	// Send lets them join before it writes, as where replies are due. A caller that reads for itself lets nobody.
+	// Send and Flush let them join before they write, as where replies are due. A caller that reads for itself lets nobody.
 	Busy bool
-	// Now is when the caller last looked at the clock, a moment ago, for Send to see whether the process has stood still since
-	// the replies that are due were asked for. Zero, which Wait leaves behind: Send looks for itself.
+	// Now is when the caller last looked at the clock, a moment ago, for Send and Offer to see whether the process has stood still
+	// since the replies that are due were asked for. Zero, which Wait leaves behind: they look for themselves.
 	Now time.Time
 
 	left    atomic.Int32
 	ready   chan struct{}
 	several bool    // more than one call is expected: all are written before one is read
-	reads   []*Call // set by Send: Wait reads their connections
+	reads   []*Call // set by Send and Offer: Wait reads their connections
 
 	unwritten []promise // given by Offer, for Flush to keep
 }
 
-// Expect says that n more calls will be sent with this waiter. It must be called for all of them before the first Send:
-// calls completed so far would end the wait.
+// Expect says that n more calls will be sent with this waiter. It must be called for all of them before the first is
+// sent: calls completed so far would end the wait.
 func (w *Waiter) Expect(n int) {
 	if w.ready == nil {
 		w.ready = make(chan struct{}, 1)
@@ -191,7 +191,7 @@ func (w *Waiter) Expect(n int) {
 	w.left.Add(int32(n))
 }
 
-// Withdraw takes back n expected calls that Send refused.
+// Withdraw takes back n expected calls that were not sent.
 func (w *Waiter) Withdraw(n int) { w.done(n) }
 
 func (w *Waiter) done(n int) {

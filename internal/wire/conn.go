@@ -1,7 +1,7 @@
 // Package wire is one pipelined connection to one node. It knows commands as bytes and replies as frames; slots,
 // redirects and retries are the business of its caller.
 //
-// Who may touch what: callers run Send and Wait; whoever finds the connection without a flusher writes for everybody
+// Who may touch what: callers run Send, or Offer and Flush, and Wait; whoever finds the connection without a flusher writes for everybody
 // behind it, and hands over to the flusher goroutine where a write could block; one goroutine at a time reads and
 // completes calls in order, the connection's own or a caller who is alone. DESIGN.md draws the states.
 package wire
@@ -121,16 +121,16 @@ func (c *Conn) Send(ctx context.Context, w *Waiter, calls []*Call) error {
 }
 
 // Offer is Send for a caller who has calls for other connections too. It takes the calls only if they need not wait for room, or for
-// a probe, and reports whether it did. Where others may be about to send it does not write: Waiter.Flush must follow, before the caller
-// does anything that may take long, and lets them join once for all the connections.
+// a probe, and reports whether it did. Where others may be about to send, and there is little to write, it leaves that to Waiter.Flush,
+// which lets them join once for all the connections. Flush must follow, before the caller does anything that may take long.
 func (c *Conn) Offer(w *Waiter, calls []*Call) (taken bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if !c.takesNow(w, calls) {
+	if !c.admitNow(w, calls) {
 		return false
 	}
 	switch flush, busy := c.take(w, calls); {
-	case flush && busy:
+	case flush && busy && len(c.fill) <= little:
 		w.unwritten = append(w.unwritten, promise{c, c.appended})
 	case flush:
 		c.flush(false, false)

@@ -51,6 +51,10 @@ func (c *Conn) letJoin() (joined bool) {
 	return c.appended > before
 }
 
+// little is how many bytes may wait for Flush. More take the time of a write to copy, for which nobody else could write on the
+// connections that are offered first, and gain less by company.
+const little = 16 << 10
+
 // promise is one to write, which a caller has given.
 type promise struct {
 	conn     *Conn

@@ -168,6 +168,22 @@ func TestOffersAreWrittenByFlush(t *testing.T) {
 	})
 }
 
+func TestALargeOfferIsWrittenAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		node, opts := newNode(t)
+		node.Handle(echo)
+		conn := connect(t, opts)
+		large := &wire.Call{Request: request("GET", strings.Repeat("k", 16<<10))}
+		s := &sending{calls: []*wire.Call{large}, waiter: wire.Waiter{Prompt: true, Busy: true}}
+		s.waiter.Expect(1)
+		require.True(t, conn.Offer(&s.waiter, s.calls))
+		synctest.Wait()
+		require.Len(t, commands(node), 1)
+		s.waiter.Flush()
+		require.NoError(t, s.wait(t.Context())[0].Err)
+	})
+}
+
 func TestOfOffersOnAConnectionThatDiesBeforeFlushNothingWasSent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		node, opts := newNode(t)

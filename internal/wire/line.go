@@ -76,13 +76,15 @@ func (c *Conn) hasRoom(n int) bool {
 	return ahead == 0 || ahead+n <= c.opts.MaxInFlight && len(c.fill)+c.line.bytes < maxFill
 }
 
-// takesNow reports whether calls may enter at this moment, and leave room for others where they are more than the limit. mu is held.
-func (c *Conn) takesNow(w *Waiter, calls []*Call) bool {
-	if c.refusal() == nil {
-		c.lookFirst(w)
+// admitNow is admit for calls that do not wait, and enter no empty queue alone that is too small for them. It reports whether they may
+// enter. mu is held.
+func (c *Conn) admitNow(w *Waiter, calls []*Call) bool {
+	if c.refusal() != nil {
+		return false
 	}
+	c.lookFirst(w)
 	n := commandsOf(calls)
-	return c.refusal() == nil && c.line.turns.Len() == 0 &&
+	return c.err == nil && c.line.turns.Len() == 0 &&
 		c.queue.commands+c.line.commands+n <= c.opts.MaxInFlight && c.hasRoom(n)
 }
 

@@ -50,10 +50,10 @@ func (c *Conn) consume() error {
 	rest := c.buf
 	for {
 		used, err := c.cut(rest)
-		if derr := c.deliver(rest); derr != nil && err == nil { // replies in front of malformed bytes are good
+		if derr := c.deliver(rest); derr != nil {
 			return derr
 		}
-		if err != nil {
+		if err != nil { // the replies in front of malformed bytes were good
 			return err
 		}
 		rest = rest[used:]

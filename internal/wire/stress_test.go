@@ -99,6 +99,18 @@ func (o *outcomes) note(t *testing.T, keys []string, call *wire.Call) {
 	}
 }
 
+// sendOrOffer sends calls in one of the two ways.
+func sendOrOffer(ctx context.Context, conn *wire.Conn, w *wire.Waiter, calls []*wire.Call) error {
+	if rand.IntN(2) == 0 || !conn.Offer(w, calls) {
+		return conn.Send(ctx, w, calls)
+	}
+	if rand.IntN(2) == 0 {
+		runtime.Gosched() // as for other connections' offers
+	}
+	w.Flush()
+	return nil
+}
+
 // caller sends a few commands at once, some of them as batches, cancels some, and reuses its calls wherever that is allowed. Now and then it
 // has the connection to itself.
 func caller(t *testing.T, l *lane, id, rounds int, told *outcomes) {
@@ -138,8 +150,9 @@ func caller(t *testing.T, l *lane, id, rounds int, told *outcomes) {
 		}
 		conn := l.get(t)
 		waiter.Prompt = len(calls) == 1 && rand.IntN(20) > 0
+		waiter.Busy = left == 0 && rand.IntN(2) == 0
 		waiter.Expect(len(calls))
-		if err := conn.Send(ctx, &waiter, calls); err != nil {
+		if err := sendOrOffer(ctx, conn, &waiter, calls); err != nil {
 			waiter.Withdraw(len(calls))
 			for _, call := range calls {
 				call.Refuse(err)
