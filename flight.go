@@ -126,7 +126,7 @@ func (f *flight) release() {
 
 const (
 	keepRequests = 256 << 10 // bytes of requests, at most, that wait for the next caller
-	keepBatches  = 64        // batches, with a block of replies each
+	keepBatches  = 64        // batches, with their requests and a block of replies each
 )
 
 // forget empties the first n calls.

@@ -174,7 +174,9 @@ func (c *Conn) match(buf []byte) (good int, why error) {
 			return good, ErrMisplaced
 		case call.isAsked():
 		default:
-			next = c.run(buf, next, int(call.owing)-1)
+			if call.owing > 1 {
+				next = c.run(buf, next, int(call.owing)-1)
+			}
 			replies += next - first
 			if call.state == pending {
 				c.answers = append(c.answers, answer{call: call, from: from, first: first, next: next})
