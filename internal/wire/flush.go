@@ -67,7 +67,7 @@ func (w *Waiter) Flush() {
 		runtime.Gosched()
 		joined = false
 		for i := range w.unwritten {
-			joined = w.unwritten[i].renew() || joined
+			joined = w.unwritten[i].shared() || joined
 		}
 	}
 	for _, p := range w.unwritten {
@@ -79,8 +79,8 @@ func (w *Waiter) Flush() {
 	w.unwritten = w.unwritten[:0]
 }
 
-// renew reports whether others have joined since the last time.
-func (p *promise) renew() (joined bool) {
+// shared reports whether others have joined since it was given, or last asked.
+func (p *promise) shared() (joined bool) {
 	p.conn.mu.Lock()
 	defer p.conn.mu.Unlock()
 	joined, p.appended = p.conn.appended > p.appended, p.conn.appended

@@ -208,15 +208,15 @@ func (c *Conn) match(buf []byte) (good int, why error) {
 
 // run returns where the frames from next on, at most so many, end to be replies like the one before them. mu is held.
 func (c *Conn) run(buf []byte, next, most int) int {
-	from := c.frames[next-1]
-	for i, end := range c.frames[next:min(next+most, len(c.frames))] {
+	from, rest := c.frames[next-1], c.frames[next:min(next+most, len(c.frames))]
+	for i, end := range rest {
 		frame := buf[from:end]
 		if resp.IsPush(frame) || c.fence.isAnswer(frame) {
 			return next + i
 		}
 		from = end
 	}
-	return min(next+most, len(c.frames))
+	return next + len(rest)
 }
 
 // keepPart gives a batch that is not answered whole what it has by now, and returns how many answers are for others. Until it is
