@@ -84,6 +84,24 @@ func TestMovedGivesOneSlotToAKnownPrimary(t *testing.T) {
 	require.Equal(t, slotCount, next.covered)
 }
 
+func TestMovedChangesNoneOfTheSlotsThatShareAChunk(t *testing.T) {
+	m := installed(6, "a:0-5460 b:5461-10922 c:10923-16383")
+	chunks := map[any]bool{}
+	for _, chunk := range m.owner {
+		chunks[chunk] = true
+	}
+	require.Len(t, chunks, 5) // that of each shard, and those where one shard ends
+
+	next := m.moved(300, nodeNamed("c"), t0)
+	for slot := range uint16(slotCount) {
+		want := m.primaryOf(slot)
+		if slot == 300 {
+			want = m.primaryOf(16383)
+		}
+		require.Same(t, want, next.primaryOf(slot), slot)
+	}
+}
+
 func TestMovedFindsTheTargetByAnyOfItsNames(t *testing.T) {
 	m := installed(6, twoShards)
 	m.nodes[m.find(&Node{ID: id("b")})].IP = "10.0.0.2"
