@@ -298,7 +298,7 @@ func (c *core) sendOne(ctx context.Context, until time.Time, w *wire.Waiter, cal
 
 // load aims a call that is sent alone, and makes its wire call ready.
 func (c *core) load(call *call, until time.Time) error {
-	request, err := c.aim(call, nil)
+	request, err := c.aim(c.routes.Load(), call, nil)
 	if err != nil {
 		return err
 	}
@@ -308,8 +308,8 @@ func (c *core) load(call *call, until time.Time) error {
 }
 
 // aim decides where a call, of the flight f if not nil, goes with its next attempt, and returns what goes there.
-func (c *core) aim(call *call, f *flight) (request []byte, err error) {
-	if err := c.route(call, f); err != nil {
+func (c *core) aim(r *routes, call *call, f *flight) (request []byte, err error) {
+	if err := c.route(r, call, f); err != nil {
 		return nil, err
 	}
 	call.attempts++
@@ -322,11 +322,10 @@ func (c *core) aim(call *call, f *flight) (request []byte, err error) {
 }
 
 // route finds the node for a call's next attempt: where a redirect pointed, or where the map says.
-func (c *core) route(call *call, f *flight) error {
+func (c *core) route(r *routes, call *call, f *flight) error {
 	if call.node != nil {
 		return nil
 	}
-	r := c.routes.Load()
 	call.routes = r
 	switch {
 	case call.of != nil:

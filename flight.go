@@ -167,8 +167,9 @@ func (f *flight) arrange(until time.Time, calls []*call) {
 	f.clearAttempt()
 	clear(f.byLane)
 	clear(f.readers)
+	r := f.core.routes.Load() // once: by another map, a later call of a slot would overtake an earlier one
 	for _, call := range calls {
-		request, err := f.core.aim(call, f)
+		request, err := f.core.aim(r, call, f)
 		if err != nil {
 			call.unsent(err)
 			f.aims = append(f.aims, aim{})

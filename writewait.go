@@ -170,8 +170,9 @@ func (call *call) planForSlotOf(slot int) error {
 // Calls that were redirected elsewhere go there after those that were not.
 func (f *flight) sendAndWait(ctx context.Context, until time.Time, calls []*call) {
 	var nodes []*node
+	r := f.core.routes.Load()
 	for _, call := range calls {
-		if _, err := f.core.aim(call, f); err != nil {
+		if _, err := f.core.aim(r, call, f); err != nil {
 			call.unsent(err)
 		} else if !slices.Contains(nodes, call.node) {
 			nodes = append(nodes, call.node)

@@ -71,8 +71,8 @@ func Settle(q *Queued, c *Call, err error) error {
 	return err
 }
 
-// slab is memory for futures: one allocation for eighteen, which leave next to nothing unused of the 896 bytes that the runtime
-// gives to those of strings, and of the 1024 to those of bytes.
+// slab is memory for futures. Eighteen of them fill what the runtime gives for one allocation: 896 bytes if they are of strings, 1024
+// if of bytes.
 type slab[T any] struct {
 	futures [18]Future[T]
 	used    int
