@@ -5,7 +5,8 @@ CROSS      = linux/arm64 linux/386 darwin/arm64 windows/amd64
 VULNCHECK  = v1.1.4
 
 # The race detector needs a C compiler; a machine without one still runs every test. What is counted exactly, allocations and
-# memory, is not what it is under the detector: those tests are left out then, and run without it first.
+# memory, is not what it is under the detector: those tests are left out then, and run without it first. So are a connection's,
+# which makes other system calls there (internal/wire/direct_linux.go).
 RACE := $(if $(filter 1,$(shell go env CGO_ENABLED)),-race,)
 COUNTED = -run '^Test(Allocations|Memory)' . ./keyslototel
 
@@ -20,7 +21,7 @@ demo: ## run the quickstart on an in-process cluster, or on the one at KEYSLOT_E
 
 test: servers format vet ## run all tests, on real servers too, which are fetched into .cache where they are missing
 	@test -n "$(RACE)" || echo "race detector: skipped, go env CGO_ENABLED is 0"
-	$(if $(RACE),go test $(COUNTED))
+	$(if $(RACE),go test $(COUNTED) && go test ./internal/wire)
 	go test $(RACE) -shuffle=on -timeout 18m $(PKGS)
 
 check: format vet cross lint vulnerabilities ## check format, vet, cross compilation, linters and known vulnerabilities

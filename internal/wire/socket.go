@@ -28,8 +28,5 @@ func newSocket(raw net.Conn) *socket {
 	if source, ok := raw.(elseReader); ok {
 		return &socket{Conn: raw, source: source}
 	}
-	if source := newTCPReader(raw); source != nil {
-		return &socket{Conn: raw, source: source}
-	}
-	return nil
+	return newTCPSocket(raw)
 }

@@ -4,4 +4,4 @@ package wire
 
 import "net"
 
-func newTCPReader(net.Conn) elseReader { return nil }
+func newTCPSocket(net.Conn) *socket { return nil }

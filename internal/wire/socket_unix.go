@@ -9,11 +9,14 @@ import (
 	"syscall"
 )
 
-// tcpReader reads a TCP socket by way of the netpoller, like net.TCPConn, and says when it finds the socket empty.
-type tcpReader struct {
-	sys  syscall.RawConn
-	look func(fd uintptr) (done bool) // tcpReader.try, made once
-	peek func(fd uintptr)             // tcpReader.tryPeek, made once
+// tcpSocket reads and writes a TCP socket by way of the netpoller, like net.TCPConn, and says when it finds the socket empty.
+// Its system calls do not wait, so that they can be made without the runtime's help where they are quicker then: see receive.
+type tcpSocket struct {
+	*net.TCPConn
+	sys   syscall.RawConn
+	look  func(fd uintptr) (done bool) // tcpSocket.tryRead, made once
+	offer func(fd uintptr) (done bool) // tcpSocket.tryWrite, made once
+	peek  func(fd uintptr)             // tcpSocket.tryPeek, made once
 
 	// owned by whoever reads
 	into  []byte
@@ -21,13 +24,18 @@ type tcpReader struct {
 	n     int
 	err   error
 
+	// owned by whoever writes
+	out     []byte
+	taken   int
+	refused error
+
 	// owned by whoever peeks
 	first         [1]byte
 	unread, ended bool
 }
 
-// newTCPReader returns nil where raw is no TCP socket of the system's.
-func newTCPReader(raw net.Conn) elseReader {
+// newTCPSocket returns nil where raw is no TCP socket of the system's.
+func newTCPSocket(raw net.Conn) *socket {
 	tcp, ok := raw.(*net.TCPConn)
 	if !ok {
 		return nil
@@ -36,36 +44,36 @@ func newTCPReader(raw net.Conn) elseReader {
 	if err != nil {
 		return nil
 	}
-	r := &tcpReader{sys: sys}
-	r.look, r.peek = r.try, r.tryPeek
-	return r
+	s := &tcpSocket{TCPConn: tcp, sys: sys}
+	s.look, s.offer, s.peek = s.tryRead, s.tryWrite, s.tryPeek
+	return &socket{Conn: s, source: s}
 }
 
-func (r *tcpReader) ReadElse(b []byte, empty func() (again bool)) (int, error) {
-	r.into, r.empty = b, empty
-	err := r.sys.Read(r.look)
-	r.into, r.empty = nil, nil
+func (s *tcpSocket) ReadElse(b []byte, empty func() (again bool)) (int, error) {
+	s.into, s.empty = b, empty
+	err := s.sys.Read(s.look)
+	s.into, s.empty = nil, nil
 	switch {
 	case err != nil: // closed, or past its deadline
 		return 0, err
-	case r.err != nil:
-		return 0, os.NewSyscallError("read", r.err)
-	case r.n == 0 && len(b) > 0:
+	case s.err != nil:
+		return 0, os.NewSyscallError("read", s.err)
+	case s.n == 0 && len(b) > 0:
 		return 0, io.EOF
 	}
-	return r.n, nil
+	return s.n, nil
 }
 
-// try is called by RawConn.Read, first after it has told the netpoller to note what arrives from then on.
-func (r *tcpReader) try(fd uintptr) (done bool) {
+// tryRead is called by RawConn.Read, first after it has told the netpoller to note what arrives from then on.
+func (s *tcpSocket) tryRead(fd uintptr) (done bool) {
 	for {
-		r.n, r.err = syscall.Read(int(fd), r.into)
-		switch r.err {
+		s.n, s.err = receive(fd, s.into)
+		switch s.err {
 		case nil:
 			return true
 		case syscall.EINTR: //nolint:errorlint // the system call's own, not wrapped
 		case syscall.EAGAIN:
-			if r.empty == nil || !r.empty() {
+			if s.empty == nil || !s.empty() {
 				return false
 			}
 		default:
@@ -74,21 +82,48 @@ func (r *tcpReader) try(fd uintptr) (done bool) {
 	}
 }
 
-func (r *tcpReader) Peek() (unread, ended bool) {
-	if r.sys.Control(r.peek) != nil {
+// Write leaves to net.TCPConn what the kernel does not take at once.
+func (s *tcpSocket) Write(b []byte) (int, error) {
+	s.out, s.taken, s.refused = b, 0, nil
+	_ = s.sys.Write(s.offer) // a socket that is closed, or past its deadline, will say so again
+	s.out = nil
+	switch {
+	case s.refused != nil:
+		return 0, os.NewSyscallError("write", s.refused)
+	case s.taken == len(b):
+		return len(b), nil
+	}
+	n, err := s.TCPConn.Write(b[s.taken:])
+	return s.taken + n, err
+}
+
+// tryWrite is called by RawConn.Write, and does not want to be called again.
+func (s *tcpSocket) tryWrite(fd uintptr) (done bool) {
+	switch n, err := transmit(fd, s.out); err {
+	case nil:
+		s.taken = n
+	case syscall.EAGAIN, syscall.EINTR: //nolint:errorlint // the system call's own, not wrapped
+	default:
+		s.refused = err
+	}
+	return true
+}
+
+func (s *tcpSocket) Peek() (unread, ended bool) {
+	if s.sys.Control(s.peek) != nil {
 		return false, true
 	}
-	return r.unread, r.ended
+	return s.unread, s.ended
 }
 
-func (r *tcpReader) tryPeek(fd uintptr) {
-	n, _, err := syscall.Recvfrom(int(fd), r.first[:], syscall.MSG_PEEK|syscall.MSG_DONTWAIT)
-	r.unread = n > 0
-	r.ended = n == 0 && err == nil || err == syscall.ECONNRESET
+func (s *tcpSocket) tryPeek(fd uintptr) {
+	n, err := peek(fd, s.first[:])
+	s.unread = n > 0
+	s.ended = n == 0 && err == nil || err == syscall.ECONNRESET //nolint:errorlint // the system call's own
 }
 
-func (r *tcpReader) SendBuffer() (size int) {
-	_ = r.sys.Control(func(fd uintptr) {
+func (s *tcpSocket) SendBuffer() (size int) {
+	_ = s.sys.Control(func(fd uintptr) {
 		if n, err := syscall.GetsockoptInt(int(fd), syscall.SOL_SOCKET, syscall.SO_SNDBUF); err == nil {
 			size = n
 		}
