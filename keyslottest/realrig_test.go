@@ -17,12 +17,19 @@ const (
 	waitStep  = 5 * time.Millisecond
 )
 
-// maskNode replaces what tells a node from others in a reply. A port shows up in redirects, and as a number.
+// maskNode replaces what tells a node from others in a reply. A port shows up in redirects, and as a number behind its host:
+// elsewhere the same number may be a slot.
 func maskNode(reply, name, addr, id string) string {
-	_, port, _ := net.SplitHostPort(addr)
+	host, port, _ := net.SplitHostPort(addr)
 	reply = strings.ReplaceAll(reply, id, "<"+name+"-id>")
-	reply = strings.ReplaceAll(reply, addr, "127.0.0.1:<"+name+">")
-	return strings.ReplaceAll(reply, ":"+port+"\r\n", ":<"+name+">\r\n")
+	reply = strings.ReplaceAll(reply, addr, host+":<"+name+">")
+	return strings.ReplaceAll(reply, host+"\r\n:"+port+"\r\n", host+"\r\n:<"+name+">\r\n")
+}
+
+func TestAPortIsMaskedAndASlotOfTheSameNumberIsNot(t *testing.T) {
+	reply := ":5461\r\n:10921\r\n*4\r\n$9\r\n127.0.0.1\r\n:10921\r\n$2\r\nid\r\n"
+	require.Equal(t, ":5461\r\n:10921\r\n*4\r\n$9\r\n127.0.0.1\r\n:<target>\r\n$2\r\n<target-id>\r\n",
+		maskNode(reply, "target", "127.0.0.1:10921", "id"))
 }
 
 // realRig is a cluster of redis-server processes.
@@ -78,7 +85,7 @@ func (r *realRig) settle() {
 
 // epochs returns the config epoch of every node, as n knows them. A node that is told of a slot's new owner by command
 // does not know the owner's new epoch before gossip brings it. If it is the next to take the slot, it picks an epoch that
-// is too low, loses the slot again, and deletes the keys.
+// is too low, loses the slot again to what the owner claimed before, and deletes the keys.
 func (n realNode) epochs() []string {
 	var known []string
 	for line := range strings.Lines(n.do("CLUSTER NODES")) {
@@ -115,7 +122,7 @@ func (r *realRig) finish() {
 	r.give("target")
 }
 
-// give tells the primaries that slot 3300 is owner's now, and waits until all nodes know. The owner has to be importing the
+// give tells the primaries that slot 3300 is owner's now, and waits until all nodes know, and know its epoch. The owner has to be importing the
 // slot, for only then does it raise its epoch: otherwise a claim that the last owner sends before it is told wins, the slot
 // is the last owner's again for whoever heard that claim, and as nobody claims the slot from then on, it stays so.
 func (r *realRig) give(owner string) {
@@ -124,7 +131,8 @@ func (r *realRig) give(owner string) {
 	}
 	for name, n := range r.nodes {
 		require.Eventually(r.t, func() bool {
-			return strings.Contains(n.do("GET b"), r.nodes[owner].address) || name == owner
+			knows := strings.Contains(n.do("GET b"), r.nodes[owner].address) || name == owner
+			return knows && slices.Equal(n.epochs(), r.nodes[owner].epochs())
 		}, waitLimit, waitStep, name)
 	}
 }
