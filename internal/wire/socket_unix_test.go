@@ -55,7 +55,7 @@ func TestASocketSaysHowMuchItsPeerHadRoomFor(t *testing.T) {
 	require.NoError(t, s.SetWriteDeadline(time.Now().Add(50*time.Millisecond)))
 	n, err := s.Write(make([]byte, 64<<20))
 	require.ErrorIs(t, err, os.ErrDeadlineExceeded)
-	require.Positive(t, n)
+	require.Less(t, n, 64<<20)
 	more, err := s.Write(make([]byte, 1))
 	require.ErrorIs(t, err, os.ErrDeadlineExceeded, "it has passed")
 	require.Zero(t, more)
