@@ -22,8 +22,11 @@ const writePiece = 64 << 10
 // goroutine: no caller is stuck in write(2) past its context. busy says that others may be about to send, inRead that flush is
 // called within a read. mu is held, and released while others join and inside Write.
 func (c *Conn) flush(busy, inRead bool) {
-	for round := 0; busy && round < joinRounds; round++ {
-		busy = c.letJoin()
+	if busy {
+		given := [...]promise{{c, c.appended}}
+		c.mu.Unlock()
+		letJoin(given[:])
+		c.mu.Lock()
 	}
 	for range callerRounds {
 		if !c.fits() {
@@ -41,16 +44,6 @@ func (c *Conn) flush(busy, inRead bool) {
 	go c.flushRest() // ends when nothing is left to write or the connection dies; Wait waits for it
 }
 
-// letJoin lets every runnable goroutine append its command first, so that one write carries them all (BenchmarkRoundTrip:
-// commands per write), and reports whether any did. mu is held, and released meanwhile.
-func (c *Conn) letJoin() (joined bool) {
-	before := c.appended
-	c.mu.Unlock()
-	runtime.Gosched()
-	c.mu.Lock()
-	return c.appended > before
-}
-
 // little is how many bytes may wait for Flush. More take the time of a write to copy, for which nobody else could write on the
 // connections that are offered first, and gain less by company.
 const little = 16 << 10
@@ -63,13 +56,7 @@ type promise struct {
 
 // Flush writes what Offer has left to it. It lets others join first, on all the connections at once.
 func (w *Waiter) Flush() {
-	for round, joined := 0, len(w.unwritten) > 0; joined && round < joinRounds; round++ {
-		runtime.Gosched()
-		joined = false
-		for i := range w.unwritten {
-			joined = w.unwritten[i].shared() || joined
-		}
-	}
+	letJoin(w.unwritten)
 	for _, p := range w.unwritten {
 		p.conn.mu.Lock()
 		p.conn.flush(false, false)
@@ -77,6 +64,18 @@ func (w *Waiter) Flush() {
 	}
 	clear(w.unwritten)
 	w.unwritten = w.unwritten[:0]
+}
+
+// letJoin lets every runnable goroutine append its command first, so that one write carries them all (BenchmarkRoundTrip: commands
+// per write).
+func letJoin(unwritten []promise) {
+	for round, joined := 0, len(unwritten) > 0; joined && round < joinRounds; round++ {
+		runtime.Gosched()
+		joined = false
+		for i := range unwritten {
+			joined = unwritten[i].shared() || joined
+		}
+	}
 }
 
 // shared reports whether others have joined since it was given, or last asked.
