@@ -4,11 +4,10 @@ FUZZTIME  ?= 1m
 CROSS      = linux/arm64 linux/386 darwin/arm64 windows/amd64
 VULNCHECK  = v1.1.4
 
-# The race detector needs a C compiler; a machine without one still runs every test. What is counted exactly, allocations and
-# memory, is not what it is under the detector: those tests are left out then, and run without it first. So are a connection's,
-# which makes other system calls there (internal/wire/direct_linux.go).
+# The race detector needs a C compiler; a machine without one still runs every test. Under it allocations and memory, which are counted
+# exactly, are not what they are, and those tests are left out; and a connection makes other system calls (internal/wire/direct_linux.go).
+# So without it run first: the tests of a connection, and all of the client that need no server.
 RACE := $(if $(filter 1,$(shell go env CGO_ENABLED)),-race,)
-COUNTED = -run '^Test(Allocations|Memory)' . ./keyslototel
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test check chaos chaos-selftest bench bench-quick scale-out recovery microbench fuzz servers format vet cross lint vulnerabilities
@@ -21,7 +20,7 @@ demo: ## run the quickstart on an in-process cluster, or on the one at KEYSLOT_E
 
 test: servers format vet ## run all tests, on real servers too, which are fetched into .cache where they are missing
 	@test -n "$(RACE)" || echo "race detector: skipped, go env CGO_ENABLED is 0"
-	$(if $(RACE),go test $(COUNTED) && go test ./internal/wire)
+	$(if $(RACE),go test ./internal/wire && go test -short . ./keyslototel)
 	go test $(RACE) -shuffle=on -timeout 18m $(PKGS)
 
 check: format vet cross lint vulnerabilities ## check format, vet, cross compilation, linters and known vulnerabilities

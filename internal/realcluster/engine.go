@@ -44,9 +44,13 @@ func Find(name string) (Engine, error) {
 	return Engine{}, fmt.Errorf("no usable %s-server: %w; %w", name, errInstalled, errUnpacked)
 }
 
-// Require returns the engine called name, or skips the test with the reason why there is none.
+// Require returns the engine called name, or skips the test with the reason why there is none: go test -short leaves out what needs
+// a server.
 func Require(tb testing.TB, name string) Engine {
 	tb.Helper()
+	if testing.Short() {
+		tb.Skip("skipped: needs a server, and this is -short")
+	}
 	e, err := Find(name)
 	if err != nil {
 		tb.Skipf("skipped: %v (`make test` fetches servers where it can)", err)
