@@ -122,9 +122,9 @@ func (r *realRig) finish() {
 	r.give("target")
 }
 
-// give tells the primaries that slot 3300 is owner's now, and waits until all nodes know, and know its epoch. The owner has to be importing the
-// slot, for only then does it raise its epoch: otherwise a claim that the last owner sends before it is told wins, the slot
-// is the last owner's again for whoever heard that claim, and as nobody claims the slot from then on, it stays so.
+// give tells the primaries that slot 3300 is owner's now, and waits until all nodes know, and know its epoch. The owner has to be
+// importing the slot, for only then does it raise its epoch: otherwise a claim that the last owner sends before it is told wins, the
+// slot is the last owner's again for whoever heard that claim, and as nobody claims the slot from then on, it stays so.
 func (r *realRig) give(owner string) {
 	for _, name := range []string{owner, "source", "target", "other"} {
 		r.nodes[name].do("CLUSTER SETSLOT 3300 NODE " + r.nodes[owner].id)
