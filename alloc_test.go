@@ -16,7 +16,7 @@ import (
 )
 
 // What a command allocates is exact: GET its value; MGET of 100 its 100 values, packed, and the slice of them; the pipeline
-// itself, its 100 futures, 16 at a time and of two types, and its 50 values, packed. A context that can be cancelled costs a caller
+// itself, its 100 futures, 18 at a time and of two types, and its 50 values, packed. A context that can be cancelled costs a caller
 // that is alone two more, and three more again where it is new: its channel and the set of those that it tells (2). To make it takes
 // four.
 func TestAllocationsOfACommand(t *testing.T) {
