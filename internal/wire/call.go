@@ -74,6 +74,16 @@ func (c *Call) Commands() int {
 	return len(c.Batch)
 }
 
+// isLarge reports whether one of its commands is.
+func (c *Call) isLarge() bool {
+	for i := range c.Commands() {
+		if len(c.command(i)) >= Large {
+			return true
+		}
+	}
+	return false
+}
+
 // command returns the encoded command at index.
 func (c *Call) command(index int) []byte {
 	if c.Batch == nil {

@@ -60,6 +60,8 @@ type Conn struct {
 	line       line    // who waits for room
 	idle       idleness
 	watch      watchdog
+	room       int  // bytes in flight up to which Write cannot block; 0: it always may
+	narrowOut  bool // see narrowWrites
 
 	// immutable
 	raw    net.Conn // closed to abandon the connection
@@ -68,7 +70,6 @@ type Conn struct {
 	server Server
 	socket *socket // below rw; nil where nobody can look into the connection without waiting
 	exact  bool    // a failed Write says how many bytes the kernel took
-	room   int     // bytes in flight up to which Write cannot block; 0: it always may
 
 	poke     func()        // interrupt, made once
 	turn     chan struct{} // tells the reader goroutine to look at role and err
@@ -89,14 +90,15 @@ type Conn struct {
 	patience  context.Context // of a caller that reads; nil where it has no end
 	impatient func() bool     // stops the interruption when patience ends; nil while there is no need of one
 
-	buf     []byte
-	full    bool // the last read filled buf: there is more to come
-	scanner resp.Scanner
-	frames  []int
-	answers []answer
-	noticed int64     // the last reply that OnLarge was called for, see noticeLarge
-	parked  time.Time // since when it has waited for the socket
-	poll    polling
+	buf      []byte
+	full     bool // the last read filled buf: there is more to come
+	scanner  resp.Scanner
+	frames   []int
+	answers  []answer
+	noticed  int64     // the last reply that OnLarge was called for, see noticeLarge
+	narrowIn bool      // see narrowReads
+	parked   time.Time // since when it has waited for the socket
+	poll     polling
 }
 
 // Send queues calls, in order and next to each other, and returns without waiting for replies: the outcomes come
@@ -174,6 +176,9 @@ func (c *Conn) enqueue(call *Call) {
 		c.fill = resp.Append(c.fill, call.command(i))
 	}
 	call.size = len(c.fill) - before
+	if call.size >= Large && call.isLarge() {
+		c.narrowWrites()
+	}
 	c.appended += int64(call.size)
 	call.end = c.appended
 	c.queue.push(call)

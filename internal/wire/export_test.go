@@ -71,6 +71,19 @@ func Polls(late int, othersRan, found bool) (times int) {
 	return times
 }
 
+// Window is window for the external tests.
+const Window = window
+
+// IsNear reports whether the way to the peer is short.
+func IsNear(c *Conn) bool { return c.near() != nil }
+
+// IsWriting reports whether somebody is inside Write.
+func IsWriting(c *Conn) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.writing
+}
+
 // Grown is grown for the external tests.
 func Grown(full, missing int) int { return grown(full, missing) }
 

@@ -35,6 +35,7 @@ func (c *Conn) noticeLarge() {
 	}
 	request = bytes.Clone(request)
 	c.mu.Unlock()
+	c.narrowReads()
 	c.opts.OnLarge(c, request)
 }
 
