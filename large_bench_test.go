@@ -44,6 +44,45 @@ func BenchmarkSmallBesideLarge(b *testing.B) {
 	}
 }
 
+// BenchmarkLargeValues reports how fast large values come and go, with one caller and with four, each with a key of its own. It needs real
+// servers.
+func BenchmarkLargeValues(b *testing.B) {
+	client := benchClient(b, realcluster.Start(b, realcluster.Options{}).Addrs())
+	for _, size := range []int{256 << 10, 1 << 20, 8 << 20, 64 << 20} {
+		value := strings.Repeat("x", size)
+		for op, run := range map[string]func(key string) error{
+			"SET": func(key string) error { return client.Set(b.Context(), key, value) },
+			"GET": func(key string) error { _, err := client.Get(b.Context(), key); return err },
+		} {
+			for _, callers := range []int{1, 4} {
+				b.Run(fmt.Sprintf("%s/%dKiB/callers=%d", op, size>>10, callers), func(b *testing.B) {
+					eachOfLarge(b, client, callers, value, run)
+				})
+			}
+		}
+	}
+}
+
+// eachOfLarge lets each of the callers run a command b.N times, on a key that holds value.
+func eachOfLarge(b *testing.B, client *keyslot.Client, callers int, value string, run func(key string) error) {
+	for i := range callers {
+		require.NoError(b, client.Set(b.Context(), fmt.Sprint("large:", i), value))
+	}
+	b.SetBytes(int64(len(value) * callers))
+	b.ResetTimer()
+	var work sync.WaitGroup
+	for i := range callers {
+		work.Go(func() {
+			for range b.N {
+				if err := run(fmt.Sprint("large:", i)); err != nil {
+					b.Error(err)
+				}
+			}
+		})
+	}
+	work.Wait()
+}
+
 func benchClient(tb testing.TB, addrs []string) *keyslot.Client {
 	client, err := keyslot.New(tb.Context(), keyslot.Options{Endpoints: addrs, CommandTimeout: time.Minute})
 	require.NoError(tb, err)
