@@ -1,5 +1,10 @@
 package resp
 
+import (
+	"strings"
+	"unsafe"
+)
+
 // piece is how many bytes are copied at a time at most: few enough to take microseconds, and enough not to notice the calls.
 const piece = 64 << 10
 
@@ -17,13 +22,23 @@ func appendLong[T string | []byte](dst []byte, s T) []byte {
 	from, to := len(dst), len(dst)+len(s)
 	if to > cap(dst) {
 		// What follows, if only the end of the argument, must not move it all: append would, in one piece.
-		grown := make([]byte, from, max(to+piece, cap(dst)+cap(dst)/4))
+		grown := Room(max(to+piece, cap(dst)+cap(dst)/4))[:from]
 		copyLong(grown, dst)
 		dst = grown
 	}
 	dst = dst[:to]
 	copyLong(dst[from:], s)
 	return dst
+}
+
+// Room returns an empty slice with room for size bytes or some more, of which size is at least one. What nobody has written there may
+// be anything. The runtime clears what make returns, which takes as long as to copy as much (BenchmarkLargeValues): only a
+// strings.Builder is trusted to write all that it shows. Nobody sees its string, so it does not matter that its bytes change.
+func Room(size int) []byte {
+	var b strings.Builder
+	b.Grow(size)
+	b.WriteByte(0)
+	return unsafe.Slice(unsafe.StringData(b.String()), b.Cap())[:0]
 }
 
 func copyLong[T string | []byte](dst []byte, s T) {

@@ -41,7 +41,7 @@ func (c *Conn) noticeLarge() {
 
 // growBuf makes room to read into.
 func (c *Conn) growBuf() {
-	buf := make([]byte, 0, grown(cap(c.buf), c.scanner.Missing()))
+	buf := resp.Room(grown(cap(c.buf), c.scanner.Missing()))
 	c.buf = resp.Append(buf, c.buf)
 	c.readBuf.Store(int64(cap(buf)))
 }
