@@ -149,10 +149,10 @@ func (r *Request) Frame() []byte {
 	return r.mem.buf[from:r.text.to:r.text.to]
 }
 
-// Reset empties a request that shares its memory with no other. Memory beyond 64 KiB is given up, so that one large value
-// does not stay in a pool for ever.
+// Reset empties a request that shares its memory with no other. Memory beyond 256 KiB is given up, so that one large value
+// does not stay in a pool; of what is smaller there may be many, and new memory for each costs more than to fill it.
 func (r *Request) Reset() {
-	const keep = 64 << 10
+	const keep = 256 << 10
 	if r.mem != nil {
 		r.mem.Reset(keep)
 		r.mem.Begin(r)

@@ -10,8 +10,8 @@ const callerRounds = 2
 // meanwhile have woken more of them. A caller alone gains nothing and lets nobody.
 const joinRounds = 2
 
-// keepBuffer is the largest write buffer kept for the next burst; an idle connection gives up a smaller one too: see trim.
-const keepBuffer = 512 << 10
+// keepBuffer is the largest write buffer kept for the next burst: what a full one grows to. An idle connection gives it up: see trim.
+const keepBuffer = 2 * maxFill
 
 // writePiece is how many bytes go into one Write at most. The watchdog sees only whole ones: a link must take one within
 // PeerTimeout, which is 6.5 kB/s at the default of 10 s. On loopback pieces of 16 KiB to 4 MiB are equally fast.
