@@ -85,11 +85,11 @@ var errUnlike = errors.New("the parts of the command were answered with replies 
 func (s *split) joined(dst []byte, policy spec.ResponsePolicy) ([]byte, error) {
 	switch policy {
 	case spec.ResponseAllSucceeded:
-		return append(dst, s.parts[0].Frame...), nil
+		return resp.Append(dst, s.parts[0].Frame), nil
 	case spec.ResponseOneSucceeded:
 		for _, part := range s.parts {
 			if part.err == nil {
-				return append(dst, part.Frame...), nil
+				return resp.Append(dst, part.Frame), nil
 			}
 		}
 	case spec.ResponseSum:
@@ -147,20 +147,26 @@ func appendInts(dst []int64, frame []byte) (_ []int64, scalar, ok bool) {
 	return dst, false, ok
 }
 
+// maxHeader is how long the header of an array can be.
+const maxHeader = len("*9223372036854775807\r\n")
+
 // joinArrays puts the elements of the parts' arrays together: in the order of the keys, or node after node.
 func (s *split) joinArrays(dst []byte) ([]byte, error) {
-	total := 0
+	total, size := 0, maxHeader
 	for i := range s.parts {
-		var ok bool
-		if s.parts[i].elems, ok = resp.Open(s.parts[i].Frame); !ok {
+		frame, ok := s.parts[i].Frame, false
+		if s.parts[i].elems, ok = resp.Open(frame); !ok {
 			return nil, errUnlike
 		}
-		total += s.parts[i].elems.Left()
+		total, size = total+s.parts[i].elems.Left(), size+len(frame)
+	}
+	if cap(dst) < size { // to grow step by step is to copy long strings again and again
+		dst = resp.Room(size)
 	}
 	dst = resp.AppendArray(dst, total)
 	if s.isByNode() {
 		for i := range s.parts {
-			dst = append(dst, s.parts[i].elems.Rest()...)
+			dst = resp.Append(dst, s.parts[i].elems.Rest())
 		}
 		return dst, nil
 	}
@@ -176,7 +182,7 @@ func (s *split) joinArrays(dst []byte) ([]byte, error) {
 		if !ok {
 			return nil, errUnlike
 		}
-		dst = append(dst, elem...)
+		dst = resp.Append(dst, elem)
 	}
 	return dst, nil
 }

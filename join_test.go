@@ -1,6 +1,7 @@
 package keyslot_test
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -43,4 +44,18 @@ func TestRepliesOfSeveralNodesAreJoinedByPolicy(t *testing.T) {
 		require.Equal(t, test.want == "", err != nil, "%d of %q: %v", test.policy, test.replies, err)
 		require.Equal(t, test.want, got, "%d of %q", test.policy, test.replies)
 	}
+}
+
+// An array that grows with each string is copied again and again.
+func TestArraysAreJoinedInMemoryOfTheirSize(t *testing.T) {
+	array := "*10\r\n" + strings.Repeat("$10000\r\n"+strings.Repeat("x", 10000)+"\r\n", 10)
+	allocs := func(policy spec.ResponsePolicy) float64 {
+		return testing.AllocsPerRun(10, func() {
+			if _, err := keyslot.Joined(policy, array, array, array); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	one := allocs(spec.ResponseAllSucceeded) // takes the first as it is
+	require.Equal(t, one, allocs(spec.ResponseDefault))
 }

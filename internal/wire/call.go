@@ -155,7 +155,7 @@ func (c *Call) gather(conn *Conn, buf []byte, from int, ends []int) {
 // keep copies bytes into the call's memory. What no longer fits it begins new memory; the old stays with the replies in it.
 func (c *Call) keep(b []byte) []byte {
 	if len(b) > cap(c.Reply)-len(c.Reply) {
-		c.Reply = make([]byte, 0, max(len(b), min(2*cap(c.Reply), replyBlock), 1<<10))
+		c.Reply = resp.Room(max(len(b), min(2*cap(c.Reply), replyBlock), 1<<10))
 	}
 	from := len(c.Reply)
 	c.Reply = append(c.Reply, b...)
