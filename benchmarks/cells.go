@@ -41,6 +41,7 @@ type setting struct {
 
 var (
 	fromOne = []int{1, 8, 64, 512}
+	few     = []int{1, 8, 64}
 	busy    = []int{64, 512}
 	extreme = []int{4, 512} // idle and saturated
 )
@@ -53,6 +54,9 @@ var fullRun = []setting{
 	{workload: "mixed", servers: servers.Plain, clients: everybody, workers: fromOne},
 	{workload: "pipe100", servers: servers.Plain, clients: andFloor, workers: fromOne},
 	{workload: "mget100", servers: servers.Plain, clients: andFloor, workers: fromOne},
+	{workload: "get64k", servers: servers.Plain, clients: quickly, workers: few},
+	{workload: "set64k", servers: servers.Plain, clients: quickly, workers: few},
+	{workload: "mget4k", servers: servers.Plain, clients: quickly, workers: few},
 	{workload: "get64", variant: "ctx=cancel", servers: servers.Plain, clients: strongest, workers: fromOne,
 		load: load.Spec{Context: load.Cancellable}},
 	{workload: "get64", variant: "ctx=timeout", servers: servers.Plain, clients: strongest, workers: fromOne,

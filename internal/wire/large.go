@@ -69,5 +69,8 @@ func (c *Conn) ownFrame(frame, old []byte) []byte {
 		c.buf = nil // what is read next goes elsewhere
 		return frame
 	}
+	if cap(old) < len(frame) {
+		old = resp.Room(len(frame)) // nothing will follow, for which Append would leave room
+	}
 	return resp.Append(old[:0], frame)
 }

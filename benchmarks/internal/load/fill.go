@@ -22,7 +22,10 @@ func Fill(ctx context.Context, spec Spec) error {
 	if err := fill(ctx, c, SmallKeys(), SmallValue()); err != nil {
 		return err
 	}
-	return fill(ctx, c, LargeKeys(), LargeValue())
+	if err := fill(ctx, c, LargeKeys(), LargeValue()); err != nil {
+		return err
+	}
+	return fill(ctx, c, HugeKeys(), HugeValue())
 }
 
 func fill(ctx context.Context, c client.Client, keys []string, value string) error {

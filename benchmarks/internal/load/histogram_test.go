@@ -59,7 +59,7 @@ func TestTheLoadItselfDoesNotAllocate(t *testing.T) {
 	d, pick := newData(), newPicker(1)
 	allocs := testing.AllocsPerRun(100, func() {
 		h.record(time.Millisecond)
-		if len(d.batch(&pick)) != batchSize {
+		if len(batch(d.small, &pick)) != batchSize {
 			t.Fatal("a batch of another size")
 		}
 	})

@@ -11,11 +11,14 @@ import (
 
 // data is what all workers read from, made before the clock starts.
 type data struct {
-	small, large []string // keys
-	value        string   // of smallSize
+	small, large, huge []string // keys
+	value              string   // of smallSize
+	hugeValue          string
 }
 
-func newData() *data { return &data{small: SmallKeys(), large: LargeKeys(), value: SmallValue()} }
+func newData() *data {
+	return &data{small: SmallKeys(), large: LargeKeys(), huge: HugeKeys(), value: SmallValue(), hugeValue: HugeValue()}
+}
 
 // operation is one operation of a workload, as one worker does it.
 type operation func(ctx context.Context, c client.Client, d *data, p *picker) error
@@ -26,9 +29,12 @@ func operations() map[string]operation {
 		"get64":   get64,
 		"set64":   set64,
 		"get4k":   get4k,
+		"get64k":  get64k,
+		"set64k":  set64k,
 		"mixed":   mixed,
 		"pipe100": pipe100,
 		"mget100": mget100,
+		"mget4k":  mget4k,
 	}
 }
 
@@ -49,6 +55,15 @@ func get4k(ctx context.Context, c client.Client, d *data, p *picker) error {
 	return check(len(value), largeSize, err)
 }
 
+func get64k(ctx context.Context, c client.Client, d *data, p *picker) error {
+	value, err := c.Get(ctx, d.huge[p.below(len(d.huge))])
+	return check(len(value), hugeSize, err)
+}
+
+func set64k(ctx context.Context, c client.Client, d *data, p *picker) error {
+	return c.Set(ctx, d.huge[p.below(len(d.huge))], d.hugeValue)
+}
+
 // mixed reads four times out of five.
 func mixed(ctx context.Context, c client.Client, d *data, p *picker) error {
 	if p.below(5) == 0 {
@@ -58,19 +73,24 @@ func mixed(ctx context.Context, c client.Client, d *data, p *picker) error {
 }
 
 func pipe100(ctx context.Context, c client.Client, d *data, p *picker) error {
-	read, err := c.Pipeline(ctx, d.batch(p), d.value)
+	read, err := c.Pipeline(ctx, batch(d.small, p), d.value)
 	return check(read, batchSize/2*smallSize, err)
 }
 
 func mget100(ctx context.Context, c client.Client, d *data, p *picker) error {
-	read, err := c.MGet(ctx, d.batch(p))
+	read, err := c.MGet(ctx, batch(d.small, p))
 	return check(read, batchSize*smallSize, err)
 }
 
+func mget4k(ctx context.Context, c client.Client, d *data, p *picker) error {
+	read, err := c.MGet(ctx, batch(d.large, p))
+	return check(read, batchSize*largeSize, err)
+}
+
 // batch returns neighbouring keys, whose slots are spread over the whole cluster as those of any others.
-func (d *data) batch(p *picker) []string {
-	from := p.below(len(d.small) - batchSize)
-	return d.small[from : from+batchSize]
+func batch(keys []string, p *picker) []string {
+	from := p.below(len(keys) - batchSize)
+	return keys[from : from+batchSize]
 }
 
 // check makes an error of a reply of the wrong size, so that no client is fast by not reading.

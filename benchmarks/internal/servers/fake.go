@@ -16,8 +16,8 @@ const slots = 16384
 type fakeNode struct {
 	slots string // the reply to CLUSTER SLOTS
 	id    string
-	small string // the reply to GET of a small value, and of a large one
-	large string
+	// the replies to GET of a small value, of a large one and of a huge one
+	small, large, huge string
 }
 
 // serveFake runs a cluster of n primaries without replicas, and returns their addresses. Its goroutines end with the
@@ -40,7 +40,8 @@ func serveFake(n int) ([]string, error) {
 		return nil, err
 	}
 	for i, l := range listeners {
-		node := &fakeNode{slots: layout, id: fakeID(i), small: bulk(load.SmallValue()), large: bulk(load.LargeValue())}
+		node := &fakeNode{slots: layout, id: fakeID(i)}
+		node.small, node.large, node.huge = bulk(load.SmallValue()), bulk(load.LargeValue()), bulk(load.HugeValue())
 		go acceptAll(l, node.serve)
 	}
 	return addrs, nil
@@ -121,8 +122,11 @@ const commands = "*3\r\n" +
 	"*6\r\n$4\r\nmget\r\n:-2\r\n*1\r\n+readonly\r\n:1\r\n:-1\r\n:1\r\n"
 
 func (n *fakeNode) value(key []byte) string {
-	if strings.HasPrefix(string(key), load.LargePrefix) {
+	switch {
+	case strings.HasPrefix(string(key), load.LargePrefix):
 		return n.large
+	case strings.HasPrefix(string(key), load.HugePrefix):
+		return n.huge
 	}
 	return n.small
 }
