@@ -1,8 +1,10 @@
 package keyslot_test
 
 import (
+	"bytes"
 	"context"
 	"fmt"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -83,6 +85,26 @@ func TestGetAppendWritesBehindWhatIsThere(t *testing.T) {
 			require.Error(t, err)
 			require.Equal(t, "name=", string(got))
 			require.Equal(t, make([]byte, 59), room[len(room):cap(room)])
+		}
+	})
+}
+
+// Memory for a long value is not cleared first, and the caller gets all of it.
+func TestABufferThatGetAppendMadeShowsNothingOfOthers(t *testing.T) {
+	story(t, keyslot.Options{}, func(t *testing.T, s *stage) {
+		const size = 200 << 10
+		s.lower.On("GET", fakenode.Reaction{Send: bulk(size)})
+		secrets := make([][]byte, 20)
+		for range 5 {
+			for i := range secrets {
+				secrets[i] = bytes.Repeat([]byte("secret"), 300<<10/6)
+			}
+			clear(secrets)
+			runtime.GC()
+			got, err := s.client.GetAppend(t.Context(), nil, low)
+			require.NoError(t, err)
+			require.Len(t, got, size)
+			require.Equal(t, make([]byte, cap(got)-len(got)), got[len(got):cap(got)])
 		}
 	})
 }

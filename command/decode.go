@@ -46,7 +46,11 @@ func appendText(c *Call, dst []byte) ([]byte, error) {
 	if !ok {
 		return dst, c.mismatch("a string")
 	}
-	return resp.Append(dst, b), nil
+	grown := resp.Append(dst, b)
+	if cap(grown) > cap(dst) { // what was there before is nobody's business: see resp.Room
+		clear(grown[len(grown):cap(grown)])
+	}
+	return grown, nil
 }
 
 func integer(c *Call, _ *packer) (int64, error) {
