@@ -147,12 +147,9 @@ func appendInts(dst []int64, frame []byte) (_ []int64, scalar, ok bool) {
 	return dst, false, ok
 }
 
-// maxHeader is how long the header of an array can be.
-const maxHeader = len("*9223372036854775807\r\n")
-
 // joinArrays puts the elements of the parts' arrays together: in the order of the keys, or node after node.
 func (s *split) joinArrays(dst []byte) ([]byte, error) {
-	total, size := 0, maxHeader
+	total, size := 0, 0 // the headers of the parts take at least the room of the one in their place
 	for i := range s.parts {
 		frame, ok := s.parts[i].Frame, false
 		if s.parts[i].elems, ok = resp.Open(frame); !ok {

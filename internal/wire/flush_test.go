@@ -212,7 +212,7 @@ func blocked(t *testing.T, adjust ...func(*wire.Options)) (*fakenode.Node, *wire
 	}
 	conn := connect(t, opts)
 	node.StopReading()
-	large := send(t, t.Context(), conn, &wire.Call{Request: request("SET", "k", strings.Repeat("x", 200<<10))})
+	large := send(t, t.Context(), conn, set(200<<10))
 	synctest.Wait()
 	return node, conn, large
 }
@@ -298,7 +298,7 @@ func TestCancelledBatchKeepsWhatItHas(t *testing.T) {
 		node, opts := newNode(t)
 		node.Handle(echo)
 		conn := connect(t, opts)
-		calls := append(get(1), &wire.Call{Request: request("SET", "k", strings.Repeat("x", 200<<10))})
+		calls := append(get(1), set(200<<10))
 		calls = append(calls, get(3)...)
 		var w wire.Waiter
 		w.Expect(len(calls))
@@ -401,7 +401,7 @@ func TestRoomInTheBufferIsUsedWhileTheWriterIsStuck(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		node, conn, _ := blocked(t)
 		// A single request beyond any limit enters an empty buffer; the next one waits until the writer takes it.
-		huge := send(t, t.Context(), conn, &wire.Call{Request: request("SET", "k", strings.Repeat("x", 2<<20))})
+		huge := send(t, t.Context(), conn, set(2<<20))
 		entered := make(chan struct{})
 		call := get(1)[0]
 		go func() {

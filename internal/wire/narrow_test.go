@@ -3,10 +3,7 @@
 package wire_test
 
 import (
-	"context"
-	"net"
 	"slices"
-	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -23,38 +20,20 @@ func overLoopback(t *testing.T) (node *fakenode.Node, conn *wire.Conn, buffers f
 	node.On("SET", fakenode.Reaction{Send: "+OK\r\n"})
 	addr, err := node.Listen()
 	require.NoError(t, err)
-	var raw net.Conn
 	opts.Addr, opts.MaxInFlight, opts.OnLarge = addr, 1<<20, func(*wire.Conn, []byte) {}
-	opts.Dial = func(ctx context.Context, network, addr string) (conn net.Conn, err error) {
-		raw, err = new(net.Dialer).DialContext(ctx, network, addr)
-		return raw, err
-	}
+	option := dialSockets(t, &opts)
 	for conn = connect(t, opts); !wire.IsNear(conn); conn = connect(t, opts) {
 		t.Log("the host is so busy that loopback takes long")
 	}
-	return node, conn, func() socketBuffers { return buffersOf(t, raw.(*net.TCPConn)) }
+	return node, conn, func() socketBuffers {
+		return socketBuffers{option(syscall.SOL_SOCKET, syscall.SO_RCVBUF), option(syscall.SOL_SOCKET, syscall.SO_SNDBUF)}
+	}
 }
 
 type socketBuffers struct{ receive, send int }
 
-func buffersOf(t *testing.T, tcp *net.TCPConn) (b socketBuffers) {
-	sys, err := tcp.SyscallConn()
-	require.NoError(t, err)
-	require.NoError(t, sys.Control(func(fd uintptr) {
-		b.receive, err = syscall.GetsockoptInt(int(fd), syscall.SOL_SOCKET, syscall.SO_RCVBUF)
-		require.NoError(t, err)
-		b.send, err = syscall.GetsockoptInt(int(fd), syscall.SOL_SOCKET, syscall.SO_SNDBUF)
-		require.NoError(t, err)
-	}))
-	return b
-}
-
 // narrow is what Linux makes of a window: twice as much, for its bookkeeping (socket(7)).
 const narrow = 2 * wire.Window
-
-func set(size int) *wire.Call {
-	return &wire.Call{Request: request("SET", "k", strings.Repeat("x", size))}
-}
 
 func TestALargeValueNarrowsTheWayItGoes(t *testing.T) {
 	for name, row := range map[string]struct {

@@ -51,6 +51,11 @@ func get(n int) []*wire.Call {
 	return calls
 }
 
+// set returns a call that is size bytes long, and a few more.
+func set(size int) *wire.Call {
+	return &wire.Call{Request: request("SET", "k", strings.Repeat("x", size))}
+}
+
 // sending is calls on their way.
 type sending struct {
 	waiter wire.Waiter

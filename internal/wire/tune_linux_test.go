@@ -8,23 +8,32 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/keyslot-go/keyslot/internal/wire"
 )
 
-// What was written and is not acknowledged must not be retransmitted for minutes: the system ends such a connection by itself.
-func TestTheSystemGivesAPeerUpAfterPeerTimeoutToo(t *testing.T) {
-	opts := answerer(t)
-	opts.PeerTimeout = 1234 * time.Millisecond
+// dialSockets makes opts dial sockets, and returns what reads an option of the last one.
+func dialSockets(t *testing.T, opts *wire.Options) (option func(level, name int) int) {
 	var raw net.Conn
 	opts.Dial = func(ctx context.Context, network, addr string) (conn net.Conn, err error) {
 		raw, err = new(net.Dialer).DialContext(ctx, network, addr)
 		return raw, err
 	}
+	return func(level, name int) (value int) {
+		sys, err := raw.(*net.TCPConn).SyscallConn()
+		require.NoError(t, err)
+		require.NoError(t, sys.Control(func(fd uintptr) { value, err = syscall.GetsockoptInt(int(fd), level, name) }))
+		require.NoError(t, err)
+		return value
+	}
+}
+
+// What was written and is not acknowledged must not be retransmitted for minutes: the system ends such a connection by itself.
+func TestTheSystemGivesAPeerUpAfterPeerTimeoutToo(t *testing.T) {
+	opts := answerer(t)
+	opts.PeerTimeout = 1234 * time.Millisecond
+	option := dialSockets(t, &opts)
 	connect(t, opts)
-	sys, err := raw.(*net.TCPConn).SyscallConn()
-	require.NoError(t, err)
 	const userTimeout = 18 // TCP_USER_TIMEOUT of linux/tcp.h
-	var got int
-	require.NoError(t, sys.Control(func(fd uintptr) { got, err = syscall.GetsockoptInt(int(fd), syscall.IPPROTO_TCP, userTimeout) }))
-	require.NoError(t, err)
-	require.Equal(t, 1234, got)
+	require.Equal(t, 1234, option(syscall.IPPROTO_TCP, userTimeout))
 }

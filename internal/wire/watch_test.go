@@ -178,7 +178,7 @@ func uploading(t *testing.T) (*fakenode.Node, *sending) {
 	node, opts := newNode(t)
 	node.On("SET", fakenode.Reaction{Send: "+OK\r\n"})
 	node.ReadEvery(time.Second)
-	return node, send(t, t.Context(), connect(t, opts), &wire.Call{Request: request("SET", "k", strings.Repeat("x", 25*16<<10))})
+	return node, send(t, t.Context(), connect(t, opts), set(25*16<<10))
 }
 
 func TestPeerThatTakesALongRequestSlowlyIsAlive(t *testing.T) {

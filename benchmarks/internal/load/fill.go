@@ -19,13 +19,15 @@ func Fill(ctx context.Context, spec Spec) error {
 		return err
 	}
 	defer c.Close()
-	if err := fill(ctx, c, SmallKeys(), SmallValue()); err != nil {
-		return err
+	for _, of := range []struct {
+		keys  []string
+		value string
+	}{{SmallKeys(), SmallValue()}, {LargeKeys(), LargeValue()}, {HugeKeys(), HugeValue()}} {
+		if err := fill(ctx, c, of.keys, of.value); err != nil {
+			return err
+		}
 	}
-	if err := fill(ctx, c, LargeKeys(), LargeValue()); err != nil {
-		return err
-	}
-	return fill(ctx, c, HugeKeys(), HugeValue())
+	return nil
 }
 
 func fill(ctx context.Context, c client.Client, keys []string, value string) error {
