@@ -13,11 +13,15 @@ import (
 type data struct {
 	small, large, huge []string // keys
 	value              string   // of smallSize
+	largeValue         string
 	hugeValue          string
 }
 
 func newData() *data {
-	return &data{small: SmallKeys(), large: LargeKeys(), huge: HugeKeys(), value: SmallValue(), hugeValue: HugeValue()}
+	return &data{
+		small: SmallKeys(), large: LargeKeys(), huge: HugeKeys(),
+		value: SmallValue(), largeValue: LargeValue(), hugeValue: HugeValue(),
+	}
 }
 
 // operation is one operation of a workload, as one worker does it.
@@ -33,6 +37,7 @@ func operations() map[string]operation {
 		"set64k":  set64k,
 		"mixed":   mixed,
 		"pipe100": pipe100,
+		"pipe4k":  pipe4k,
 		"mget100": mget100,
 		"mget4k":  mget4k,
 	}
@@ -75,6 +80,11 @@ func mixed(ctx context.Context, c client.Client, d *data, p *picker) error {
 func pipe100(ctx context.Context, c client.Client, d *data, p *picker) error {
 	read, err := c.Pipeline(ctx, batch(d.small, p), d.value)
 	return check(read, batchSize/2*smallSize, err)
+}
+
+func pipe4k(ctx context.Context, c client.Client, d *data, p *picker) error {
+	read, err := c.Pipeline(ctx, batch(d.large, p), d.largeValue)
+	return check(read, batchSize/2*largeSize, err)
 }
 
 func mget100(ctx context.Context, c client.Client, d *data, p *picker) error {
