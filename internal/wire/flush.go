@@ -14,8 +14,9 @@ const joinRounds = 2
 const keepBuffer = 2 * maxFill
 
 // writePiece is how many bytes go into one Write at most. The watchdog sees only whole ones: a link must take one within
-// PeerTimeout, which is 6.5 kB/s at the default of 10 s. On loopback pieces of 16 KiB to 4 MiB are equally fast.
-const writePiece = 64 << 10
+// PeerTimeout, which is 9.8 kB/s at the default of 10 s. A value of 64 KiB goes with all that is around it: a server that has to be woken
+// again for its last bytes answers later (set64k of benchmarks/). Beyond that, pieces of up to 4 MiB are equally fast on loopback.
+const writePiece = 96 << 10
 
 // flush writes what is in the fill buffer. Its caller has set c.flushing and so is the only flusher until that is
 // cleared. It writes on the caller's goroutine only while Write cannot block, and hands the rest to the connection's own
