@@ -85,7 +85,7 @@ func IsWriting(c *Conn) bool {
 }
 
 // Grown is grown for the external tests.
-func Grown(full, missing int) int { return grown(full, missing) }
+func Grown(full, whole int) int { return grown(full, whole) }
 
 // Held returns how many bytes of buffers the connection holds.
 func Held(c *Conn) int {

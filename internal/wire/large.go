@@ -41,16 +41,16 @@ func (c *Conn) noticeLarge() {
 
 // growBuf makes room to read into.
 func (c *Conn) growBuf() {
-	buf := resp.Room(grown(cap(c.buf), c.scanner.Missing()))
+	buf := resp.Room(grown(cap(c.buf), len(c.buf)+c.scanner.Missing()))
 	c.buf = resp.Append(buf, c.buf)
 	c.readBuf.Store(int64(cap(buf)))
 }
 
-// grown returns the size of the buffer that follows one of size full bytes, with so many known to be missing. Whatever a
+// grown returns the size of the buffer that follows one of size full, for a frame that is known to take whole bytes. Whatever a
 // header claims, it is at most eight times what has really arrived. Doubling up to 64 MiB would clear 128 MiB of memory and
 // copy 64; this clears 73 and copies 9.
-func grown(full, missing int) int {
-	size, whole := max(firstRead, 2*full), full+missing
+func grown(full, whole int) int {
+	size := max(firstRead, 2*full)
 	switch {
 	case full < firstRead:
 		return firstRead

@@ -137,18 +137,19 @@ func TestALargeReplyIsItsCallersAlone(t *testing.T) {
 
 func TestTheReadBufferGrowsByWhatHasArrived(t *testing.T) {
 	const kib = 1 << 10
-	for _, row := range []struct{ full, missing, size int }{
+	for _, row := range []struct{ full, whole, size int }{
 		{0, 1, 4 * kib},
 		{0, 1 << 30, 4 * kib},
-		{4 * kib, 1, 8 * kib}, // the rest of a line is longer than known
-		{4 * kib, 900, 8 * kib},
-		{4 * kib, 3000, 4*kib + 3000},
+		{4 * kib, 4*kib + 1, 8 * kib}, // the rest of a line is longer than known
+		{4 * kib, 4*kib + 900, 8 * kib},
+		{4 * kib, 4*kib + 3000, 4*kib + 3000},
 		{4 * kib, 1 << 30, 32 * kib},
-		{512 * kib, 512*kib + 14, 1024*kib + 14}, // a power of two, and its header
-		{512 * kib, 600 * kib, 1112 * kib},
+		{128 * kib, 64 * kib, 256 * kib},          // many came at once
+		{512 * kib, 1024*kib + 14, 1024*kib + 14}, // a power of two, and its header
+		{512 * kib, 1112 * kib, 1112 * kib},
 		{512 * kib, 1 << 30, 4096 * kib},
 	} {
-		require.Equal(t, row.size, wire.Grown(row.full, row.missing), row)
+		require.Equal(t, row.size, wire.Grown(row.full, row.whole), row)
 	}
 }
 
