@@ -32,6 +32,7 @@ type solo struct {
 	wire   wire.Call
 	waiter wire.Waiter
 	wires  [1]*wire.Call // &wire
+	flight *flight       // of its parts, where it is split
 	calls  [1]*call      // the call itself
 }
 
@@ -49,7 +50,7 @@ type trip struct {
 	spurned  bool // a replica left the last attempt unanswered
 	seeking  bool // a null says nothing of what the other primaries have: RANDOMKEY
 	leads    bool // the pinned node is of no use once it leads no shard
-	attempts int
+	attempts int32
 	routes   *routes // that chose the node of the last attempt which was not redirected
 	pinned   *node   // the only node it may go to; nil: any that serves its slot
 	of       *split  // of a part for a primary: what it is a part of; another node may take pinned's place
@@ -146,7 +147,7 @@ func (call *call) perform(ctx context.Context) error {
 
 // decode returns the reply to a command that was answered.
 func (call *call) decode() (Reply, error) {
-	v, err := resp.Decode(call.Frame)
+	v, err := call.Value()
 	if err != nil {
 		return Reply{}, call.fail(Unknown, err)
 	}
@@ -249,14 +250,22 @@ func (t *terms) patience(ctx context.Context, now time.Time) time.Time {
 	return now.Add(t.timeout)
 }
 
+// keepReply is the most memory, in bytes, that waits for the reply of the next single command. A longer reply is left to whoever has
+// it, so that a large value need not be copied once more.
+const keepReply = 64 << 10
+
 // release ends a single command's call and keeps it for another one.
 func (call *call) release() {
 	call.Request.Reset()
 	call.forget()
+	if f := call.solo.flight; f != nil {
+		call.solo.flight = nil
+		f.release()
+	}
 	if call.solo.wire.Abandoned { // its reply may be arriving
 		return
 	}
-	if cap(call.solo.wire.Reply) > command.Kept {
+	if cap(call.solo.wire.Reply) > keepReply {
 		call.solo.wire.Reply = nil
 	}
 	call.terms.core.idle.Put(call)
@@ -272,6 +281,10 @@ func (call *call) forget() {
 		call.trip = trip{trouble: &call.terms.core.calm}
 	}
 	call.Frame = nil
+	if call.split != nil {
+		call.split.release(call.terms.core)
+		call.split = nil
+	}
 }
 
 // getsIntoTrouble makes the trouble the call's own.
@@ -339,16 +352,17 @@ func (call *call) came(err error) (plain bool) {
 	case out.Err != nil:
 		call.unanswered(out.Err, out.Sent, out.Via())
 	case out.Batch != nil: // of a transaction, which is judged by all its replies
-		call.replied(out.Replies[len(out.Replies)-1], out.Via())
+		call.replied(out.Replies[len(out.Replies)-1], false, out.Via())
 	default:
-		return call.replied(out.Reply, out.Via())
+		return call.replied(out.Reply, len(out.Reply) > keepReply, out.Via())
 	}
 	return false
 }
 
-// replied takes the reply to an attempt, which may be an error. It reports whether there is nothing to judge.
-func (call *call) replied(frame []byte, via *wire.Conn) (plain bool) {
-	call.Frame = frame
+// replied takes the reply to an attempt, which may be an error; own is what Call.Own is of it. It reports whether there is nothing to
+// judge.
+func (call *call) replied(frame []byte, own bool, via *wire.Conn) (plain bool) {
+	call.Frame, call.Own = frame, own
 	if call.troubled || resp.IsError(frame) {
 		call.getsIntoTrouble()
 		call.lost, call.sent, call.via = nil, false, via
@@ -456,7 +470,7 @@ func (call *call) outcome(v verdict) Outcome {
 
 func (call *call) fail(outcome Outcome, cause error) error {
 	e := &Error{
-		Command: call.name(), Slot: call.slot, Attempts: call.attempts, Redirects: call.redirects,
+		Command: call.name(), Slot: call.slot, Attempts: int(call.attempts), Redirects: call.redirects,
 		Outcome: outcome, Retryable: call.mayBeSentAgain(outcome, cause), Err: cause,
 	}
 	if last := cmp.Or(call.node, call.tried); last != nil {

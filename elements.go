@@ -98,7 +98,7 @@ func (w *elementWalk[T]) run(ctx context.Context) error {
 	for cursor := ""; cursor != "0"; {
 		call := w.terms.begin()
 		next, elems, err := w.page(ctx, call, cursor)
-		from, again := call.node, call.attempts-call.redirects > 1
+		from, again := call.node, int(call.attempts)-call.redirects > 1
 		call.release()
 		switch {
 		case err != nil:

@@ -257,7 +257,7 @@ func (f *flight) deal(calls []*call) (plain int) {
 		case b == nil:
 		case at >= len(b.Replies):
 			call.unanswered(b.Err, at < b.Accepted, b.Via())
-		case call.replied(b.Replies[at], b.Via()):
+		case call.replied(b.Replies[at], len(b.Replies[at]) > wire.OwnReply, b.Via()):
 			plain++
 		}
 	}

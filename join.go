@@ -12,8 +12,6 @@ import (
 // join makes the replies of the parts the call's, or their failures its error.
 func (call *call) join() {
 	s := call.split
-	call.split = nil
-	defer s.release(call.terms.core)
 	if s.isByNode() {
 		s.parts = slices.DeleteFunc(s.parts, func(p part) bool { return errors.Is(p.err, errCovered) })
 		if len(s.parts) == 0 {
@@ -28,6 +26,13 @@ func (call *call) join() {
 		return
 	}
 	if call.err = s.failures(call, call.Cmd.Response); call.err != nil {
+		return
+	}
+	if !s.isByNode() && call.Cmd.Response == spec.ResponseDefault {
+		if !s.inOrder() {
+			call.err = call.fail(Unknown, errUnlike)
+		}
+		call.Elements = &s.elems
 		return
 	}
 	memory := new([]byte)
@@ -147,39 +152,53 @@ func appendInts(dst []int64, frame []byte) (_ []int64, scalar, ok bool) {
 	return dst, false, ok
 }
 
-// joinArrays puts the elements of the parts' arrays together: in the order of the keys, or node after node.
+// joinArrays puts the elements of the parts' arrays together, node after node.
 func (s *split) joinArrays(dst []byte) ([]byte, error) {
 	total, size := 0, 0 // the headers of the parts take at least the room of the one in their place
 	for i := range s.parts {
-		frame, ok := s.parts[i].Frame, false
-		if s.parts[i].elems, ok = resp.Open(frame); !ok {
+		if !s.parts[i].open() {
 			return nil, errUnlike
 		}
-		total, size = total+s.parts[i].elems.Left(), size+len(frame)
+		total, size = total+s.parts[i].elems.Left(), size+len(s.parts[i].Frame)
 	}
 	if cap(dst) < size { // to grow step by step is to copy long strings again and again
 		dst = resp.Room(size)
 	}
 	dst = resp.AppendArray(dst, total)
-	if s.isByNode() {
-		for i := range s.parts {
-			dst = resp.Append(dst, s.parts[i].elems.Rest())
-		}
-		return dst, nil
-	}
-	if total != len(s.byKey) {
-		return nil, errUnlike
-	}
-	for _, of := range s.byKey {
-		elems := &s.parts[of.part].elems
-		elem, ok := elems.Last() // as of most parts
-		if !ok {
-			elem, ok = elems.Next()
-		}
-		if !ok {
-			return nil, errUnlike
-		}
-		dst = resp.Append(dst, elem)
+	for i := range s.parts {
+		dst = resp.Append(dst, s.parts[i].elems.Rest())
 	}
 	return dst, nil
+}
+
+// inOrder notes the elements of the parts' arrays in the order of the keys. It reports whether there is one for each.
+func (s *split) inOrder() bool {
+	total := 0
+	for i := range s.parts {
+		if !s.parts[i].open() {
+			return false
+		}
+		total += s.parts[i].elems.Left()
+	}
+	if total != len(s.byKey) {
+		return false
+	}
+	for _, of := range s.byKey {
+		p := &s.parts[of.part]
+		elem, ok := p.elems.Last() // as of most parts
+		if !ok {
+			elem, ok = p.elems.Next()
+		}
+		if !ok {
+			return false
+		}
+		s.elems.Add(elem, p.Own && p.first == p.last)
+	}
+	return true
+}
+
+// open begins to read the elements of the part's reply; false if that is no array.
+func (p *part) open() (ok bool) {
+	p.elems, ok = resp.Open(p.Frame)
+	return ok
 }

@@ -88,8 +88,9 @@ func (call *call) hidesKeys() bool {
 // atomic together. It is lent by the core's pool.
 type split struct {
 	parts []part
-	byKey []keyOf // in the order of the call; empty: it is split by node
-	table []int32 // a hash table of the parts by slot: 0 is free, n is part n-1
+	byKey []keyOf          // in the order of the call; empty: it is split by node
+	elems command.Elements // of their replies, where these are arrays with an element for each key
+	table []int32          // a hash table of the parts by slot: 0 is free, n is part n-1
 }
 
 // part is one of the commands that run instead of a split one.
@@ -107,6 +108,7 @@ type keyOf struct{ part, next int }
 func (s *split) release(c *core) {
 	clear(s.parts)
 	s.parts, s.byKey = s.parts[:0], s.byKey[:0]
+	s.elems.Reset()
 	c.splits.Put(s)
 }
 
@@ -191,7 +193,7 @@ func (f *flight) part(of *call, slot int, n *node) *call {
 // runSplit runs a single command's parts, and joins them.
 func (call *call) runSplit(ctx context.Context, until time.Time) error {
 	f := call.terms.core.flight()
-	defer f.release()
+	call.solo.flight = f // until the reply, which is memory of the flight, has been read
 	f.split(call)
 	f.waiter.Now = call.solo.waiter.Now
 	call.terms.core.run(ctx, until, f.calls, f)

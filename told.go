@@ -57,7 +57,7 @@ func (call *call) told(ctx context.Context, began time.Time, err error) {
 	}
 	e := CallEvent{
 		Command: call.title(), Size: 1, Slot: call.slot,
-		Attempts: call.attempts, Redirects: call.redirects, Steps: call.steps, Err: err,
+		Attempts: int(call.attempts), Redirects: call.redirects, Steps: call.steps, Err: err,
 	}
 	if n := call.lastNode(); n != nil {
 		e.Node = n.addr()
@@ -78,7 +78,7 @@ func (f *flight) told(ctx context.Context, t *terms, began time.Time, tx *call, 
 	} else {
 		s.addAll(f)
 	}
-	e.Slot, e.Attempts, e.Redirects, e.Steps = s.slot, s.attempts, s.redirects, s.inOrder()
+	e.Slot, e.Attempts, e.Redirects, e.Steps = s.slot, int(s.attempts), s.redirects, s.inOrder()
 	if s.node != nil {
 		e.Node = s.node.addr()
 	}
@@ -120,11 +120,12 @@ func (call *call) noteStep(reason string) {
 
 // summary is what became of several calls together.
 type summary struct {
-	calls               int
-	node                *node // of all of them; else nil
-	slot                int   // likewise, else NoSlot
-	attempts, redirects int
-	steps               []CallStep
+	calls     int
+	node      *node // of all of them; else nil
+	slot      int   // likewise, else NoSlot
+	attempts  int32
+	redirects int
+	steps     []CallStep
 }
 
 // addAll adds the calls of a flight and the parts of those that were split.

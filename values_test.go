@@ -10,12 +10,15 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+	"unsafe"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/keyslot-go/keyslot"
 	"github.com/keyslot-go/keyslot/command"
 	"github.com/keyslot-go/keyslot/internal/fakenode"
+	"github.com/keyslot-go/keyslot/internal/resp"
+	"github.com/keyslot-go/keyslot/internal/wire"
 )
 
 // Values as bytes, and whose memory they are: stories on two scripted nodes (see delivery_test.go).
@@ -69,6 +72,74 @@ func TestAValueStaysWhatItWas(t *testing.T) {
 			require.True(t, string(append(bytes, "tail"...)) == strings.Repeat("b", size)+"tail")
 		})
 	}
+}
+
+// The values of a batch lie where its replies came to, or among others, and other batches follow.
+func TestValuesOfManyCommandsStayWhatTheyWere(t *testing.T) {
+	for _, size := range []int{100, wire.OwnReply - 20, wire.OwnReply, 20 << 10, 100 << 10} {
+		story(t, keyslot.Options{}, func(t *testing.T, s *stage) {
+			round := "a"
+			value := func(key string) string { return strings.Repeat(key+round, size/(len(key)+1)) }
+			answer := func(r fakenode.Request) (fakenode.Reaction, bool) {
+				switch r.Name() {
+				case "GET":
+					return fakenode.Reaction{Send: string(resp.AppendBulk(nil, value(r.Args[1])))}, true
+				case "MGET":
+					reply := resp.AppendArray(nil, len(r.Args)-1)
+					for _, key := range r.Args[1:] {
+						reply = resp.AppendBulk(reply, value(key))
+					}
+					return fakenode.Reaction{Send: string(reply)}, true
+				}
+				return fakenode.Reaction{}, false
+			}
+			s.lower.Handle(answer)
+			s.upper.Handle(answer)
+			keys := []string{low, up, "bar", "{bar}2", "a", "b", "c"} // two of them in one slot
+			values := func() (all []string) {
+				some, err := s.client.MGet(t.Context(), keys...)
+				require.NoError(t, err)
+				p := s.client.Pipeline()
+				more, first, last := p.MGet(keys...), p.Get(low), p.GetBytes(up)
+				require.NoError(t, p.Exec(t.Context()))
+				again, _ := more.Get()
+				for _, value := range append(some, again...) {
+					all = append(all, value.Value)
+				}
+				text, _ := first.Get()
+				bytes, _ := last.Get()
+				return append(all, text, unsafe.String(unsafe.SliceData(bytes), len(bytes)))
+			}
+			got := values()
+			var want []string
+			for _, key := range append(append(slices.Clone(keys), keys...), low, up) {
+				want = append(want, value(key))
+			}
+			for _, round = range []string{"b", "c", "d"} {
+				values()
+			}
+			require.True(t, slices.Equal(want, got), size)
+		})
+	}
+}
+
+// The values of one slot come in one reply: to keep one of them is to keep no other.
+func TestAValueOfManyKeepsNoOther(t *testing.T) {
+	story(t, keyslot.Options{}, func(t *testing.T, s *stage) {
+		const size, many = 1 << 20, 32
+		s.lower.On("MGET", says("*%d\r\n%s", many, strings.TrimSuffix(strings.Repeat(bulk(size), many), "\r\n")))
+		s.upper.On("MGET", says("*1\r\n$1\r\na"))
+		keys := []string{up}
+		for i := range many {
+			keys = append(keys, fmt.Sprint("{hello}", i))
+		}
+		before := heldMemory()
+		values, err := s.client.MGet(t.Context(), keys...)
+		require.NoError(t, err)
+		one := values[5]
+		require.Less(t, heldMemory()-before, int64(size*many/2))
+		require.Len(t, one.Value, size)
+	})
 }
 
 func TestGetAppendWritesBehindWhatIsThere(t *testing.T) {

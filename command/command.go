@@ -36,7 +36,10 @@ func (c Commands) begin() *Call { return c.core.Begin() }
 // Commands runs the two at once, that of Queued keeps the call with a future for its reply.
 type Call struct {
 	Request resp.Request
-	Frame   []byte // the reply, one complete RESP frame, and no error once run has succeeded; valid until end, or longer: see Kept
+	Frame   []byte // the reply, one complete RESP frame, and no error once run has succeeded; valid until end, or longer: see Own
+
+	// Elements is the reply in place of Frame, of a command that ran in parts and whose reply is an array.
+	Elements *Elements
 
 	Cmd *spec.Command // what the table says of the command; nil: nothing, or it was not looked up yet
 
@@ -46,17 +49,16 @@ type Call struct {
 	// Reordered says that the command, refused at first, ran behind a later one of its pipeline that has a key of it.
 	Reordered bool
 
+	// Own says that Frame is in memory of its own, which nobody will write to again: the value of a reply may stay there.
+	Own bool
+
 	// what a queued call has no use for
 	run  func(ctx context.Context) error
 	end  func()
 	pack *packer // for the strings of a reply that is no pipeline's; made when it is first needed
 }
 
-// Kept is the largest Frame, in bytes, whose memory the core uses again after end. A larger one is left to whoever has the
-// reply, so that a large value need not be copied once more.
-const Kept = 64 << 10
-
-// NewCall returns a call that core lends again and again. run sends the request and sets Frame or fails, in the first place with
+// NewCall returns a call that core lends again and again. run sends the request and sets Frame, or Elements, or fails, in the first place with
 // what Refused says; end takes the call back.
 func NewCall(run func(ctx context.Context) error, end func()) Call { return Call{run: run, end: end} }
 
@@ -86,10 +88,26 @@ func (c *Call) finish() { c.end() }
 
 // Forget makes the call empty again but for its request and reply, for the next caller.
 func (c *Call) Forget() {
-	c.Cmd, c.err, c.future, c.Reordered = nil, nil, nil, false
+	c.Elements, c.Cmd, c.err, c.future, c.Reordered, c.Own = nil, nil, nil, nil, false, false
 	if c.pack != nil {
 		*c.pack = packer{}
 	}
+}
+
+// Value returns the reply as it is, with memory of its own.
+func (c *Call) Value() (resp.Value, error) {
+	if c.Elements != nil {
+		return c.Elements.value()
+	}
+	return resp.Decode(c.Frame)
+}
+
+// kind returns the type of the reply.
+func (c *Call) kind() resp.Kind {
+	if c.Elements != nil {
+		return resp.Array
+	}
+	return resp.KindOf(c.Frame)
 }
 
 // run runs an encoded call, decodes its reply, and ends it.

@@ -21,8 +21,8 @@ func text(c *Call, p *packer) (string, error) {
 	switch {
 	case !ok:
 		return "", c.mismatch("a string")
-	case len(c.Frame) > Kept: // nobody writes there any more; see BenchmarkSmallBesideLarge
-		return unsafe.String(unsafe.SliceData(b), len(b)), nil
+	case c.Own:
+		p = asIs
 	}
 	return p.text(b), nil
 }
@@ -33,7 +33,7 @@ func ownBytes(c *Call, _ *packer) ([]byte, error) {
 	switch {
 	case !ok:
 		return nil, c.mismatch("a string")
-	case len(c.Frame) > Kept:
+	case c.Own:
 		return slices.Clip(b), nil
 	}
 	return append([]byte{}, b...), nil
@@ -124,6 +124,9 @@ func (c *Call) packer(p *packer) *packer {
 			c.pack = new(packer)
 		}
 		c.pack.next = len(c.Frame)
+		if c.Elements != nil {
+			c.pack.next = c.Elements.size
+		}
 		return c.pack
 	}
 	return p
@@ -175,7 +178,14 @@ func next[T any](elems *resp.Elements, p *packer, of element[T]) (value T, ok bo
 
 // list reads an array or a set whose elements are alike.
 func list[T any](c *Call, p *packer, want string, of element[T]) ([]T, error) {
-	out, ok := listOf(of)(c.Frame, c.packer(p))
+	p = c.packer(p)
+	var out []T
+	var ok bool
+	if c.Elements != nil {
+		out, ok = elementsOf(c.Elements, p, of)
+	} else {
+		out, ok = listOf(of)(c.Frame, p)
+	}
 	if !ok {
 		return nil, c.mismatch(want)
 	}
@@ -221,7 +231,7 @@ func tree[T any](c *Call, read func(Reply) (T, error)) (value T, err error) {
 }
 
 func reply(c *Call, _ *packer) (Reply, error) {
-	v, err := resp.Decode(c.Frame)
+	v, err := c.Value()
 	if err != nil {
 		return Reply{}, &Error{Command: string(c.Request.At(0)), Slot: NoSlot, Outcome: Unknown, Err: err}
 	}
@@ -230,12 +240,13 @@ func reply(c *Call, _ *packer) (Reply, error) {
 
 // mismatch is the error for a reply of another type than the command promises. A null is Nil.
 func (c *Call) mismatch(want string) error {
-	if resp.KindOf(c.Frame) == resp.Null {
+	got := c.kind()
+	if got == resp.Null {
 		return Nil
 	}
 	return &Error{
 		Command: string(c.Request.At(0)), Slot: NoSlot, Outcome: Answered,
-		Err: &TypeError{Want: want, Got: kindName(resp.KindOf(c.Frame))},
+		Err: &TypeError{Want: want, Got: kindName(got)},
 	}
 }
 
@@ -254,8 +265,14 @@ type packer struct {
 	next  int             // size of the next block, within the limits
 }
 
+// asIs is the packer of replies in memory of their own: see Call.Own. It copies nothing.
+var asIs = new(packer)
+
 func (p *packer) text(b []byte) string {
-	if p == nil || len(b) > maxPacked {
+	switch {
+	case p == asIs:
+		return unsafe.String(unsafe.SliceData(b), len(b))
+	case p == nil || len(b) > maxPacked:
 		return string(b)
 	}
 	if p.block.Cap()-p.block.Len() < len(b) {

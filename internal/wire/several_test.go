@@ -178,7 +178,7 @@ func sized(node *fakenode.Node, lines []string, atOnce bool) {
 
 // Whoever keeps a long reply keeps nothing else with it, and whoever keeps a short one little else. That memory is used again.
 func TestShortRepliesOfABatchShareMemory(t *testing.T) {
-	const most = 16 << 10
+	const most = wire.OwnReply
 	many := slices.Repeat([]int{1000}, 200)
 	for name, row := range map[string]struct {
 		sizes  []int
