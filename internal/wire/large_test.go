@@ -145,6 +145,7 @@ func TestTheReadBufferGrowsByWhatHasArrived(t *testing.T) {
 		{4 * kib, 4*kib + 3000, 4*kib + 3000},
 		{4 * kib, 1 << 30, 32 * kib},
 		{128 * kib, 64 * kib, 256 * kib},          // many came at once
+		{144 * kib, 64 * kib, 256 * kib},          // and no more is kept
 		{512 * kib, 1024*kib + 14, 1024*kib + 14}, // a power of two, and its header
 		{512 * kib, 1112 * kib, 1112 * kib},
 		{512 * kib, 1 << 30, 4096 * kib},
