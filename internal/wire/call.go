@@ -128,39 +128,46 @@ const (
 	// OwnReply is the longest reply of a batch, in bytes, that shares memory with others: whoever keeps a longer one keeps nothing else,
 	// and has it without another copy (mget4k and pipe4k of benchmarks/).
 	OwnReply = 2 << 10
-	// replyBlock is the most memory that such replies share.
+	// replyBlock is the most memory that such replies share, of which no more than keptAtOnce is left unused.
 	replyBlock = 64 << 10
+	keptAtOnce = 16 << 10
 )
 
 // gather keeps replies to the next commands of a batch: they end at ends in buf, and the first one begins at from.
 func (c *Call) gather(conn *Conn, buf []byte, from int, ends []int) {
-	if to := ends[len(ends)-1]; to-from <= OwnReply {
-		block, at := c.keep(buf[from:to]), 0
-		for _, end := range ends {
-			end -= from
-			c.Replies = append(c.Replies, block[at:end:end])
-			at = end
-		}
-		return
-	}
-	for _, end := range ends {
-		if frame := buf[from:end:end]; len(frame) > OwnReply {
-			c.Replies = append(c.Replies, conn.ownFrame(frame, nil))
+	for len(ends) > 0 {
+		n := short(from, ends)
+		if n == 0 {
+			n = 1
+			c.Replies = append(c.Replies, conn.ownFrame(buf[from:ends[0]:ends[0]], nil))
 		} else {
-			c.Replies = append(c.Replies, c.keep(frame))
+			c.keep(buf, from, ends[:n])
 		}
-		from = end
+		from, ends = ends[n-1], ends[n:]
 	}
 }
 
-// keep copies bytes into the call's memory. What no longer fits it begins new memory; the old stays with the replies in it.
-func (c *Call) keep(b []byte) []byte {
-	if len(b) > cap(c.Reply)-len(c.Reply) {
-		c.Reply = resp.Room(max(len(b), min(2*cap(c.Reply), replyBlock), 1<<10))
+// short returns how many of the frames, the first ones, share memory and are copied at once.
+func short(from int, ends []int) (n int) {
+	first := from
+	for ; n < len(ends) && ends[n]-from <= OwnReply && ends[n]-first <= keptAtOnce; n++ {
+		from = ends[n]
 	}
-	from := len(c.Reply)
-	c.Reply = append(c.Reply, b...)
-	return c.Reply[from:len(c.Reply):len(c.Reply)]
+	return n
+}
+
+// keep copies replies into the call's memory. Those that no longer fit begin new memory; the old stays with the replies in it.
+func (c *Call) keep(buf []byte, from int, ends []int) {
+	size := ends[len(ends)-1] - from
+	if size > cap(c.Reply)-len(c.Reply) {
+		c.Reply = resp.Room(max(size, min(2*cap(c.Reply), replyBlock), 1<<10))
+	}
+	moved := len(c.Reply) - from
+	c.Reply = append(c.Reply, buf[from:from+size]...)
+	for _, end := range ends {
+		c.Replies = append(c.Replies, c.Reply[from+moved:end+moved:end+moved])
+		from = end
+	}
 }
 
 // Refuse gives a call that no connection has taken the outcome that it was not sent, and why.
