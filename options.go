@@ -66,8 +66,8 @@ type Options struct {
 	// cluster-node-timeout, which is 15 s on a server as shipped, and a few seconds.
 	CommandTimeout time.Duration
 	// PeerTimeout is how long a node may owe replies without sending a byte, or taking one of a request that is still being
-	// written, until its connection is given up. 10 s by default; a link must pass 64 KiB in that time, of a reply that has
-	// begun, too.
+	// written, until its connection is given up. 10 s by default; in that time a link must pass 96 KiB of a request, and 64 KiB
+	// of a reply that has begun.
 	PeerTimeout time.Duration
 	// IdleProbe is how long a connection may be idle, or this process stand still, until PING goes ahead of the next command.
 	// 5 s by default; negative: never.

@@ -27,7 +27,7 @@ type Options struct {
 	ClientName      string
 	LibName, LibVer string
 
-	MaxInFlight int           // calls in flight beyond which Send waits
+	MaxInFlight int           // commands in flight beyond which Send waits: a batch is many
 	PeerTimeout time.Duration // silence, while replies are due, after which the peer is dead; 0: never
 	IdleProbe   time.Duration // idle time after which PING goes ahead of the next command; 0: never
 	MaxAge      time.Duration // age at which OnOld is called; 0: never

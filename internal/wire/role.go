@@ -157,7 +157,11 @@ func (c *Conn) takeRole(w *Waiter) bool {
 	return c.alone == w
 }
 
-// exchange writes and reads for the caller that is alone until its call is done, or ctx is, or the connection is dead.
+// exchange writes and reads for the caller that is alone until its call is done, or ctx is, or the connection is dead. What Send has
+// left unwritten goes out within the first read, once that has found the socket empty:
+//
+//	step -> socket.Read -> tcpSocket.tryRead: nothing -> nothingToRead -> flush -> Write
+//	        (waits for the socket)   tryRead: a reply -> consume -> deliver -> Call.finish
 func (c *Conn) exchange(ctx context.Context, call *Call) {
 	if ctx.Done() != nil {
 		c.patience = ctx

@@ -2,7 +2,7 @@ package wire
 
 import "time"
 
-// gettingOn is what a link must carry of a frame in PeerTimeout: as much as Options.PeerTimeout asks of it for requests.
+// gettingOn is what a link must carry of a frame in PeerTimeout. Of a request it must carry more: a writePiece.
 const gettingOn = 64 << 10
 
 // Trickle notices a frame that has begun and does not get on. A peer that sends a byte a second is never silent, and would hold
