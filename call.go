@@ -32,14 +32,11 @@ type solo struct {
 	wire   wire.Call
 	waiter wire.Waiter
 	wires  [1]*wire.Call // &wire
-	flight *flight       // of its parts, where it is split
 	calls  [1]*call      // the call itself
 }
 
 // trip is where a call goes, and where it has been.
 type trip struct {
-	node     *node // of the attempt under way, or where the next one goes; nil: where the map says
-	*trouble       // the core's calm, which is never written to, until the call gets into some
 	asking   bool
 	blocks   bool // it runs on a connection of its own
 	large    bool // the attempt under way goes where large values go
@@ -51,6 +48,8 @@ type trip struct {
 	seeking  bool // a null says nothing of what the other primaries have: RANDOMKEY
 	leads    bool // the pinned node is of no use once it leads no shard
 	attempts int32
+	node     *node   // of the attempt under way, or where the next one goes; nil: where the map says
+	*trouble         // the core's calm, which is never written to, until the call gets into some
 	routes   *routes // that chose the node of the last attempt which was not redirected
 	pinned   *node   // the only node it may go to; nil: any that serves its slot
 	of       *split  // of a part for a primary: what it is a part of; another node may take pinned's place
@@ -116,9 +115,6 @@ func (call *call) exec(ctx context.Context) error {
 
 // perform is exec that tells nobody: what the table says of the command, then the attempts.
 func (call *call) perform(ctx context.Context) error {
-	if err := call.Refused(); err != nil {
-		return err
-	}
 	if err := call.check(); err != nil {
 		return err
 	}
@@ -191,6 +187,9 @@ func (t *terms) wake(ctx context.Context) error {
 
 // check refuses what cannot be sent, before anything is.
 func (call *call) check() error {
+	if err := call.Refused(); err != nil {
+		return err
+	}
 	if index := oversized(&call.Request, maxArgument); index >= 0 {
 		return call.refuse(index, "longer than 512 MiB, which is more than servers take")
 	}
@@ -258,10 +257,6 @@ const keepReply = 64 << 10
 func (call *call) release() {
 	call.Request.Reset()
 	call.forget()
-	if f := call.solo.flight; f != nil {
-		call.solo.flight = nil
-		f.release()
-	}
 	if call.solo.wire.Abandoned { // its reply may be arriving
 		return
 	}
@@ -281,7 +276,7 @@ func (call *call) forget() {
 		call.trip = trip{trouble: &call.terms.core.calm}
 	}
 	call.Frame = nil
-	if call.split != nil {
+	if call.split != nil { // and with it the flight of its parts, in whose memory the reply was
 		call.split.release(call.terms.core)
 		call.split = nil
 	}
@@ -368,7 +363,7 @@ func (call *call) replied(frame []byte, own bool, via *wire.Conn) (plain bool) {
 		call.lost, call.sent, call.via = nil, false, via
 		return false
 	}
-	return !call.readonly && !call.counted && !call.seeking && !call.large
+	return !call.readonly && !call.counted && !call.seeking && !call.large // for each of these judge does something
 }
 
 // unanswered notes why an attempt had no reply, and whether it was sent whole.
@@ -470,7 +465,7 @@ func (call *call) outcome(v verdict) Outcome {
 
 func (call *call) fail(outcome Outcome, cause error) error {
 	e := &Error{
-		Command: call.name(), Slot: call.slot, Attempts: int(call.attempts), Redirects: call.redirects,
+		Command: call.Name(), Slot: call.slot, Attempts: int(call.attempts), Redirects: call.redirects,
 		Outcome: outcome, Retryable: call.mayBeSentAgain(outcome, cause), Err: cause,
 	}
 	if last := cmp.Or(call.node, call.tried); last != nil {
@@ -484,22 +479,6 @@ func (call *call) fail(outcome Outcome, cause error) error {
 
 func (call *call) refuse(index int, reason string) error {
 	return call.fail(NotExecuted, &ArgumentError{Index: index, Reason: reason})
-}
-
-// name is the command's name as the table spells it. Of a command that the table does not know, only the first word is
-// certain not to be data.
-func (call *call) name() string {
-	if call.Cmd != nil {
-		return call.Cmd.Name
-	}
-	if call.Request.Len() == 0 {
-		return "command"
-	}
-	first := call.Request.At(0)
-	if space := bytes.IndexAny(first, " \t\r\n"); space >= 0 {
-		first = first[:space]
-	}
-	return string(first)
 }
 
 // pacer returns the source of pauses of one kind.

@@ -366,7 +366,8 @@ func (c *core) judgeAll(calls []*call, due int, f *flight) []*call {
 	return waiting
 }
 
-// judge settles a call that is done and prepares one that goes on for its next attempt.
+// judge settles a call that is done and prepares one that goes on for its next attempt. One whose reply is plain (see replied) may
+// never get here.
 func (c *core) judge(call *call) (goesOn bool) {
 	if call.counted {
 		call.ends()

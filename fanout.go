@@ -42,7 +42,7 @@ func (call *call) planEach() (splits bool, err error) {
 		_, err = call.planAll()
 	}
 	if err == nil && call.blocks {
-		err = call.refuse(0, call.name()+" waits at the server: run it by Do")
+		err = call.refuse(0, call.Name()+" waits at the server: run it by Do")
 	}
 	return true, err
 }
@@ -75,9 +75,9 @@ func (call *call) planAll() (splits bool, err error) {
 	keys := call.Request.Keys()
 	switch {
 	case len(keys) > 0 && call.Cmd != nil: // of a command that the table does not know, the key is a guess
-		return false, call.refuse(keys[0], "is a key, which belongs to one node: "+call.name()+" cannot run on several")
+		return false, call.refuse(keys[0], "is a key, which belongs to one node: "+call.Name()+" cannot run on several")
 	case call.each == nil && !joinable(call.Cmd):
-		return false, call.refuse(0, call.name()+" has an answer of its own on each node: "+
+		return false, call.refuse(0, call.Name()+" has an answer of its own on each node: "+
 			"ask all with Client.DoEach, or one with a view made by Client.On(ToNode(...))")
 	}
 	call.slot = command.NoSlot

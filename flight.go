@@ -29,7 +29,7 @@ type flight struct {
 	slow    []group               // those that may have to wait
 	byLane  map[*lane]int         // index into groups
 	readers map[shardReader]*node // chosen for the reads that a policy spreads
-	aims    []aim                 // by call
+	aims    []aim                 // by index in the calls of the attempt: arrange appends one for each, deal reads them
 	batches []*wire.Call          // what is sent: those of the first attempt, of the one under way, and spare ones
 	kept    int                   // how many were the first attempt's
 	used    int                   // how many are in use
@@ -125,6 +125,7 @@ func (f *flight) release() {
 }
 
 const (
+	keepCalls    = 1024      // calls or keys, in each list of them
 	keepRequests = 256 << 10 // bytes of requests, at most, that wait for the next caller
 	keepBatches  = 64        // batches, with their requests and a block of replies each
 )
@@ -138,8 +139,7 @@ func (s *slab) forget(n int) {
 
 // emptied keeps the memory of s, unless a large batch made it large, but nothing that it refers to.
 func emptied[T any](s []T) []T {
-	const keep = 1024
-	if cap(s) > keep {
+	if cap(s) > keepCalls {
 		return nil
 	}
 	clear(s[:cap(s)])
@@ -155,7 +155,8 @@ func (f *flight) send(ctx context.Context, until time.Time, calls []*call) (plai
 		w := &f.waiter
 		w.Prompt, w.Busy = true, f.core.running.crowded()
 		w.Expect(len(batches))
-		w.Withdraw(f.sendGroups(ctx, until, w))
+		refused := f.sendGroups(ctx, until, w)
+		w.Withdraw(refused)
 		w.Wait(ctx, batches)
 	}
 	f.waiter.Now = time.Time{} // by the next attempt it is long ago, and no Wait may have seen it

@@ -29,8 +29,9 @@ func (call *call) join() {
 		return
 	}
 	if !s.isByNode() && call.Cmd.Response == spec.ResponseDefault {
-		if !s.inOrder() {
-			call.err = call.fail(Unknown, errUnlike)
+		if err := s.collect(); err != nil {
+			call.err = call.fail(Unknown, err)
+			return
 		}
 		call.Elements = &s.elems
 		return
@@ -60,7 +61,7 @@ func (s *split) failures(call *call, policy spec.ResponsePolicy) error {
 		if len(failed) == 0 || policy == spec.ResponseOneSucceeded && len(failed) < len(s.parts) {
 			return nil
 		}
-		return command.NewPartsError(call.name(), len(s.parts), failed, call.isRepeatable())
+		return command.NewPartsError(call.Name(), len(s.parts), failed, call.isRepeatable())
 	}
 	for i, of := range s.byKey {
 		if err := s.parts[of.part].err; err != nil {
@@ -71,7 +72,7 @@ func (s *split) failures(call *call, policy spec.ResponsePolicy) error {
 	if failed == nil {
 		return nil
 	}
-	return command.NewPartsError(call.name(), len(s.byKey), failed, call.isRepeatable())
+	return command.NewPartsError(call.Name(), len(s.byKey), failed, call.isRepeatable())
 }
 
 func (s *split) isByNode() bool { return len(s.byKey) == 0 }
@@ -171,30 +172,30 @@ func (s *split) joinArrays(dst []byte) ([]byte, error) {
 	return dst, nil
 }
 
-// inOrder notes the elements of the parts' arrays in the order of the keys. It reports whether there is one for each.
-func (s *split) inOrder() bool {
+// collect lists the elements of the parts' arrays in the order of the keys. It fails unless there is one for each.
+func (s *split) collect() error {
 	total := 0
 	for i := range s.parts {
 		if !s.parts[i].open() {
-			return false
+			return errUnlike
 		}
 		total += s.parts[i].elems.Left()
 	}
 	if total != len(s.byKey) {
-		return false
+		return errUnlike
 	}
 	for _, of := range s.byKey {
 		p := &s.parts[of.part]
-		elem, ok := p.elems.Last() // as of most parts
+		elem, ok := p.elems.Last() // the only one of most parts: its end need not be looked for
 		if !ok {
 			elem, ok = p.elems.Next()
 		}
 		if !ok {
-			return false
+			return errUnlike
 		}
 		s.elems.Add(elem, p.Own && p.first == p.last)
 	}
-	return true
+	return nil
 }
 
 // open begins to read the elements of the part's reply; false if that is no array.

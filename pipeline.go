@@ -1,7 +1,6 @@
 package keyslot
 
 import (
-	"cmp"
 	"context"
 
 	"github.com/keyslot-go/keyslot/command"
@@ -99,10 +98,7 @@ func (b *batch) do(q *queued, args []any) *Future[Reply] {
 func (f *flight) exec(ctx context.Context, t *terms) {
 	now, until, err := t.enter(ctx)
 	if err != nil {
-		for i := range f.queued {
-			call := f.at(i)
-			call.err = cmp.Or(call.Refused(), call.check(), call.fail(NotExecuted, err))
-		}
+		f.refuseAll(err)
 		return
 	}
 	defer f.core.running.leave()
@@ -122,9 +118,6 @@ func (f *flight) exec(ctx context.Context, t *terms) {
 
 // add makes a queued call part of what is sent.
 func (f *flight) add(call *call) error {
-	if err := call.Refused(); err != nil {
-		return err
-	}
 	if err := call.check(); err != nil {
 		return err
 	}
@@ -133,7 +126,7 @@ func (f *flight) add(call *call) error {
 	case err != nil:
 		return err
 	case call.blocks:
-		return call.refuse(0, call.name()+" waits at the server and would hold up the rest of the pipeline: run it by itself")
+		return call.refuse(0, call.Name()+" waits at the server and would hold up the rest of the pipeline: run it by itself")
 	case splits:
 		f.split(call)
 	default:

@@ -45,11 +45,11 @@ func (call *call) plan() (splits bool, err error) {
 		}
 		if call.Cmd == nil || call.Cmd.Request != spec.RequestMultiShard {
 			reason := fmt.Sprintf("its key is in slot %d and the first one in slot %d; %s is one command for one node: "+
-				"give the keys a common hash tag, like {user:1}:name", slot, call.slot, call.name())
+				"give the keys a common hash tag, like {user:1}:name", slot, call.slot, call.Name())
 			return false, call.refuse(k, reason)
 		}
 		if step, last := keys[1]-keys[0], keys[len(keys)-1]; r.Len()-last != step {
-			return false, call.refuse(0, call.name()+" lacks what belongs to its last key") // the other parts would run
+			return false, call.refuse(0, call.Name()+" lacks what belongs to its last key") // the other parts would run
 		}
 		call.slot = command.NoSlot
 		return true, nil
@@ -91,6 +91,8 @@ type split struct {
 	byKey []keyOf          // in the order of the call; empty: it is split by node
 	elems command.Elements // of their replies, where these are arrays with an element for each key
 	table []int32          // a hash table of the parts by slot: 0 is free, n is part n-1
+
+	flight *flight // of the parts of a single command; nil: they are in that of a pipeline
 }
 
 // part is one of the commands that run instead of a split one.
@@ -101,11 +103,18 @@ type part struct {
 	elems       resp.Elements // of its reply, those that have not been joined
 }
 
-// keyOf says to which part a key belongs, and which key comes after it there: none where that is 0.
+// keyOf says to which part a key belongs, and which key comes after it there, unless it is the part's last.
 type keyOf struct{ part, next int }
 
-// release keeps the split for another command. Its parts are the flight's.
+// release ends the split, of which the reply has been read, and keeps it for another command.
 func (s *split) release(c *core) {
+	if s.flight != nil {
+		s.flight.release()
+		s.flight = nil
+	}
+	if cap(s.byKey) > keepCalls {
+		return
+	}
 	clear(s.parts)
 	s.parts, s.byKey = s.parts[:0], s.byKey[:0]
 	s.elems.Reset()
@@ -148,25 +157,29 @@ func (f *flight) splitByKey(call *call) {
 		s.byKey = append(s.byKey, keyOf{part: int(*n) - 1})
 	}
 	for i := range s.parts {
-		sub := &s.parts[i].Request
+		p := &s.parts[i]
+		sub := &p.Request
 		f.requests.Begin(sub)
 		sub.ArgBytes(r.At(0))
-		for k, more := s.parts[i].first, true; more; more = k > 0 {
-			sub.KeyBytes(r.At(keys[k]))
-			next := r.Len()
+		for k := p.first; ; k = s.byKey[k].next {
+			end := r.Len()
 			if k+1 < len(keys) {
-				next = keys[k+1]
+				end = keys[k+1]
 			}
-			for arg := keys[k] + 1; arg < next; arg++ {
+			sub.KeyBytes(r.At(keys[k]))
+			for arg := keys[k] + 1; arg < end; arg++ {
 				sub.ArgBytes(r.At(arg))
 			}
-			k = s.byKey[k].next
+			if k == p.last {
+				break
+			}
 		}
 	}
 }
 
-// expect makes room for the parts of so many keys: the table stays at most half full.
+// expect makes room for so many keys and their parts: the table stays at most half full.
 func (s *split) expect(keys int) {
+	s.byKey = slices.Grow(s.byKey, keys)
 	size := 1 << bits.Len(uint(min(keys, slotCount)*2-1))
 	s.table = slices.Grow(s.table[:0], size)[:size]
 	clear(s.table)
@@ -193,8 +206,8 @@ func (f *flight) part(of *call, slot int, n *node) *call {
 // runSplit runs a single command's parts, and joins them.
 func (call *call) runSplit(ctx context.Context, until time.Time) error {
 	f := call.terms.core.flight()
-	call.solo.flight = f // until the reply, which is memory of the flight, has been read
 	f.split(call)
+	call.split.flight = f // until the reply, which is in memory of the flight, has been read
 	f.waiter.Now = call.solo.waiter.Now
 	call.terms.core.run(ctx, until, f.calls, f)
 	call.join()

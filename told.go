@@ -88,7 +88,7 @@ func (f *flight) told(ctx context.Context, t *terms, began time.Time, tx *call, 
 // title is the name of the command as CallEvent says it.
 func (call *call) title() string {
 	call.identify() // it was refused, perhaps, before that
-	return strings.ToUpper(call.name())
+	return strings.ToUpper(call.Name())
 }
 
 // title is the name that all commands queued have; empty where they differ.

@@ -136,7 +136,7 @@ func (f *flight) transact(call *call, s *session) error {
 			part.err = s.admits(part)
 		}
 		if part.err != nil && first == nil {
-			first = fmt.Errorf("%s, at index %d, cannot be sent: %w", part.name(), i, errors.Unwrap(part.err))
+			first = fmt.Errorf("%s, at index %d, cannot be sent: %w", part.Name(), i, errors.Unwrap(part.err))
 		}
 		if call.slot == command.NoSlot {
 			call.slot = part.slot
@@ -171,11 +171,11 @@ var (
 
 // checkQueued refuses what cannot be part of a transaction in slot, which may be any if it is NoSlot.
 func (call *call) checkQueued(slot int) error {
-	if err := cmp.Or(call.Refused(), call.check()); err != nil {
+	if err := call.check(); err != nil {
 		return err
 	}
 	if call.Cmd != nil && call.Cmd.Flags.Has(spec.NoMulti) {
-		return call.refuse(0, call.name()+" is not allowed in a transaction: run it by itself")
+		return call.refuse(0, call.Name()+" is not allowed in a transaction: run it by itself")
 	}
 	splits, err := call.plan()
 	keys := call.Request.Keys()
@@ -183,9 +183,9 @@ func (call *call) checkQueued(slot int) error {
 	case err != nil:
 		return err
 	case call.blocks:
-		return call.refuse(0, call.name()+" would not wait in a transaction: run it by itself")
+		return call.refuse(0, call.Name()+" would not wait in a transaction: run it by itself")
 	case splits && len(keys) == 0:
-		return call.refuse(0, call.name()+" runs on several nodes, a transaction on one: run it by itself")
+		return call.refuse(0, call.Name()+" runs on several nodes, a transaction on one: run it by itself")
 	case call.terms.core.isStandalone():
 		return nil
 	case splits && slot == command.NoSlot:
@@ -223,7 +223,7 @@ func (call *call) blame(err error) {
 	}
 	name := "MULTI"
 	if tx.last.by > 0 {
-		name = call.asker().name()
+		name = call.asker().Name()
 	}
 	trail.Err = fmt.Errorf("%s was refused: %w", name, trail.Err)
 }

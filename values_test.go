@@ -46,6 +46,14 @@ func TestValuesAsBytes(t *testing.T) {
 	})
 }
 
+func TestAReplyOfAnotherTypeNamesTheWholeCommand(t *testing.T) {
+	story(t, keyslot.Options{}, func(t *testing.T, s *stage) {
+		s.lower.On("OBJECT", says("*0"))
+		_, err := s.client.ObjectEncoding(t.Context(), low)
+		require.EqualError(t, err, "keyslot: OBJECT ENCODING: reply is an array, not a string")
+	})
+}
+
 // A long reply is handed on without another copy: nothing that comes later may be written over it.
 func TestAValueStaysWhatItWas(t *testing.T) {
 	for _, size := range []int{10, 64<<10 - 20, 64 << 10, 64<<10 + 20, 1 << 20} {
@@ -63,11 +71,14 @@ func TestAValueStaysWhatItWas(t *testing.T) {
 			require.NoError(t, err)
 			bytes, err := s.client.GetBytes(t.Context(), "{hello}b")
 			require.NoError(t, err)
+			reply, err := s.client.Do(t.Context(), "GET", "{hello}d")
+			require.NoError(t, err)
 			for range 3 {
 				_, err := s.client.Get(t.Context(), "{hello}c")
 				require.NoError(t, err)
 			}
 			require.True(t, text == strings.Repeat("a", size))
+			require.True(t, reply.String() == strings.Repeat("d", size))
 			require.True(t, string(bytes) == strings.Repeat("b", size))
 			require.True(t, string(append(bytes, "tail"...)) == strings.Repeat("b", size)+"tail")
 		})
@@ -100,19 +111,24 @@ func TestValuesOfManyCommandsStayWhatTheyWere(t *testing.T) {
 				some, err := s.client.MGet(t.Context(), keys...)
 				require.NoError(t, err)
 				p := s.client.Pipeline()
-				more, first, last := p.MGet(keys...), p.Get(low), p.GetBytes(up)
+				more, first, second, third := p.MGet(keys...), p.Get(low), p.GetBytes(up), p.Do("GET", low)
 				require.NoError(t, p.Exec(t.Context()))
 				again, _ := more.Get()
 				for _, value := range append(some, again...) {
 					all = append(all, value.Value)
 				}
+				reply, err := s.client.Do(t.Context(), "MGET", low, up)
+				require.NoError(t, err)
+				texts, err := reply.Strings()
+				require.NoError(t, err)
 				text, _ := first.Get()
-				bytes, _ := last.Get()
-				return append(all, text, unsafe.String(unsafe.SliceData(bytes), len(bytes)))
+				bytes, _ := second.Get()
+				reply, _ = third.Get()
+				return append(append(all, texts...), text, unsafe.String(unsafe.SliceData(bytes), len(bytes)), reply.String())
 			}
 			got := values()
 			var want []string
-			for _, key := range append(append(slices.Clone(keys), keys...), low, up) {
+			for _, key := range append(append(slices.Clone(keys), keys...), low, up, low, up, low) {
 				want = append(want, value(key))
 			}
 			for _, round = range []string{"b", "c", "d"} {

@@ -1,7 +1,6 @@
 package keyslot
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -196,7 +195,7 @@ func (s *session) read(ctx context.Context, call *call) error {
 }
 
 func (s *session) perform(ctx context.Context, call *call) error {
-	if err := cmp.Or(call.Refused(), call.check()); err != nil {
+	if err := call.check(); err != nil {
 		return err
 	}
 	splits, err := call.plan()
@@ -204,11 +203,11 @@ func (s *session) perform(ctx context.Context, call *call) error {
 	case err != nil:
 		return err
 	case call.blocks:
-		return call.refuse(0, call.name()+" waits at the server, while keys are being watched: run it by itself")
+		return call.refuse(0, call.Name()+" waits at the server, while keys are being watched: run it by itself")
 	case call.Cmd != nil && call.Cmd.Flags.Has(spec.Write) && !call.Cmd.Repeatable(&call.Request):
-		return call.refuse(0, call.name()+" writes, and would run at once: queue it on Tx")
+		return call.refuse(0, call.Name()+" writes, and would run at once: queue it on Tx")
 	case splits && len(call.Request.Keys()) == 0:
-		return call.refuse(0, call.name()+" runs on several nodes: run it on the Client")
+		return call.refuse(0, call.Name()+" runs on several nodes: run it on the Client")
 	}
 	if err := s.admits(call); err != nil {
 		return err

@@ -109,7 +109,7 @@ func (f *flight) refuseAll(cause error) {
 	for i := range f.queued {
 		call := f.at(i)
 		if call.err == nil {
-			call.err = cmp.Or(call.Refused(), call.check(), call.fail(NotExecuted, cause))
+			call.err = cmp.Or(call.check(), call.fail(NotExecuted, cause))
 		}
 	}
 }
@@ -131,7 +131,7 @@ func (f *flight) planForOneSlot(t *terms) bool {
 
 // planForSlotOf routes a command that must have a key in slot, or in any one if that is NoSlot.
 func (call *call) planForSlotOf(slot int) error {
-	if err := cmp.Or(call.Refused(), call.check()); err != nil {
+	if err := call.check(); err != nil {
 		return err
 	}
 	if len(call.Request.Keys()) == 0 {
@@ -141,7 +141,7 @@ func (call *call) planForSlotOf(slot int) error {
 	}
 	keys := call.Request.Keys()
 	if len(keys) == 0 && !call.hidesKeys() {
-		return call.refuse(0, call.name()+" has no key, and what WriteAndWait runs is for one slot")
+		return call.refuse(0, call.Name()+" has no key, and what WriteAndWait runs is for one slot")
 	}
 	if call.terms.to == nil {
 		call.terms.to = slotRoute(slotOf(call.Request.At(keys[0])))
@@ -151,7 +151,7 @@ func (call *call) planForSlotOf(slot int) error {
 	case err != nil:
 		return err
 	case call.blocks:
-		return call.refuse(0, call.name()+" waits at the server and would hold up WAIT: run it by itself")
+		return call.refuse(0, call.Name()+" waits at the server and would hold up WAIT: run it by itself")
 	case slot != command.NoSlot && call.slot != slot && !call.terms.core.isStandalone():
 		at := 0 // nobody knows where the key is
 		if len(keys) > 0 {

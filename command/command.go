@@ -3,8 +3,8 @@
 package command
 
 import (
+	"bytes"
 	"context"
-	"strings"
 
 	"github.com/keyslot-go/keyslot/internal/resp"
 	"github.com/keyslot-go/keyslot/internal/spec"
@@ -17,18 +17,18 @@ import (
 // slots): errors.Is(err, ErrNotExecuted) and errors.Is(err, ErrUnknownOutcome) say what happened to the command,
 // errors.As gives, as a ServerError, the server's own words. A command of many keys that is given none fails before
 // anything is sent.
-type Commands struct{ core Core }
+type Commands struct{ lender Lender }
 
-// New returns the commands that run on core. The client calls it; a program has no need to.
-func New(core Core) Commands { return Commands{core} }
+// New returns the commands whose calls lender lends. The client calls it; a program has no need to.
+func New(lender Lender) Commands { return Commands{lender} }
 
-// Core runs the commands. The client implements it, and the batch of a pipeline.
-type Core interface {
+// Lender lends the calls that commands are. The client implements it for itself and its views, for pipelines, transactions and Watch.
+type Lender interface {
 	// Begin lends an empty call, to be encoded, run once and then ended.
 	Begin() *Call
 }
 
-func (c Commands) begin() *Call { return c.core.Begin() }
+func (c Commands) begin() *Call { return c.lender.Begin() }
 
 // Call is one command between its caller and the core: first the request, then the reply.
 //
@@ -58,23 +58,36 @@ type Call struct {
 	pack *packer // for the strings of a reply that is no pipeline's; made when it is first needed
 }
 
-// NewCall returns a call that core lends again and again. run sends the request and sets Frame, or Elements, or fails, in the first place with
-// what Refused says; end takes the call back.
+// NewCall returns a call that core lends again and again. run sends the request and sets Frame, or Elements, or fails, in the first
+// place with what Refused says; end takes the call back.
 func NewCall(run func(ctx context.Context) error, end func()) Call { return Call{run: run, end: end} }
+
+// Name returns the command's name as the table spells it. Of a command that the table does not know, only the first word is certain
+// not to be data.
+func (c *Call) Name() string {
+	if c.Cmd != nil {
+		return c.Cmd.Name
+	}
+	if c.Request.Len() == 0 {
+		return "command"
+	}
+	first := c.Request.At(0)
+	if space := bytes.IndexAny(first, " \t\r\n"); space >= 0 {
+		first = first[:space]
+	}
+	return string(first)
+}
+
+// fail returns the error of a command that ends here, which nobody has routed or nobody can read.
+func (c *Call) fail(outcome Outcome, err error) error {
+	return &Error{Command: c.Name(), Slot: NoSlot, Outcome: outcome, Err: err}
+}
 
 // Refuse notes an argument that cannot be sent; the first one counts.
 func (c *Call) Refuse(index int, reason string) {
-	if c.err != nil {
-		return
+	if c.err == nil {
+		c.err = c.fail(NotExecuted, &ArgumentError{Index: index, Reason: reason})
 	}
-	name := "command"
-	if c.Request.Len() > 0 {
-		name = string(c.Request.At(0))
-		if space := strings.IndexAny(name, " \t\r\n"); space >= 0 { // what is behind it was meant for an argument
-			name = name[:space]
-		}
-	}
-	c.err = &Error{Command: name, Slot: NoSlot, Outcome: NotExecuted, Err: &ArgumentError{Index: index, Reason: reason}}
 }
 
 // refuse is Refuse for the argument that is encoded next.
@@ -86,7 +99,7 @@ func (c *Call) Refused() error { return c.err }
 // finish gives the call back to the core, which may lend it to another caller at once.
 func (c *Call) finish() { c.end() }
 
-// Forget makes the call empty again but for its request and reply, for the next caller.
+// Forget makes the call empty again but for its Request and Frame, for the next caller.
 func (c *Call) Forget() {
 	c.Elements, c.Cmd, c.err, c.future, c.Reordered, c.Own = nil, nil, nil, nil, false, false
 	if c.pack != nil {
@@ -94,12 +107,12 @@ func (c *Call) Forget() {
 	}
 }
 
-// Value returns the reply as it is, with memory of its own.
+// Value returns the reply as it is, in memory that is the caller's.
 func (c *Call) Value() (resp.Value, error) {
 	if c.Elements != nil {
 		return c.Elements.value()
 	}
-	return resp.Decode(c.Frame)
+	return valueOf(c.Frame, c.Own)
 }
 
 // kind returns the type of the reply.

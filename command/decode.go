@@ -227,13 +227,23 @@ func tree[T any](c *Call, read func(Reply) (T, error)) (value T, err error) {
 	if errors.Is(err, Nil) { // something inside is missing
 		err = &TypeError{Want: "more than there is", Got: kindName(resp.Null)}
 	}
-	return value, &Error{Command: string(c.Request.At(0)), Slot: NoSlot, Outcome: Answered, Err: err}
+	return value, c.fail(Answered, err)
+}
+
+// valueOf is resp.Decode, but a string in memory of its own stays where it is.
+func valueOf(frame []byte, own bool) (resp.Value, error) {
+	if own && resp.KindOf(frame) == resp.BulkString {
+		if b, ok := resp.Payload(frame); ok {
+			return resp.Value{Kind: resp.BulkString, Str: asIs.text(b)}, nil
+		}
+	}
+	return resp.Decode(frame)
 }
 
 func reply(c *Call, _ *packer) (Reply, error) {
 	v, err := c.Value()
 	if err != nil {
-		return Reply{}, &Error{Command: string(c.Request.At(0)), Slot: NoSlot, Outcome: Unknown, Err: err}
+		return Reply{}, c.fail(Unknown, err)
 	}
 	return Reply{v}, nil
 }
@@ -244,10 +254,7 @@ func (c *Call) mismatch(want string) error {
 	if got == resp.Null {
 		return Nil
 	}
-	return &Error{
-		Command: string(c.Request.At(0)), Slot: NoSlot, Outcome: Answered,
-		Err: &TypeError{Want: want, Got: kindName(got)},
-	}
+	return c.fail(Answered, &TypeError{Want: want, Got: kindName(got)})
 }
 
 const (

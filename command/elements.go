@@ -5,19 +5,19 @@ import "github.com/keyslot-go/keyslot/internal/resp"
 // Elements are those of an array that came in parts, each in the memory of its part: to put them in one frame is to copy them once
 // more. The zero value has none.
 type Elements struct {
-	all  []part
+	all  []elementFrame
 	size int // of all frames
 }
 
-// part is the frame of one of them.
-type part struct {
+// elementFrame is the frame of one of them.
+type elementFrame struct {
 	frame []byte
 	own   bool // see Call.Own
 }
 
 // Add appends an element by its frame, which is valid for as long as that of a call. own is Call.Own of it.
 func (e *Elements) Add(frame []byte, own bool) {
-	e.all = append(e.all, part{frame, own})
+	e.all = append(e.all, elementFrame{frame, own})
 	e.size += len(frame)
 }
 
@@ -27,11 +27,18 @@ func (e *Elements) Reset() {
 	e.all, e.size = e.all[:0], 0
 }
 
-// value is resp.Decode of the array.
+// value is valueOf for an array that came in parts. Short ones are joined: their strings share memory then.
 func (e *Elements) value() (v resp.Value, err error) {
+	if e.size <= resp.MaxShared {
+		frame := resp.AppendArray(nil, len(e.all))
+		for i := range e.all {
+			frame = append(frame, e.all[i].frame...)
+		}
+		return resp.Decode(frame)
+	}
 	v = resp.Value{Kind: resp.Array, Elems: make([]resp.Value, len(e.all))}
 	for i := range e.all {
-		if v.Elems[i], err = resp.Decode(e.all[i].frame); err != nil {
+		if v.Elems[i], err = valueOf(e.all[i].frame, e.all[i].own); err != nil {
 			return resp.Value{}, err
 		}
 	}

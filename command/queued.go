@@ -5,15 +5,15 @@ import "errors"
 // Queued are the typed commands as a pipeline offers them: each is queued, and its future has the reply once the pipeline
 // was executed. They do what the methods of Commands with the same names do. They are for one goroutine at a time.
 type Queued struct {
-	core  Core
-	slabs []any // of *slab[T], one for each T
-	pack  packer
+	lender Lender
+	slabs  []any // of *slab[T], one for each T
+	pack   packer
 }
 
-// NewQueued returns the commands that core keeps. The pipeline calls it; a program has no need to.
-func NewQueued(core Core) Queued { return Queued{core: core} }
+// NewQueued returns the commands whose calls lender lends, and keeps. The pipeline calls it; a program has no need to.
+func NewQueued(lender Lender) Queued { return Queued{lender: lender} }
 
-func (q *Queued) begin() *Call { return q.core.Begin() }
+func (q *Queued) begin() *Call { return q.lender.Begin() }
 
 // Future is the reply to come of a queued command. It is for one goroutine at a time, as its pipeline is, until that was
 // executed; then it is safe for concurrent use. It stays valid whatever becomes of the pipeline.

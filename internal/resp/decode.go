@@ -82,7 +82,7 @@ func Int(frame []byte) (n int64, ok bool) {
 }
 
 // Decode returns the value of a frame: streamed values assembled, attributes dropped wherever they are. The value
-// shares no memory with the frame; the strings of a frame of up to 4 KiB share one copy of it. A frame that a Scanner
+// shares no memory with the frame; the strings of a frame of up to MaxShared bytes share one copy of it. A frame that a Scanner
 // accepted never fails; anything else gives a *ProtocolError at worst, and never takes more memory than a small multiple
 // of its length.
 func Decode(frame []byte) (Value, error) {
@@ -97,6 +97,10 @@ func Decode(frame []byte) (Value, error) {
 	}
 	return v, nil
 }
+
+// MaxShared is the longest frame, in bytes, of which Decode makes one copy for all its strings. That saves an allocation for each; a
+// caller who keeps one of them keeps no more than this.
+const MaxShared = 4 << 10
 
 // decoder reads one frame from the left.
 type decoder struct {
@@ -252,9 +256,7 @@ func (d *decoder) untilClosed(h head, depth int) ([]Value, error) {
 
 // string copies a part of the frame.
 func (d *decoder) string(from, to int) string {
-	// One copy for all strings saves an allocation for each; a caller who keeps one of them keeps no more than this.
-	const shared = 4 << 10
-	if len(d.buf) > shared {
+	if len(d.buf) > MaxShared {
 		return string(d.buf[from:to])
 	}
 	if d.copy == "" {
