@@ -27,8 +27,8 @@ func peek(fd uintptr, b []byte) (int, error) {
 	return direct(syscall.SYS_RECVFROM, fd, b, syscall.MSG_DONTWAIT|syscall.MSG_PEEK)
 }
 
-// transmit is write(2) of what there is room for. A long one is not made known: to hand the processor to others and come back took a
-// fifth of the CPU of SET of 64 KiB (set64k/c=64 of benchmarks/), though a lone caller had its reply sooner.
+// transmit is write(2) of what there is room for. A long one is not made known either: to hand the processor to others and come back took
+// a tenth more CPU for SET of 64 KiB (set64k/c=64 of benchmarks/), though a lone caller had its reply sooner.
 func transmit(fd uintptr, b []byte) (int, error) {
 	return direct(syscall.SYS_SENDTO, fd, b[:min(len(b), writePiece)], syscall.MSG_DONTWAIT|syscall.MSG_NOSIGNAL)
 }
