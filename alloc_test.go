@@ -15,10 +15,10 @@ import (
 	"github.com/keyslot-go/keyslot"
 )
 
-// What a command allocates is exact: GET its value; MGET of 100 its 100 values, packed, and the slice of them; the pipeline
-// itself, its 100 futures, 18 at a time and of two types, and its 50 values, packed. A context that can be cancelled costs a caller
-// that is alone two more, and three more again where it is new: its channel and the set of those that it tells (2). To make it takes
-// four.
+// What a command allocates is exact: GET its value; MGET of 100 its 100 values, packed, and the slice of them; MGET by Do the places of
+// its keys, its reply joined, one copy of that for all values, and the slice of them; the pipeline itself, its 100 futures, 18 at a
+// time and of two types, and its 50 values, packed. A context that can be cancelled costs a caller that is alone two more, and three
+// more again where it is new: its channel and the set of those that it tells (2). To make it takes four.
 func TestAllocationsOfACommand(t *testing.T) {
 	client := connect(t, keyslot.Options{Endpoints: []string{startFixedCluster(t, 3).addr()}, RefreshAfter: -1})
 	ctx := context.Background()
@@ -30,6 +30,10 @@ func TestAllocationsOfACommand(t *testing.T) {
 	cancellable, cancel := context.WithCancel(ctx)
 	defer cancel()
 	value := string(fixedValue)
+	thirty := []any{"MGET"}
+	for _, key := range hundred[:30] {
+		thirty = append(thirty, key)
+	}
 	buffer, bytes := make([]byte, 0, 128), []byte("value")
 	defer debug.SetGCPercent(debug.SetGCPercent(-1)) // a collection empties the pools
 	for _, row := range []struct {
@@ -54,6 +58,7 @@ func TestAllocationsOfACommand(t *testing.T) {
 		{"GET as bytes", 1, func() error { _, err := client.GetBytes(ctx, "key"); return err }},
 		{"SET of bytes", 0, func() error { return client.SetBytes(ctx, "key", bytes) }},
 		{"Do GET", 1, func() error { _, err := client.Do(ctx, "GET", "key"); return err }},
+		{"Do MGET of 30", 4, func() error { _, err := client.Do(ctx, thirty...); return err }},
 		{"MGET of 100", 8, func() error { _, err := client.MGet(ctx, hundred...); return err }},
 		{"pipeline of 100", 16, func() error { return mixed(ctx, client, value) }},
 	} {

@@ -30,7 +30,8 @@ func (e *Elements) Reset() {
 // value is valueOf for an array that came in parts. Short ones are joined: their strings share memory then.
 func (e *Elements) value() (v resp.Value, err error) {
 	if e.size <= resp.MaxShared {
-		frame := resp.AppendArray(nil, len(e.all))
+		const header = 16
+		frame := resp.AppendArray(make([]byte, 0, header+e.size), len(e.all))
 		for i := range e.all {
 			frame = append(frame, e.all[i].frame...)
 		}
