@@ -155,12 +155,9 @@ func appendInts(dst []int64, frame []byte) (_ []int64, scalar, ok bool) {
 
 // joinArrays puts the elements of the parts' arrays together, node after node.
 func (s *split) joinArrays(dst []byte) ([]byte, error) {
-	total, size := 0, 0 // the headers of the parts take at least the room of the one in their place
-	for i := range s.parts {
-		if !s.parts[i].open() {
-			return nil, errUnlike
-		}
-		total, size = total+s.parts[i].elems.Left(), size+len(s.parts[i].Frame)
+	total, size, err := s.open() // the headers of the parts take at least the room of the one in their place
+	if err != nil {
+		return nil, err
 	}
 	if cap(dst) < size { // to grow step by step is to copy long strings again and again
 		dst = resp.Room(size)
@@ -174,14 +171,8 @@ func (s *split) joinArrays(dst []byte) ([]byte, error) {
 
 // collect lists the elements of the parts' arrays in the order of the keys. It fails unless there is one for each.
 func (s *split) collect() error {
-	total := 0
-	for i := range s.parts {
-		if !s.parts[i].open() {
-			return errUnlike
-		}
-		total += s.parts[i].elems.Left()
-	}
-	if total != len(s.byKey) {
+	total, _, err := s.open()
+	if err != nil || total != len(s.byKey) {
 		return errUnlike
 	}
 	for _, of := range s.byKey {
@@ -198,8 +189,14 @@ func (s *split) collect() error {
 	return nil
 }
 
-// open begins to read the elements of the part's reply; false if that is no array.
-func (p *part) open() (ok bool) {
-	p.elems, ok = resp.Open(p.Frame)
-	return ok
+// open begins to read the parts' replies. It returns how many elements and bytes they have, and fails unless all are arrays.
+func (s *split) open() (elements, size int, err error) {
+	for i := range s.parts {
+		p, ok := &s.parts[i], false
+		if p.elems, ok = resp.Open(p.Frame); !ok {
+			return 0, 0, errUnlike
+		}
+		elements, size = elements+p.elems.Left(), size+len(p.Frame)
+	}
+	return elements, size, nil
 }
