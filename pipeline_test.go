@@ -203,6 +203,34 @@ func TestAPipelineIsOneWriteForEachNode(t *testing.T) {
 	})
 }
 
+// With many nodes their groups are not found by looking at each.
+func TestAPipelineForManyNodesSendsEachItsOwn(t *testing.T) {
+	_, client := begin(t, keyslottest.Options{Shards: 20}, keyslot.Options{})
+	p := client.Pipeline()
+	for range 2 { // the second time the memory of the first is used again
+		var gets, many [3][100]*keyslot.Future[string]
+		for round := range gets {
+			for i := range gets[round] {
+				key, value := fmt.Sprint("key:", i), fmt.Sprint(round, ":", i)
+				p.Set(key, value)
+				gets[round][i] = p.Get(key)
+				p.MSet(command.Pair{Key: key, Value: "many " + value}, command.Pair{Key: "other:" + key, Value: value})
+				many[round][i] = p.Get(key)
+			}
+		}
+		require.NoError(t, p.Exec(t.Context()))
+		for round := range gets {
+			for i := range gets[round] {
+				require.Equal(t, fmt.Sprint(round, ":", i), valueOf(t, gets[round][i]))
+				require.Equal(t, fmt.Sprint("many ", round, ":", i), valueOf(t, many[round][i]))
+			}
+		}
+	}
+	for _, node := range client.Stats().Nodes {
+		require.Zero(t, node.Moved, "what a node was sent belongs to another one")
+	}
+}
+
 // Of one pipeline, one command is redirected, one refused for a while, one asked elsewhere: those are sent again, and what
 // was answered is not.
 func TestCommandsOfAPipelineAreRetriedEachForItself(t *testing.T) {
