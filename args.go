@@ -4,13 +4,49 @@ import (
 	"encoding"
 	"fmt"
 	"reflect"
+	"slices"
 	"strconv"
 	"time"
 
 	"github.com/keyslot-go/keyslot/internal/resp"
 )
 
-// encode appends args to the request, or returns which of them cannot be sent and why.
+// unfit is why an argument cannot be sent, in its place.
+type unfit string
+
+// marshal returns args with what marshalers make of themselves in their places. It is to be called before a call is lent: a program's
+// code that panics, or queues a command in the same pipeline, must not do so in the middle of a request.
+func marshal(args []any) []any {
+	own := false
+	for i, arg := range args {
+		switch v := arg.(type) {
+		case string, []byte, int, int64, float64, bool, time.Time:
+		case encoding.BinaryMarshaler:
+			if !own {
+				args, own = slices.Clone(args), true
+			}
+			args[i] = marshalOne(v)
+		}
+	}
+	return args
+}
+
+// marshalOne guards against the nil pointers, maps and functions on which most marshalers panic.
+func marshalOne(m encoding.BinaryMarshaler) any {
+	switch v := reflect.ValueOf(m); v.Kind() {
+	case reflect.Pointer, reflect.Map, reflect.Func, reflect.Chan:
+		if v.IsNil() {
+			return unfit(fmt.Sprintf("a nil %T cannot be sent", m))
+		}
+	}
+	b, err := m.MarshalBinary()
+	if err != nil {
+		return unfit(fmt.Sprintf("%T: %v", m, err))
+	}
+	return b
+}
+
+// encode appends args, which were marshalled, to the request, or returns which of them cannot be sent and why.
 func encode(r *resp.Request, args []any) (index int, reason string) {
 	for i, arg := range args {
 		if reason := encodeOne(r, arg); reason != "" {
@@ -58,26 +94,10 @@ func encodeOne(r *resp.Request, arg any) (reason string) {
 		return "a time.Duration has no one unit in commands: pass a number of seconds or milliseconds, or use a typed method such as Expire"
 	case time.Time:
 		return "a time.Time has no one form in commands: pass Unix() or UnixMilli()"
-	case encoding.BinaryMarshaler:
-		return encodeBinary(r, v)
+	case unfit:
+		return string(v)
 	default:
 		return fmt.Sprintf("a %T cannot be sent: pass a string, []byte, number, bool or encoding.BinaryMarshaler, or use a typed method such as Set or MGet", arg)
 	}
-	return ""
-}
-
-// encodeBinary guards against the nil pointers, maps and functions on which most marshalers panic.
-func encodeBinary(r *resp.Request, m encoding.BinaryMarshaler) (reason string) {
-	switch v := reflect.ValueOf(m); v.Kind() {
-	case reflect.Pointer, reflect.Map, reflect.Func, reflect.Chan:
-		if v.IsNil() {
-			return fmt.Sprintf("a nil %T cannot be sent", m)
-		}
-	}
-	b, err := m.MarshalBinary()
-	if err != nil {
-		return fmt.Sprintf("%T: %v", m, err)
-	}
-	r.ArgBytes(b)
 	return ""
 }

@@ -288,3 +288,46 @@ func TestDoTakesTheNameAndEachArgumentByItself(t *testing.T) {
 	_, err = client.MGet(t.Context())
 	require.EqualError(t, err, "keyslot: MGET: takes at least 1 argument, got 0 [not executed]")
 }
+
+// marshals runs a program's code in the middle of Do.
+type marshals func() ([]byte, error)
+
+func (m marshals) MarshalBinary() ([]byte, error) { return m() }
+
+// What a program's marshalers do finds no request half written.
+func TestMarshalersMayPanicAndQueueCommands(t *testing.T) {
+	_, client := begin(t, keyslottest.Options{}, keyslot.Options{})
+	panics := marshals(func() ([]byte, error) { panic("no") })
+	script := keyslot.NewScript("return ARGV[1]")
+	for name, row := range map[string]struct {
+		batch interface {
+			Get(key string) *keyslot.Future[string]
+			Do(args ...any) *keyslot.Future[keyslot.Reply]
+			Exec(ctx context.Context) error
+		}
+	}{
+		"pipeline":    {client.Pipeline()},
+		"transaction": {client.Tx()},
+	} {
+		t.Run(name, func(t *testing.T) {
+			require.NoError(t, client.Set(t.Context(), low, "before"))
+			before := row.batch.Get(low)
+			require.Panics(t, func() { row.batch.Do("DEL", low, panics) })
+			inner := []*keyslot.Future[string]{}
+			set := row.batch.Do("SET", low, marshals(func() ([]byte, error) {
+				inner = append(inner, row.batch.Get(low))
+				return []byte("after"), nil
+			}))
+			after := row.batch.Get(low)
+			if p, ok := row.batch.(*keyslot.Pipeline); ok {
+				require.Panics(t, func() { script.Queue(p, []string{low}, panics) })
+			}
+			require.NoError(t, row.batch.Exec(t.Context()))
+			require.NoError(t, set.Err())
+			require.Equal(t, "before", valueOf(t, before))
+			require.Len(t, inner, 1, "it is marshalled once")
+			require.Equal(t, "before", valueOf(t, inner[0]))
+			require.Equal(t, "after", valueOf(t, after))
+		})
+	}
+}

@@ -260,6 +260,7 @@ func (call *call) release() {
 	if call.solo.wire.Abandoned { // its reply may be arriving
 		return
 	}
+	call.solo.wire.Request = nil // which is in the memory that Reset may have given up
 	if cap(call.solo.wire.Reply) > keepReply {
 		call.solo.wire.Reply = nil
 	}

@@ -95,6 +95,7 @@ func (c *Client) Topology() Topology {
 // not an error. Errors are those of the typed commands; a command that cannot run on a shared connection, such as SUBSCRIBE or
 // MULTI, is refused before anything is sent.
 func (c *Client) Do(ctx context.Context, args ...any) (Reply, error) {
+	args = marshal(args)
 	call := c.terms.begin()
 	defer call.release()
 	call.encode(args)

@@ -24,6 +24,7 @@ type NodeReply struct {
 // Replies are in no particular order. The error is nil if every node answered, a *PartsError that lists those that did not,
 // or how the call failed as a whole. It blocks as Do does, and asks all nodes at once.
 func (c *Client) DoEach(ctx context.Context, args ...any) ([]NodeReply, error) {
+	args = marshal(args)
 	call := c.terms.begin()
 	defer call.release()
 	call.encode(args)

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -89,6 +90,9 @@ func (c *fixedCluster) serve(conn net.Conn, node int) {
 		out     []byte
 	)
 	for {
+		if len(in) == cap(in) {
+			in = slices.Grow(in, len(in))
+		}
 		n, err := conn.Read(in[len(in):cap(in)])
 		if err != nil {
 			return

@@ -89,6 +89,7 @@ func (b *batch) begin() *call {
 }
 
 func (b *batch) do(q *queued, args []any) *Future[Reply] {
+	args = marshal(args)
 	call := b.begin()
 	call.encode(args)
 	return command.QueueReply(q, &call.Call)

@@ -40,6 +40,7 @@ func (s *Script) RunReadOnly(ctx context.Context, c *Client, keys []string, args
 }
 
 func (s *Script) run(ctx context.Context, c *Client, byDigest, bySource string, keys []string, args []any) (Reply, error) {
+	args = marshal(args)
 	began := c.terms.began()
 	call := c.terms.begin()
 	defer func() { call.release() }()
@@ -95,6 +96,7 @@ func encodeScript(r *resp.Request, name, script string, keys []string, args []an
 // Queue queues the script in a pipeline. It is sent whole, since nothing behind it could wait until a node has learnt it: for
 // a long script, a Run for each may be less to send.
 func (s *Script) Queue(p *Pipeline, keys []string, args ...any) *Future[Reply] {
+	args = marshal(args)
 	call := p.batch.Begin()
 	if index, reason := encodeScript(&call.Request, "EVAL", s.source, keys, args); reason != "" {
 		call.Refuse(index, reason)

@@ -50,6 +50,7 @@ func (w *Watched) Tx() *Tx { return newTx(w.session.terms, w.session) }
 
 // Do runs any command that reads on the watched connection, as Client.Do runs it.
 func (w *Watched) Do(ctx context.Context, args ...any) (Reply, error) {
+	args = marshal(args)
 	call := w.session.call()
 	call.encode(args)
 	if err := w.session.read(ctx, call); err != nil {

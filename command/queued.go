@@ -65,6 +65,9 @@ type settler interface {
 // Settle gives the outcome of a queued call to its future, and returns the error by which the command failed: Nil is no
 // failure. Exec calls it; a program has no need to.
 func Settle(q *Queued, c *Call, err error) error {
+	if c.Own || c.Elements != nil { // the value may be large, and its slab would be kept for the next commands
+		q.slabs = nil
+	}
 	if err = c.future.settle(c, &q.pack, err); err == Nil { //nolint:errorlint // decoders return it unwrapped
 		return nil
 	}

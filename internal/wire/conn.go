@@ -337,7 +337,7 @@ func (c *Conn) die(cause error) (lost []*Call) {
 			lost = append(lost, call)
 		}
 	}
-	c.fill = nil
+	c.fill, c.spare = nil, nil
 	c.watch.stop()
 	return lost
 }

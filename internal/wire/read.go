@@ -173,10 +173,10 @@ func (c *Conn) give(buf []byte, a *answer) {
 	a.call.Reply = c.ownFrame(buf[a.from:end:end], a.call.Reply)
 }
 
-// ownFrame returns a frame in memory of the call's own: copied into that of old, or, where it is all that the read buffer holds
-// and the buffer is too large to be kept, as it is.
+// ownFrame returns a frame in memory of the call's own: copied into that of old, or as it is, where it is all that the read buffer
+// holds, which is too large to be kept and not much larger than the frame: the buffer may have been made for a reply before it.
 func (c *Conn) ownFrame(frame, old []byte) []byte {
-	if len(frame) > keepRead && len(frame) == len(c.buf) {
+	if size := len(frame); size > keepRead && size == len(c.buf) && cap(c.buf)-size <= size/8 {
 		c.buf = nil // what is read next goes elsewhere
 		return frame
 	}

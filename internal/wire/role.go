@@ -34,6 +34,7 @@ func (c *Conn) read() {
 		<-c.turn
 	}
 	c.flushers.Wait()
+	c.buf = nil // calls that were sent on the connection, and are kept to be sent on others, refer to it
 	close(c.ended)
 	if c.opts.OnEnd != nil {
 		c.opts.OnEnd()
