@@ -118,17 +118,26 @@ func (o *opening) failed(addr string, err error) {
 	}
 }
 
-// open begins to subscribe to those of the names that are new.
-func (s *Subscription) open(names []string) *opening {
-	o := &opening{done: make(chan struct{})}
+// open begins to subscribe to those of the names that are new. Where one of them is waited for already it does nothing but return
+// the opening of that, which may come to nothing.
+func (s *Subscription) open(names []string) (o *opening, ours bool) {
+	o = &opening{done: make(chan struct{})}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.over {
 		o.settle(cmp.Or(s.err, error(unsubscribedError{})))
-		return o
+		return o, true
 	}
 	for _, name := range names {
-		if _, known := s.names[name]; known {
+		if other := s.names[name]; !other.settled() {
+			return other, false
+		}
+	}
+	for _, name := range names {
+		switch refused, known := s.names[name]; {
+		case refused != nil: // its Add is about to drop it
+			s.drop(refused)
+		case known:
 			continue
 		}
 		s.names[name] = o
@@ -143,19 +152,18 @@ func (s *Subscription) open(names []string) *opening {
 	if len(o.names) == 0 {
 		o.settle(nil)
 	}
-	return o
+	return o, true
 }
 
-// drop takes back an opening that came to nothing.
+// drop takes back an opening that came to nothing. mu is held.
 func (s *Subscription) drop(o *opening) {
-	s.mu.Lock()
 	o.unproven = 0 // from here on it only falls
 	for _, name := range o.names {
 		if s.names[name] == o {
 			s.forget(name)
 		}
 	}
-	s.mu.Unlock()
+	o.settle(errGivenUp)
 	s.look()
 }
 
@@ -200,6 +208,7 @@ func (s *Subscription) removeTopic(t *topic) {
 // mu is held.
 func (s *Subscription) spread(r *routes) {
 	primaries := r.primaries()
+	var gone []*topic
 	missing := map[string]time.Time{} // by name: since when nothing is heard of one that is no primary any more
 	for p, t := range s.topics {
 		if slices.Contains(primaries, p.node) {
@@ -208,7 +217,7 @@ func (s *Subscription) spread(r *routes) {
 		if first := missing[p.name]; !t.live && !t.since.IsZero() && (first.IsZero() || t.since.Before(first)) {
 			missing[p.name] = t.since
 		}
-		s.removeTopic(t)
+		gone = append(gone, t)
 	}
 	for name, o := range s.names {
 		for _, n := range primaries {
@@ -222,6 +231,9 @@ func (s *Subscription) spread(r *routes) {
 				}
 			}
 		}
+	}
+	for _, t := range gone { // once those in their places count: an opening must not be proven without them
+		s.removeTopic(t)
 	}
 }
 

@@ -42,9 +42,8 @@ var (
 //	S: -MOVED 15495 host:port                           one error for all; -CLUSTERDOWN, -NOPERM ...
 //	S: > smessage {a}1 text                             at any time
 //	S: > sunsubscribe {a}1 1                            unasked: the slot has moved, or the primary is none any more
-//	C: SUNSUBSCRIBE {a}2
-//	S: > sunsubscribe {a}2 0 | -NOSUB ..                Valkey, where there is nothing left
-//	C: PING
+//	C: SUNSUBSCRIBE {a}2, PING
+//	S: > sunsubscribe {a}2 0 | -MOVED .. | -NOSUB ..    an error where the server has just ended it unasked; NOSUB is Valkey's
 //	S: +PONG | * pong ""                                the second under RESP2, once subscribed
 //
 // Under RESP2 all of them are arrays instead of pushes, and nothing else differs.
@@ -75,6 +74,10 @@ type request struct {
 	names   []string
 	topics  []*topic // that the names stand for; nil for an end
 	done    int      // names that are answered
+
+	// ends says that PING is sent behind it, whose answer is that to both: what comes before, an end or an error, may be the answer or,
+	// where the server has ended the subscription at the same moment, the first of two.
+	ends bool
 }
 
 // courtesy is what a server should know and need not understand: CLIENT SETINFO is Redis 7.2.
@@ -117,7 +120,7 @@ func (l *listener) ask(topics []*topic) {
 func (l *listener) release(t *topic) {
 	delete(l.topics, t.name)
 	if l.connected {
-		l.outbox = append(l.outbox, &request{command: l.sub.grammar.unsubscribe, names: []string{t.name}})
+		l.outbox = append(l.outbox, &request{command: l.sub.grammar.unsubscribe, names: []string{t.name}, ends: true})
 		l.nudge()
 	}
 }
@@ -328,6 +331,9 @@ func (l *listener) next(h *hush, now time.Time, received int64) (out []byte, wai
 		out = resp.AppendArray(out, len(words)+len(a.names))
 		for _, word := range append(words, a.names...) {
 			out = resp.AppendBulk(out, word)
+		}
+		if a.ends {
+			out = resp.AppendBulk(resp.AppendArray(out, 1), "PING")
 		}
 	}
 	l.asked = append(l.asked, l.outbox...)

@@ -109,10 +109,14 @@ func (s *Subscription) Add(ctx context.Context, channels ...string) error {
 		return s.fail(new(opening), err)
 	}
 	defer s.core.running.leave()
-	o := s.open(channels)
+	o, ours := s.open(channels)
+	for ; !ours; o, ours = s.open(channels) {
+		if err := waitFor(ctx, until, o.done); err != nil {
+			return s.fail(o, err)
+		}
+	}
 	s.look()
-	if err = s.await(ctx, until, o); err != nil {
-		s.drop(o)
+	if err := s.await(ctx, until, o); err != nil {
 		return s.fail(o, err)
 	}
 	return nil
@@ -133,16 +137,19 @@ func (s *Subscription) check(channels []string) error {
 	return nil
 }
 
-// await returns nil once everything of o is confirmed.
+// await returns nil once everything of o is confirmed, or else drops it.
 func (s *Subscription) await(ctx context.Context, until time.Time, o *opening) error {
 	err := waitFor(ctx, until, o.done)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
-	case err == nil:
-		return o.err
+	case o.settled(): // perhaps at the moment at which the caller's patience ended
+		err = o.err
 	case o.last != nil:
-		return fmt.Errorf("%w; last attempt: %w", err, o.last)
+		err = fmt.Errorf("%w; last attempt: %w", err, o.last)
+	}
+	if err != nil {
+		s.drop(o)
 	}
 	return err
 }

@@ -124,13 +124,8 @@ func (l *listener) ended(name []byte, now time.Time) {
 	s := l.sub
 	s.mu.Lock()
 	l.heard = now
-	if a := l.head(); a != nil && a.command == s.grammar.unsubscribe && a.names[a.done] == string(name) {
-		l.advance(1)
-		s.mu.Unlock()
-		return
-	}
 	t := l.topics[string(name)]
-	if t == nil || !t.live { // of one that is asked for again, the answer is still to come
+	if t == nil || !t.live { // we have left it; of one that is asked for again, the answer is still to come
 		s.mu.Unlock()
 		return
 	}
@@ -163,16 +158,17 @@ func (l *listener) advance(n int) {
 	}
 }
 
-// answered notes the reply to a request without names.
+// answered notes the reply to PING, or to another request without names.
 func (l *listener) answered(frame []byte, now time.Time) error {
 	s := l.sub
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	l.heard = now
-	if a := l.head(); a == nil || len(a.names) > 0 {
+	a := l.head()
+	if a == nil || len(a.names) > 0 && !a.ends {
 		return strange(frame)
 	}
-	l.advance(0)
+	l.advance(len(a.names))
 	return nil
 }
 
@@ -188,7 +184,9 @@ func (l *listener) refused(frame []byte, text string, now time.Time) error {
 	}
 	topics := a.topics[min(a.done, len(a.topics)):]
 	words := append(resp.Words{a.command}, a.names...)
-	l.advance(len(a.names))
+	if !a.ends || isOfPing(text) {
+		l.advance(len(a.names))
+	}
 	s.mu.Unlock()
 
 	slot := command.NoSlot
@@ -207,6 +205,11 @@ func (l *listener) refused(frame []byte, text string, now time.Time) error {
 		return nil
 	}
 	return l.askElsewhere(topics, v, said, now)
+}
+
+// isOfPing reports whether an error reply to an end and the PING behind it is that to PING, by the words of Redis and Valkey.
+func isOfPing(text string) bool {
+	return strings.HasPrefix(text, "NOPERM ") && strings.Contains(text, "'ping'")
 }
 
 // askElsewhere has topics asked for where a redirect points, or after a pause where the map says.
