@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 	"sync"
 	"time"
@@ -38,7 +39,7 @@ type acks struct {
 
 func newAcks(c *Consumer) *acks {
 	return &acks{
-		client: c.steady, group: c.opts.Group, count: c.opts.AckCount, delay: c.opts.AckDelay,
+		client: c.steady, group: c.opts.Group, count: min(c.opts.AckCount, math.MaxInt/ackBacklog), delay: c.opts.AckDelay,
 		some: make(chan struct{}, 1), full: make(chan struct{}, 1), ended: make(chan struct{}),
 		byID: map[string]map[string]bool{}, flushed: make(chan struct{}),
 	}
@@ -105,6 +106,7 @@ func (a *acks) run(ctx context.Context, stop context.CancelCauseFunc) {
 		case isLasting(err):
 			stop(err)
 			<-a.ended
+			_ = a.flush(ctx) // of other slots; left says what became of it
 			return
 		default:
 			a.sleep(retry.next())

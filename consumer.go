@@ -69,8 +69,8 @@ func NewConsumer(client *Client, opts ConsumerOptions) (*Consumer, error) {
 		return nil, err
 	}
 	once := *client.terms
-	once.idempotent = false
-	return &Consumer{client: client.on(once), steady: client.Idempotent(), opts: opts}, nil
+	once.idempotent, once.reads = false, Primary // what is pending has to be asked of who knows what was delivered a moment ago
+	return &Consumer{client: client.on(once), steady: client.Idempotent().Timeout(lastAcks), opts: opts}, nil
 }
 
 func (o ConsumerOptions) withDefaults() (ConsumerOptions, error) {

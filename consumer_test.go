@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"strings"
 	"sync"
 	"testing"
@@ -431,4 +432,78 @@ func TestRepliesToClaimsAreReadOrRefused(t *testing.T) {
 			require.NoError(t, stop(), reply)
 		})
 	}
+}
+
+// What was delivered a moment ago, a replica may not have heard of.
+func TestAConsumerAsksThePrimaryWhatIsPending(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		net := fakenode.New()
+		defer net.Close()
+		primary, replica := net.Node(lower), net.Node(upper)
+		net.Topology(1, fakenode.Shard{First: 0, Last: 16383, Nodes: []string{lower, upper}})
+		primary.On("XREADGROUP", batchOf(2), says("_"), stuck())
+		primary.On("XPENDING", says("*1\r\n*4\r\n$3\r\n1-1\r\n$2\r\nme\r\n:0\r\n:2"))
+		primary.On("XACK", one)
+		replica.On("XPENDING", says("*0"))
+		replica.On("EXISTS", one)
+		client, err := keyslot.New(t.Context(), keyslot.Options{Endpoints: []string{lower}, Dial: net.Dial, ReadFrom: keyslot.Replica})
+		require.NoError(t, err)
+		defer client.Close()
+		_, err = client.Exists(t.Context(), low)
+		require.NoError(t, err, "the replica is read from")
+		var handled entries
+		stop := run(t, client, keyslot.ConsumerOptions{Streams: []string{low}, MinIdle: -1}, handled.note)
+		time.Sleep(time.Minute)
+		require.NoError(t, stop())
+		require.Len(t, handled.list(), 2)
+	})
+}
+
+func TestTheEndAcknowledgesOfOtherSlotsThanTheOneThatFailed(t *testing.T) {
+	story(t, keyslot.Options{}, func(t *testing.T, s *stage) {
+		s.lower.On("XREADGROUP", says("_"), batchOf(1), stuck())
+		s.lower.On("XACK", says("-NOPERM no permissions"))
+		late := strings.Replace(batchOf(1).Send, "$5\r\n"+low, "$3\r\n"+up, 1)
+		s.upper.On("XREADGROUP", says("_"), fakenode.Reaction{Send: late}, stuck())
+		s.upper.On("XACK", one)
+		consumer, err := keyslot.NewConsumer(s.client, keyslot.ConsumerOptions{Group: "g", Name: "me", Streams: []string{low, up}, MinIdle: -1})
+		require.NoError(t, err)
+		err = consumer.Run(t.Context(), func(_ context.Context, e keyslot.Entry) error {
+			if e.Stream == up {
+				time.Sleep(time.Second)
+			}
+			return nil
+		})
+		require.ErrorContains(t, err, "NOPERM")
+		require.Equal(t, []int{1}, acked(s.upper))
+	})
+}
+
+// However short other commands are to be, what was handled has its five seconds.
+func TestTheEndWaitsOutTroubleWithTheCluster(t *testing.T) {
+	story(t, keyslot.Options{CommandTimeout: 200 * time.Millisecond}, func(t *testing.T, s *stage) {
+		s.lower.On("XREADGROUP", says("_"), batchOf(1), stuck())
+		back := s.began.Add(3 * time.Second)
+		s.lower.Handle(func(r fakenode.Request) (fakenode.Reaction, bool) {
+			if time.Now().Before(back) {
+				return says("-CLUSTERDOWN The cluster is down"), r.Name() == "XACK"
+			}
+			return one, r.Name() == "XACK"
+		})
+		stop := run(t, s.client, keyslot.ConsumerOptions{Streams: []string{low}, MinIdle: -1}, new(entries).note)
+		time.Sleep(50 * time.Millisecond)
+		require.NoError(t, stop())
+	})
+}
+
+func TestAnyNumberOfAcknowledgementsMayWait(t *testing.T) {
+	story(t, keyslot.Options{}, func(t *testing.T, s *stage) {
+		s.lower.On("XREADGROUP", says("_"), batchOf(1), stuck())
+		s.lower.On("XACK", one)
+		var handled entries
+		stop := run(t, s.client, keyslot.ConsumerOptions{Streams: []string{low}, MinIdle: -1, AckCount: math.MaxInt}, handled.note)
+		time.Sleep(time.Minute)
+		handled.become(t, 1)
+		require.NoError(t, stop())
+	})
 }
