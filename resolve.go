@@ -184,21 +184,36 @@ func (c candidate) wrap(err error) error {
 
 // candidates resolves all endpoints at the same time and returns every address once, in the order to try them: shuffled, so
 // that clients spread over the nodes, and with IPv4 and IPv6 alternating, so that a family without a route costs one step.
-// It fails only when no endpoint has an address. It waits for DNS, at most until ctx ends.
+// It fails only when no endpoint has an address. It waits for DNS, at most until ctx ends; once one name has an address, for the others
+// no longer than dnsPatience.
 func (r *resolver) candidates(ctx context.Context, endpoints []endpoint) ([]candidate, error) {
-	answers := make([]*answer, len(endpoints))
-	for i, e := range endpoints {
-		answers[i] = r.ask(ctx, e.host)
+	ctx, enough := context.WithCancel(ctx)
+	defer enough()
+	soon := sync.OnceFunc(func() { time.AfterFunc(dnsPatience, enough) })
+	type answer struct {
+		addrs []netip.Addr
+		err   error
 	}
+	answers := make([]answer, len(endpoints))
+	var waits sync.WaitGroup
+	for i, e := range endpoints {
+		asked := r.ask(ctx, e.host)
+		waits.Go(func() { // ends with ctx; this function waits for it
+			addrs, err := asked.wait(ctx)
+			if answers[i] = (answer{addrs, err}); len(addrs) > 0 {
+				soon()
+			}
+		})
+	}
+	waits.Wait()
 	var found []candidate
 	var failures []error
 	seen := make(map[netip.AddrPort]bool)
 	for i, e := range endpoints {
-		addrs, err := answers[i].wait(ctx)
-		if err != nil {
+		if err := answers[i].err; err != nil {
 			failures = append(failures, fmt.Errorf("resolve %s: %w", e.host, err))
 		}
-		for _, addr := range addrs {
+		for _, addr := range answers[i].addrs {
 			at := netip.AddrPortFrom(addr.Unmap(), e.port)
 			if !seen[at] {
 				seen[at] = true

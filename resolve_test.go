@@ -228,14 +228,14 @@ func TestClosingTheResolverEndsItsLookupsAndWaitsForThem(t *testing.T) {
 
 func TestCandidatesAreAllRecordsOfAllEndpointsOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		dns := &fakeDNS{delay: time.Second, records: map[string][]string{
+		dns := &fakeDNS{delay: dnsPatience / 2, records: map[string][]string{
 			"a": {"10.0.0.1", "::ffff:10.0.0.2", "fd00::1"}, "b": {"10.0.0.2", "10.0.0.3"},
 		}}
 		r := newResolver(dns, 2*time.Second)
 		begin := time.Now()
 		got, err := r.candidates(t.Context(), []endpoint{{"a", 7000}, {"b", 7000}, {"b", 7001}, {"nowhere", 7000}, {"10.0.0.1", 7000}})
 		require.NoError(t, err)
-		require.Equal(t, time.Second, time.Since(begin), "all names are resolved at the same time")
+		require.Equal(t, dnsPatience/2, time.Since(begin), "all names are resolved at the same time")
 
 		var names []string
 		for _, c := range got {
@@ -276,5 +276,46 @@ func TestCandidatesSpreadOverNodesAndAlternateFamilies(t *testing.T) {
 		for addr, n := range first {
 			require.InDelta(t, 200, n, 100, "%s comes first as often as the others", addr)
 		}
+	})
+}
+
+// silentFor answers for all names but one.
+type silentFor string
+
+func (name silentFor) LookupNetIP(ctx context.Context, _, host string) ([]netip.Addr, error) {
+	if host == string(name) {
+		<-ctx.Done()
+		return nil, ctx.Err()
+	}
+	return addrs("10.0.0.1"), nil
+}
+
+func TestANameWithoutAnAnswerDelaysTheOthersOnlyALittle(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newResolver(silentFor("dead"), 2*time.Second)
+		defer r.close()
+		began := time.Now()
+		found, err := r.candidates(t.Context(), []endpoint{{"dead", 6379}, {"good", 6379}})
+		require.NoError(t, err)
+		require.Len(t, found, 1)
+		require.Equal(t, dnsPatience, time.Since(began))
+	})
+}
+
+func TestManyKnownNamesWaitForDNSTogether(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		dns := &fakeDNS{records: map[string][]string{"a": {"10.0.0.1"}, "b": {"10.0.0.2"}, "c": {"10.0.0.3"}}}
+		r := newResolver(dns, 2*time.Second)
+		defer r.close()
+		all := []endpoint{{"a", 6379}, {"b", 6379}, {"c", 6379}}
+		_, err := r.candidates(t.Context(), all)
+		require.NoError(t, err)
+		time.Sleep(time.Minute)
+		dns.slow(time.Hour)
+		began := time.Now()
+		found, err := r.candidates(t.Context(), all)
+		require.NoError(t, err)
+		require.Len(t, found, 3)
+		require.Equal(t, dnsPatience, time.Since(began))
 	})
 }
