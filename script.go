@@ -5,6 +5,7 @@ import (
 	"crypto/sha1" //nolint:gosec // how servers name scripts
 	"encoding/hex"
 	"errors"
+	"time"
 
 	"github.com/keyslot-go/keyslot/command"
 	"github.com/keyslot-go/keyslot/internal/resp"
@@ -41,7 +42,7 @@ func (s *Script) RunReadOnly(ctx context.Context, c *Client, keys []string, args
 
 func (s *Script) run(ctx context.Context, c *Client, byDigest, bySource string, keys []string, args []any) (Reply, error) {
 	args = marshal(args)
-	began := c.terms.began()
+	began, entered := c.terms.began(), time.Now()
 	call := c.terms.begin()
 	defer func() { call.release() }()
 	r, err := call.runScript(ctx, byDigest, s.digest, keys, args)
@@ -49,7 +50,11 @@ func (s *Script) run(ctx context.Context, c *Client, byDigest, bySource string, 
 		var before summary
 		before.add(call)
 		call.release()
-		call = c.terms.begin()
+		rest := *c.terms
+		if rest.timeout > 0 { // it bounds both
+			rest.timeout = max(rest.timeout-time.Since(entered), 1)
+		}
+		call = rest.begin()
 		r, err = call.runScript(ctx, bySource, s.source, keys, args)
 		call.follows(&before)
 	}

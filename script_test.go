@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/keyslot-go/keyslot"
+	"github.com/keyslot-go/keyslot/internal/fakenode"
 	"github.com/keyslot-go/keyslot/internal/realcluster"
 	"github.com/keyslot-go/keyslot/keyslottest"
 )
@@ -180,5 +181,16 @@ func TestRunReadOnlyAndLibraries(t *testing.T) {
 				require.Equal(t, version, r.String())
 			}
 		}
+	})
+}
+
+func TestAScriptThatANodeHasToLearnTakesNoLongerThanAnyCommand(t *testing.T) {
+	story(t, keyslot.Options{CommandTimeout: 5 * time.Second}, func(t *testing.T, s *stage) {
+		s.lower.On("EVALSHA", fakenode.Reaction{Delay: 4 * time.Second, Send: "-NOSCRIPT No matching script. Please use EVAL.\r\n"})
+		s.lower.On("EVAL", stuck())
+		began := time.Now()
+		_, err := keyslot.NewScript("return 1").Run(t.Context(), s.client, []string{low})
+		require.ErrorIs(t, err, keyslot.ErrUnknownOutcome)
+		require.Equal(t, 5*time.Second, time.Since(began))
 	})
 }
