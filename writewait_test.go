@@ -3,6 +3,7 @@ package keyslot_test
 import (
 	"context"
 	"errors"
+	"math"
 	"testing"
 	"time"
 
@@ -242,4 +243,16 @@ func TestWriteAndWaitOnAView(t *testing.T) {
 		require.ErrorAs(t, err, new(*keyslot.ArgumentError), "one slot on one node, too")
 		require.Empty(t, sent(s.lower, "INCR"))
 	})
+}
+
+func TestTheLongestWaitIsNoNegativeOne(t *testing.T) {
+	for timeout, milliseconds := range map[time.Duration]string{0: "0", 1: "1", 1500 * time.Microsecond: "2", math.MaxInt64: "9223372036855"} {
+		story(t, keyslot.Options{CommandTimeout: -1}, func(t *testing.T, s *stage) {
+			s.lower.On("SET", ok)
+			s.lower.On("WAIT", one)
+			_, err := s.client.WriteAndWait(t.Context(), 1, timeout, func(p *keyslot.Pipeline) error { p.Set(low, "v"); return nil })
+			require.NoError(t, err)
+			require.Equal(t, []string{"WAIT", "1", milliseconds}, sent(s.lower, "WAIT")[0].Args)
+		})
+	}
 }
