@@ -2,6 +2,7 @@ package elasticache
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"time"
 
@@ -46,12 +47,24 @@ func (a *asker) ask(ctx context.Context) (aws.Credentials, error) {
 	}
 }
 
+var errNoAnswer = errors.New("the provider of credentials gave no answer")
+
 func (a *asker) retrieve(ctx context.Context, q *question) {
 	ctx, cancel := context.WithTimeout(ctx, providerTimeout)
 	defer cancel()
+	stop := context.AfterFunc(ctx, func() { a.forget(q) }) // the provider may not heed ctx
+	defer stop()
+	q.err = errNoAnswer // unless it returns
+	defer close(q.answered)
+	defer a.forget(q)
 	q.credentials, q.err = a.provider.Retrieve(ctx)
+}
+
+// forget lets the next dial ask anew.
+func (a *asker) forget(q *question) {
 	a.mu.Lock()
-	a.now = nil
-	a.mu.Unlock()
-	close(q.answered)
+	defer a.mu.Unlock()
+	if a.now == q {
+		a.now = nil
+	}
 }
