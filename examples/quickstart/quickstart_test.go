@@ -127,3 +127,11 @@ func TestUnusableEndpointIsOneLine(t *testing.T) {
 		require.Regexp(t, `^keyslot: [^\n]+\n$`, errs.String())
 	}
 }
+
+func TestAnInterruptWhileATeamIsHalfMovedEndsWell(t *testing.T) {
+	cfg := short("")
+	ctx, interrupt := context.WithCancel(t.Context())
+	time.AfterFunc(cfg.Steady+cfg.Step+cfg.Step/2, interrupt)
+	var out bytes.Buffer
+	require.Zero(t, run(ctx, cfg, &out, io.Discard), out.String())
+}

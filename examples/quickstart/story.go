@@ -52,6 +52,7 @@ func moveTeam(ctx context.Context, cluster *keyslottest.Cluster, to string, cfg 
 	if err != nil {
 		return fmt.Errorf("migrating a slot: %w", err)
 	}
+	defer migration.Cancel()
 	if err := step(ctx); err != nil {
 		return err
 	}
