@@ -22,13 +22,15 @@ type Message struct {
 // messages before and those after, and goes on.
 //
 // From is early rather than late: the last sign of life of the lost connection, or the server's word that the slot has
-// moved, less a second for what server and network still owed at that time. To is when the new subscription was confirmed.
+// moved, less a second for what server and network still owed at that time. Where only a newer map tells, as when a primary was
+// frozen, it is when the last map was asked for that agreed, since nobody knows when its heir took over: up to RefreshAfter
+// earlier. To is when the new subscription was confirmed.
 // Both are by this machine's clock. Where the reader was too slow they are when the first and the last of the dropped
 // messages arrived.
 type Gap struct {
 	From, To time.Time
 	Channels []string // the channels or patterns concerned, as they were subscribed to
-	Node     string   // KeyspaceEvents: host:port of the primary whose events were missed, if it was one
+	Node     string   // host:port of the primary whose events or messages are meant, if it is known and only one
 	Dropped  int      // messages that had arrived and were dropped, because the buffer was full: see Subscription.Buffer
 	Err      error    // why
 }
@@ -58,8 +60,9 @@ func (g *Gap) add(o *Gap) {
 
 // How many messages an inbox holds, unless it is told otherwise; and what it can be told.
 const (
-	defaultInbox = 1024
+	defaultInbox = 1 << 16
 	maxInbox     = 1 << 20
+	keepInbox    = 1 << 10 // room for so many waits for the next ones
 )
 
 // maxInboxBytes bounds what an inbox holds beside the number of its messages, of which each may have 512 MiB.
@@ -142,7 +145,9 @@ func (b *inbox) pop() delivery {
 	b.head++
 	b.bytes -= d.size()
 	if b.head == len(b.items) {
-		b.items, b.head = b.items[:0], 0
+		if b.items, b.head = b.items[:0], 0; cap(b.items) > keepInbox {
+			b.items = nil
+		}
 	}
 	return d
 }

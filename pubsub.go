@@ -192,7 +192,8 @@ func (s *Subscription) Remove(channels ...string) {
 //		}
 //	}
 //
-// While nobody reads, 1024 messages are kept, or what Buffer says, and of more the newest. Several loops at once share the messages.
+// What arrives faster than it is read is kept, 65,536 messages or what Buffer says, and of more the newest. A loop may end by its ctx
+// and another one go on where it was. Several loops at once share the messages.
 func (s *Subscription) Messages(ctx context.Context) iter.Seq2[Message, error] {
 	return func(yield func(Message, error) bool) {
 		if ctx == nil {
@@ -217,7 +218,7 @@ func (s *Subscription) Messages(ctx context.Context) iter.Seq2[Message, error] {
 	}
 }
 
-// Buffer sets how many messages are kept for a slow reader, 64 MiB of them at most: 1024 unless it is called, best right after
+// Buffer sets how many messages are kept for a slow reader, 64 MiB of them at most: 65,536 unless it is called, best right after
 // subscribing. Less than 1 counts as 1, and more than 1,048,576 as that. Of more messages the oldest are dropped, also where there
 // are too many at the moment, and a Gap tells of them: nobody else waits for a slow reader. It does not block.
 func (s *Subscription) Buffer(messages int) { s.inbox.resize(min(max(messages, 1), maxInbox)) }

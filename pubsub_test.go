@@ -342,6 +342,18 @@ func TestASlowReaderLosesTheOldestAndDelaysNobody(t *testing.T) {
 	})
 }
 
+func TestABurstIsKeptForTheReader(t *testing.T) {
+	listening(t, keyslot.Options{}, func(t *testing.T, s *stage) {
+		sub, err := s.client.SSubscribe(t.Context(), low)
+		require.NoError(t, err)
+		const burst = 20_000
+		s.lower.Push(strings.Repeat(push(3, "smessage", low, "text"), burst))
+		synctest.Wait()
+		_, gaps := hear(t, sub, burst)
+		require.Empty(t, gaps)
+	})
+}
+
 func TestTheBufferOfASubscriptionChangesAtAnyTime(t *testing.T) {
 	listening(t, keyslot.Options{}, func(t *testing.T, s *stage) {
 		sub, err := s.client.SSubscribe(t.Context(), low)
