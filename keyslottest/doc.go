@@ -26,6 +26,9 @@
 //     promoted unless the test calls Failover.
 //   - A replica asked (with READONLY) for a key that has migrated answers ASK, as Valkey 8 does; before version 8 it said
 //     that there was no such key.
+//   - The target of a migration, asked with ASKING, sees keys that are still at the source: a client that sent it there without
+//     having been told to would find them here, and miss them on servers.
+//   - A WAIT that blocks ends by its timeout alone, with the number of replicas that ran when it began.
 //   - Expiry is off by a few milliseconds, with many thousands of keys by some ten, unless the clock is manual.
 //   - A script runs as long as it takes, and the cluster stands still meanwhile.
 //   - A request of more than 64 MiB is a protocol error.

@@ -4,6 +4,7 @@ import (
 	"crypto/subtle"
 	"fmt"
 	"github.com/keyslot-go/keyslot/internal/resp"
+	"math"
 	"strconv"
 	"strings"
 	"time"
@@ -271,8 +272,8 @@ func waitReplicas(cn *conn, args []string) {
 		cn.out.error("ERR value is not an integer or out of range")
 		return
 	}
-	timeout, err := strconv.ParseInt(args[2], 10, 32)
-	if err != nil {
+	timeout, err := strconv.ParseInt(args[2], 10, 64)
+	if err != nil || timeout > math.MaxInt64/int64(time.Millisecond) {
 		cn.out.error("ERR timeout is not an integer or out of range")
 		return
 	}
