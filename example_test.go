@@ -115,7 +115,7 @@ func ExampleClient_Set() {
 	fmt.Println(err)
 	// Output:
 	// <nil>
-	// keyslot: SET: argument 4: time to live 1.5s is not a positive number of seconds [not executed]
+	// keyslot: SET: argument 4: time to live 1.5s is not a positive whole number of seconds [not executed]
 }
 
 func ExampleClient_GetAppend() {

@@ -26,7 +26,7 @@ func (c *Call) ttlMillis(d time.Duration) { c.positive(d, time.Millisecond, "mil
 
 func (c *Call) positive(d, unit time.Duration, name string) {
 	if d <= 0 || d%unit != 0 {
-		c.refuse("time to live " + d.String() + " is not a positive number of " + name)
+		c.refuse("time to live " + d.String() + " is not a positive whole number of " + name)
 	}
 	c.count(d, unit, name)
 }

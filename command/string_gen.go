@@ -65,7 +65,7 @@ func (c *Call) decrBy(key string, n int64) *Call {
 	return c
 }
 
-// DelIfEq removes key if its value is value, and reports whether it did. Valkey 9.0; DelEx is its like in Redis.
+// DelIfEq removes key if its value is value, and reports whether it did. Valkey 9.0; DelExIfEq is its like in Redis.
 //
 // DELIFEQ (since 9.0.0): O(1), to the primary of key's slot.
 func (c Commands) DelIfEq(ctx context.Context, key, value string) (bool, error) {
