@@ -99,7 +99,8 @@ func (c *Client) subscribe(ctx context.Context, g *grammar, names []string) (*Su
 }
 
 // Add subscribes to more channels, or patterns, of the same kind. It returns once the server has confirmed them all, or an
-// error as Subscribe does, and then it has added none of them. Those that were subscribed to already are left as they are.
+// error as Subscribe does, and then it has added none of them. Those that were subscribed to already are left as they are;
+// for those that another call is adding it waits, and asks itself if that one fails.
 func (s *Subscription) Add(ctx context.Context, channels ...string) error {
 	if err := s.check(channels); err != nil {
 		return s.fail(new(opening), err)

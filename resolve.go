@@ -190,17 +190,12 @@ func (r *resolver) candidates(ctx context.Context, endpoints []endpoint) ([]cand
 	ctx, enough := context.WithCancel(ctx)
 	defer enough()
 	soon := sync.OnceFunc(func() { time.AfterFunc(dnsPatience, enough) })
-	type answer struct {
-		addrs []netip.Addr
-		err   error
-	}
-	answers := make([]answer, len(endpoints))
+	addrs, errs := make([][]netip.Addr, len(endpoints)), make([]error, len(endpoints))
 	var waits sync.WaitGroup
 	for i, e := range endpoints {
 		asked := r.ask(ctx, e.host)
 		waits.Go(func() { // ends with ctx; this function waits for it
-			addrs, err := asked.wait(ctx)
-			if answers[i] = (answer{addrs, err}); len(addrs) > 0 {
+			if addrs[i], errs[i] = asked.wait(ctx); len(addrs[i]) > 0 {
 				soon()
 			}
 		})
@@ -210,10 +205,10 @@ func (r *resolver) candidates(ctx context.Context, endpoints []endpoint) ([]cand
 	var failures []error
 	seen := make(map[netip.AddrPort]bool)
 	for i, e := range endpoints {
-		if err := answers[i].err; err != nil {
-			failures = append(failures, fmt.Errorf("resolve %s: %w", e.host, err))
+		if errs[i] != nil {
+			failures = append(failures, fmt.Errorf("resolve %s: %w", e.host, errs[i]))
 		}
-		for _, addr := range answers[i].addrs {
+		for _, addr := range addrs[i] {
 			at := netip.AddrPortFrom(addr.Unmap(), e.port)
 			if !seen[at] {
 				seen[at] = true
