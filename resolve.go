@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"math"
 	"math/rand/v2"
 	"net"
 	"net/netip"
@@ -189,7 +190,9 @@ func (c candidate) wrap(err error) error {
 func (r *resolver) candidates(ctx context.Context, endpoints []endpoint) ([]candidate, error) {
 	ctx, enough := context.WithCancel(ctx)
 	defer enough()
-	soon := sync.OnceFunc(func() { time.AfterFunc(dnsPatience, enough) })
+	hurry := time.AfterFunc(math.MaxInt64, enough)
+	defer hurry.Stop()
+	soon := sync.OnceFunc(func() { hurry.Reset(dnsPatience) })
 	addrs, errs := make([][]netip.Addr, len(endpoints)), make([]error, len(endpoints))
 	var waits sync.WaitGroup
 	for i, e := range endpoints {
