@@ -138,11 +138,11 @@ func (s *scan) keepOwned() error {
 // run walks until every slot is covered.
 func (s *scan) run(ctx context.Context, yield func(string) bool) error {
 	if _, _, err := s.terms.enter(ctx); err != nil {
-		return s.fail(err)
+		return s.fail(NotExecuted, err)
 	}
 	s.terms.core.running.leave()
 	if err := s.keepOwned(); err != nil {
-		return s.fail(err)
+		return s.fail(NotExecuted, err)
 	}
 	for {
 		left := s.wanted.len()
@@ -257,12 +257,12 @@ func (s *scan) pause(ctx context.Context) error {
 	}
 	slot, _ := s.wanted.first()
 	if c.routes.Load().primary(slot) == nil {
-		return s.fail(fmt.Errorf("%w: %w", err, errNoOwner))
+		return s.fail(Answered, fmt.Errorf("%w: %w", err, errNoOwner))
 	}
-	return s.fail(fmt.Errorf("%w: %d slots, the first %d, never stayed with a node for as long as a walk takes", err, s.wanted.len(), slot))
+	return s.fail(Answered, fmt.Errorf("%w: %d slots, the first %d, never stayed with a node for as long as a walk takes", err, s.wanted.len(), slot))
 }
 
-// fail is the error of a scan that ends between two pages.
-func (s *scan) fail(cause error) error {
-	return &Error{Command: "SCAN", Slot: command.NoSlot, Outcome: Answered, Err: cause}
+// fail is the error of a scan that ends before its first page, which was not executed, or between two pages.
+func (s *scan) fail(outcome Outcome, cause error) error {
+	return &Error{Command: "SCAN", Slot: command.NoSlot, Outcome: outcome, Err: cause}
 }

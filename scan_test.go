@@ -300,3 +300,17 @@ func TestScanOfASlotOnItsWay(t *testing.T) {
 		})
 	}
 }
+
+func TestAScanThatCannotBeginHasNotRun(t *testing.T) {
+	_, client := begin(t, keyslottest.Options{}, keyslot.Options{})
+	over, cancel := context.WithCancel(t.Context())
+	cancel()
+	for _, err := range client.Scan(over, "*") {
+		require.ErrorIs(t, err, keyslot.ErrNotExecuted)
+		require.ErrorIs(t, err, context.Canceled)
+	}
+	for _, err := range client.Scan(t.Context(), "*", keyslot.OwnedBy("nobody")) {
+		require.ErrorIs(t, err, keyslot.ErrNotExecuted)
+		require.ErrorIs(t, err, keyslot.ErrUnknownNode)
+	}
+}
