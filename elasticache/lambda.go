@@ -59,7 +59,7 @@ type Budget struct {
 func (b Budget) Conns() int { return b.Environments * b.each() }
 
 // Fits reports whether the node, or the serverless cache, takes as many.
-func (b Budget) Fits() bool { return b.Conns() <= maxConns }
+func (b Budget) Fits() bool { return b.Environments <= b.MaxEnvironments() }
 
 // MaxEnvironments returns how many clients fit.
 func (b Budget) MaxEnvironments() int { return maxConns / b.each() }
