@@ -48,13 +48,14 @@ func TestAValueDoesNotKeepTheMemoryOfTheOneBefore(t *testing.T) {
 	story(t, keyslot.Options{}, func(t *testing.T, s *stage) {
 		const size, less = 32 << 20, 300 << 10
 		s.lower.On("GET", fakenode.Reaction{Send: bulk(size) + bulk(less)}, fakenode.Reaction{})
-		p := s.client.Pipeline()
 		before := heldMemory()
-		p.Get(low)
-		last := p.Get(low)
-		require.NoError(t, p.Exec(t.Context()))
-		value := valueOf(t, last)
-		last = nil // with it the future of the long one is kept
+		value := func() string { // for the futures of both are kept together
+			p := s.client.Pipeline()
+			p.Get(low)
+			last := p.Get(low)
+			require.NoError(t, p.Exec(t.Context()))
+			return valueOf(t, last)
+		}()
 		synctest.Wait()
 		require.Less(t, heldMemory()-before, int64(size/2))
 		require.Len(t, value, less)
