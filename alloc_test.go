@@ -6,6 +6,7 @@ package keyslot_test
 
 import (
 	"context"
+	"runtime"
 	"runtime/debug"
 	"testing"
 	"time"
@@ -72,4 +73,24 @@ func TestAllocationsOfACommand(t *testing.T) {
 		})
 		require.Equal(t, row.want, got, row.name)
 	}
+}
+
+// Ten thousand futures, of some fifty bytes each, are most of what a pipeline of so many commands allocates, once there was one before
+// it: the rest is what lies where another processor does not take it from.
+func TestALargePipelineFindsItsMemory(t *testing.T) {
+	client := connect(t, keyslot.Options{Endpoints: []string{startFixedCluster(t, 3).addr()}, RefreshAfter: -1})
+	defer debug.SetGCPercent(debug.SetGCPercent(-1)) // a collection empties the pools
+	run := func() {
+		p := client.Pipeline()
+		for i := range 10_000 {
+			p.Set(hundred[i%len(hundred)], "value")
+		}
+		require.NoError(t, p.Exec(t.Context()))
+	}
+	run()
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	run()
+	runtime.ReadMemStats(&after)
+	require.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(2<<20))
 }

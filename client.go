@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/keyslot-go/keyslot/command"
+	"github.com/keyslot-go/keyslot/internal/resp"
 	"github.com/keyslot-go/keyslot/internal/wire"
 )
 
@@ -121,6 +122,8 @@ type core struct {
 	flights   sync.Pool // of *flight
 	splits    sync.Pool // of *split
 	slabs     sync.Pool // of *slab
+	requests  sync.Pool // of *resp.Requests, for flights
+	batches   sync.Pool // of *wire.Call, for flights
 	calm      trouble   // that of calls which have none
 	born      time.Time
 	asks      sync.WaitGroup // entries of races
@@ -165,6 +168,8 @@ func newCore(opts Options) (*core, error) {
 	c.flights.New = func() any { return newFlight(c) }
 	c.splits.New = func() any { return new(split) }
 	c.slabs.New = func() any { return newSlab(c) }
+	c.requests.New = func() any { return new(resp.Requests) }
+	c.batches.New = func() any { return new(wire.Call) }
 	c.resolver = newResolver(opts.Resolver, opts.DialTimeout)
 	c.pool = newPool(opts.ConnsPerNode, c.dialNode)
 	c.pool.dialReader = c.dialReader

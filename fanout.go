@@ -142,7 +142,7 @@ func (f *flight) addNode(call *call, slot int, n *node) bool {
 		return false
 	}
 	sub := f.part(call, slot, n)
-	f.requests.Begin(&sub.Request)
+	f.begin(&sub.Request)
 	for i := range call.Request.Len() {
 		sub.Request.ArgBytes(call.Request.At(i))
 	}

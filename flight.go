@@ -15,14 +15,14 @@ import (
 // goroutine: a pipeline or a split command allocates nothing to send its calls once it has found a flight of its size.
 type flight struct {
 	core     *core
-	calls    []*call // what is sent: commands that run as one, and the parts of the others
-	splits   []*call // commands that run as several
-	requests resp.Requests
-	slabs    []*slab  // where the calls are
-	lent     int      // how many of them are in use
-	queued   int      // how many of those, the first ones, are the commands of a pipeline
-	ordered  bool     // a call that was overtaken is not sent again
-	wait     *waiting // for replicas, behind the calls; nil: not at all
+	calls    []*call          // what is sent: commands that run as one, and the parts of the others
+	splits   []*call          // commands that run as several
+	requests []*resp.Requests // where they are written: the last one has room
+	slabs    []*slab          // where the calls are
+	lent     int              // how many of them are in use
+	queued   int              // how many of those, the first ones, are the commands of a pipeline
+	ordered  bool             // a call that was overtaken is not sent again
+	wait     *waiting         // for replicas, behind the calls; nil: not at all
 
 	// of the attempt under way
 	groups  []group
@@ -30,7 +30,7 @@ type flight struct {
 	byLane  map[*lane]int         // index into groups
 	readers map[shardReader]*node // chosen for the reads that a policy spreads
 	aims    []aim                 // by index in the calls of the attempt: arrange appends one for each, deal reads them
-	batches []*wire.Call          // what is sent: those of the first attempt, of the one under way, and spare ones
+	batches []*wire.Call          // what is sent: those of the first attempt, then of the one under way
 	kept    int                   // how many were the first attempt's
 	used    int                   // how many are in use
 	owed    bool                  // a connection may yet look into the requests of what it still owes a reply
@@ -85,27 +85,30 @@ func (f *flight) at(i int) *call { return &f.slabs[i/slabSize].calls[i%slabSize]
 // queue lends a call for a command of a pipeline, to be encoded before the next one is lent.
 func (f *flight) queue() *call {
 	call := f.call()
-	f.requests.Begin(&call.Request)
+	f.begin(&call.Request)
 	f.queued++
 	return call
 }
 
-// release ends the calls, and keeps the flight for another caller.
+// begin makes r an empty request, to be written before the next one is begun.
+func (f *flight) begin(r *resp.Request) {
+	last := len(f.requests) - 1
+	if last < 0 || f.requests[last].Size() > fullRequests {
+		f.requests = append(f.requests, f.core.requests.Get().(*resp.Requests))
+		last++
+	}
+	f.requests[last].Begin(r)
+}
+
+// release ends the calls, and keeps the flight, and all that it was lent, for other callers.
 func (f *flight) release() {
 	for _, s := range f.slabs {
 		s.forget(min(f.lent, slabSize))
 		f.core.slabs.Put(s)
 		f.lent -= slabSize
 	}
-	if f.owed {
-		f.requests = resp.Requests{}
-	}
-	f.requests.Reset(keepRequests)
-	for _, b := range f.batches {
-		if len(b.Batch) > 0 { // it was used
-			b.Batch, b.Replies = emptied(b.Batch), emptied(b.Replies)
-		}
-	}
+	f.releaseRequests()
+	f.releaseBatches()
 	f.groups = f.groups[:cap(f.groups)] // those of an earlier attempt, too
 	for i := range f.groups {
 		if g := &f.groups[i]; len(g.batches) > 0 {
@@ -116,18 +119,53 @@ func (f *flight) release() {
 	f.lent, f.queued, f.kept, f.used, f.owed, f.ordered, f.wait = 0, 0, 0, 0, false, false, nil
 	f.calls, f.splits, f.slabs = emptied(f.calls), emptied(f.splits), emptied(f.slabs)
 	f.groups, f.slow, f.aims = f.groups[:0], emptied(f.slow), emptied(f.aims)
-	if len(f.batches) > keepBatches {
-		f.batches, f.groups = nil, nil
-	}
 	clear(f.byLane)
 	clear(f.readers)
 	f.core.flights.Put(f)
 }
 
+// releaseRequests keeps the first memory for requests, which is all that most flights need, and gives back the rest.
+func (f *flight) releaseRequests() {
+	if f.owed || len(f.requests) == 0 {
+		f.requests = nil
+		return
+	}
+	for i, r := range f.requests {
+		r.Reset(keepRequests)
+		if i > 0 {
+			f.core.requests.Put(r)
+		}
+	}
+	f.requests = cut(f.requests, 1)
+}
+
+// releaseBatches keeps the batches of a few nodes, and gives back the rest.
+func (f *flight) releaseBatches() {
+	for i, b := range f.batches {
+		if len(b.Batch) > 0 { // it was used
+			*b = wire.Call{Batch: emptied(b.Batch), Reply: b.Reply, Replies: emptied(b.Replies[:cap(b.Replies)])}
+		}
+		if i >= keepBatches {
+			f.core.batches.Put(b)
+		}
+	}
+	f.batches = cut(f.batches, keepBatches)
+}
+
+// cut returns the first n of s, at most, and forgets the others.
+func cut[T any](s []T, n int) []T {
+	if len(s) > n {
+		clear(s[n:])
+		s = s[:n]
+	}
+	return s
+}
+
 const (
-	keepCalls    = 1024      // calls or keys, in each list of them
-	keepRequests = 256 << 10 // bytes of requests, at most, that wait for the next caller
-	keepBatches  = 64        // batches, with their requests and a block of replies each
+	fullRequests = 32 << 10  // bytes beyond which requests get other memory: to let it grow would be to copy them again and again
+	keepRequests = 256 << 10 // bytes of such memory, at most, that wait for the next caller: a value may be large
+	keepCalls    = 16 << 10  // calls or keys, in each list of them
+	keepBatches  = 8         // that stay with their flight: lending them costs more than many nodes' batches would
 )
 
 // forget empties the first n calls.
@@ -137,12 +175,13 @@ func (s *slab) forget(n int) {
 	}
 }
 
-// emptied keeps the memory of s, unless a large batch made it large, but nothing that it refers to.
+// emptied keeps the memory of s, unless a large batch made it large, but nothing that it refers to. Behind its end there is nothing:
+// whatever makes one of these shorter is this function.
 func emptied[T any](s []T) []T {
 	if cap(s) > keepCalls {
 		return nil
 	}
-	clear(s[:cap(s)])
+	clear(s)
 	return s[:0]
 }
 
@@ -168,6 +207,7 @@ func (f *flight) arrange(until time.Time, calls []*call) {
 	f.clearAttempt()
 	clear(f.byLane)
 	clear(f.readers)
+	f.aims = slices.Grow(f.aims, len(calls))
 	r := f.core.routes.Load() // once: by another map, a later call of a slot would overtake an earlier one
 	for _, call := range calls {
 		request, err := f.core.aim(r, call, f)
@@ -190,7 +230,7 @@ func (f *flight) arrange(until time.Time, calls []*call) {
 }
 
 // clearAttempt forgets what the attempt before was made of.
-func (f *flight) clearAttempt() { f.groups, f.aims, f.used = f.groups[:0], f.aims[:0], f.kept }
+func (f *flight) clearAttempt() { f.groups, f.aims, f.used = f.groups[:0], emptied(f.aims), f.kept }
 
 // group returns the group for a lane, made if need be. It is valid until the next one is made.
 func (f *flight) group(l *lane) *group {
@@ -213,7 +253,7 @@ func (f *flight) newGroup(t *track) *group {
 	n := len(f.groups)
 	f.groups = slices.Grow(f.groups, 1)[:n+1]
 	g := &f.groups[n]
-	g.track, g.batches, g.size = t, g.batches[:0], 0
+	g.track, g.batches, g.size = t, emptied(g.batches), 0
 	return g
 }
 
@@ -241,10 +281,10 @@ func (g *group) last() *wire.Call {
 // newBatch returns an empty batch.
 func (f *flight) newBatch() *wire.Call {
 	if f.used == len(f.batches) {
-		f.batches = append(f.batches, new(wire.Call))
+		f.batches = append(f.batches, f.core.batches.Get().(*wire.Call))
 	}
 	b := f.batches[f.used]
-	b.Batch = b.Batch[:0]
+	b.Batch = emptied(b.Batch)
 	f.used++
 	return b
 }
@@ -280,7 +320,7 @@ func (f *flight) deal(calls []*call) (plain int) {
 // sendGroups sends all groups and returns how many batches could not be sent. A node that is dialled, probed or full holds up
 // only its own group.
 func (f *flight) sendGroups(ctx context.Context, until time.Time, w *wire.Waiter) (refused int) {
-	f.slow = f.slow[:0]
+	f.slow = emptied(f.slow)
 	for _, g := range f.groups {
 		if conn := g.track.live(); conn == nil || g.size > chunk || !conn.Offer(w, g.batches) {
 			f.slow = append(f.slow, g)

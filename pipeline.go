@@ -2,6 +2,7 @@ package keyslot
 
 import (
 	"context"
+	"slices"
 
 	"github.com/keyslot-go/keyslot/command"
 )
@@ -104,6 +105,7 @@ func (f *flight) exec(ctx context.Context, t *terms) {
 	}
 	defer f.core.running.leave()
 	f.waiter.Now = now
+	f.calls = slices.Grow(f.calls, f.queued)
 	for i := range f.queued {
 		call := f.at(i)
 		call.terms = t // a pipeline may become an ordered one after it was queued

@@ -159,7 +159,7 @@ func (f *flight) splitByKey(call *call) {
 	for i := range s.parts {
 		p := &s.parts[i]
 		sub := &p.Request
-		f.requests.Begin(sub)
+		f.begin(sub)
 		sub.ArgBytes(r.At(0))
 		for k := p.first; ; k = s.byKey[k].next {
 			end := r.Len()

@@ -225,7 +225,7 @@ func (s *scan) askOnce(ctx context.Context, until time.Time, q question) (again 
 func (f *flight) toLeader(t *terms, n *node, args []string) *call {
 	call := f.call()
 	call.terms, call.pinned, call.leads = t, n, true
-	f.requests.Begin(&call.Request)
+	f.begin(&call.Request)
 	for _, arg := range args {
 		call.Request.Arg(arg)
 	}

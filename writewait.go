@@ -223,7 +223,7 @@ func (f *flight) waitCall(n *node, t *terms) *call {
 	wait := f.call()
 	wait.Cmd = spec.WAIT.Command()
 	wait.terms, wait.node, wait.attempts = t, n, 1
-	f.requests.Begin(&wait.Request)
+	f.begin(&wait.Request)
 	wait.Request.Arg("WAIT")
 	wait.Request.ArgInt(int64(f.wait.replicas))
 	wait.Request.ArgInt(wholeMillis(rest))

@@ -56,6 +56,8 @@ var fullRun = []setting{
 	{workload: "mget100", servers: servers.Plain, clients: andFloor, workers: fromOne},
 	{workload: "get64k", servers: servers.Plain, clients: quickly, workers: few},
 	{workload: "set64k", servers: servers.Plain, clients: quickly, workers: few},
+	{workload: "pipe1k", servers: servers.Plain, clients: quickly, workers: few},
+	{workload: "pipe10k", servers: servers.Plain, clients: quickly, workers: few},
 	{workload: "pipe4k", servers: servers.Plain, clients: quickly, workers: few},
 	{workload: "mget4k", servers: servers.Plain, clients: quickly, workers: few},
 	{workload: "get64", variant: "ctx=cancel", servers: servers.Plain, clients: strongest, workers: fromOne,

@@ -50,6 +50,9 @@ func (m *Requests) Begin(r *Request) {
 	r.keys.from, r.keys.to = int32(len(m.keys)), int32(len(m.keys))
 }
 
+// Size returns how many bytes the requests are.
+func (m *Requests) Size() int { return len(m.buf) }
+
 // Reset forgets all requests, and gives up memory beyond keep bytes.
 func (m *Requests) Reset(keep int) {
 	const spanSize, indexSize = 16, 8

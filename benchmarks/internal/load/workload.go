@@ -37,6 +37,8 @@ func operations() map[string]operation {
 		"set64k":  set64k,
 		"mixed":   mixed,
 		"pipe100": pipe100,
+		"pipe1k":  pipe1k,
+		"pipe10k": pipe10k,
 		"pipe4k":  pipe4k,
 		"mget100": mget100,
 		"mget4k":  mget4k,
@@ -78,29 +80,41 @@ func mixed(ctx context.Context, c client.Client, d *data, p *picker) error {
 }
 
 func pipe100(ctx context.Context, c client.Client, d *data, p *picker) error {
-	read, err := c.Pipeline(ctx, batch(d.small, p), d.value)
-	return check(read, batchSize/2*smallSize, err)
+	return pipeline(ctx, c, neighbours(d.small, batchSize, p), d.value)
+}
+
+func pipe1k(ctx context.Context, c client.Client, d *data, p *picker) error {
+	return pipeline(ctx, c, neighbours(d.small, 10*batchSize, p), d.value)
+}
+
+func pipe10k(ctx context.Context, c client.Client, d *data, p *picker) error {
+	return pipeline(ctx, c, neighbours(d.small, 100*batchSize, p), d.value)
 }
 
 func pipe4k(ctx context.Context, c client.Client, d *data, p *picker) error {
-	read, err := c.Pipeline(ctx, batch(d.large, p), d.largeValue)
-	return check(read, batchSize/2*largeSize, err)
+	return pipeline(ctx, c, neighbours(d.large, batchSize, p), d.largeValue)
+}
+
+// pipeline reads every other key and writes value to the rest.
+func pipeline(ctx context.Context, c client.Client, keys []string, value string) error {
+	read, err := c.Pipeline(ctx, keys, value)
+	return check(read, len(keys)/2*len(value), err)
 }
 
 func mget100(ctx context.Context, c client.Client, d *data, p *picker) error {
-	read, err := c.MGet(ctx, batch(d.small, p))
+	read, err := c.MGet(ctx, neighbours(d.small, batchSize, p))
 	return check(read, batchSize*smallSize, err)
 }
 
 func mget4k(ctx context.Context, c client.Client, d *data, p *picker) error {
-	read, err := c.MGet(ctx, batch(d.large, p))
+	read, err := c.MGet(ctx, neighbours(d.large, batchSize, p))
 	return check(read, batchSize*largeSize, err)
 }
 
-// batch returns neighbouring keys, whose slots are spread over the whole cluster as those of any others.
-func batch(keys []string, p *picker) []string {
-	from := p.below(len(keys) - batchSize)
-	return keys[from : from+batchSize]
+// neighbours returns n of the keys, whose slots are spread over the whole cluster as those of any others.
+func neighbours(keys []string, n int, p *picker) []string {
+	from := p.below(len(keys) - n + 1)
+	return keys[from : from+n]
 }
 
 // check makes an error of a reply of the wrong size, so that no client is fast by not reading.
