@@ -2,7 +2,6 @@ package keyslot
 
 import (
 	"context"
-	"fmt"
 	"maps"
 	"math"
 	"slices"
@@ -17,8 +16,9 @@ const (
 	ackBacklog = 10
 )
 
-// acks are the entries that a consumer has handled and the servers do not know it yet. An id stays here until its
-// acknowledgement was answered: XACK may be sent twice without harm.
+// acks are the entries of one slot that a consumer has handled and the server does not know it yet. An id stays here until its
+// acknowledgement was answered: XACK may be sent twice without harm. Each slot has its own, so that a node that is away holds up
+// nobody else's.
 type acks struct {
 	// immutable
 	client *Client
@@ -106,7 +106,7 @@ func (a *acks) run(ctx context.Context, stop context.CancelCauseFunc) {
 		case isLasting(err):
 			stop(err)
 			<-a.ended
-			_ = a.flush(ctx) // of other slots; left says what became of it
+			_ = a.flush(ctx) // of other streams, and what came meanwhile; left says what became of it
 			return
 		default:
 			a.sleep(retry.next())
@@ -143,7 +143,7 @@ func (a *acks) sleep(d time.Duration) {
 	}
 }
 
-// flush acknowledges what is there, each node's in one write, and returns the last failure.
+// flush acknowledges what is there, in one write, and returns the last failure.
 func (a *acks) flush(ctx context.Context) (err error) {
 	type batch struct {
 		stream string
@@ -181,12 +181,9 @@ func (a *acks) flush(ctx context.Context) (err error) {
 	return err
 }
 
-// left returns an error if entries that were handled have not been acknowledged.
-func (a *acks) left() error {
+// left returns how many entries were handled and have not been acknowledged, and why not.
+func (a *acks) left() (n int, err error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.n == 0 {
-		return nil
-	}
-	return fmt.Errorf("keyslot: %d entries were handled but not acknowledged, and will be delivered again: %w", a.n, a.err)
+	return a.n, a.err
 }

@@ -32,8 +32,8 @@ type ConsumerOptions struct {
 
 	// CreateFrom, if set, creates the group where it is missing, and the stream with it: "0" for a group that gets all
 	// entries, "$" for those added from then on, or an id. A group that is lost later, because somebody deleted the stream or
-	// flushed the cluster, is created from "0": what is in the stream then has come since, or was never acknowledged. If empty,
-	// a missing group ends Run.
+	// flushed the cluster, is created from "0", for what was acknowledged is lost with it. Where the stream has outlived its group,
+	// as after XGROUP DESTROY, all that it still has is handled, again or for the first time. If empty, a missing group ends Run.
 	CreateFrom string
 
 	// Count is how many entries of a stream are read at a time. They are handled before the next ones are read. 64 by
@@ -45,8 +45,9 @@ type ConsumerOptions struct {
 	// it: the other is taken for dead. A minute by default; negative: nothing is claimed.
 	MinIdle time.Duration
 
-	// Entries are acknowledged together: as soon as AckCount wait for it (100 by default), and at the latest AckDelay after the
-	// first of them (100 ms by default).
+	// Entries of a slot are acknowledged together: as soon as AckCount wait for it (100 by default), and at the latest AckDelay
+	// after the first of them (100 ms by default). Where acknowledgements do not pass, the slot is read on until ten times AckCount
+	// wait.
 	AckCount int
 	AckDelay time.Duration
 }
@@ -119,11 +120,11 @@ const lastAcks = 5 * time.Second
 // at the start and after a lost reply. The entries of a stream come in order but for those that come again.
 //
 // Every entry is handled at least once. It is handled more than once after a crash, after a failover that lost the
-// acknowledgement, and when another consumer claims it because it has not been acknowledged for MinIdle; as long as the consumer
-// lives, the loss of a connection alone leads to none of these. An entry deleted from its stream before it was delivered again
+// acknowledgement, when another consumer claims it because it has not been acknowledged for MinIdle, and where a lost group is
+// created anew (CreateFrom); as long as the consumer lives, the loss of a connection alone leads to none of these. An entry deleted from its stream before it was delivered again
 // is dropped.
 //
-// Trouble with the cluster is waited out. Run ends with an error where waiting does not help: a group that is missing, a key
+// Trouble with the cluster is waited out; the slots of other nodes go on meanwhile. Run ends with an error where waiting does not help: a group that is missing, a key
 // that is no stream, a permission that is missing, a client that was closed, and where what was handled could not be
 // acknowledged within 5 s at the end. It needs Redis 6.2 and the commands XREADGROUP, XACK, XAUTOCLAIM, XPENDING and
 // XGROUP CREATE.
@@ -141,27 +142,44 @@ func (c *Consumer) Run(ctx context.Context, handle func(ctx context.Context, e E
 	acking, stopAcking := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopAcking()
 
-	acks := newAcks(c)
-	var feeds, acker sync.WaitGroup
-	acker.Go(func() { acks.run(acking, stop) }) // ends after the feeds; Run waits for it
+	var feeds []*feed
+	var reading, acknowledging sync.WaitGroup
 	for _, streams := range c.bySlot() {
-		f := newFeed(c, acks, streams)
-		feeds.Go(func() { // ends with running; Run waits for it
+		f := newFeed(c, streams)
+		feeds = append(feeds, f)
+		acknowledging.Go(func() { f.acks.run(acking, stop) }) // ends after the feed; Run waits for it
+		reading.Go(func() {                                   // ends with running; Run waits for it
+			defer close(f.acks.ended)
 			if err := f.run(running, handle); err != nil {
 				stop(err)
 			}
 		})
 	}
-	feeds.Wait()
+	reading.Wait()
 	giveUp := time.AfterFunc(lastAcks, stopAcking)
 	defer giveUp.Stop()
-	close(acks.ended)
-	acker.Wait()
+	acknowledging.Wait()
 
 	if cause := context.Cause(running); ctx.Err() == nil {
 		return fmt.Errorf("keyslot: consumer %q of group %q: %w", c.opts.Name, c.opts.Group, cause)
 	}
-	return acks.left()
+	return unacknowledged(feeds)
+}
+
+// unacknowledged returns an error if entries that were handled have not been acknowledged.
+func unacknowledged(feeds []*feed) (err error) {
+	entries := 0
+	for _, f := range feeds {
+		n, why := f.acks.left()
+		entries += n
+		if n > 0 {
+			err = why
+		}
+	}
+	if entries == 0 {
+		return nil
+	}
+	return fmt.Errorf("keyslot: %d entries were handled but not acknowledged, and will be delivered again: %w", entries, err)
 }
 
 // bySlot returns the streams of each slot, in the order of the options.

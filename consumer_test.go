@@ -507,3 +507,18 @@ func TestAnyNumberOfAcknowledgementsMayWait(t *testing.T) {
 		require.NoError(t, stop())
 	})
 }
+
+// A node that is away holds up neither the acknowledgements of others nor, thereby, their reading.
+func TestSlotsOfOtherNodesGoOn(t *testing.T) {
+	story(t, keyslot.Options{}, func(t *testing.T, s *stage) {
+		s.lower.On("XREADGROUP", says("_"), batchOf(5), stuck())
+		s.lower.On("XACK", stuck())
+		batch := fakenode.Reaction{Send: strings.Replace(batchOf(5).Send, "$5\r\n"+low, "$3\r\n"+up, 1), Delay: 100 * time.Millisecond}
+		s.upper.On("XREADGROUP", says("_"), batch, batch, batch, batch, batch, batch, batch, batch, batch, batch, batch, batch, stuck())
+		s.upper.On("XACK", says(":5"))
+		var handled entries
+		run(t, s.client, keyslot.ConsumerOptions{Streams: []string{low, up}, MinIdle: -1, AckCount: 1}, handled.note)
+		time.Sleep(2 * time.Second)
+		handled.become(t, 65)
+	})
+}

@@ -41,8 +41,8 @@ type claims struct {
 	due    time.Time // when it is read
 }
 
-func newFeed(c *Consumer, acks *acks, streams []string) *feed {
-	f := &feed{Consumer: c, acks: acks, streams: streams, missing: c.opts.CreateFrom != "", from: c.opts.CreateFrom}
+func newFeed(c *Consumer, streams []string) *feed {
+	f := &feed{Consumer: c, acks: newAcks(c), streams: streams, missing: c.opts.CreateFrom != "", from: c.opts.CreateFrom}
 	f.claims.cursor = "0-0"
 	f.readOwnNext()
 	return f
