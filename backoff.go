@@ -1,6 +1,7 @@
 package keyslot
 
 import (
+	"math/rand/v2"
 	"sync"
 	"time"
 
@@ -64,16 +65,24 @@ type limiter struct {
 	next time.Time // guarded by mu: when the next one may go
 }
 
-// resendsPerSecond is how many commands are sent to one node again in a second, redirects aside. A node answers at least
-// ten times as many.
-const resendsPerSecond = 10_000
+const (
+	// resendsPerSecond is how many commands are sent to one node again in a second, redirects aside. A node answers at least
+	// ten times as many.
+	resendsPerSecond = 10_000
+	// longestQueue is until when places are given. Callers who give up leave theirs empty, and come back for others: a queue without
+	// an end would outlast the trouble by as long as that had lasted.
+	longestQueue = time.Second
+)
 
 // queue returns when a command that is due then may go. Places are given from now on, not from due on: a long pause of one
-// command must not delay the short one of another.
+// command must not delay the short one of another. Who finds no place goes at any time of the queue.
 func (l *limiter) queue(due, now time.Time) time.Time {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	place := later(l.next, now)
+	if place.Sub(now) >= longestQueue {
+		return later(due, now.Add(rand.N(longestQueue)))
+	}
 	l.next = place.Add(time.Second / resendsPerSecond)
 	return later(due, place)
 }

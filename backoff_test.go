@@ -50,8 +50,23 @@ func TestPacerThatNeverRetriesNeverAllocates(t *testing.T) {
 func TestLimiterLetsThousandsThroughAsAQueue(t *testing.T) {
 	var l limiter
 	now := time.Now()
-	for i := range 3 * resendsPerSecond {
+	for i := range resendsPerSecond {
 		require.Equal(t, now.Add(time.Duration(i)*time.Second/resendsPerSecond), l.queue(now, now))
+	}
+}
+
+// Callers with little patience take places all the time and leave them empty.
+func TestLimiterGivesNoPlacesForLaterThanItWillBeNeeded(t *testing.T) {
+	var l limiter
+	now := time.Now()
+	for range 100 * resendsPerSecond {
+		l.queue(now, now)
+	}
+	now = now.Add(2 * time.Second)
+	require.Equal(t, now, l.queue(now, now))
+	for range 3 * resendsPerSecond {
+		place := l.queue(now, now)
+		require.WithinRange(t, place, now, now.Add(longestQueue))
 	}
 }
 
