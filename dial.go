@@ -19,11 +19,36 @@ func (e *resolveError) Unwrap() error { return e.err }
 
 // dialNode opens a connection to a node of the map.
 func (c *core) dialNode(ctx context.Context, n *node, blocking bool) (*wire.Conn, error) {
+	defer c.missWhileDialled(n)()
 	onSilent := c.suspect
 	if blocking {
 		onSilent = c.lookAfter
 	}
 	return c.connectTo(ctx, n, wire.Options{Blocking: blocking, OnSilent: func(conn *wire.Conn) { onSilent(n, conn) }})
+}
+
+// missWhileDialled takes a dial to a primary that lasts for what silence on a connection is: others are asked, again and again, who
+// serves its slots. Callers that wait for the dial complain no more than it does. The function that it returns ends that.
+func (c *core) missWhileDialled(n *node) (end func()) {
+	ended := make(chan struct{})
+	late := time.AfterFunc(dialPatience, func() {
+		c.errands.run(func() { // ends with the dial
+			for {
+				if r := c.routes.Load(); r != nil && r.leads(n) {
+					c.missed(n, true, "a dial takes long")
+				}
+				select {
+				case <-ended:
+					return
+				case <-time.After(dialPatience):
+				}
+			}
+		})
+	})
+	return func() {
+		late.Stop()
+		close(ended)
+	}
 }
 
 // connectTo opens a connection to a node of the map, with opts for what depends on its use.
@@ -54,6 +79,7 @@ type peer struct {
 
 // dialStream opens a connection to a node for a subscription, whose it is.
 func (c *core) dialStream(ctx context.Context, n *node) (stream *wire.Stream, err error) {
+	defer c.missWhileDialled(n)()
 	if c.isStandalone() {
 		stream, err = c.streamByName(ctx, n)
 	} else {

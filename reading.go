@@ -17,7 +17,8 @@ const (
 	maxRest = 5 * time.Second
 	// silentRest outlasts the time until silence is noticed anew (see internal/wire), so a frozen replica rests throughout.
 	silentRest = time.Second
-	// dialPatience is how long a read waits for the first connection to a replica: as long as for a silent one.
+	// dialPatience is how long a read waits for the first connection to a replica, and until a primary that is dialled is missed: as
+	// long as for a silent one.
 	dialPatience = 500 * time.Millisecond
 	// sampleBelow is how many reads may be in flight for each of them to be timed; of more, one in sixteen is.
 	sampleBelow = 4

@@ -65,6 +65,24 @@ func (s *stage) asked() int {
 	return asked
 }
 
+// A machine that is gone answers no dial, not even by refusing it.
+func TestAPromotedReplicaIsFoundWhileADialHangs(t *testing.T) {
+	for _, after := range []time.Duration{900 * time.Millisecond, 1500 * time.Millisecond, 8 * time.Second} {
+		witnesses(t, keyslot.Options{CommandTimeout: time.Minute, DialTimeout: 10 * time.Second},
+			func(t *testing.T, s *stage, o *owners, client *keyslot.Client) {
+				s.net.BlackHole(lower)
+				s.lower.Cut(fakenode.RST)
+				promoted := time.Now().Add(after)
+				time.AfterFunc(after, func() { o.take(spare) })
+				_, err := client.Incr(t.Context(), low)
+				require.NoError(t, err)
+				require.Less(t, time.Since(promoted), 250*time.Millisecond)
+				require.GreaterOrEqual(t, time.Since(promoted), time.Duration(0))
+				require.Zero(t, s.asked())
+			})
+	}
+}
+
 func TestAPromotedReplicaIsFoundWithoutAskingForTheTopology(t *testing.T) {
 	witnesses(t, keyslot.Options{CommandTimeout: time.Minute}, func(t *testing.T, s *stage, o *owners, client *keyslot.Client) {
 		s.lower.Close()
