@@ -269,6 +269,9 @@ func (call *call) release() {
 
 // forget makes the call empty again but for its request.
 func (call *call) forget() {
+	if call.counted { // a function of Trace has panicked before the call was judged
+		call.ends()
+	}
 	call.Forget()
 	call.terms = &call.terms.core.terms
 	call.slot, call.blocks, call.err = command.NoSlot, false, nil

@@ -237,3 +237,33 @@ func TestAnEmptyAnswerIsDoubtedWhileSlotsMove(t *testing.T) {
 		})
 	}
 }
+
+// A function of Trace that panics ends the attempt in the middle of its calls, of which some are not counted off yet.
+func TestAPanicOfAProgramsTraceLeavesNoReadsInFlight(t *testing.T) {
+	panics := true
+	trace := &keyslot.Trace{Retried: func(keyslot.RetryEvent) {
+		if panics {
+			panic("a program's fault")
+		}
+	}}
+	readStory(t, keyslot.Options{ReadFrom: keyslot.PreferReplica, Trace: trace, MaxInFlight: 64}, three, nil, func(t *testing.T, f *flock) {
+		f.warm(t)
+		busy := says("-BUSY Redis is busy running a script.")
+		for range 20 {
+			f.node[replica1].On("GET", busy, itself(replica1))
+			f.node[replica2].On("GET", busy, itself(replica2))
+			require.Panics(t, func() {
+				p := f.client.Pipeline()
+				for range 10 {
+					p.Get("key")
+				}
+				_ = p.Exec(t.Context())
+			})
+			time.Sleep(10 * time.Second)
+		}
+		panics = false
+		f.node[replica1].On("GET", itself(replica1))
+		time.Sleep(time.Minute)
+		require.Greater(t, f.shares(t, 1000)[replica1], 300)
+	})
+}

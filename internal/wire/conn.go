@@ -53,11 +53,12 @@ type Conn struct {
 	queue      fifo   // calls in the order of their bytes, unsent ones included
 	singles    int    // replies in a row that came alone
 	fence      fence
-	err        error   // why the connection is dead; no call enters after it is set
-	spare      []byte  // the other half of the double buffer, nil while it is being written
-	alone      *Waiter // of the caller that reads, or will soon
-	own        int64   // of all that have entered queue, those that nobody waits for: fences and introductions
-	line       line    // who waits for room
+	err        error        // why the connection is dead; no call enters after it is set
+	desync     *DesyncError // that its replies were out of step, which the reader tells at its end
+	spare      []byte       // the other half of the double buffer, nil while it is being written
+	alone      *Waiter      // of the caller that reads, or will soon
+	own        int64        // of all that have entered queue, those that nobody waits for: fences and introductions
+	line       line         // who waits for room
 	idle       idleness
 	watch      watchdog
 	room       int  // bytes in flight up to which Write cannot block; 0: it always may

@@ -38,7 +38,8 @@ type Options struct {
 
 	// OnOld is called every 250 ms while a connection is in use that has reached MaxAge; must not block.
 	OnOld func(c *Conn)
-	// OnDesync is called when the connection has ended because its replies were out of step with its calls; must not block.
+	// OnDesync is called by the reader goroutine when the connection has ended because its replies were out of step with its calls;
+	// must not block.
 	OnDesync func(*DesyncError)
 	// OnLarge is called once for each Large reply, before it is whole, with the request that it answers; must not block.
 	OnLarge func(c *Conn, request []byte)

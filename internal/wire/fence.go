@@ -111,23 +111,15 @@ func (c *Conn) Condemn(why error) {
 		c.mu.Unlock()
 		return
 	}
-	lost, desync := c.condemn(why)
+	lost := c.condemn(why)
 	c.mu.Unlock()
-	c.buryCondemned(lost, desync)
-}
-
-// condemn makes the connection dead because its replies are out of step, and claims the calls it still holds, for buryCondemned.
-// mu is held.
-func (c *Conn) condemn(why error) (lost []*Call, desync *DesyncError) {
-	desync = &DesyncError{Err: why, Suspect: c.fence.suspect}
-	return c.die(desync), desync
-}
-
-func (c *Conn) buryCondemned(lost []*Call, desync *DesyncError) {
 	c.bury(lost)
-	if c.opts.OnDesync != nil {
-		c.opts.OnDesync(desync)
-	}
+}
+
+// condemn makes the connection dead because its replies are out of step, and claims the calls it still holds, for bury. mu is held.
+func (c *Conn) condemn(why error) (lost []*Call) {
+	c.desync = &DesyncError{Err: why, Suspect: c.fence.suspect}
+	return c.die(c.desync)
 }
 
 // disbelieve settles calls that the read which condemns the connection has answered: nobody knows whether with their own replies.

@@ -380,3 +380,20 @@ func TestAReplyThatMeetsTheEndOfItsConnectionIsNoSignOfDisorder(t *testing.T) {
 		})
 	}
 }
+
+// What is told of a connection runs a program's code, which may take long, or panic: a caller that reads is spared both.
+func TestACallerThatReadsDoesNotTellOfTheEndOfItsConnection(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		told := make(chan struct{})
+		node, conn := alone(t, func(o *wire.Options) {
+			o.OnDesync = func(*wire.DesyncError) { <-told }
+		})
+		node.Handle(func(fakenode.Request) (fakenode.Reaction, bool) { return fakenode.Reaction{Send: "+a\r\n+b\r\n"}, true })
+		began := time.Now()
+		_ = prompt(t.Context(), conn, get(1)[0])
+		require.Zero(t, time.Since(began))
+		synctest.Wait()
+		close(told)
+		require.ErrorAs(t, conn.Err(), new(*wire.DesyncError))
+	})
+}

@@ -112,10 +112,7 @@ func (c *Conn) deliver(buf []byte) error {
 	if len(c.frames) == 0 {
 		return nil
 	}
-	var (
-		lost   []*Call
-		desync *DesyncError
-	)
+	var lost []*Call
 	c.mu.Lock()
 	if c.err != nil && c.queue.len() == 0 { // it ended since the read, and its calls have been settled
 		err := c.err
@@ -124,17 +121,18 @@ func (c *Conn) deliver(buf []byte) error {
 	}
 	good, why := c.match(buf)
 	if why != nil {
-		lost, desync = c.condemn(why)
-		lost = append(lost, disbelieve(c.answers[good:], desync)...)
+		lost = c.condemn(why)
+		lost = append(lost, disbelieve(c.answers[good:], c.desync)...)
 	}
+	desync := c.desync
 	c.mu.Unlock()
 
 	c.handOut(buf, c.answers[:good])
 	clear(c.answers)
-	if desync == nil {
+	if why == nil {
 		return nil
 	}
-	c.buryCondemned(lost, desync)
+	c.bury(lost)
 	return desync
 }
 

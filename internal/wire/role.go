@@ -35,9 +35,21 @@ func (c *Conn) read() {
 	}
 	c.flushers.Wait()
 	c.buf = nil // calls that were sent on the connection, and are kept to be sent on others, refer to it
+	c.tellDesync()
 	close(c.ended)
 	if c.opts.OnEnd != nil {
 		c.opts.OnEnd()
+	}
+}
+
+// tellDesync says that the connection has ended because its replies were out of step. It is the reader's to say, and the end of all
+// else: it runs a program's code, which may panic, and a caller that reads for itself may survive that.
+func (c *Conn) tellDesync() {
+	c.mu.Lock()
+	desync := c.desync
+	c.mu.Unlock()
+	if desync != nil && c.opts.OnDesync != nil {
+		c.opts.OnDesync(desync)
 	}
 }
 
