@@ -38,7 +38,8 @@ type Options struct {
 	// TLS, if set, is used on every connection. An empty ServerName verifies each node by its own name, wherever a redirect
 	// leads. Nothing below TLS 1.2 is spoken, whatever MinVersion says.
 	TLS *tls.Config
-	// Dial, if set, opens the connections instead of a net.Dialer. addr holds an IP address where Resolver gave one.
+	// Dial, if set, opens the connections instead of a net.Dialer. addr holds an IP address where Resolver gave one. Close and the
+	// deadlines of what it returns must neither wait nor call the client: they are used under locks of its own.
 	Dial func(ctx context.Context, network, addr string) (net.Conn, error)
 	// Resolver, if set, resolves the names of endpoints and nodes instead of net.DefaultResolver.
 	Resolver Resolver
