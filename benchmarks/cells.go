@@ -70,6 +70,8 @@ var fullRun = []setting{
 		load: load.Spec{Rate: 40_000}},
 	{workload: "get64", variant: "burners=4,procs=2", servers: servers.Plain, clients: strongest, workers: []int{8, 64},
 		load: load.Spec{Burners: 4, Procs: 2}},
+	{workload: "get64", variant: "hogs=4,procs=2", servers: servers.Plain, clients: strongest, workers: few,
+		load: load.Spec{Hogs: 4, Procs: 2}},
 	{workload: "get64", variant: "procs=8", servers: servers.Plain, clients: strongest, workers: busy, load: load.Spec{Procs: 8}},
 	{workload: "get64", variant: "procs=16", servers: servers.Plain, clients: strongest, workers: busy, load: load.Spec{Procs: 16}},
 	{workload: "get64", variant: "conns", servers: servers.Plain, clients: laned, workers: busy},

@@ -54,6 +54,8 @@ func TestCellsDoWhatTheirNamesSay(t *testing.T) {
 				said.Procs = number
 			case "burners":
 				said.Burners = number
+			case "hogs":
+				said.Hogs = number
 			case "rate":
 				said.Rate = 1000 * number
 			case "ctx":

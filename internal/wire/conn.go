@@ -84,6 +84,7 @@ type Conn struct {
 	framed    atomic.Int64 // of those, how many belong to whole frames; likewise
 	readBuf   atomic.Int64 // size of buf, likewise
 	trimming  atomic.Bool  // whoever reads is to give up buf
+	others    others       // noted by whoever yields
 	poked     atomic.Bool  // whoever reads is to look around, and for no reply until then
 
 	// owned by whoever reads

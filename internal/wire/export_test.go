@@ -110,6 +110,21 @@ func PollsAfter(waited time.Duration, opts Options) bool {
 	return c.poll.on
 }
 
+// HogsAfter reports whether yields are given up after some that took so long, and until when.
+func HogsAfter(took ...time.Duration) (hog bool, until time.Duration) {
+	var o others
+	for _, d := range took {
+		o.ran(d, time.Hour)
+	}
+	return o.hog(time.Now().Add(-time.Hour)), time.Duration(o.until.Load())
+}
+
+// Yield lets other goroutines run as the connection does, and reports whether it will again.
+func Yield(c *Conn) (again bool) {
+	c.letRun()
+	return !c.others.hog(c.born)
+}
+
 // Freeze makes a connection that is or was just in use believe that the process has just slept for d.
 func Freeze(c *Conn, d time.Duration) {
 	c.mu.Lock()

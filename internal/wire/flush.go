@@ -1,7 +1,5 @@
 package wire
 
-import "runtime"
-
 // callerRounds is how many buffers a caller writes on behalf of others before the flusher goroutine takes over, so that
 // one caller does not serve everybody while its own reply waits.
 const callerRounds = 2
@@ -70,8 +68,12 @@ func (w *Waiter) Flush() {
 // letJoin lets every runnable goroutine append its command first, so that one write carries them all (BenchmarkRoundTrip: commands
 // per write).
 func letJoin(unwritten []promise) {
-	for round, joined := 0, len(unwritten) > 0; joined && round < joinRounds; round++ {
-		runtime.Gosched()
+	if len(unwritten) == 0 {
+		return
+	}
+	c := unwritten[0].conn
+	for round, joined := 0, true; joined && round < joinRounds && !c.others.hog(c.born); round++ {
+		c.letRun()
 		joined = false
 		for i := range unwritten {
 			joined = unwritten[i].shared() || joined

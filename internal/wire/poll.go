@@ -2,6 +2,7 @@ package wire
 
 import (
 	"runtime"
+	"sync/atomic"
 	"time"
 )
 
@@ -18,6 +19,16 @@ const (
 	maxMisses = 64
 	// maxPause is how many late wakes do not begin polling where it was always in vain.
 	maxPause = 1 << 10
+	// hogging is how long a yield takes at least where those who run meanwhile do not yield themselves: the runtime lets each of
+	// them have 10 ms.
+	hogging = 4 * time.Millisecond
+	// maxHogged such yields in a row are no accident of a busy machine.
+	maxHogged = 3
+	// hogged is how long nobody yields then.
+	hogged = time.Second
+	// stareFor is how long whoever reads looks into the socket instead, without a pause: longer than a server near by takes to
+	// answer, for a hundredth of what it would lose by giving up the processor.
+	stareFor = 100 * time.Microsecond
 )
 
 // polling says whether to look into the socket before waiting for it. It begins when a wait took long, ends when nobody
@@ -25,6 +36,7 @@ const (
 type polling struct {
 	on     bool
 	last   time.Time // when it last looked
+	stare  time.Time // since when it looks without a yield; zero: it does not
 	misses int       // looks in a row that found nothing
 	pause  int       // late wakes that do not begin it, doubled by each time it was in vain
 	left   int       // of pause
@@ -67,17 +79,27 @@ func (c *Conn) woken() {
 	case time.Since(c.parked) >= starved && !c.opts.NoPoll:
 		c.poll.late()
 	}
-	c.parked = time.Time{}
+	c.parked, c.poll.stare = time.Time{}, time.Time{}
+}
+
+// lookAgain reports whether to look into the socket once more before waiting for it.
+func (c *Conn) lookAgain() (again bool) {
+	if !c.others.hog(c.born) {
+		return c.poll.again(c.yield())
+	}
+	now := time.Now()
+	if c.poll.stare.IsZero() {
+		c.poll.stare = now
+	}
+	return now.Sub(c.poll.stare) < stareFor
 }
 
 // yield lets other goroutines run, and reports whether to look into the socket: not if there was nothing else to run,
 // for then the runtime will look (the cells "beside CPU-bound goroutines" of benchmarks/).
 func (c *Conn) yield() (look bool) {
 	for {
-		began := time.Now()
-		runtime.Gosched()
-		now := time.Now()
-		if now.Sub(began) < crowded {
+		took, now := c.letRun()
+		if took < crowded {
 			return false
 		}
 		if now.Sub(c.poll.last) >= pollEvery {
@@ -85,4 +107,37 @@ func (c *Conn) yield() (look bool) {
 			return true
 		}
 	}
+}
+
+// letRun lets other goroutines run.
+func (c *Conn) letRun() (took time.Duration, now time.Time) {
+	began := time.Now()
+	runtime.Gosched()
+	now = time.Now()
+	took = now.Sub(began)
+	c.others.ran(took, now.Sub(c.born))
+	return took, now
+}
+
+// others are the goroutines that run during a yield. Where they do not yield themselves, to let them run is to wait for all that they
+// have to do, and what was to come meanwhile, company for a write or a reply, is not worth that. Safe for concurrent use.
+type others struct {
+	long  atomic.Int32 // yields in a row that took as long as hogging
+	until atomic.Int64 // when the next yield is tried, as a time since the connection was born; 0: now
+}
+
+// ran notes a yield that ended at.
+func (o *others) ran(took, at time.Duration) {
+	switch {
+	case took >= hogging && o.long.Add(1) >= maxHogged:
+		o.until.Store(int64(at + hogged))
+	case took < hogging && o.long.Load() > 0:
+		o.long.Store(0)
+	}
+}
+
+// hog reports whether not to yield to them.
+func (o *others) hog(born time.Time) bool {
+	until := o.until.Load()
+	return until > 0 && int64(time.Since(born)) < until
 }

@@ -3,6 +3,8 @@ package wire_test
 import (
 	"context"
 	"runtime"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -65,4 +67,39 @@ func TestAReplyThatComesDuringAYieldIsFoundByLooking(t *testing.T) {
 			require.Greater(t, raw.found.Load(), int64(rounds))
 		})
 	}
+}
+
+func TestYieldsAreGivenUpWhereOthersDoNotYield(t *testing.T) {
+	const long, short = 10 * time.Millisecond, 200 * time.Microsecond
+	hog, until := wire.HogsAfter(long, long, long)
+	require.True(t, hog)
+	require.Equal(t, time.Hour+time.Second, until, "then one more is tried")
+	for name, took := range map[string][]time.Duration{
+		"nobody else":            {100, 100, 100, 100},
+		"others yield":           {short, short, short, short},
+		"now and then one hangs": {long, long, short, long, long, short},
+	} {
+		hog, _ := wire.HogsAfter(took...)
+		require.False(t, hog, name)
+	}
+}
+
+// A goroutine that computes keeps the only processor until the runtime takes it away.
+func TestAGoroutineThatComputesHogs(t *testing.T) {
+	_, opts := newNode(t)
+	conn := connect(t, opts)
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
+	var enough atomic.Bool
+	var computing sync.WaitGroup
+	computing.Go(func() {
+		for !enough.Load() {
+		}
+	})
+	yields := 1
+	for wire.Yield(conn) {
+		yields++
+	}
+	enough.Store(true)
+	computing.Wait()
+	require.GreaterOrEqual(t, yields, 3)
 }

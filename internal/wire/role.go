@@ -3,7 +3,6 @@ package wire
 import (
 	"context"
 	"net"
-	"runtime"
 	"time"
 )
 
@@ -70,8 +69,8 @@ func (c *Conn) serve() (retired bool) {
 		if !c.step() {
 			return false
 		}
-		if len(c.answers) >= manyReplies {
-			runtime.Gosched()
+		if len(c.answers) >= manyReplies && !c.others.hog(c.born) {
+			c.letRun()
 		}
 	}
 }
@@ -224,11 +223,14 @@ func (c *Conn) nothingToRead() (again bool) {
 		c.mu.Lock()
 		c.flush(false, true)
 		c.mu.Unlock()
+		if c.poll.on { // where processors are short, the server may have run, and answered, within the write
+			return true
+		}
 	}
 	if c.patience != nil && c.impatient == nil {
 		c.impatient = context.AfterFunc(c.patience, c.poke)
 	}
-	if c.poll.on && !c.poked.Load() && c.poll.again(c.yield()) {
+	if c.poll.on && !c.poked.Load() && c.lookAgain() {
 		return true
 	}
 	c.parked = time.Now()

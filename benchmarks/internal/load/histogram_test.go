@@ -59,7 +59,7 @@ func TestTheLoadItselfDoesNotAllocate(t *testing.T) {
 	d, pick := newData(), newPicker(1)
 	allocs := testing.AllocsPerRun(100, func() {
 		h.record(time.Millisecond)
-		if len(batch(d.small, &pick)) != batchSize {
+		if len(neighbours(d.small, batchSize, &pick)) != batchSize {
 			t.Fatal("a batch of another size")
 		}
 	})

@@ -25,7 +25,8 @@ type Spec struct {
 	Workers  int               // goroutines
 	Context  Context
 	Rate     int // operations per second over all workers; 0: each worker sends as soon as it has its reply
-	Burners  int // goroutines that only burn CPU beside the workers
+	Burners  int // goroutines that compute beside the workers, and yield every now and then
+	Hogs     int // goroutines that compute and never yield
 	Procs    int // GOMAXPROCS; 0: Go's default
 	WarmUp   time.Duration
 	Measure  time.Duration
@@ -145,6 +146,9 @@ func (r *run) measure(ctx context.Context) (Result, error) {
 	}
 	for range r.spec.Burners {
 		running.Go(r.burn) // ends when the phase becomes stopped
+	}
+	for range r.spec.Hogs {
+		running.Go(r.hog) // likewise
 	}
 	time.Sleep(r.spec.WarmUp)
 	stopProfile, err := profile(r.spec.Profile)

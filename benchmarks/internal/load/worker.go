@@ -97,3 +97,9 @@ func (r *run) burn() {
 		runtime.Gosched()
 	}
 }
+
+// hog keeps a processor until the runtime takes it away.
+func (r *run) hog() {
+	for r.phase.Load() != stopped {
+	}
+}
