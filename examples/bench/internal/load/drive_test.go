@@ -3,6 +3,7 @@ package load
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -14,15 +15,12 @@ import (
 
 // scripted is a client whose operations do what the test says.
 type scripted struct {
-	do func(call int) error
-	n  int
+	do    func(call int) error
+	calls atomic.Int64
 }
 
-func (c *scripted) Get(context.Context, string) (int, error) { c.n++; return 1, c.do(c.n) }
-func (c *scripted) Set(context.Context, string, string) error {
-	c.n++
-	return c.do(c.n)
-}
+func (c *scripted) Get(context.Context, string) (int, error)        { return 1, c.do(int(c.calls.Add(1))) }
+func (c *scripted) Set(context.Context, string, string) error       { return c.do(int(c.calls.Add(1))) }
 func (c *scripted) MGet(context.Context, []string) (int, error)     { panic("not used") }
 func (c *scripted) MSet(context.Context, []string, string) error    { panic("not used") }
 func (c *scripted) GetEach(context.Context, []string) (int, error)  { panic("not used") }
@@ -91,6 +89,35 @@ func TestOperationsThatNeverEndOrNeverBeginAreErrors(t *testing.T) {
 		}, all.result.Errors)
 		require.EqualValues(t, 100, all.windows[0].Errors)
 		require.Equal(t, 1.0, all.result.Duration, "waiting for them is not measured")
+	})
+}
+
+// A client that is too slow does in the measured time what it can, and no more of it afterwards, when nobody counts its CPU.
+func TestNothingIsSentAfterTheEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		began, last := time.Now(), time.Duration(0)
+		spec := Spec{Rate: 100, Reads: 1, Duration: time.Second, Window: time.Second}
+		all := drive(spec, nil, func(int) error {
+			last = time.Since(began)
+			time.Sleep(45 * time.Millisecond)
+			return nil
+		})
+		require.Less(t, last, spec.Duration)
+		require.EqualValues(t, 23, all.result.Reads.Count, "one each 45 ms")
+		require.Equal(t, []record.Error{{Text: "due, but never sent: the client was too far behind", Count: 77}}, all.result.Errors)
+	})
+}
+
+// The end comes while many workers are busy, and each of them asks for more after it.
+func TestWhatWasHandedOutIsCountedOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		spec := Spec{Rate: 100, Reads: 1, Duration: time.Second, Window: time.Second, Workers: 64}
+		all := drive(spec, nil, func(int) error {
+			time.Sleep(900 * time.Millisecond)
+			return nil
+		})
+		require.EqualValues(t, 74, all.result.Reads.Count, "64, and 10 of those that are free again after 0.9 s")
+		require.Equal(t, []record.Error{{Text: "due, but never sent: the client was too far behind", Count: 26}}, all.result.Errors)
 	})
 }
 

@@ -16,7 +16,7 @@ type pacer struct {
 	ramp    time.Duration
 	workers int
 
-	taken   atomic.Int64 // open loop: operations that workers have taken on
+	taken   atomic.Int64 // open loop: operations that workers have taken on, or wait for
 	end     atomic.Int64 // no operation is due from then on; nanoseconds
 	stopped chan struct{}
 	once    sync.Once // closes stopped
@@ -52,26 +52,27 @@ func (p *pacer) join(worker int, timer *time.Timer) bool {
 // In an open loop that is the time when it was due, if all workers were busy then: else a late reply would hide those that it
 // held up (coordinated omission). A worker that had nothing to do starts when the runtime wakes it, which an idle process does
 // up to 1 ms late: that is the load's own, and no client can help it.
+//
+// What was due before the end and finds a worker only after it is not sent any more: nobody measures what that costs, so a client
+// that is too slow would seem to keep up.
 func (p *pacer) next(timer *time.Timer) (from time.Duration, ok bool) {
 	if p.rate == 0 {
 		now := p.now()
 		return now, int64(now) < p.end.Load()
 	}
 	due := p.due(p.taken.Add(1) - 1)
-	if int64(due) >= p.end.Load() {
-		return 0, false
-	}
-	if p.now() >= due {
+	switch now := p.now(); {
+	case now < due && p.sleep(due, timer):
+		return p.now(), true
+	case now >= due && int64(now) < p.end.Load():
 		return due, true
 	}
-	if !p.sleep(due, timer) {
-		return 0, false
-	}
-	return p.now(), true
+	p.taken.Add(-1)
+	return 0, false
 }
 
-// sleep blocks until a time, and returns false if the load ends before. The timer is the worker's own: a new one for each
-// operation would count among the allocations.
+// sleep blocks until a time, and returns whether that is before the end of the load. The timer is the worker's own: a new one for
+// each operation would count among the allocations.
 func (p *pacer) sleep(until time.Duration, timer *time.Timer) bool {
 	wait := until - p.now()
 	if wait <= 0 {
@@ -80,10 +81,9 @@ func (p *pacer) sleep(until time.Duration, timer *time.Timer) bool {
 	timer.Reset(wait)
 	select {
 	case <-timer.C:
-		return true
-	case <-p.stopped:
-		return false
+	case <-p.stopped: // where the end came while the runtime woke who had waited for something due before, this may be chosen too
 	}
+	return int64(until) < p.end.Load()
 }
 
 // due returns when the i-th operation is due. In the ramp the rate grows evenly, so that i = rate*t²/(2*ramp).
