@@ -27,6 +27,8 @@ func (c *scripted) GetEach(context.Context, []string) (int, error)  { panic("not
 func (c *scripted) SetEach(context.Context, []string, string) error { panic("not used") }
 func (c *scripted) Close()                                          {}
 
+var errBroken = errors.New("broken")
+
 // told is what a run has told.
 type told struct {
 	windows []record.Window
@@ -121,6 +123,34 @@ func TestWhatWasHandedOutIsCountedOnce(t *testing.T) {
 	})
 }
 
+func TestWhatFailedHasCostSomethingToo(t *testing.T) {
+	used := usage{cpu: 8 * time.Millisecond, allocs: 16, bytes: 32}
+	require.Equal(t, record.Usage{CPUPerOp: 2000, AllocsPerOp: 4, BytesPerOp: 8}, used.by(4))
+	require.Zero(t, used.by(0))
+
+	synctest.Test(t, func(t *testing.T) {
+		all := drive(Spec{Duration: time.Second, Window: time.Second}, nil, func(int) (err error) {
+			time.Sleep(10 * time.Millisecond)
+			for range 100 {
+				err = errors.Join(errBroken)
+			}
+			return err
+		})
+		require.InDelta(t, 100, all.windows[0].Errors, 1)
+		require.Positive(t, all.result.Usage.AllocsPerOp)
+		require.Less(t, all.result.Usage.AllocsPerOp, 2000.0, "all operations together have more than 10,000")
+	})
+	synctest.Test(t, func(t *testing.T) {
+		release := make(chan struct{})
+		defer close(release)
+		all := drive(Spec{Rate: 100, Duration: time.Second, Window: time.Second}, nil, func(int) error {
+			<-release
+			return nil
+		})
+		require.Zero(t, all.result.Usage.AllocsPerOp, "none has ended")
+	})
+}
+
 func TestWindowsAreOfOneLengthButForTheLast(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		spec := Spec{Duration: time.Second, WarmUp: 300 * time.Millisecond, Window: 400 * time.Millisecond}
@@ -153,7 +183,7 @@ func TestPhasesBeginWhenTheyAreOrdered(t *testing.T) {
 		all := drive(Spec{Duration: time.Second, Window: time.Second}, orders, func(call int) error {
 			time.Sleep(10 * time.Millisecond)
 			if call > 90 {
-				return errors.New("broken")
+				return errBroken
 			}
 			return nil
 		})

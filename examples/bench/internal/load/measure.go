@@ -154,9 +154,12 @@ func (t *timeline) finish(before usage) {
 	end := max(min(time.Since(t.began), r.spec.Duration), time.Millisecond)
 	used := takeUsage().since(before)
 	dials, conns := r.meter.dials.Load(), countConns()
-	t.abandon(r.wait(), "no answer when the run was over")
-	t.abandon(r.pace.unsent(), "due, but never sent: the client was too far behind")
+	unanswered := r.wait()
 	t.collect()
+	cost := used.by(t.total.operations() + t.total.errors) // those that failed have cost something too
+	cost.Dials, cost.Conns = dials, conns
+	t.abandon(unanswered, "no answer when the run was over")
+	t.abandon(r.pace.unsent(), "due, but never sent: the client was too far behind")
 	for t.windowAt+r.spec.Window < end { // where this goroutine has had no processor for so long, the first one has it all
 		t.endWindow(t.windowAt + r.spec.Window)
 	}
@@ -165,13 +168,9 @@ func (t *timeline) finish(before usage) {
 	for _, e := range r.meter.bursts.over(true) {
 		r.tell(Message{Event: &e})
 	}
-	operations := float64(max(t.total.operations(), 1))
 	r.tell(Message{Result: &Result{
 		Duration: seconds(end), Reads: latency(t.total.reads), Writes: latency(t.total.writes), Errors: r.meter.errors(),
-		Usage: record.Usage{
-			CPUPerOp: float64(used.cpu.Nanoseconds()) / 1e3 / operations, AllocsPerOp: float64(used.allocs) / operations,
-			BytesPerOp: float64(used.bytes) / operations, Dials: dials, Conns: conns,
-		},
+		Usage: cost,
 	}})
 }
 

@@ -101,3 +101,17 @@ func TestSummaryShowsClientsPhasesAndErrors(t *testing.T) {
 	require.Regexp(t, `keyslot reuse, median of 2 +68 `, out.String())
 	require.Regexp(t, `spread +\+-33 %`, out.String())
 }
+
+func TestWhatAnOperationCostIsNotKnownWhereNoneEnded(t *testing.T) {
+	var out bytes.Buffer
+	r := sample()
+	require.NoError(t, output.Summary(&out, r))
+	require.Regexp(t, `keyslot reuse .* - +- +0 +0 *\n`, out.String())
+
+	second := r.Runs[0]
+	second.Usage = record.Usage{CPUPerOp: 12.5, AllocsPerOp: 3}
+	r.Runs = append(r.Runs, second)
+	out.Reset()
+	require.NoError(t, output.Summary(&out, r))
+	require.Regexp(t, `keyslot reuse, median of 2 .* 12\.5us +3\.0 +0 +0 *\n`, out.String(), "of the run that has it")
+}

@@ -73,11 +73,11 @@ func overall(out io.Writer, groups []group) {
 		}
 		errors, _ := of(func(r record.Run) float64 { return float64(errorsOf(r)) })
 		redirects, _ := of(func(r record.Run) float64 { return float64(redirectsOf(r)) })
-		cpu, cpuSpread := of(func(r record.Run) float64 { return r.Usage.CPUPerOp })
-		allocs, _ := of(func(r record.Run) float64 { return r.Usage.AllocsPerOp })
+		cpu, cpuSpread := g.cost(func(r record.Run) float64 { return r.Usage.CPUPerOp })
+		allocs, _ := g.cost(func(r record.Run) float64 { return r.Usage.AllocsPerOp })
 		dials, _ := of(func(r record.Run) float64 { return float64(r.Usage.Dials) })
 		conns, _ := of(func(r record.Run) float64 { return float64(r.Usage.Conns) })
-		cells = append(cells, count(errors), count(redirects), fmt.Sprintf("%.1fus", cpu), fmt.Sprintf("%.1f", allocs), known(dials), known(conns))
+		cells = append(cells, count(errors), count(redirects), each(cpu, "us"), each(allocs, ""), known(dials), known(conns))
 		fmt.Fprintln(out, strings.Join(cells, "\t")+"\t")
 		if len(g.runs) > 1 {
 			_, read := of(func(r record.Run) float64 { return r.Reads.P95 })
@@ -110,6 +110,15 @@ func (g group) median(value func(record.Run) float64) (median, spread float64) {
 		spread = (all[len(all)-1] - all[0]) / median
 	}
 	return median, spread
+}
+
+// cost is median for what an operation cost, without the runs in which none ended; 0 where that is all of them.
+func (g group) cost(value func(record.Run) float64) (median, spread float64) {
+	g.runs = slices.DeleteFunc(slices.Clone(g.runs), func(r record.Run) bool { return value(r) == 0 })
+	if len(g.runs) == 0 {
+		return 0, 0
+	}
+	return g.median(value)
 }
 
 func rateOf(r record.Run) float64 {
@@ -167,6 +176,14 @@ func known(f float64) string {
 		return "-"
 	}
 	return count(f)
+}
+
+// each writes what an operation cost, of which 0 is not known.
+func each(cost float64, unit string) string {
+	if cost == 0 {
+		return "-"
+	}
+	return fmt.Sprintf("%.1f%s", cost, unit)
 }
 
 func share(f float64) string { return fmt.Sprintf("+-%.0f %%", 50*f) }

@@ -130,7 +130,8 @@ type Error struct {
 	Count int64  `json:"count"`
 }
 
-// Usage is what the load cost the client's process.
+// Usage is what the load cost the client's process. Operations are those that ended, well or not; where there were none, what each
+// has cost is 0.
 type Usage struct {
 	CPUPerOp    float64 `json:"cpu_per_op"`    // microseconds, user and system; 0: not known
 	AllocsPerOp float64 `json:"allocs_per_op"` // runtime.MemStats.Mallocs

@@ -158,8 +158,8 @@ func usageTable(all []*series) table {
 	t := table{Columns: labelled("client", "version", "CPU, µs/op", "allocations/op", "bytes/op", "dials", "connections")}
 	for _, s := range all {
 		u := s.shown.Usage
-		t.add("", s.name, cmp.Or(s.shown.Version, nothing), known(u.CPUPerOp > 0, short(u.CPUPerOp)), short(u.AllocsPerOp),
-			count(u.BytesPerOp), known(u.Dials >= 0, count(float64(u.Dials))), known(u.Conns >= 0, count(float64(u.Conns))))
+		t.add("", s.name, cmp.Or(s.shown.Version, nothing), known(u.CPUPerOp > 0, short(u.CPUPerOp)), known(u.AllocsPerOp > 0, short(u.AllocsPerOp)),
+			known(u.BytesPerOp > 0, count(u.BytesPerOp)), known(u.Dials >= 0, count(float64(u.Dials))), known(u.Conns >= 0, count(float64(u.Conns))))
 	}
 	return t
 }
@@ -200,7 +200,7 @@ func spreadTable(all []*series) table {
 			s.range3(count, func(r record.Run) float64 {
 				return (float64(r.Reads.Count) + float64(r.Writes.Count)) / max(length(r), 1e-9)
 			}),
-			s.range3(short, func(r record.Run) float64 { return r.Usage.CPUPerOp }),
+			s.costs(func(r record.Run) float64 { return r.Usage.CPUPerOp }),
 			s.range3(count, func(r record.Run) float64 { failed, _ := failures(r); return failed }))
 	}
 	return t
@@ -214,4 +214,13 @@ func (s *series) range3(spell func(float64) string, of func(record.Run) float64)
 	}
 	slices.Sort(values)
 	return fmt.Sprintf("%s (%s to %s)", spell(median(values)), spell(values[0]), spell(values[len(values)-1]))
+}
+
+// costs is range3 for what an operation cost, without the repetitions in which none ended.
+func (s *series) costs(of func(record.Run) float64) string {
+	measured := series{runs: slices.DeleteFunc(slices.Clone(s.runs), func(r record.Run) bool { return of(r) == 0 })}
+	if len(measured.runs) == 0 {
+		return nothing
+	}
+	return measured.range3(short, of)
 }

@@ -46,6 +46,15 @@ func TestTablesSayWhatWasMeasured(t *testing.T) {
 	}
 }
 
+func TestWhatAnOperationCostIsNotKnownWhereNoneEnded(t *testing.T) {
+	failed, fine := told(), told()
+	failed.Usage = record.Usage{Dials: 1, Conns: 1}
+	fine.Usage.CPUPerOp = 12
+	require.Equal(t, []string{"–", "–", "–"}, texts(usageTable(group([]record.Run{failed})).Rows[0])[2:5])
+	require.Equal(t, "–", texts(spreadTable(group([]record.Run{failed, failed})).Rows[0])[5])
+	require.Equal(t, "12 (12 to 12)", texts(spreadTable(group([]record.Run{failed, fine})).Rows[0])[5])
+}
+
 func texts(r row) []string {
 	var all []string
 	for _, c := range r.Cells {
