@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -67,10 +68,12 @@ func Open(path string, session Session) (*Journal, error) {
 // read takes over what the file holds. A line that ends in the middle is the last one of a session that was killed.
 func (j *Journal) read() error {
 	var build report.Build
-	for lines := bufio.NewScanner(j.file); lines.Scan(); {
+	lines := bufio.NewReader(j.file)
+	for {
+		text, end := lines.ReadBytes('\n')
 		var l line
-		if err := json.Unmarshal(lines.Bytes(), &l); err != nil {
-			continue
+		if err := json.Unmarshal(text, &l); err != nil {
+			l = line{}
 		}
 		if earlier := l.Session; earlier != nil {
 			if earlier.settings() != j.session.settings() {
@@ -81,8 +84,14 @@ func (j *Journal) read() error {
 		if l.Sample != nil {
 			j.keep(*l.Sample, build)
 		}
+		switch end {
+		case nil:
+		case io.EOF:
+			return nil
+		default:
+			return end
+		}
 	}
-	return nil
 }
 
 // Add keeps a sample. It takes the place of one of the same cell, client and round.

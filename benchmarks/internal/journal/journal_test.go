@@ -3,6 +3,8 @@ package journal_test
 import (
 	"os"
 	"path/filepath"
+	"runtime"
+	"strings"
 	"testing"
 	"time"
 
@@ -68,6 +70,25 @@ func TestALineThatAKilledRunLeftUnfinishedIsNotRead(t *testing.T) {
 	third := open(t, path, session)
 	require.Equal(t, []report.Sample{sample("keyslot", 0, 10), sample("keyslot", 1, 20)}, third.Samples())
 	require.Equal(t, []report.Build{session.Build, rebuilt().Build}, third.Builds(), "the line after it is read")
+}
+
+func TestALongLineHidesNoneBehindIt(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "full.jsonl")
+	first := open(t, path, session)
+	long := sample("keyslot", 0, 10)
+	long.Result.FirstError = strings.Repeat("x", 1<<20)
+	require.NoError(t, first.Add(long))
+	require.NoError(t, first.Add(sample("rueidis", 0, 20)))
+	require.NoError(t, first.Close())
+	require.Equal(t, []report.Sample{long, sample("rueidis", 0, 20)}, open(t, path, session).Samples())
+}
+
+func TestAFileThatCannotBeReadIsNotTakenForEmpty(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("needs a file that opens and cannot be read")
+	}
+	_, err := journal.Open("/proc/self/mem", session) // nothing is at address 0
+	require.Error(t, err)
 }
 
 func TestSamplesOfOtherSettingsDoNotMix(t *testing.T) {
