@@ -129,7 +129,7 @@ func (s *schedule) runRound(ctx context.Context, c cell, round int) error {
 func (s *schedule) measure(ctx context.Context, spec load.Spec) load.Result {
 	result, err := runChild(ctx, spec)
 	if err != nil {
-		return load.Result{Errors: 1, FirstError: err.Error()}
+		return load.Result{Errors: 1, FirstError: load.ErrorText(err)}
 	}
 	return result
 }

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"strings"
 	"testing"
 	"time"
 
@@ -70,6 +71,11 @@ func TestAClientThatFailsDoesNotEndTheRun(t *testing.T) {
 	require.Equal(t, uint64(1), result.Errors)
 	require.Contains(t, result.FirstError, `no client "nobody"`)
 	require.Contains(t, brief(result), "nobody")
+
+	spec.Workload = strings.Repeat("nothing", 20_000) // as long as what a child prints that panics
+	result = s.measure(t.Context(), spec)
+	require.Less(t, len(result.FirstError), 5_000)
+	require.Contains(t, result.FirstError, `nobody: exit status 1: no workload "nothing`, "its beginning is kept")
 }
 
 func TestAnInterruptEndsTheRun(t *testing.T) {

@@ -8,6 +8,7 @@ import (
 	"os"
 	"runtime"
 	"runtime/pprof"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -64,7 +65,19 @@ type Result struct {
 	Bytes        float64 `json:"bytes_per_op"`
 	Conns        int     `json:"connections"` // -1 where they cannot be counted
 	Errors       uint64  `json:"errors"`
-	FirstError   string  `json:"first_error,omitempty"`
+	FirstError   string  `json:"first_error,omitempty"` // see ErrorText
+}
+
+// maxErrorText bounds the text of an error in a Result, in bytes. That of a child which panicked has all its goroutines in it.
+const maxErrorText = 4 << 10
+
+// ErrorText returns what an error says, as far as a Result keeps it: the beginning, which has the cause.
+func ErrorText(err error) string {
+	text := err.Error()
+	if len(text) <= maxErrorText {
+		return text
+	}
+	return strings.ToValidUTF8(text[:maxErrorText], "") + " ..."
 }
 
 // Run connects the client, warms up, measures and disconnects. Its error is one that kept it from measuring; failed
@@ -179,7 +192,7 @@ func (r *run) result(used usage, conns int) Result {
 		all.add(&w.took)
 		res.Errors += w.errors
 		if w.firstError != nil {
-			res.FirstError = w.firstError.Error()
+			res.FirstError = ErrorText(w.firstError)
 		}
 	}
 	total := all.total()

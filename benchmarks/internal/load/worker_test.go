@@ -2,9 +2,12 @@ package load
 
 import (
 	"context"
+	"errors"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
+	"unicode/utf8"
 
 	"github.com/stretchr/testify/require"
 
@@ -60,4 +63,15 @@ func TestPickerReachesEveryKey(t *testing.T) {
 	require.Len(t, seen, 10)
 	a, b := newPicker(1), newPicker(2)
 	require.NotEqual(t, a.below(1<<20), b.below(1<<20), "workers draw different keys")
+}
+
+func TestTheBeginningOfALongErrorIsKept(t *testing.T) {
+	w := &worker{}
+	w.record(time.Second, errors.New("read: "+strings.Repeat("é", 1<<20)))
+	r := &run{workers: []*worker{w}}
+	text := r.result(usage{wall: time.Second}, 0).FirstError
+	require.Less(t, len(text), 5_000)
+	require.True(t, strings.HasPrefix(text, "read: éé"))
+	require.True(t, utf8.ValidString(text))
+	require.Equal(t, "short", ErrorText(errors.New("short")))
 }
