@@ -56,7 +56,7 @@ func newSession(opts options) (journal.Session, error) {
 		return journal.Session{}, err
 	}
 	return journal.Session{
-		CPUs: runtime.NumCPU(), WarmUp: opts.warmUp, Measure: opts.measure,
+		CPUs: runtime.NumCPU(), Addr: opts.addr, GC: load.GC(), WarmUp: opts.warmUp, Measure: opts.measure,
 		Build: report.Build{Digest: hex.EncodeToString(digest.Sum(nil))[:12], Commit: commit()},
 	}, nil
 }

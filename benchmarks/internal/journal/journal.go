@@ -18,6 +18,8 @@ import (
 // Session is what one start of the harness measures with. Samples of sessions that measure differently do not mix.
 type Session struct {
 	CPUs    int           `json:"cpus"`
+	Addr    string        `json:"addr,omitempty"` // of the cluster, where it is somebody else's
+	GC      string        `json:"gc"`             // as load.GC has it
 	WarmUp  time.Duration `json:"warm_up_ns"`
 	Measure time.Duration `json:"measure_ns"`
 	report.Build

@@ -94,10 +94,16 @@ func TestAFileThatCannotBeReadIsNotTakenForEmpty(t *testing.T) {
 func TestSamplesOfOtherSettingsDoNotMix(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "full.jsonl")
 	require.NoError(t, open(t, path, session).Add(sample("keyslot", 0, 10)))
-	other := session
-	other.Measure = 2 * time.Second
-	_, err := journal.Open(path, other)
-	require.ErrorContains(t, err, "-out")
+	for name, change := range map[string]func(*journal.Session){
+		"length":  func(s *journal.Session) { s.Measure = 2 * time.Second },
+		"cluster": func(s *journal.Session) { s.Addr = "10.0.0.1:6379" },
+		"GC":      func(s *journal.Session) { s.GC = "GOGC=400" },
+	} {
+		other := session
+		change(&other)
+		_, err := journal.Open(path, other)
+		require.ErrorContains(t, err, "-out", name)
+	}
 }
 
 func TestOnlyBuildsThatMeasuredAreNamed(t *testing.T) {
