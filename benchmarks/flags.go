@@ -26,6 +26,12 @@ type options struct {
 	profile string
 }
 
+// How long a run may measure: what is longer than the longest is a typing error, or overflows.
+const (
+	shortestRun = time.Millisecond
+	longestRun  = time.Hour
+)
+
 func parseFlags(args []string) (options, error) {
 	var (
 		o       options
@@ -48,8 +54,11 @@ func parseFlags(args []string) (options, error) {
 	if flags.NArg() > 0 {
 		return o, fmt.Errorf("unknown argument %q", flags.Arg(0))
 	}
-	if o.rounds < 0 || seconds < 0 {
-		return o, errors.New("-rounds and -seconds must be positive")
+	if o.rounds < 0 {
+		return o, errors.New("-rounds must be positive")
+	}
+	if least, most := shortestRun.Seconds(), longestRun.Seconds(); seconds != 0 && !(seconds >= least && seconds <= most) { // nor NaN
+		return o, fmt.Errorf("-seconds %g: must be from %g to %g", seconds, least, most)
 	}
 	o.setLength(seconds)
 	return o, o.setOut()
