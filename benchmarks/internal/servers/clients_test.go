@@ -40,6 +40,15 @@ func TestEveryClientReachesRealNodesOverTLS(t *testing.T) {
 	}
 }
 
+// Nothing is started for who has a cluster, and an error must not say so.
+func TestAClusterThatCannotBeReachedIsNamed(t *testing.T) {
+	for _, kind := range []servers.Kind{servers.Plain, servers.TLS} {
+		_, err := servers.Start(t.Context(), kind, "127.0.0.1:1")
+		require.ErrorContains(t, err, "using the cluster at 127.0.0.1:1: ")
+		require.NotContains(t, err.Error(), "starting")
+	}
+}
+
 // One node alone is the endpoint, whose connection a client may keep for its commands; of two the other one is told.
 func TestEveryClientTakesADetour(t *testing.T) {
 	for nodes := 1; nodes <= 2; nodes++ {

@@ -51,7 +51,11 @@ func Start(ctx context.Context, kind Kind, addr string) (*Servers, error) {
 	s := &Servers{}
 	if err := s.start(ctx, kind, addr); err != nil {
 		s.Stop()
-		return nil, fmt.Errorf("starting %s: %w", kind.Name, err)
+		doing := "starting " + kind.Name
+		if addr != "" {
+			doing = "using the cluster at " + addr
+		}
+		return nil, fmt.Errorf("%s: %w", doing, err)
 	}
 	return s, nil
 }
@@ -73,7 +77,7 @@ func (s *Servers) start(ctx context.Context, kind Kind, addr string) error {
 func (s *Servers) startNodes(ctx context.Context, kind Kind, addr string) (err error) {
 	switch {
 	case addr != "" && kind != Plain:
-		return errOwnClusterOnly
+		return fmt.Errorf("%s: %w", kind.Name, errOwnClusterOnly)
 	case addr != "":
 		s.reach.Addrs = []string{addr}
 		s.version, err = askVersion(ctx, addr)
