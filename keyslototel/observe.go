@@ -31,7 +31,8 @@ type instruments struct {
 var errObserving = errors.New("keyslototel: a client is observed already: Instrument once for each")
 
 // Observe reads client.Stats whenever metrics are collected, until Stop. client is the one that was made with the options that
-// Instrument was given.
+// Instrument was given. It fails while a client is observed, and with what a MeterProvider says that refuses an instrument or the
+// callback; then nothing is observed.
 func (t *Telemetry) Observe(client *keyslot.Client) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -42,14 +43,19 @@ func (t *Telemetry) Observe(client *keyslot.Client) error {
 	if err != nil {
 		return err
 	}
-	t.registration, err = t.meter.RegisterCallback(func(_ context.Context, to metric.Observer) error {
+	registration, err := t.meter.RegisterCallback(func(_ context.Context, to metric.Observer) error {
 		i.observe(t, to, client.Stats())
 		return nil
 	}, all...)
-	return err
+	if err != nil { // the SDK returns a registration even then
+		return err
+	}
+	t.registration = registration
+	return nil
 }
 
-// Stop ends what Observe has begun, so that the client is held no longer. Calling it again does nothing.
+// Stop ends what Observe has begun, so that the client is held no longer. Calling it again does nothing. The error is that of a
+// MeterProvider that cannot remove the callback; that of the SDK has none. Telemetry counts as stopped all the same.
 func (t *Telemetry) Stop() error {
 	t.mu.Lock()
 	defer t.mu.Unlock()

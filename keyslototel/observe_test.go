@@ -1,14 +1,18 @@
 package keyslototel_test
 
 import (
+	"errors"
 	"net"
 	"strconv"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/otel/metric"
+	"go.opentelemetry.io/otel/metric/noop"
 
 	"github.com/keyslot-go/keyslot"
+	"github.com/keyslot-go/keyslot/keyslototel"
 )
 
 func TestNodesAndTopologyAreObserved(t *testing.T) {
@@ -65,4 +69,31 @@ func TestOneClientIsObservedUntilStop(t *testing.T) {
 	require.NotContains(t, s.collect(t), "keyslot.node.commands")
 	require.NoError(t, s.telemetry.Observe(s.client))
 	require.Contains(t, s.collect(t), "keyslot.node.commands")
+}
+
+// reluctant refuses the first callback, as the SDK does: with a registration beside the error.
+type reluctant struct {
+	noop.MeterProvider
+	meter *reluctantMeter
+}
+
+type reluctantMeter struct {
+	noop.Meter
+	asked int
+}
+
+func (r reluctant) Meter(string, ...metric.MeterOption) metric.Meter { return r.meter }
+
+func (m *reluctantMeter) RegisterCallback(metric.Callback, ...metric.Observable) (metric.Registration, error) {
+	if m.asked++; m.asked == 1 {
+		return noop.Registration{}, errors.New("refused")
+	}
+	return noop.Registration{}, nil
+}
+
+func TestAClientWhoseCallbackIsRefusedIsNotObserved(t *testing.T) {
+	telemetry, err := keyslototel.Instrument(&keyslot.Options{}, keyslototel.Config{MeterProvider: reluctant{meter: &reluctantMeter{}}})
+	require.NoError(t, err)
+	require.ErrorContains(t, telemetry.Observe(nil), "refused")
+	require.NoError(t, telemetry.Observe(nil), "it may be tried again")
 }
