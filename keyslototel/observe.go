@@ -14,6 +14,7 @@ import (
 
 // Attributes of metrics that no convention has.
 const (
+	clientKey = attribute.Key("keyslot.client.name")
 	roleKey   = attribute.Key("keyslot.node.role")
 	resultKey = attribute.Key("keyslot.result") // one of the next two
 	succeeded = "success"
@@ -185,7 +186,7 @@ func (i *instruments) state(t *Telemetry, to metric.Observer, rows []keyslot.Nod
 	if !here {
 		return
 	}
-	pool := semconv.DBClientConnectionPoolName(addr)
+	pool := t.pool(addr)
 	to.ObserveInt64(i.conns, int64(busy), t.with(pool, semconv.DBClientConnectionStateUsed))
 	to.ObserveInt64(i.conns, int64(conns-busy), t.with(pool, semconv.DBClientConnectionStateIdle))
 	to.ObserveInt64(i.inFlight, int64(inFlight), t.with(peer...))

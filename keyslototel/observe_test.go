@@ -3,6 +3,7 @@ package keyslototel_test
 import (
 	"errors"
 	"net"
+	"slices"
 	"strconv"
 	"testing"
 	"time"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/keyslot-go/keyslot"
 	"github.com/keyslot-go/keyslot/keyslototel"
+	"github.com/keyslot-go/keyslot/keyslottest"
 )
 
 func TestNodesAndTopologyAreObserved(t *testing.T) {
@@ -69,6 +71,48 @@ func TestOneClientIsObservedUntilStop(t *testing.T) {
 	require.NotContains(t, s.collect(t), "keyslot.node.commands")
 	require.NoError(t, s.telemetry.Observe(s.client))
 	require.Contains(t, s.collect(t), "keyslot.node.commands")
+}
+
+// Two clients of one endpoint would share their series, and their counters fall when one of them stops.
+func TestClientsWithNamesHaveSeriesOfTheirOwn(t *testing.T) {
+	s := beginOn(t, keyslottest.Options{})
+	first, _ := s.observed(t, keyslot.Options{}, "orders")
+	second, stopped := s.observed(t, keyslot.Options{}, "sessions")
+	nameless, _ := s.observed(t, keyslot.Options{}, "")
+	for i, c := range []*keyslot.Client{first, second, second, nameless, nameless, nameless, nameless} {
+		require.NoError(t, c.Set(t.Context(), "user:1", strconv.Itoa(i)))
+	}
+	peer := s.cluster.Owner("user:1").Addr
+	_, text, _ := net.SplitHostPort(peer)
+	port, _ := strconv.ParseInt(text, 10, 64)
+	for _, span := range s.spans() {
+		require.NotContains(t, told(span.Attributes), "keyslot.client.name", "a span is one call's, whoever made it")
+	}
+
+	all := s.collect(t)
+	for metric, points := range all {
+		require.NotEmpty(t, points, metric)
+		for _, name := range []any{"orders", "sessions", nil} {
+			require.True(t, slices.ContainsFunc(points, func(p point) bool { return p.attributes["keyslot.client.name"] == name }), metric)
+		}
+	}
+	own := func(name any) map[string]any {
+		return map[string]any{"keyslot.client.name": name, "network.peer.port": port}
+	}
+	commands := all["keyslot.node.commands"]
+	require.EqualValues(t, 1, with(commands, own("sessions"))-with(commands, own("orders")))
+	require.EqualValues(t, 3, with(commands, own(nil))-with(commands, own("orders")))
+	for pool, name := range map[string]any{"orders/" + peer: "orders", "sessions/" + peer: "sessions", peer: nil} {
+		for _, metric := range []string{"db.client.connection.count", "db.client.connection.create_time"} {
+			series := map[string]any{"db.client.connection.pool.name": pool, "keyslot.client.name": name}
+			require.EqualValues(t, 1, with(all[metric], series), "the name of a pool is unique in the program")
+		}
+	}
+
+	require.NoError(t, stopped.Stop())
+	after := s.collect(t)["keyslot.node.commands"]
+	require.Equal(t, with(commands, own("orders")), with(after, own("orders")))
+	require.Zero(t, with(after, own("sessions")))
 }
 
 // reluctant refuses the first callback, as the SDK does: with a registration beside the error.

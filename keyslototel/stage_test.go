@@ -22,26 +22,40 @@ type stage struct {
 	telemetry *keyslototel.Telemetry
 	tracers   *sdktrace.TracerProvider
 	exporter  *tracetest.InMemoryExporter
+	meters    *sdkmetric.MeterProvider
 	reader    *sdkmetric.ManualReader
 }
 
 func begin(t *testing.T, opts keyslot.Options) *stage {
 	t.Helper()
-	cluster, err := keyslottest.Start(keyslottest.Options{})
+	s := beginOn(t, keyslottest.Options{})
+	s.client, s.telemetry = s.observed(t, opts, "")
+	return s
+}
+
+// beginOn starts a cluster that no client has yet.
+func beginOn(t *testing.T, opts keyslottest.Options) *stage {
+	t.Helper()
+	cluster, err := keyslottest.Start(opts)
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = cluster.Close() })
 	s := &stage{cluster: cluster, exporter: tracetest.NewInMemoryExporter(), reader: sdkmetric.NewManualReader()}
 	s.tracers = sdktrace.NewTracerProvider(sdktrace.WithSyncer(s.exporter))
-	opts.Endpoints = []string{cluster.Endpoint()}
-	s.telemetry, err = keyslototel.Instrument(&opts, keyslototel.Config{
-		TracerProvider: s.tracers, MeterProvider: sdkmetric.NewMeterProvider(sdkmetric.WithReader(s.reader)),
-	})
-	require.NoError(t, err)
-	s.client, err = keyslot.New(t.Context(), opts)
-	require.NoError(t, err)
-	t.Cleanup(func() { _ = s.client.Close() })
-	require.NoError(t, s.telemetry.Observe(s.client))
+	s.meters = sdkmetric.NewMeterProvider(sdkmetric.WithReader(s.reader))
 	return s
+}
+
+// observed returns a client of the cluster that tells the stage's providers of itself, under that name.
+func (s *stage) observed(t *testing.T, opts keyslot.Options, name string) (*keyslot.Client, *keyslototel.Telemetry) {
+	t.Helper()
+	opts.Endpoints = []string{s.cluster.Endpoint()}
+	telemetry, err := keyslototel.Instrument(&opts, keyslototel.Config{TracerProvider: s.tracers, MeterProvider: s.meters, Name: name})
+	require.NoError(t, err)
+	client, err := keyslot.New(t.Context(), opts)
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = client.Close() })
+	require.NoError(t, telemetry.Observe(client))
+	return client, telemetry
 }
 
 // spans returns the spans that have ended since the last time.

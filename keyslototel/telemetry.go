@@ -29,6 +29,12 @@ type Config struct {
 	// System is the value of db.system.name: "redis" by default, which is what the conventions have for both. They allow a value of
 	// one's own, such as "valkey".
 	System string
+	// Name tells this client from others of the program that have the same endpoints and MeterProvider; such clients need one each.
+	// Without it they share the series of each metric: counters are sums, which fall when one stops, and that looks like a restart,
+	// and of a gauge the last word counts. It is keyslot.client.name on each metric, since the conventions have no such attribute,
+	// and begins the names of pools, which they want unique in a program. Spans go without. One that differs from process to process
+	// makes new series for each. Empty leaves it out.
+	Name string
 }
 
 // Telemetry is what one client tells OpenTelemetry. It is made by Instrument, and safe for concurrent use.
@@ -39,6 +45,7 @@ type Telemetry struct {
 	meter      metric.Meter
 	duration   metric.Float64Histogram
 	createTime metric.Float64Histogram
+	name       string               // Config.Name
 	server     []attribute.KeyValue // on everything: which database, and where
 	target     string               // the end of each span's name
 
@@ -64,6 +71,7 @@ func Instrument(opts *keyslot.Options, config Config) (*Telemetry, error) {
 	t := &Telemetry{
 		tracer: config.TracerProvider.Tracer(scope, trace.WithInstrumentationVersion(keyslot.Version), trace.WithSchemaURL(semconv.SchemaURL)),
 		meter:  config.MeterProvider.Meter(scope, metric.WithInstrumentationVersion(keyslot.Version), metric.WithSchemaURL(semconv.SchemaURL)),
+		name:   config.Name,
 		server: []attribute.KeyValue{semconv.DBSystemNameKey.String(config.System)},
 	}
 	_, t.spanless = config.TracerProvider.(noop.TracerProvider)
@@ -142,12 +150,24 @@ func (t *Telemetry) joined(first *keyslot.Trace) *keyslot.Trace {
 // connected measures a dial. Those that failed are counted by the client.
 func (t *Telemetry) connected(e keyslot.ConnectEvent) {
 	if e.Err == nil {
-		t.createTime.Record(context.Background(), e.Took.Seconds(), t.with(semconv.DBClientConnectionPoolName(e.Node)))
+		t.createTime.Record(context.Background(), e.Took.Seconds(), t.with(t.pool(e.Node)))
 	}
 }
 
-// with returns the attributes that everything has, and those.
+// pool returns the name of the connections to a node.
+func (t *Telemetry) pool(node string) attribute.KeyValue {
+	if t.name != "" {
+		node = t.name + "/" + node
+	}
+	return semconv.DBClientConnectionPoolName(node)
+}
+
+// with returns the attributes that all metrics have, and those.
 func (t *Telemetry) with(more ...attribute.KeyValue) metric.MeasurementOption {
-	all := make([]attribute.KeyValue, 0, len(t.server)+len(more))
-	return metric.WithAttributeSet(attribute.NewSet(append(append(all, t.server...), more...)...))
+	all := make([]attribute.KeyValue, 0, len(t.server)+1+len(more))
+	all = append(all, t.server...)
+	if t.name != "" {
+		all = append(all, clientKey.String(t.name))
+	}
+	return metric.WithAttributeSet(attribute.NewSet(append(all, more...)...))
 }
