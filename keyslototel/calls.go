@@ -3,6 +3,7 @@ package keyslototel
 import (
 	"context"
 	"net"
+	"net/netip"
 	"strconv"
 	"strings"
 
@@ -17,6 +18,8 @@ import (
 // Attributes that no convention has.
 const (
 	attemptsKey  = attribute.Key("keyslot.attempts")
+	nodeKey      = attribute.Key("keyslot.node.address") // of a node that has a name
+	nodePortKey  = attribute.Key("keyslot.node.port")
 	outcomeKey   = attribute.Key("keyslot.outcome")
 	reasonKey    = attribute.Key("keyslot.reason")
 	redirectsKey = attribute.Key("keyslot.redirects")
@@ -90,12 +93,16 @@ func eventOf(reason string) string {
 	return "keyslot.retry"
 }
 
-// appendPeer appends the address of a node, host:port, unless it is empty.
+// appendPeer appends the address of a node, host:port, unless it is empty. By the conventions network.peer.address is an IP address,
+// and no name; and server.address, which could be one, is where the whole database is.
 func appendPeer(to []attribute.KeyValue, node string) []attribute.KeyValue {
 	host, port, err := net.SplitHostPort(node)
 	if err != nil {
 		return to
 	}
 	number, _ := strconv.Atoi(port)
+	if _, err := netip.ParseAddr(host); err != nil {
+		return append(to, nodeKey.String(host), nodePortKey.Int(number))
+	}
 	return append(to, semconv.NetworkPeerAddress(host), semconv.NetworkPeerPort(number))
 }

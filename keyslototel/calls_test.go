@@ -112,6 +112,26 @@ func TestRedirectsAreEvents(t *testing.T) {
 	}
 }
 
+// network.peer.address is an IP address by the conventions, so the name of a node has to go elsewhere.
+func TestANodeThatGoesByANameIsNoPeer(t *testing.T) {
+	s := beginOn(t, keyslottest.Options{Announce: keyslottest.AnnounceHostname})
+	client, _ := s.observed(t, keyslot.Options{}, "")
+	require.NoError(t, client.Set(t.Context(), "user:1", "ann"))
+	_, text, _ := net.SplitHostPort(s.cluster.Owner("user:1").Addr)
+	port, _ := strconv.ParseInt(text, 10, 64)
+	all := told(s.only(t).Attributes)
+	require.Equal(t, "localhost", all["keyslot.node.address"])
+	require.Equal(t, port, all["keyslot.node.port"])
+	require.NotContains(t, all, "network.peer.address")
+	require.NotContains(t, all, "network.peer.port")
+
+	commands := s.collect(t)["keyslot.node.commands"]
+	require.EqualValues(t, 1, with(commands, map[string]any{"keyslot.node.address": "localhost", "keyslot.node.port": port}))
+	for _, p := range commands {
+		require.NotContains(t, p.attributes, "network.peer.address")
+	}
+}
+
 func TestARetryIsAnEvent(t *testing.T) {
 	s := begin(t, keyslot.Options{})
 	_, err := s.cluster.Inject(s.cluster.Owner("user:1").ID, keyslottest.Fault{
