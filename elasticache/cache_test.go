@@ -224,7 +224,11 @@ func TestTheCacheRefusesWhatItMust(t *testing.T) {
 		v := accepting()
 		v.sessions = hourly{}.session
 		c := newCache(t, v)
-		_, err := keyslot.New(t.Context(), c.options(t, &elasticache.IAM{Provider: hourly{}, User: "app", Cache: "billing"}))
+		opts := c.options(t, nil)
+		var err error
+		opts.Credentials, err = elasticache.IAM{Provider: hourly{}, User: "app", Cache: "billing", Region: "us-east-1"}.Credentials()
+		require.NoError(t, err)
+		_, err = keyslot.New(t.Context(), opts)
 		require.ErrorContains(t, err, "WRONGPASS")
 		require.NotContains(t, err.Error(), "Signature")
 		_, _, refusals := c.seen()

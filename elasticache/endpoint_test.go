@@ -33,7 +33,10 @@ func TestNamesTellWhatTheyLeadTo(t *testing.T) {
 		{"ClusterCfg.Orders.ABC123.USE1.cache.amazonaws.com.", elasticache.Endpoint{Kind: elasticache.Configuration, Cache: "orders", Region: "us-east-1"}},
 		// A Region named by another rule leaves the rest readable.
 		{"clustercfg.orders.abc123.zzz9.cache.amazonaws.com", elasticache.Endpoint{Kind: elasticache.Configuration, Cache: "orders"}},
+		// Guesses: the cache may be called "web-orders", and the group "orders-ro".
+		{"web-orders.serverless.use1.cache.amazonaws.com", elasticache.Endpoint{Kind: elasticache.Serverless, Cache: "web", Region: "us-east-1"}},
 		// Not ours.
+		{"clustercfg.orders.abc123.eusce1.cache.amazonaws.eu", elasticache.Endpoint{}},
 		{"orders.abc123.cfg.use1.cache.amazonaws.com", elasticache.Endpoint{}}, // Memcached
 		{"clustercfg.orders.abc123.memorydb.us-east-1.amazonaws.com", elasticache.Endpoint{}},
 		{"clustercfg.orders.abc123.use1.cache.amazonaws.com.evil.example", elasticache.Endpoint{}},

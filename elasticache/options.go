@@ -38,7 +38,8 @@ const (
 //     roots by each node's own name. Only an endpoint that begins with redis:// or valkey:// turns it off.
 //   - DialTimeout 2 s, CommandTimeout 5 s, ConnsPerNode 1, IdleProbe 5 s, RefreshAfter 60 s; what a URL says goes first.
 //   - Credentials of iam, unless that is nil. Its Cache, Region and Serverless are read from the endpoint's name (the first,
-//     of several) where they are left out. A Region or Serverless that contradicts the name is an error.
+//     of several) where they are left out. What contradicts the name is an error. A name that Recognize does not know, such as
+//     one of your own, contradicts nothing and tells nothing: Cache and Region have to be given, and Serverless for such a cache.
 //   - MaxConnAge 11 h with iam, since ElastiCache ends connections that logged in by IAM after 12 h (auth-iam).
 //
 // The names of pages are those of the ElastiCache User Guide, docs.aws.amazon.com/AmazonElastiCache/latest/dg/NAME.html. An
@@ -66,7 +67,7 @@ func options(endpoint string, iam *IAM, by times) (keyslot.Options, error) {
 	if err := checkLogin(opts); err != nil {
 		return keyslot.Options{}, err
 	}
-	completed, err := iam.completedBy(Recognize(opts.Endpoints[0]))
+	completed, err := iam.completedBy(opts.Endpoints[0])
 	if err != nil {
 		return keyslot.Options{}, err
 	}
@@ -113,7 +114,8 @@ func checkLogin(opts keyslot.Options) error {
 }
 
 // completedBy returns i with what the endpoint's name tells.
-func (i IAM) completedBy(e Endpoint) (IAM, error) {
+func (i IAM) completedBy(endpoint string) (IAM, error) {
+	e, longer := recognize(endpoint)
 	if e.Kind == Unrecognized {
 		return i, nil
 	}
@@ -121,8 +123,11 @@ func (i IAM) completedBy(e Endpoint) (IAM, error) {
 		return i, &keyslot.OptionError{Option: "IAM.Serverless", Reason: fmt.Sprintf("the endpoint is a %s endpoint", e.Kind)}
 	}
 	i.Serverless = e.Kind == Serverless
-	if i.Cache == "" {
+	switch {
+	case i.Cache == "":
 		i.Cache = e.Cache
+	case e.Cache != "" && i.Cache != e.Cache && i.Cache != longer && checkCache(i.Cache) == "":
+		return i, &keyslot.OptionError{Option: "IAM.Cache", Reason: fmt.Sprintf("%q, but the endpoint is of %q", i.Cache, e.Cache)}
 	}
 	switch {
 	case i.Region == "":

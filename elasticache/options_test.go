@@ -55,7 +55,29 @@ func TestOptionsReadTheEndpointsName(t *testing.T) {
 			"valkeys://cache.internal", elasticache.IAM{Provider: fixed(), User: "app", Cache: "web", Region: "eu-west-1", Serverless: true},
 			verifier{cache: "web", region: "eu-west-1", serverless: true},
 		},
-		{configuration, elasticache.IAM{Provider: fixed(), User: "app", Cache: "renamed"}, verifier{cache: "renamed", region: "us-east-1"}},
+		{configuration, elasticache.IAM{Provider: fixed(), User: "app", Cache: "orders"}, verifier{cache: "orders", region: "us-east-1"}},
+		// Names that tell no cache, or may be read in two ways.
+		{
+			"orders-0001-001.abc123.0001.use1.cache.amazonaws.com", elasticache.IAM{Provider: fixed(), User: "app", Cache: "orders"},
+			verifier{cache: "orders", region: "us-east-1"},
+		},
+		{
+			"web-orders.serverless.euw1.cache.amazonaws.com", elasticache.IAM{Provider: fixed(), User: "app", Cache: "web-orders"},
+			verifier{cache: "web-orders", region: "eu-west-1", serverless: true},
+		},
+		{
+			"orders-ro.abc123.ng.0001.euw1.cache.amazonaws.com", elasticache.IAM{Provider: fixed(), User: "app", Cache: "orders-ro"},
+			verifier{cache: "orders-ro", region: "eu-west-1"},
+		},
+		// Names that are not recognized, and contradict nothing.
+		{
+			"orders.internal", elasticache.IAM{Provider: fixed(), User: "app", Cache: "renamed", Region: "us-east-1"},
+			verifier{cache: "renamed", region: "us-east-1"},
+		},
+		{
+			"clustercfg.orders.abc123.eusce1.cache.amazonaws.eu", elasticache.IAM{Provider: fixed(), User: "app", Cache: "orders", Region: "eusc-de-east-1"},
+			verifier{cache: "orders", region: "eusc-de-east-1"},
+		},
 	} {
 		opts, err := elasticache.Options(test.endpoint, &test.iam)
 		require.NoError(t, err, test.endpoint)
@@ -78,6 +100,11 @@ func TestOptionsThatContradictTheEndpointAreErrors(t *testing.T) {
 		{"cache.internal", "IAM.Region", func(i *elasticache.IAM) { i.Cache = "orders" }},
 		{"clustercfg.orders.abc123.zzz9.cache.amazonaws.com", "IAM.Region", func(*elasticache.IAM) {}},
 		{configuration, "IAM.Region", func(i *elasticache.IAM) { i.Region = "us-west-2" }},
+		{configuration, "IAM.Cache", func(i *elasticache.IAM) { i.Cache = "orders-prod" }},
+		{"clustercfg.orders-staging.abc123.use1.cache.amazonaws.com", "IAM.Cache", func(i *elasticache.IAM) { i.Cache = "orders-prod" }},
+		{"master.orders.abc123.use1.cache.amazonaws.com", "IAM.Cache", func(i *elasticache.IAM) { i.Cache = "master" }},
+		{"web-x4ubek.serverless.euw1.cache.amazonaws.com", "IAM.Cache", func(i *elasticache.IAM) { i.Cache = "orders" }},
+		{"clustercfg.orders.abc123.eusce1.cache.amazonaws.eu", "IAM.Cache", func(i *elasticache.IAM) { i.Region = "eusc-de-east-1" }},
 		{configuration, "IAM.Serverless", func(i *elasticache.IAM) { i.Serverless = true }},
 		{configuration, "IAM.User", func(i *elasticache.IAM) { i.User = "App" }},
 		{"redis://" + configuration, "TLS", func(*elasticache.IAM) {}},
