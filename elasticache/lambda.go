@@ -47,7 +47,8 @@ func Lambda(endpoint string, iam *IAM) (keyslot.Options, error) {
 // serverless cache as a whole (BestPractices.Clients.Redis.Connections).
 type Budget struct {
 	// Environments is how many clients there may be: the reserved concurrency of a function, for each environment serves one
-	// invocation at a time; without it that of the account, 1,000 by default; or the processes of a service.
+	// invocation at a time; without it that of the account, 1,000 by default; or the processes of a service. A negative one, as of
+	// a sum that went wrong, does not fit.
 	Environments int
 	// Options are those of each client. ConnsPerNode and ReadFrom count, and what the first endpoint's name tells.
 	Options keyslot.Options
@@ -59,7 +60,7 @@ type Budget struct {
 func (b Budget) Conns() int { return b.Environments * b.each() }
 
 // Fits reports whether the node, or the serverless cache, takes as many.
-func (b Budget) Fits() bool { return b.Environments <= b.MaxEnvironments() }
+func (b Budget) Fits() bool { return b.Environments >= 0 && b.Environments <= b.MaxEnvironments() }
 
 // MaxEnvironments returns how many clients fit.
 func (b Budget) MaxEnvironments() int { return maxConns / b.each() }
@@ -72,7 +73,10 @@ func (b Budget) String() string {
 		to = "the serverless cache"
 	}
 	verdict := "too many"
-	if b.Fits() {
+	switch {
+	case b.Environments < 0:
+		verdict = "no such number"
+	case b.Fits():
 		verdict = "fits"
 	}
 	return fmt.Sprintf("%s x %s to %s = %d of %d: %s, up to %s", count(b.Environments, "environment"), count(each, "connection"), to,
