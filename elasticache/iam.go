@@ -20,7 +20,7 @@ import (
 type IAM struct {
 	// Provider gives the credentials that sign, for example aws.Config.Credentials. It is asked for every connection, for
 	// several at once where they are opened together; one that does not cache is better wrapped in aws.NewCredentialsCache.
-	// Required.
+	// It runs on a goroutine of its own, so one that panics ends the program, whatever its callers recover. Required.
 	Provider aws.CredentialsProvider `json:"-"`
 	// User is the id of the ElastiCache user, in lower case. ElastiCache wants its name to be the same. Required.
 	User string
