@@ -81,7 +81,7 @@ func (ws *waiters) serve(c *Cluster, keys []string) {
 			if m := c.migrations[slotOf(key)]; m != nil && !m.holds(c.store, w.conn.node, key) {
 				continue // written at the other side: this waiter's node does not have it
 			}
-			reply, ok := c.store.runNow(w.resp3, w.request.args)
+			reply, ok := c.store.runNow(w.resp3, w.request)
 			if !ok {
 				continue
 			}
@@ -141,7 +141,7 @@ func (c *Cluster) evict(w *waiter) string {
 // runBlocking answers r at once if it can, and in a transaction in any case; else it leaves a waiter in cn.blocked.
 func (c *Cluster) runBlocking(cn *conn, r request) {
 	r = c.store.resolveLast(r)
-	reply, ok := c.store.runNow(cn.out.resp3, r.args)
+	reply, ok := c.store.runNow(cn.out.resp3, r)
 	if ok {
 		cn.out.buf = append(cn.out.buf, reply...)
 		c.wrote(cn.node, r.keys)

@@ -62,7 +62,7 @@ func Start(opts Options) (*Cluster, error) {
 	}
 	c := &Cluster{opts: opts, store: store, migrations: map[uint16]*Migration{}, handlers: handlers()}
 	c.waiting.init()
-	store.srv.SetPreHook(c.refuseInScript)
+	store.srv.SetPreHook(c.runInScript)
 	c.mu.Lock()
 	for range opts.Shards {
 		if _, err = c.addShard(); err != nil {

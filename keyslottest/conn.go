@@ -44,7 +44,7 @@ type session struct {
 	name     string
 	lib      [2]string // name and version, as set by CLIENT SETINFO
 	tx       *transaction
-	watch    *watch
+	watch    *watch  // what is in it is guarded by Cluster.mu
 	blocked  *waiter // set by a command that has to wait
 }
 
@@ -86,6 +86,7 @@ func (cn *conn) end() {
 	cn.kill()
 	cn.cluster.mu.Lock()
 	delete(cn.node.conns, cn)
+	cn.endWatch()
 	cn.cluster.mu.Unlock()
 }
 

@@ -120,7 +120,7 @@ func isOfClusters(name string) bool {
 // runPlain leaves r to miniredis.
 func (c *Cluster) runPlain(cn *conn, r request) {
 	from := len(cn.out.buf)
-	c.store.do(&cn.out, r.args...)
+	c.store.run(&cn.out, r)
 	// The command exists, else it would not have come here: it is miniredis that does not know the subcommand.
 	if r.cmd.Words == 2 && bytes.HasPrefix(cn.out.buf[from:], []byte("-ERR unknown subcommand")) {
 		cn.out.buf = cn.out.buf[:from]

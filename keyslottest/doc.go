@@ -31,6 +31,7 @@
 //   - A WAIT that blocks ends by its timeout alone, with the number of replicas that ran when it began.
 //   - Expiry is off by a few milliseconds, with many thousands of keys by some ten, unless the clock is manual.
 //   - A script runs as long as it takes, and the cluster stands still meanwhile.
+//   - A watched hash is not touched by what changes nothing but the expiry of its fields.
 //   - A request of more than 64 MiB is a protocol error.
 //
 // What is missing answers "ERR not supported by keyslottest: " and the name of the command:

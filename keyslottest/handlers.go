@@ -63,6 +63,7 @@ func quit(cn *conn, _ []string) {
 
 func resetSession(cn *conn, _ []string) {
 	cn.out.resp3 = false
+	cn.endWatch()
 	cn.session = session{authed: cn.cluster.opts.Password == ""}
 	cn.out.simple("RESET")
 }

@@ -13,7 +13,7 @@ import (
 )
 
 // scriptRun is the script that runs at this moment. miniredis calls the hook below for each of its commands, and holds its
-// lock all the while: so the hook must not ask it anything.
+// lock all the while: so the hook must not ask it anything but by the peer of the script.
 type scriptRun struct {
 	conn  *conn
 	wrote []string // keys that the script may have written, declared or not
@@ -44,8 +44,8 @@ func (c *Cluster) runScript(cn *conn, r request) {
 	c.wrote(cn.node, run.wrote)
 }
 
-// refuseInScript is asked before every command of a script. It writes the refusal to the command's peer.
-func (c *Cluster) refuseInScript(peer *server.Peer, name string, args ...string) (refused bool) {
+// runInScript is asked before every command. It runs, or refuses, those of scripts.
+func (c *Cluster) runInScript(peer *server.Peer, name string, args ...string) (done bool) {
 	run := c.store.script
 	if run == nil || peer == c.store.peer {
 		return false
@@ -74,7 +74,8 @@ func (c *Cluster) refuseInScript(peer *server.Peer, name string, args ...string)
 	if r.has(spec.Write) {
 		run.wrote = append(run.wrote, r.keys...)
 	}
-	return false
+	c.store.runNested(peer, r)
+	return true
 }
 
 var luaError = regexp.MustCompile(`^-ERR Error compiling script \(new function\): \S*?:(\d+): (.*?)( +stack traceback:.*)?\r\n$`)

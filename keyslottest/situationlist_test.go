@@ -1,7 +1,9 @@
 package keyslottest_test
 
+import "slices"
+
 // situations is the list; see type situation for the language.
-var situations = append(clusterSituations, serverSituations...)
+var situations = slices.Concat(clusterSituations, serverSituations, watchSituations)
 
 // clusterSituations are about what only a cluster does: redirects, and what they do to transactions, scripts and clients
 // that wait.

@@ -9,6 +9,8 @@ import (
 
 	"github.com/alicebob/miniredis/v2"
 	"github.com/alicebob/miniredis/v2/server"
+
+	"github.com/keyslot-go/keyslot/internal/resp"
 )
 
 // store drives the one miniredis behind all nodes. All of it is guarded by Cluster.mu, so it runs one command at a time and
@@ -16,13 +18,16 @@ import (
 type store struct {
 	mini *miniredis.Miniredis
 	srv  *server.Server // of mini, which forgets it when it is closed
-	peer *server.Peer   // the client that runs every command but WATCH
-	sink *sink
+	peer *server.Peer   // the client that runs every command, one of a script's while a script runs its commands
+	sink *sink          // where peer writes
 	// keys lists the keys by slot, which miniredis cannot. Expired keys leave it when they are looked for.
 	keys  [slotCount]map[string]struct{}
 	clock clock
 	// script is the script that runs: meanwhile miniredis's lock is held.
 	script *scriptRun
+	nested bool // a command of that script runs
+	// watchers are those to tell when a key is written to.
+	watchers watchers
 }
 
 // sink is where a peer writes.
@@ -34,7 +39,7 @@ func (s *sink) Write(p []byte) (int, error) {
 }
 
 func newStore(manualClock bool) (*store, error) {
-	s := &store{mini: miniredis.NewMiniRedis(), sink: &sink{}}
+	s := &store{mini: miniredis.NewMiniRedis(), sink: &sink{}, watchers: watchers{}}
 	// Dial is the one way to start a miniredis that does not listen. Commands are dispatched without a connection.
 	conn, err := s.mini.Dial()
 	if err != nil {
@@ -49,12 +54,43 @@ func newStore(manualClock bool) (*store, error) {
 
 func (s *store) close() { s.mini.Close() }
 
-// do runs args and appends the reply to out. args must not be able to block: see runNow.
+// run runs r for a client, and tells those who watch what it writes. r must not be able to block: see runNow.
+func (s *store) run(out *replies, r request) {
+	from := len(out.buf)
+	before := s.watched(r.keys)
+	s.do(out, r.args...)
+	s.touch(r, before, out.buf[from:])
+}
+
+// runNested runs a command of the script that runs. Its peer knows that miniredis's lock is held.
+func (s *store) runNested(peer *server.Peer, r request) {
+	outerPeer, outerSink := s.peer, s.sink
+	defer func() { s.peer, s.sink, s.nested = outerPeer, outerSink, false }()
+	s.sink, s.nested = &sink{}, true
+	s.peer = server.NewPeer(bufio.NewWriter(s.sink))
+	s.peer.Ctx = peer.Ctx
+	out := replies{}
+	s.run(&out, r)
+	peer.WriteRaw(string(out.buf))
+}
+
+// ask runs args and returns the reply.
+func (s *store) ask(args ...string) resp.Value {
+	out := replies{}
+	s.do(&out, args...)
+	reply, _ := resp.Decode(out.buf) // which is whole
+	return reply
+}
+
+// do leaves args to miniredis and appends the reply to out.
 func (s *store) do(out *replies, args ...string) {
 	from := len(out.buf)
 	s.sink.buf = out.buf
 	s.peer.Resp3 = out.resp3
 	defer func() {
+		if s.nested {
+			return // Lua makes an error of a panic
+		}
 		if r := recover(); r != nil {
 			s.recovered()
 			out.buf = out.buf[:from]
@@ -78,7 +114,14 @@ func (s *store) recovered() {
 
 // runNow runs a command that may block, without blocking, and returns its reply; ok is false when it would have to wait.
 // Inside a transaction, blocking commands do not block: so each runs in a transaction of its own.
-func (s *store) runNow(resp3 bool, args []string) (reply []byte, ok bool) {
+func (s *store) runNow(resp3 bool, r request) (reply []byte, ok bool) {
+	before := s.watched(r.keys)
+	reply, ok = s.tryNow(resp3, r.args)
+	s.touch(r, before, reply)
+	return reply, ok
+}
+
+func (s *store) tryNow(resp3 bool, args []string) (reply []byte, ok bool) {
 	out := replies{resp3: resp3}
 	s.do(&out, "MULTI")
 	out.buf = out.buf[:0]
@@ -91,11 +134,18 @@ func (s *store) runNow(resp3 bool, args []string) (reply []byte, ok bool) {
 	out.buf = out.buf[:0]
 	s.do(&out, "EXEC")
 	reply = bytes.TrimPrefix(out.buf, []byte("*1\r\n"))
-	switch string(reply) {
-	case "*-1\r\n", "$-1\r\n", "_\r\n":
+	if isNull(reply) {
 		return nil, false
 	}
 	return reshape(reply, args, resp3), true
+}
+
+func isNull(reply []byte) bool {
+	switch string(reply) {
+	case "*-1\r\n", "$-1\r\n", "_\r\n", "":
+		return true
+	}
+	return false
 }
 
 // supports says whether miniredis knows the command.

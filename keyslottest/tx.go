@@ -1,12 +1,6 @@
 package keyslottest
 
-import (
-	"bufio"
-
-	"github.com/alicebob/miniredis/v2/server"
-
-	"github.com/keyslot-go/keyslot/internal/spec"
-)
+import "github.com/keyslot-go/keyslot/internal/spec"
 
 // transaction is what a client queues between MULTI and EXEC.
 type transaction struct {
@@ -28,7 +22,7 @@ var controlsTx = map[string]bool{"MULTI": true, "EXEC": true, "DISCARD": true, "
 
 func (cn *conn) endTx() {
 	cn.tx = nil
-	cn.watch = nil
+	cn.endWatch()
 }
 
 func multi(cn *conn, _ []string) {
@@ -56,7 +50,7 @@ func exec(cn *conn, _ []string) {
 		cn.out.error("ERR EXEC without MULTI")
 		return
 	}
-	touched := cn.watch != nil && cn.watch.touched()
+	touched := !cn.mayExec()
 	cn.endTx()
 	switch {
 	case tx.spoilt:
@@ -74,42 +68,4 @@ func exec(cn *conn, _ []string) {
 		c.waiting.serve(c, c.written)
 		c.written = nil
 	}
-}
-
-// watch remembers the keys of WATCH. It is a client of miniredis of its own, since that keeps the versions of keys.
-type watch struct {
-	store *store
-	peer  *server.Peer
-	sink  *sink
-}
-
-func watchKeys(cn *conn, args []string) {
-	if cn.tx != nil {
-		cn.out.error("ERR WATCH inside MULTI is not allowed")
-		return
-	}
-	if cn.watch == nil {
-		sink := &sink{}
-		cn.watch = &watch{cn.cluster.store, server.NewPeer(bufio.NewWriter(sink)), sink}
-	}
-	cn.watch.do(args...)
-	cn.out.ok()
-}
-
-func unwatch(cn *conn, _ []string) {
-	cn.watch = nil
-	cn.out.ok()
-}
-
-// touched says whether a watched key was written to: an empty transaction of the watching client then fails.
-func (w *watch) touched() bool {
-	w.do("MULTI")
-	return w.do("EXEC") != "*0\r\n"
-}
-
-func (w *watch) do(args ...string) (reply string) {
-	w.sink.buf = w.sink.buf[:0]
-	w.store.srv.Dispatch(w.peer, args)
-	w.peer.Flush()
-	return string(w.sink.buf)
 }
