@@ -1,6 +1,8 @@
 package keyslottest
 
 import (
+	"bytes"
+	"maps"
 	"math"
 	"slices"
 	"strconv"
@@ -78,10 +80,7 @@ func (ws *waiters) serve(c *Cluster, keys []string) {
 		key := keys[0]
 		keys = keys[1:]
 		for _, w := range slices.Clone(ws.byKey[key]) {
-			if m := c.migrations[slotOf(key)]; m != nil && !m.holds(c.store, w.conn.node, key) {
-				continue // written at the other side: this waiter's node does not have it
-			}
-			reply, ok := c.store.runNow(w.resp3, w.request)
+			reply, ok := c.retry(w, key)
 			if !ok {
 				continue
 			}
@@ -90,6 +89,58 @@ func (ws *waiters) serve(c *Cluster, keys []string) {
 			keys = append(keys, w.request.keys...)
 		}
 	}
+}
+
+// serveAll lets all waiters try again after time has passed: what they wait for may have expired.
+func (ws *waiters) serveAll(c *Cluster) { ws.serve(c, slices.Collect(maps.Keys(ws.byKey))) }
+
+// retry runs the command of a waiter again, now that key was written; ok is false if it has to wait on. As on a server, a key of
+// another type than what is waited for counts as missing, and so does one that was written at the other side of a migration.
+func (c *Cluster) retry(w *waiter, key string) (reply []byte, ok bool) {
+	r, kind := w.request.only(key)
+	if kind == "" {
+		return nil, false
+	}
+	here := c.holds(w.conn.node, key) && c.store.mini.Type(key) == kind
+	grouped := r.cmd.Name == "XREADGROUP"
+	if here {
+		reply, ok = c.store.runNow(w.resp3, r)
+	}
+	out := replies{}
+	switch {
+	case grouped && !here:
+		out.error("UNBLOCKED the stream key no longer exists")
+	case grouped && bytes.HasPrefix(reply, []byte("-NOGROUP ")):
+		out.error("NOGROUP the consumer group this client was blocked on no longer exists")
+	default:
+		return reply, ok
+	}
+	return out.buf, true
+}
+
+// only is a blocking command with one of its keys alone, which is how a server serves those who wait, and the type it expects
+// there: none if the key is but where the command moves something to.
+func (r request) only(key string) (alone request, kind string) {
+	args := []string{r.args[0]}
+	switch r.cmd.Name {
+	case "BLPOP", "BRPOP":
+		kind, args = "list", append(args, key, "0")
+	case "BZPOPMIN", "BZPOPMAX":
+		kind, args = "zset", append(args, key, "0")
+	case "BZMPOP": // timeout numkeys key... MIN
+		count, _ := strconv.Atoi(r.args[2])
+		kind, args = "zset", append(append(args, "0", "1", key), r.args[3+count:]...)
+	case "XREAD", "XREADGROUP": // ... STREAMS key... id...
+		ids := r.args[len(r.args)-len(r.keys):]
+		options := r.args[1 : len(r.args)-2*len(r.keys)]
+		kind, args = "stream", append(append(args, options...), key, ids[slices.Index(r.keys, key)])
+	default: // BLMOVE and BRPOPLPUSH, from to ...
+		if r.args[1] == key {
+			return r, "list"
+		}
+		return r, ""
+	}
+	return newRequest(args), kind
 }
 
 // recheck ends the waiters that their node would now refuse: after slots moved, a primary was demoted, or the cluster went

@@ -151,6 +151,7 @@ func (c *Cluster) AdvanceClock(d time.Duration) {
 	defer c.mu.Unlock()
 	if d > 0 {
 		c.store.advance(d)
+		c.waiting.serveAll(c)
 	}
 }
 

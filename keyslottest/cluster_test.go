@@ -150,6 +150,20 @@ func TestManualClockStandsStill(t *testing.T) {
 	require.Equal(t, 3604, now-then)
 }
 
+func TestTheWaitForAStreamEndsWhenItExpires(t *testing.T) {
+	c := start(t, keyslottest.Options{ManualClock: true})
+	owner := c.Owner("a").Addr
+	s := connect(t, owner)
+	s.want("+OK", "XGROUP CREATE a g $ MKSTREAM")
+	s.want(":1", "PEXPIRE a 100")
+	require.NoError(t, s.send(strings.Fields("XREADGROUP GROUP g c BLOCK 0 STREAMS a >")...))
+	waitBlocked(t, owner, 1)
+	c.AdvanceClock(time.Second)
+	reply, err := s.reply()
+	require.NoError(t, err)
+	require.Equal(t, "-UNBLOCKED the stream key no longer exists\r\n", reply)
+}
+
 func TestStats(t *testing.T) {
 	c := start(t, keyslottest.Options{})
 	first := c.Nodes()[0]

@@ -92,7 +92,9 @@ func (cn *conn) reject(r request, refusal string) {
 
 // run executes r, which has passed all checks, for cn.
 func (c *Cluster) run(cn *conn, r request) {
-	c.store.tick(r.timed())
+	if c.store.tick(r.timed()) && !c.inExec {
+		c.waiting.serveAll(c)
+	}
 	if c.opts.Standalone && isOfClusters(r.cmd.Name) {
 		cn.out.error(errNoCluster)
 		return

@@ -68,7 +68,7 @@ func flush(cn *conn, args []string) {
 	c := cn.cluster
 	keys := c.keysOf(cn.node)
 	c.store.remove(keys)
-	c.noteKeys(cn.node, keys)
+	c.wrote(cn.node, keys)
 	cn.out.ok()
 }
 

@@ -71,8 +71,14 @@ func (m *Migration) MoveKey(key string) bool {
 	if m.over || slotOf(key) != m.slot || !m.holds(m.cluster.store, m.from.primary, key) {
 		return false
 	}
-	m.moved[key] = struct{}{}
+	m.move(key)
 	return true
+}
+
+// move moves a key, which is to those who wait for it at the source as if it were deleted.
+func (m *Migration) move(key string) {
+	m.moved[key] = struct{}{}
+	m.cluster.waiting.serve(m.cluster, []string{key})
 }
 
 // MoveKeys moves up to n keys of the slot to the target, in the order of their names, and returns how many it moved: fewer
@@ -86,7 +92,7 @@ func (m *Migration) MoveKeys(n int) int {
 	left := m.cluster.keysIn(m.from.primary, m.slot)
 	left = left[:min(max(n, 0), len(left))]
 	for _, key := range left {
-		m.moved[key] = struct{}{}
+		m.move(key)
 	}
 	return len(left)
 }

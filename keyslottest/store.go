@@ -217,17 +217,18 @@ func (s *store) advance(d time.Duration) {
 	s.mini.SetTime(s.clock.now)
 }
 
-// tick lets pass the time since the last tick. concerned says that the command to come sets or reads an expiry.
-func (s *store) tick(concerned bool) {
+// tick lets pass the time since the last tick, and says whether it did. concerned says that the command to come sets or reads
+// an expiry.
+func (s *store) tick(concerned bool) (passed bool) {
 	c := &s.clock
 	c.live = c.live || concerned
 	if c.manual || !c.live {
-		return
+		return false
 	}
 	start := time.Now()
 	elapsed := start.Add(c.shift).Sub(c.now)
 	if elapsed < time.Millisecond || elapsed < 4*c.cost || !concerned && elapsed < 10*c.cost {
-		return
+		return false
 	}
 	s.mini.FastForward(elapsed)
 	c.now = c.now.Add(elapsed)
@@ -235,4 +236,5 @@ func (s *store) tick(concerned bool) {
 		s.mini.SetTime(c.now)
 	}
 	c.cost = time.Since(start)
+	return true
 }
