@@ -13,7 +13,7 @@
 // # What is like a server
 //
 // Replies, errors and the order of the checks are those of redis-server 7.0.15: the package's tests compare them byte for
-// byte with what real clusters answered in some sixty situations, in RESP2 and RESP3. Each node has its own listener, id,
+// byte with what real clusters answered in some ninety situations, in RESP2 and RESP3. Each node has its own listener, id,
 // address, role and epoch, its own clients and script cache. Redirects, ASKING, READONLY, MULTI with WATCH, blocking
 // commands whose slot leaves or whose primary is demoted, HELLO, AUTH, TLS, and all forms in which nodes announce
 // themselves are there.
@@ -30,7 +30,10 @@
 //     having been told to would find them here, and miss them on servers.
 //   - A WAIT that blocks ends by its timeout alone, with the number of replicas that ran when it began.
 //   - Expiry is off by a few milliseconds, with many thousands of keys by some ten, unless the clock is manual.
-//   - A script runs as long as it takes, and the cluster stands still meanwhile.
+//   - A time to live ends after 292 years at the latest.
+//   - A script runs as long as it takes, and the cluster stands still meanwhile. Lua has no bit, struct and cmsgpack.
+//   - A cluster with Options.Standalone has one database: it refuses SELECT, SWAPDB, MOVE and COPY with DB in the words of a
+//     node in cluster mode.
 //   - A watched hash is not touched by what changes nothing but the expiry of its fields.
 //   - A request of more than 64 MiB is a protocol error.
 //

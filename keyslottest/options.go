@@ -15,8 +15,8 @@ type Options struct {
 	Replicas int
 
 	// Standalone turns cluster mode off: one primary with its replicas, which know nothing of slots. They refuse CLUSTER,
-	// READONLY and ASKING, take keys of any slots together, and replicas answer reads unasked. Shards must be 0 or 1, and what
-	// is about slots changes nothing.
+	// READONLY and ASKING, take keys of any slots together, and replicas answer reads unasked. There is one database, as in
+	// cluster mode. Shards must be 0 or 1, and what is about slots changes nothing.
 	Standalone bool
 
 	// Username and Password are what clients have to present with AUTH or HELLO; an empty Password asks for nothing, an

@@ -55,15 +55,18 @@ func hasWord(args []string, word string) bool {
 	return false
 }
 
-// elements splits an array into the frames of its elements; ok is false for any other reply.
+// elements splits an array, or a map, into the frames of its elements; ok is false for any other reply.
 func elements(reply []byte) (frames [][]byte, ok bool) {
 	head, rest, found := bytes.Cut(reply, []byte("\r\n"))
-	if !found || head[0] != '*' {
+	if !found || head[0] != '*' && head[0] != '%' {
 		return nil, false
 	}
 	n, err := strconv.Atoi(string(head[1:]))
 	if err != nil {
 		return nil, false
+	}
+	if head[0] == '%' {
+		n *= 2
 	}
 	var scanner resp.Scanner
 	for range n {
@@ -77,10 +80,10 @@ func elements(reply []byte) (frames [][]byte, ok bool) {
 	return frames, len(rest) == 0
 }
 
-// pairUp makes an array of pairs of a flat one.
+// pairUp makes an array of pairs of a flat one, or of a map.
 func pairUp(reply []byte) []byte {
 	flat, ok := elements(reply)
-	if !ok || len(flat) == 0 || len(flat)%2 != 0 || flat[0][0] == '*' {
+	if !ok || len(flat)%2 != 0 || len(flat) > 0 && flat[0][0] == '*' {
 		return reply
 	}
 	paired := resp.AppendArray(nil, len(flat)/2)

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/alicebob/miniredis/v2/server"
@@ -24,6 +25,8 @@ func (c *Cluster) runScript(cn *conn, r request) {
 	sha := r.args[1]
 	if strings.HasPrefix(r.cmd.Name, "EVALSHA") {
 		sha = strings.ToLower(sha)
+		r.args = slices.Clone(r.args)
+		r.args[1] = sha // miniredis minds the case
 		if !cn.node.scripts[sha] {
 			cn.out.error("NOSCRIPT No matching script. Please use EVAL.")
 			return

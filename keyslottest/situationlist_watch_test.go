@@ -11,7 +11,7 @@ var watchSituations = []situation{
 		"SET {b}k x => GETSET {b}k x", "SET {b}k x => GETDEL {b}k", "=> GETDEL {b}k", "SETEX {b}k 100 x => SETEX {b}k 100 x",
 		"PSETEX {b}k 100000 x => PSETEX {b}k 100000 x", "SET {b}k x => SETNX {b}k x", "=> SETNX {b}k x", "SET {b}k x => MSET {b}o 1 {b}k x",
 		"SET {b}o x => MSETNX {b}o 1 {b}k x", "=> MSETNX {b}o 1 {b}k x", "SET {b}k x => APPEND {b}k _", "=> APPEND {b}k _",
-		"SET {b}k xyz => SETRANGE {b}k 1 y", "SET {b}k xyz => SETRANGE {b}k 1 _",
+		"SET {b}k xyz => SETRANGE {b}k 1 y", "SET {b}k xyz => SETRANGE {b}k 1 _", "=> SETRANGE {b}k 0 _",
 		"SET {b}k x => SETBIT {b}k 1 1", "=> SETBIT {b}k 1 0", "SET {b}k x => SETBIT {b}k 2 1",
 		"SET {b}k x; SET {b}o x => BITOP AND {b}k {b}o", "SET {b}k x => BITOP AND {b}k {b}o", "=> BITOP AND {b}k {b}o",
 		"SET {b}k 1 => INCR {b}k", "SET {b}k 1 => INCRBY {b}k 0", "SET {b}k 1 => DECRBY {b}k 0", "SET {b}k 1 => INCRBYFLOAT {b}k 0",
@@ -43,7 +43,8 @@ var watchSituations = []situation{
 		"SADD {b}k x => SADD {b}k x", "SADD {b}k x => SADD {b}k x y", "SADD {b}k x => SREM {b}k y", "SADD {b}k x y => SREM {b}k x",
 		"SADD {b}k x => SPOP {b}k", "SADD {b}k x y => SPOP {b}k 0", "SADD {b}k x => SMOVE {b}k {b}o y", "SADD {b}k x; SADD {b}o y => SMOVE {b}o {b}k y",
 		"SADD {b}k x; SADD {b}o x => SMOVE {b}o {b}k x", "SADD {b}k x => SMOVE {b}k {b}k x",
-		"SADD {b}k x; SADD {b}o x => SINTERSTORE {b}k {b}o", "SADD {b}k x; SADD {b}o x => SUNIONSTORE {b}k {b}o", "SADD {b}k x => SMEMBERS {b}k")},
+		"SADD {b}k x; SADD {b}o x => SINTERSTORE {b}k {b}o", "SADD {b}k x; SADD {b}o x => SUNIONSTORE {b}k {b}o", "SADD {b}k x => SDIFFSTORE {b}k {b}o",
+		"=> SDIFFSTORE {b}k {b}o", "SADD {b}k x => SMEMBERS {b}k")},
 	{"what touches a watched sorted set", watched(
 		"ZADD {b}k 1 x => ZADD {b}k 1 x", "ZADD {b}k 1 x => ZADD {b}k 2 x", "ZADD {b}k 1 x => ZADD {b}k NX 2 x", "ZADD {b}k 1 x => ZADD {b}k INCR 0 x",
 		"ZADD {b}k 1 x => ZINCRBY {b}k 0 x", "ZADD {b}k 1 x => ZINCRBY {b}k 1 x", "ZADD {b}k 1 x 2 y => ZREM {b}k x", "ZADD {b}k 1 x => ZREM {b}k y",
@@ -51,7 +52,7 @@ var watchSituations = []situation{
 		"ZADD {b}k 1 x 2 y => ZREMRANGEBYSCORE {b}k 1 1", "ZADD {b}k 1 x 2 y => ZPOPMAX {b}k", "ZADD {b}k 1 x 2 y => ZPOPMIN {b}k",
 		"ZADD {b}k 1 x 2 y => BZPOPMIN {b}k 1", "ZADD {b}k 1 x 2 y => BZPOPMAX {b}k 1", "ZADD {b}k 1 x 2 y => ZMPOP 1 {b}k MIN",
 		"ZADD {b}k 1 x 2 y => EVAL return~redis.call('zrem',KEYS[1],'x') 1 {b}k", "ZADD {b}k 1 x; ZADD {b}o 1 x => ZUNIONSTORE {b}k 1 {b}o",
-		"GEOADD {b}k 1 1 x => GEOADD {b}k 1 1 x",
+		"ZADD {b}k 1 x => ZINTERSTORE {b}k 1 {b}o", "=> ZINTERSTORE {b}k 1 {b}o", "GEOADD {b}k 1 1 x => GEOADD {b}k 1 1 x",
 		"GEOADD {b}k 1 1 x => GEOADD {b}k 2 2 x", "PFADD {b}k x => PFADD {b}k x", "PFADD {b}k x => PFADD {b}k y", "PFADD {b}k x => PFMERGE {b}k {b}k")},
 	{"what touches a watched stream", watched(
 		"=> XADD {b}k 1-1 f v", "XADD {b}k 1-1 f v => XADD {b}k 1-1 f v", "=> XADD {b}k NOMKSTREAM 1-1 f v", "=> XADD {b}k MAXLEN 0 1-1 f v",

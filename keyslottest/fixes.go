@@ -1,0 +1,176 @@
+package keyslottest
+
+import (
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/keyslot-go/keyslot/internal/resp"
+)
+
+// fix does what a server does where miniredis does something else, or returns false to leave the request to miniredis. It is
+// there for scripts and transactions as well.
+type fix func(s *store, out *replies, r request) (done bool)
+
+var fixes = map[string]fix{
+	"SINTERSTORE": storeSome, "SDIFFSTORE": storeSome, "SUNIONSTORE": storeSome, "ZINTERSTORE": storeSome, "ZUNIONSTORE": storeSome,
+	"SETRANGE": setRange, "COPY": copyKey,
+	"ZPOPMIN": popNone, "ZPOPMAX": popNone, "ZADD": addScores, "ZINCRBY": addScores,
+	"EXPIRE": refuseExpiry, "PEXPIRE": refuseExpiry, "EXPIREAT": refuseExpiry, "PEXPIREAT": refuseExpiry,
+	"SETEX": refuseExpiry, "PSETEX": refuseExpiry, "SET": refuseExpiry, "GETEX": refuseExpiry,
+}
+
+const (
+	errSyntax    = "ERR syntax error"
+	errNoInteger = "ERR value is not an integer or out of range"
+	errNoFloat   = "ERR value is not a valid float"
+)
+
+// storeSome leaves no key without elements.
+func storeSome(s *store, out *replies, r request) bool {
+	from := len(out.buf)
+	s.do(out, r.args...)
+	if string(out.buf[from:]) == ":0\r\n" {
+		s.ask("DEL", r.args[1])
+	}
+	return true
+}
+
+// setRange writes nothing, and creates no key, where there is nothing to write.
+func setRange(s *store, out *replies, r request) bool {
+	if offset, err := strconv.Atoi(r.args[2]); err != nil || offset < 0 || r.args[3] != "" {
+		return false
+	}
+	s.do(out, "STRLEN", r.args[1])
+	return true
+}
+
+// copyKey refuses other databases: miniredis has them.
+func copyKey(_ *store, out *replies, r request) bool {
+	for i := 3; i < len(r.args); i++ {
+		switch {
+		case strings.EqualFold(r.args[i], "REPLACE"):
+			continue
+		case !strings.EqualFold(r.args[i], "DB") || i+1 == len(r.args):
+			out.error(errSyntax)
+			return true
+		}
+		i++
+		switch db, err := strconv.Atoi(r.args[i]); {
+		case err != nil:
+			out.error(errNoInteger)
+		case db < 0 || db > 15:
+			out.error("ERR DB index is out of range")
+		case db != 0:
+			out.error("ERR Copying to another database is not allowed in cluster mode")
+		default:
+			continue
+		}
+		return true
+	}
+	return false
+}
+
+// popNone pops none if so it is told.
+func popNone(s *store, out *replies, r request) bool {
+	if len(r.args) != 3 {
+		return false
+	}
+	switch count, err := strconv.ParseInt(r.args[2], 10, 64); {
+	case err != nil || count < 0:
+		out.error("ERR value is out of range, must be positive")
+	case count > 0:
+		return false
+	case s.ask("ZCARD", r.args[1]).Kind == resp.SimpleError:
+		return false // WRONGTYPE
+	default:
+		out.array(0)
+	}
+	return true
+}
+
+// addScores refuses scores that are no number, or would become none.
+func addScores(s *store, out *replies, r request) bool {
+	scores, increment := r.args[2:], r.cmd.Name == "ZINCRBY"
+	for !increment && len(scores) > 0 && slices.Contains([]string{"NX", "XX", "GT", "LT", "CH", "INCR"}, strings.ToUpper(scores[0])) {
+		scores = scores[1:]
+	}
+	increment = increment || len(r.args)-len(scores) > 2 && hasWord(r.args[1:len(r.args)-len(scores)], "INCR")
+	for i := 0; i+1 < len(scores); i += 2 {
+		score, _ := strconv.ParseFloat(scores[i], 64)
+		if math.IsNaN(score) {
+			out.error(errNoFloat)
+			return true
+		}
+		if increment && math.IsInf(score, 0) {
+			before, _ := strconv.ParseFloat(s.ask("ZSCORE", r.args[1], scores[i+1]).Str, 64)
+			if math.IsNaN(before + score) {
+				out.error("ERR resulting score is not a number (NaN)")
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// refuseExpiry refuses the expiries that a server does, those whose milliseconds do not fit into 64 bits, and shortens what
+// miniredis's nanoseconds have no room for: 292 years.
+func refuseExpiry(s *store, out *replies, r request) bool {
+	at, unit, absolute := expiry(r)
+	if at == 0 {
+		return false
+	}
+	n, err := strconv.ParseInt(r.args[at], 10, 64)
+	if err != nil {
+		return false
+	}
+	ms, most := int64(unit/time.Millisecond), int64(math.MaxInt64)
+	if !absolute {
+		most -= s.clock.now.UnixMilli()
+	}
+	if n > most/ms || n < math.MinInt64/ms {
+		out.error("ERR invalid expire time in '" + fullName(r.cmd) + "' command")
+		return true
+	}
+	longest := int64(math.MaxInt64 / unit)
+	if absolute || n >= -longest && n <= longest {
+		return false
+	}
+	args := slices.Clone(r.args)
+	args[at] = strconv.FormatInt(max(-longest, min(n, longest)), 10)
+	s.do(out, args...)
+	return true
+}
+
+// expiry finds the expiry among the arguments; at is 0 if there is none.
+func expiry(r request) (at int, unit time.Duration, absolute bool) {
+	switch r.cmd.Name {
+	case "EXPIRE", "SETEX":
+		return 2, time.Second, false
+	case "PEXPIRE", "PSETEX":
+		return 2, time.Millisecond, false
+	case "EXPIREAT":
+		return 2, time.Second, true
+	case "PEXPIREAT":
+		return 2, time.Millisecond, true
+	}
+	first := 3 // SET key value ...
+	if r.cmd.Name == "GETEX" {
+		first = 2
+	}
+	for at := first; at+1 < len(r.args); at++ {
+		switch strings.ToUpper(r.args[at]) {
+		case "EX":
+			return at + 1, time.Second, false
+		case "PX":
+			return at + 1, time.Millisecond, false
+		case "EXAT":
+			return at + 1, time.Second, true
+		case "PXAT":
+			return at + 1, time.Millisecond, true
+		}
+	}
+	return 0, 0, false
+}
