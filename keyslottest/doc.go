@@ -34,6 +34,7 @@
 //   - A script runs as long as it takes, and the cluster stands still meanwhile. Lua has no bit, struct and cmsgpack.
 //   - A cluster with Options.Standalone has one database: it refuses SELECT, SWAPDB, MOVE and COPY with DB in the words of a
 //     node in cluster mode.
+//   - A copy of a stream takes the ID of an entry that was the last one of its source, and was deleted there, once more.
 //   - A watched hash is not touched by what changes nothing but the expiry of its fields.
 //   - A request of more than 64 MiB is a protocol error.
 //

@@ -20,6 +20,8 @@ var fixes = map[string]fix{
 	"ZPOPMIN": popNone, "ZPOPMAX": popNone, "ZADD": addScores, "ZINCRBY": addScores,
 	"EXPIRE": refuseExpiry, "PEXPIRE": refuseExpiry, "EXPIREAT": refuseExpiry, "PEXPIREAT": refuseExpiry,
 	"SETEX": refuseExpiry, "PSETEX": refuseExpiry, "SET": refuseExpiry, "GETEX": refuseExpiry,
+	"XADD": addEntry, "XACK": acknowledge, "XPENDING": pendingSummary, "XCLAIM": claim, "XAUTOCLAIM": autoClaim,
+	"XGROUP DELCONSUMER": deleteConsumer, "XREADGROUP": readHistory,
 }
 
 const (

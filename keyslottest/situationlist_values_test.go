@@ -2,6 +2,119 @@ package keyslottest_test
 
 // valueSituations are about what commands do to values, where miniredis alone would do something else.
 var valueSituations = []situation{
+	{"streams are claimed", `
+		source: XADD {b}x 1-1 f a
+		source: XADD {b}x 1-2 f b
+		source: XADD {b}x 1-3 f c
+		source: XGROUP CREATE {b}x g 0
+		source: XREADGROUP GROUP g c STREAMS {b}x >
+		source: XCLAIM {b}x g d 60000 1-1
+		source: XPENDING {b}x g
+		source: XCLAIM {b}x g d 0 1-1 9-9
+		source: XPENDING {b}x g
+		source: XCLAIM {b}x g d 60000 1-1 1-2 JUSTID
+		source: XCLAIM {b}x g d 0 1-2 1-3 JUSTID
+		source: XDEL {b}x 1-2
+		source: XCLAIM {b}x g e 0 1-2 1-3
+		source: XPENDING {b}x g
+		source: XCLAIM {b}x g e x 1-2
+		source: XCLAIM {b}x g e 0 x
+		source: XCLAIM {b}x none e 0 1-1
+		source: XCLAIM {b}none g e 0 1-1
+		source: XACK {b}x g 1-3
+		source: XCLAIM {b}x g e 60000 1-3 FORCE
+		source: XCLAIM {b}x g e 60000 9-9 FORCE
+		source: XCLAIM {b}x g e 60000 9-9 NOSUCH
+		source: XPENDING {b}x g`},
+	{"the history of a consumer", `
+		source: XADD {b}x 1-1 f a
+		source: XADD {b}x 1-2 f b
+		source: XADD {b}x 1-3 f c
+		source: XGROUP CREATE {b}x g 0
+		source: XREADGROUP GROUP g c STREAMS {b}x >
+		source: XDEL {b}x 1-2
+		source: XREADGROUP GROUP g c STREAMS {b}x 0
+		source: XREADGROUP GROUP g c COUNT 2 STREAMS {b}x 0
+		source: XREADGROUP GROUP g c STREAMS {b}x 1-1
+		source: XREADGROUP GROUP g c STREAMS {b}x 1-3
+		source: XREADGROUP GROUP g d STREAMS {b}x 0
+		source: XREADGROUP GROUP none d STREAMS {b}x 0
+		source: XADD {b}y 1-1 f a
+		source: XGROUP CREATE {b}y g 0
+		source: XREADGROUP GROUP g c STREAMS {b}x {b}y 0 >
+		source: XREADGROUP GROUP g c STREAMS {b}x {b}y > 0
+		source: XREADGROUP GROUP g c BLOCK 0 STREAMS {b}x 0
+		source: XPENDING {b}x g
+		source: XACK {b}x g 1-2 9-9
+		source: XREADGROUP GROUP g c STREAMS {b}x x
+		source: XREADGROUP GROUP g c STREAMS {b}none 0
+		source: XREADGROUP GROUP g c STREAMS {b}x 0`},
+	{"streams are claimed without naming entries", `
+		source: XADD {b}x 1-1 f a
+		source: XADD {b}x 1-2 f b
+		source: XADD {b}x 1-3 f c
+		source: XADD {b}x 1-4 f d
+		source: XGROUP CREATE {b}x g 0
+		source: XREADGROUP GROUP g c STREAMS {b}x >
+		source: XDEL {b}x 1-2
+		source: XAUTOCLAIM {b}x g d 60000 0
+		source: XAUTOCLAIM {b}x g d 0 0 COUNT 2
+		source: XAUTOCLAIM {b}x g d 0 0 COUNT 2 JUSTID
+		source: XAUTOCLAIM {b}x g d 0 1-3
+		source: XPENDING {b}x g
+		source: XDEL {b}x 1-1 1-3 1-4
+		source: XAUTOCLAIM {b}x g d 0 0
+		source: XPENDING {b}x g
+		source: XAUTOCLAIM {b}x g d 0 0
+		source: XAUTOCLAIM {b}x none d 0 0
+		source: XAUTOCLAIM {b}x g d 0 0 COUNT 0
+		source: XADD {b}x 2-1 f a
+		source: XADD {b}x 2-2 f b
+		source: XADD {b}x 2-3 f c
+		source: XREADGROUP GROUP g c COUNT 2 STREAMS {b}x >
+		source: XDEL {b}x 2-1
+		source: XAUTOCLAIM {b}x g d 0 - COUNT 1
+		source: XAUTOCLAIM {b}x g d 0 - COUNT 1 NOSUCH
+		source: XAUTOCLAIM {b}x g d x - COUNT 1
+		source: XAUTOCLAIM {b}x g d 0 (2-2
+		source: XAUTOCLAIM {b}x g d 0 x`},
+	{"a consumer is deleted", `
+		source: XADD {b}x 1-1 f a
+		source: XADD {b}x 1-2 f b
+		source: XGROUP CREATE {b}x g 0
+		source: XREADGROUP GROUP g c STREAMS {b}x >
+		source: XDEL {b}x 1-1
+		source: XCLAIM {b}x g d 0 1-2
+		source: XGROUP DELCONSUMER {b}x g d
+		source: XPENDING {b}x g
+		source: XGROUP DELCONSUMER {b}x g c
+		source: XPENDING {b}x g - + 10
+		source: XGROUP DELCONSUMER {b}x g none
+		source: XGROUP DELCONSUMER {b}x none c
+		source: XGROUP DELCONSUMER {b}none g c`},
+	{"an id is used once", `
+		source: XADD {b}x 1-1 f a
+		source: XADD {b}x 1-5 f b
+		source: XDEL {b}x 1-5
+		source: XADD {b}x 1-3 f c
+		source: XADD {b}x 1-5 f c
+		source: XADD {b}x 1-* f c
+		source: XADD {b}x 1 f c
+		source: XTRIM {b}x MAXLEN 0
+		source: XADD {b}x 1-6 f c
+		source: XADD {b}x 0-0 f c
+		source: XADD {b}x 1-7 f c
+		source: XADD {b}x MAXLEN 0 2-1 f c
+		source: XADD {b}x MINID 3 NOMKSTREAM 2-1 f c
+		source: XADD {b}x NOMKSTREAM MAXLEN = 5 2-1 f c
+		source: XADD {b}x NOMKSTREAM MAXLEN = 5 2-2 f c
+		source: XDEL {b}x 2-2
+		source: RENAME {b}x {b}y
+		source: XADD {b}y 2-2 f c
+		source: DEL {b}y
+		source: XADD {b}none 0-0 f c
+		source: EXISTS {b}none
+		source: XADD {b}y 1-1 f c`},
 	{"nothing is stored", `
 		source: SADD {b}s x
 		source: SADD {b}t y

@@ -118,7 +118,12 @@ func (s *store) recovered() {
 // Inside a transaction, blocking commands do not block: so each runs in a transaction of its own.
 func (s *store) runNow(resp3 bool, r request) (reply []byte, ok bool) {
 	before := s.watched(r.keys)
-	reply, ok = s.tryNow(resp3, r.args)
+	out := replies{resp3: resp3}
+	if fixed := fixes[r.cmd.Name]; fixed != nil && fixed(s, &out, r) {
+		reply, ok = out.buf, true
+	} else {
+		reply, ok = s.tryNow(resp3, r.args)
+	}
 	s.touch(r, before, reply)
 	return reply, ok
 }
