@@ -1,6 +1,7 @@
 package command
 
 import (
+	"math"
 	"strconv"
 	"time"
 
@@ -72,6 +73,25 @@ func (c *Call) bit(b bool) {
 	}
 }
 
-func (c *Call) unix(t time.Time) { c.Request.ArgInt(t.Unix()) }
+func (c *Call) unix(t time.Time) {
+	c.checkTime(t)
+	c.Request.ArgInt(t.Unix())
+}
 
-func (c *Call) unixMillis(t time.Time) { c.Request.ArgInt(t.UnixMilli()) }
+func (c *Call) unixMillis(t time.Time) {
+	c.checkTime(t)
+	c.Request.ArgInt(t.UnixMilli())
+}
+
+// checkTime refuses what a server would take for a time long past, at which the key is removed. It counts milliseconds in an
+// int64, in which UnixMilli wraps around.
+func (c *Call) checkTime(t time.Time) {
+	const most = math.MaxInt64 / 1000
+	switch s := t.Unix(); {
+	case t.IsZero():
+		c.refuse("the zero time, which ExpireTime returns where there is no time to live, would be one in the past: " +
+			"for none use Persist, or leave the option out, or Restore with 0")
+	case s <= -most || s >= most:
+		c.refuse("time " + strconv.FormatInt(s, 10) + " s from 1970 is more than servers can hold")
+	}
+}

@@ -113,7 +113,7 @@ func (c *Call) expire(key string, ttl time.Duration, opts []ExpireOption) *Call 
 }
 
 // ExpireAt ends key's life at a time, in whole seconds, what is below being cut off, and reports whether it did, as Expire
-// does. A time in the past removes the key.
+// does. A time in the past removes the key, but the zero time, and one that no server can hold, fails before anything is sent.
 //
 // EXPIREAT (since 1.2.0): O(1), to the primary of key's slot.
 func (c Commands) ExpireAt(ctx context.Context, key string, at time.Time, opts ...ExpireOption) (bool, error) {

@@ -742,7 +742,7 @@ func (pxOption) mSetExOption() {}
 
 func (pxOption) hSetExOption() {}
 
-// ExAt ends a key's life at a time, in whole seconds: what is below is cut off.
+// ExAt ends a key's life at a time, in whole seconds: what is below is cut off. The zero time is refused: see ExpireAt.
 func ExAt(at time.Time) exAtOption { return exAtOption{at} }
 
 type exAtOption struct {
@@ -764,7 +764,7 @@ func (exAtOption) mSetExOption() {}
 
 func (exAtOption) hSetExOption() {}
 
-// PxAt ends a key's life at a time, in whole milliseconds: what is below is cut off.
+// PxAt ends a key's life at a time, in whole milliseconds: what is below is cut off. The zero time is refused: see ExpireAt.
 func PxAt(at time.Time) pxAtOption { return pxAtOption{at} }
 
 type pxAtOption struct {

@@ -1,0 +1,53 @@
+package command_test
+
+import (
+	"math"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/keyslot-go/keyslot/command"
+)
+
+// timed are all that take a time.
+func timed(c command.Commands, at time.Time) map[string]error {
+	errs := map[string]error{
+		"SetPxAt":   c.Set(ctx, "k", "v", command.PxAt(at)),
+		"SetExAt":   c.Set(ctx, "k", "v", command.ExAt(at)),
+		"RestoreAt": c.RestoreAt(ctx, "k", at, nil),
+	}
+	_, errs["ExpireAt"] = c.ExpireAt(ctx, "k", at)
+	_, errs["PExpireAt"] = c.PExpireAt(ctx, "k", at)
+	_, errs["HExpireAt"] = c.HExpireAt(ctx, "k", at, []string{"f"})
+	_, errs["HPExpireAt"] = c.HPExpireAt(ctx, "k", at, []string{"f"})
+	_, errs["XClaim"] = c.XClaim(ctx, "k", "g", "c", 0, []string{"1-1"}, command.DeliveredAt(at))
+	return errs
+}
+
+// A key would be removed at once by a time that has wrapped around, or by the one that stands for none.
+func TestTimesThatAServerWouldTakeForThePastAreRefused(t *testing.T) {
+	for name, row := range map[string]struct {
+		at   time.Time
+		want string
+	}{
+		"the last":   {time.Unix(1<<63-62135596801, 999999999), "more than servers can hold"},
+		"a far one":  {time.Unix(math.MaxInt64, 0), "more than servers can hold"},
+		"too far":    {time.Unix(math.MaxInt64/1000+1, 0), "more than servers can hold"},
+		"wraps":      {time.Unix(1<<61+5, 0), "more than servers can hold"},
+		"long ago":   {time.Unix(math.MinInt64/1000-1, 0), "more than servers can hold"},
+		"zero":       {time.Time{}, "use Persist"},
+		"zero there": {time.Time{}.In(time.FixedZone("", 3600)), "use Persist"},
+	} {
+		for method, err := range timed(command.New(server(ok)), row.at) {
+			require.ErrorIs(t, err, command.ErrNotExecuted, "%s %s", method, name)
+			require.ErrorAs(t, err, new(*command.ArgumentError))
+			require.ErrorContains(t, err, row.want)
+		}
+	}
+	for _, at := range []time.Time{time.Unix(math.MaxInt64/1000-1, 999999999), time.Unix(1, 0), time.Unix(-1, 0), time.Unix(0, 0)} {
+		for method, err := range timed(command.New(server(ok)), at) {
+			require.NotErrorIs(t, err, command.ErrNotExecuted, "%s %v", method, at)
+		}
+	}
+}
