@@ -184,7 +184,7 @@ func (call *call) checkQueued(slot int) error {
 		return err
 	case call.blocks:
 		return call.refuse(0, call.Name()+" would not wait in a transaction: run it by itself")
-	case splits && len(keys) == 0:
+	case splits && len(keys) == 0, call.seeking:
 		return call.refuse(0, call.Name()+" runs on several nodes, a transaction on one: run it by itself")
 	case call.terms.core.isStandalone():
 		return nil

@@ -335,6 +335,7 @@ func TestWhatCannotBeInATransactionIsSaidBeforeItIsSent(t *testing.T) {
 		"use Client.Watch":                                          func(tx *keyslot.Tx) error { return tx.Do("WATCH", "a").Err() },
 		"use Client.Tx":                                             func(tx *keyslot.Tx) error { return tx.Do("EXEC").Err() },
 		"DBSIZE runs on several nodes":                              func(tx *keyslot.Tx) error { return tx.Do("DBSIZE").Err() },
+		"RANDOMKEY runs on several nodes":                           func(tx *keyslot.Tx) error { return tx.RandomKey().Err() },
 		"concerns slot 1 and the transaction slot 15495":            func(tx *keyslot.Tx) error { return tx.Do("CLUSTER", "COUNTKEYSINSLOT", 1).Err() },
 		"GET, at index 1, cannot be sent: takes 1 argument":         func(tx *keyslot.Tx) error { return tx.Do("GET").Err() },
 		"is not a positive whole number of seconds":                 func(tx *keyslot.Tx) error { return tx.Set("a", "v", command.EX(1)).Err() },
