@@ -86,12 +86,14 @@ func TestAModulesCommandIsForTheSlotOfItsView(t *testing.T) {
 	story(t, keyslot.Options{}, func(t *testing.T, s *stage) {
 		view := s.client.On(keyslot.ToKey(low))
 		takesWatch(s.lower)
-		s.lower.On("MODULE.SET", ok)
+		s.lower.On("MODULE.SET", queued, ok)
 		s.lower.On("WAIT", one)
-		require.NoError(t, view.Watch(t.Context(), hello, func(w *keyslot.Watched) error {
-			_, err := w.Do(t.Context(), "MODULE.SET", "AS", low)
-			return err
-		}))
+		set := func(w *keyslot.Watched) error {
+			tx := w.Tx()
+			tx.Do("MODULE.SET", "AS", low)
+			return tx.Exec(t.Context())
+		}
+		require.NoError(t, view.Watch(t.Context(), hello, set))
 		_, err := view.WriteAndWait(t.Context(), 1, time.Second, func(p *keyslot.Pipeline) error {
 			p.Do("MODULE.SET", "AS", low)
 			return nil
@@ -108,11 +110,7 @@ func TestAModulesCommandIsForTheSlotOfItsView(t *testing.T) {
 
 		s.lower.On("WATCH", says("-ASK 866 %s", upper))
 		takesWatch(s.upper)
-		err = view.Watch(t.Context(), hello, func(w *keyslot.Watched) error {
-			_, err := w.Do(t.Context(), "MODULE.SET", "AS", low)
-			return err
-		})
-		require.ErrorIs(t, err, keyslot.ErrTxAborted, "it may be of a key that has not arrived")
+		require.ErrorIs(t, view.Watch(t.Context(), hello, set), keyslot.ErrTxAborted, "it may be of a key that has not arrived")
 	})
 }
 

@@ -15,8 +15,9 @@ import (
 
 // Watched is what Client.Watch lends to its function: a connection on which keys are being watched. Its methods read, at once;
 // what Tx queues runs later, provided that no watched key has changed. Besides Do and Tx they are those of command.Commands,
-// but a command that writes, that waits at the server, or whose key is in another slot is refused before it is sent. It is for
-// one goroutine at a time, and for none after the function has returned.
+// but a command that writes or may write (a script or function that is not read-only, a command that the table does not know),
+// that waits at the server, or that concerns another slot or several nodes is refused before it is sent. It is for one goroutine
+// at a time, and for none after the function has returned.
 type Watched struct {
 	commands
 	session *session
@@ -207,13 +208,20 @@ func (s *session) perform(ctx context.Context, call *call) error {
 		return call.refuse(0, call.Name()+" waits at the server, while keys are being watched: run it by itself")
 	case call.Cmd != nil && call.Cmd.Flags.Has(spec.Write) && !call.Cmd.Repeatable(&call.Request):
 		return call.refuse(0, call.Name()+" writes, and would run at once: queue it on Tx")
-	case splits && len(call.Request.Keys()) == 0:
+	case call.isOpaque():
+		return call.refuse(0, call.Name()+" may write, and would run at once: queue it on Tx")
+	case splits && len(call.Request.Keys()) == 0, call.seeking:
 		return call.refuse(0, call.Name()+" runs on several nodes: run it on the Client")
 	}
 	if err := s.admits(call); err != nil {
 		return err
 	}
 	return s.use(ctx, call, nil)
+}
+
+// isOpaque reports whether no flag says what the command does to data: the table does not know it, or it runs a script.
+func (call *call) isOpaque() bool {
+	return call.Cmd == nil || call.isScript() && !call.Cmd.Flags.Has(spec.ReadOnly)
 }
 
 // exec runs a transaction, after which nothing is watched any more.
@@ -234,6 +242,9 @@ func (s *session) admits(call *call) error {
 				"give the keys a common hash tag, like {user:1}:name", slot, s.slot))
 		}
 		unwatched = unwatched || !slices.Contains(s.keys, string(r.At(k)))
+	}
+	if call.slot != command.NoSlot && call.slot != s.slot && !everywhere { // only its owner knows a slot's keys
+		return call.refuse(0, fmt.Sprintf("it concerns slot %d and the watched keys slot %d: run it on the Client", call.slot, s.slot))
 	}
 	// A node that is asked takes what has not arrived for what does not exist.
 	if s.asking && unwatched {
