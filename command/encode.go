@@ -59,10 +59,14 @@ func (c *Call) checkWait(d time.Duration) {
 }
 
 func roundedUp(d time.Duration) time.Duration {
-	if rest := d % time.Millisecond; rest > 0 {
-		return d - rest + time.Millisecond
+	rest := d % time.Millisecond
+	switch {
+	case rest <= 0:
+		return d
+	case d > math.MaxInt64-time.Millisecond: // up would be below zero
+		return d - rest
 	}
-	return d
+	return d - rest + time.Millisecond
 }
 
 func (c *Call) bit(b bool) {

@@ -51,3 +51,22 @@ func TestTimesThatAServerWouldTakeForThePastAreRefused(t *testing.T) {
 		}
 	}
 }
+
+func TestTheLongestWaitsDoNotWrapAround(t *testing.T) {
+	for d, want := range map[time.Duration][2]string{
+		math.MaxInt64:                        {"9223372036.854", "9223372036854"},
+		math.MaxInt64 - time.Millisecond:     {"9223372036.854", "9223372036854"},
+		math.MaxInt64 - time.Millisecond - 1: {"9223372036.854", "9223372036854"},
+		1:                                    {"0.001", "1"},
+		0:                                    {"0", "0"},
+	} {
+		s := server("_\r\n")
+		c := command.New(s)
+		_, err := c.BLPop(ctx, d, "k")
+		require.ErrorIs(t, err, command.Nil)
+		require.Equal(t, "BLPOP k "+want[0], s.sent())
+		_, err = c.XRead(ctx, []command.Stream{{Key: "k", After: "0"}}, command.Block(d))
+		require.NotErrorIs(t, err, command.ErrNotExecuted)
+		require.Equal(t, "XREAD BLOCK "+want[1]+" STREAMS k 0", s.sent())
+	}
+}
