@@ -2,6 +2,7 @@ package command
 
 import (
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 
@@ -40,7 +41,8 @@ func (r Reply) String() string {
 	return text
 }
 
-// Text returns the reply as text: a string of any kind, or a number or boolean in its wire form.
+// Text returns the reply as text: a string of any kind, a number as servers write it, the infinities being inf and -inf, or a
+// boolean as 1 or 0, as RESP2 has it.
 func (r Reply) Text() (string, error) {
 	switch r.v.Kind {
 	case resp.SimpleString, resp.BulkString, resp.Verbatim, resp.BigNumber:
@@ -48,7 +50,7 @@ func (r Reply) Text() (string, error) {
 	case resp.Integer, resp.Boolean:
 		return strconv.FormatInt(r.v.Int, 10), nil
 	case resp.Double:
-		return strconv.FormatFloat(r.v.Float, 'g', -1, 64), nil
+		return string(resp.AppendFloat(nil, r.v.Float, 64)), nil
 	}
 	return "", r.mismatch("a string")
 }
@@ -62,11 +64,15 @@ func (r Reply) Bytes() ([]byte, error) {
 	return []byte(s), nil
 }
 
-// Int64 returns the reply as an integer: an integer, a boolean as 1 or 0, or a string that holds an integer.
+// Int64 returns the reply as an integer: an integer, a double that is whole, a boolean as 1 or 0, or a string that holds an integer.
 func (r Reply) Int64() (int64, error) {
 	switch r.v.Kind {
 	case resp.Integer, resp.Boolean:
 		return r.v.Int, nil
+	case resp.Double: // which RESP2 sends as a string
+		if f := r.v.Float; f == math.Trunc(f) && f >= math.MinInt64 && f < math.MaxInt64 {
+			return int64(f), nil
+		}
 	case resp.BulkString, resp.SimpleString, resp.BigNumber:
 		if n, err := strconv.ParseInt(r.v.Str, 10, 64); err == nil {
 			return n, nil

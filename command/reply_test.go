@@ -54,7 +54,10 @@ var replyRows = []struct {
 	{"true", "#t\r\n", values{"Text": "1", "Bytes": []byte("1"), "Int64": int64(1), "Bool": true}},
 	{"false", "#f\r\n", values{"Text": "0", "Bytes": []byte("0"), "Int64": int64(0), "Bool": false}},
 	{"double", ",1.5\r\n", values{"Text": "1.5", "Bytes": []byte("1.5"), "Float64": 1.5}},
-	{"infinity", ",inf\r\n", values{"Text": "+Inf", "Bytes": []byte("+Inf"), "Float64": math.Inf(1)}},
+	{"whole double", ",3000000\r\n", values{"Text": "3000000", "Bytes": []byte("3000000"), "Int64": int64(3000000), "Float64": 3e6}},
+	{"large double", ",9223372036854775808\r\n", values{"Text": "9223372036854776000", "Bytes": []byte("9223372036854776000"), "Float64": 0x1p63}},
+	{"infinity", ",inf\r\n", values{"Text": "inf", "Bytes": []byte("inf"), "Float64": math.Inf(1)}},
+	{"minus infinity", ",-inf\r\n", values{"Text": "-inf", "Bytes": []byte("-inf"), "Float64": math.Inf(-1)}},
 	{"big number", "(3492890328409238509324850943850943825024385\r\n", values{
 		"Text": "3492890328409238509324850943850943825024385", "Bytes": []byte("3492890328409238509324850943850943825024385")}},
 	{"small big number", "(12\r\n", values{"Text": "12", "Bytes": []byte("12"), "Int64": int64(12)}},

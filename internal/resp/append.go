@@ -54,7 +54,7 @@ func AppendInt(dst []byte, n int64) []byte {
 
 // AppendDouble appends a double that reads back as the same float64.
 func AppendDouble(dst []byte, f float64) []byte {
-	return append(appendFloat(append(dst, byte(Double)), f), "\r\n"...)
+	return append(AppendFloat(append(dst, byte(Double)), f, 64), "\r\n"...)
 }
 
 // AppendBool appends a boolean.
@@ -125,7 +125,7 @@ func downgrade(v Value) Value {
 			v.Int = 1
 		}
 	case Double:
-		v.Kind, v.Str = BulkString, string(appendFloat(nil, v.Float))
+		v.Kind, v.Str = BulkString, string(AppendFloat(nil, v.Float, 64))
 	case BigNumber, Verbatim:
 		v.Kind = BulkString
 	case BulkError:
@@ -165,9 +165,9 @@ func appendLine(dst []byte, kind Kind, s string) []byte {
 	return append(dst, "\r\n"...)
 }
 
-// appendFloat appends the shortest decimal that reads back as f. Numbers of ordinary size get no exponent, so that a
-// whole number stays an integer to commands that want one.
-func appendFloat(dst []byte, f float64) []byte {
+// AppendFloat appends the shortest decimal that reads back as f, a float of 32 or 64 bits. Numbers of ordinary size get no exponent,
+// so that a whole number stays an integer to commands that want one.
+func AppendFloat(dst []byte, f float64, bits int) []byte {
 	switch abs := math.Abs(f); {
 	case math.IsNaN(f):
 		return append(dst, "nan"...)
@@ -176,7 +176,7 @@ func appendFloat(dst []byte, f float64) []byte {
 	case math.IsInf(f, -1):
 		return append(dst, "-inf"...)
 	case abs == 0 || abs >= 1e-6 && abs < 1e21: // the range without exponents of JSON and JavaScript
-		return strconv.AppendFloat(dst, f, 'f', -1, 64)
+		return strconv.AppendFloat(dst, f, 'f', -1, bits)
 	}
-	return strconv.AppendFloat(dst, f, 'e', -1, 64)
+	return strconv.AppendFloat(dst, f, 'e', -1, bits)
 }

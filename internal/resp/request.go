@@ -89,7 +89,7 @@ func (r *Request) ArgInt(n int64) {
 // ArgFloat appends the shortest decimal that reads back as f; the infinities are inf and -inf.
 func (r *Request) ArgFloat(f float64) {
 	var text [32]byte // 17 digits, sign, point and, below 1e-6 or from 1e21 on, an exponent of four characters
-	appendArg(r, appendFloat(text[:0], f))
+	appendArg(r, AppendFloat(text[:0], f, 64))
 }
 
 // Key appends an argument that is a key.
