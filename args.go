@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"reflect"
 	"slices"
-	"strconv"
 	"time"
 
 	"github.com/keyslot-go/keyslot/internal/resp"
@@ -81,7 +80,7 @@ func encodeOne(r *resp.Request, arg any) (reason string) {
 	case uint, uint64, uintptr:
 		r.Arg(fmt.Sprint(v))
 	case float32:
-		r.Arg(strconv.FormatFloat(float64(v), 'g', -1, 32))
+		r.ArgBytes(resp.AppendFloat(nil, float64(v), 32))
 	case float64:
 		r.ArgFloat(v)
 	case bool:
