@@ -147,10 +147,15 @@ func floatOf(frame []byte) (float64, bool) {
 	switch resp.KindOf(frame) {
 	case resp.Double, resp.Integer, resp.BulkString:
 		b, _ := resp.Payload(frame)
-		f, err := strconv.ParseFloat(string(b), 64)
-		return f, err == nil
+		return parseFloat(string(b))
 	}
 	return 0, false
+}
+
+// parseFloat reads a number. Servers count in a wider type where they have one: what is too large for a float64 becomes infinite.
+func parseFloat(text string) (float64, bool) {
+	f, err := strconv.ParseFloat(text, 64)
+	return f, err == nil || errors.Is(err, strconv.ErrRange)
 }
 
 func integerOf(frame []byte, _ *packer) (int64, bool) { return resp.Int(frame) }

@@ -1,6 +1,7 @@
 package command_test
 
 import (
+	"math"
 	"testing"
 	"time"
 
@@ -40,6 +41,7 @@ func TestMethodsOfHashes(t *testing.T) {
 			someValues, lines(twoOf)},
 		{"HINCRBY k a -2", func(c cs) (any, error) { return c.HIncrBy(ctx, "k", "a", -2) }, int64(-1), lines(":-1")},
 		{"HINCRBYFLOAT k a 0.5", func(c cs) (any, error) { return c.HIncrByFloat(ctx, "k", "a", 0.5) }, 1.5, lines("$3 1.5 | ,1.5")},
+		{"HINCRBYFLOAT k a 1", func(c cs) (any, error) { return c.HIncrByFloat(ctx, "k", "a", 1) }, math.Inf(1), lines("$5 1e400 | ,1e400")},
 		{"HKEYS k", func(c cs) (any, error) { return c.HKeys(ctx, "k") }, []string{"a", "b"}, lines(names)},
 		{"HLEN k", func(c cs) (any, error) { return c.HLen(ctx, "k") }, int64(2), lines(":2")},
 		{"HMGET k a b", func(c cs) (any, error) { return c.HMGet(ctx, "k", "a", "b") }, someValues, lines(twoOf)},

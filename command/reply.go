@@ -89,7 +89,7 @@ func (r Reply) Float64() (float64, error) {
 	case resp.Integer:
 		return float64(r.v.Int), nil
 	case resp.BulkString, resp.SimpleString:
-		if f, err := strconv.ParseFloat(r.v.Str, 64); err == nil {
+		if f, ok := parseFloat(r.v.Str); ok {
 			return f, nil
 		}
 	}

@@ -47,6 +47,7 @@ var replyRows = []struct {
 	{"empty bulk string", "$0\r\n\r\n", values{"Text": "", "Bytes": []byte{}}},
 	{"number in a bulk string", "$2\r\n-7\r\n", values{"Text": "-7", "Bytes": []byte("-7"), "Int64": int64(-7), "Float64": -7.0}},
 	{"fraction in a bulk string", "$3\r\n1.5\r\n", values{"Text": "1.5", "Bytes": []byte("1.5"), "Float64": 1.5}},
+	{"number that is too large in a bulk string", "$5\r\n1e400\r\n", values{"Text": "1e400", "Bytes": []byte("1e400"), "Float64": math.Inf(1)}},
 	{"verbatim", "=6\r\ntxt:hi\r\n", values{"Text": "hi", "Bytes": []byte("hi")}},
 	{"integer", ":42\r\n", values{"Text": "42", "Bytes": []byte("42"), "Int64": int64(42), "Float64": 42.0}},
 	{"integer 1", ":1\r\n", values{"Text": "1", "Bytes": []byte("1"), "Int64": int64(1), "Float64": 1.0, "Bool": true}},
