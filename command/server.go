@@ -31,6 +31,15 @@ type SlowCommand struct {
 	ClientName string
 }
 
+// present reads a reply of many shapes. A null is Nil.
+func present(c *Call, p *packer) (Reply, error) {
+	r, err := reply(c, p)
+	if err == nil && r.IsNil() {
+		err = Nil
+	}
+	return r, err
+}
+
 // moment reads TIME's seconds and microseconds.
 func moment(c *Call, p *packer) (time.Time, error) {
 	return tree(c, func(r Reply) (t time.Time, err error) {

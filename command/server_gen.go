@@ -89,12 +89,12 @@ func (c *Call) aclGenPass() *Call {
 //
 // ACL GETUSER (since 6.0.0): O(n), to the primary of its keys' slot, or any primary where it has none.
 func (c Commands) ACLGetUser(ctx context.Context, name string) (Reply, error) {
-	return run(ctx, c.begin().aclGetUser(name), reply)
+	return run(ctx, c.begin().aclGetUser(name), present)
 }
 
 // ACLGetUser queues ACL GETUSER: see Commands.ACLGetUser.
 func (q *Queued) ACLGetUser(name string) *Future[Reply] {
-	return queue(q, q.begin().aclGetUser(name), reply)
+	return queue(q, q.begin().aclGetUser(name), present)
 }
 
 func (c *Call) aclGetUser(name string) *Call {

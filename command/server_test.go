@@ -68,3 +68,13 @@ func isAnOutcome(t *testing.T, name string, read read) {
 	_, err := read(answering("_\r\n"))
 	require.ErrorIs(t, err, command.Nil, name)
 }
+
+func TestAUserThatIsMissingIsNil(t *testing.T) {
+	for _, null := range []string{"_\r\n", "$-1\r\n", "*-1\r\n"} {
+		_, err := answering(null).ACLGetUser(t.Context(), "nobody")
+		require.ErrorIs(t, err, command.Nil, "%q", null)
+	}
+	user, err := answering("%1\r\n$5\r\nflags\r\n*0\r\n").ACLGetUser(t.Context(), "somebody")
+	require.NoError(t, err)
+	require.Equal(t, "[flags []]", user.String())
+}
