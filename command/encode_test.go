@@ -35,6 +35,7 @@ func TestTimesThatAServerWouldTakeForThePastAreRefused(t *testing.T) {
 		"a far one":  {time.Unix(math.MaxInt64, 0), "more than servers can hold"},
 		"too far":    {time.Unix(math.MaxInt64/1000+1, 0), "more than servers can hold"},
 		"wraps":      {time.Unix(1<<61+5, 0), "more than servers can hold"},
+		"wraps to 0": {time.Unix(1<<61, 0), "more than servers can hold"},
 		"long ago":   {time.Unix(math.MinInt64/1000-1, 0), "more than servers can hold"},
 		"zero":       {time.Time{}, "use Persist"},
 		"zero there": {time.Time{}.In(time.FixedZone("", 3600)), "use Persist"},

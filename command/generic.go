@@ -86,6 +86,20 @@ func endMillis(n int64) time.Time {
 	return time.UnixMilli(n)
 }
 
+// restoreAt keeps the first millisecond of 1970 from being sent as 0, which means for ever.
+func (c *Call) restoreAt(key string, at time.Time, value []byte, opts []RestoreOption) *Call {
+	if at.Unix() == 0 && at.UnixMilli() == 0 { // a time that wraps around to 0 is still to be refused
+		at = time.UnixMilli(1)
+	}
+	c.Request.Arg("RESTORE")
+	c.Request.Key(key)
+	c.unixMillis(at)
+	c.Request.ArgBytes(value)
+	c.Request.Arg("ABSTTL")
+	c.restoreOptions(opts)
+	return c
+}
+
 func (c *Call) sortGet(key string, patterns []string, opts []SortOption) *Call {
 	return c.sort(key, opts).patterns(patterns)
 }

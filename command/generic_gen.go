@@ -434,16 +434,6 @@ func (q *Queued) RestoreAt(key string, at time.Time, value []byte, opts ...Resto
 	return queue(q, q.begin().restoreAt(key, at, value, opts), nothing)
 }
 
-func (c *Call) restoreAt(key string, at time.Time, value []byte, opts []RestoreOption) *Call {
-	c.open(spec.RESTORE, "*1\r\n$7\r\nRESTORE\r\n")
-	c.Request.Key(key)
-	c.unixMillis(at)
-	c.Request.ArgBytes(value)
-	c.Request.Arg("ABSTTL")
-	c.restoreOptions(opts)
-	return c
-}
-
 // Sort returns the elements of the list, set or sorted set at key in the order of their numbers, or as the options say. A
 // missing key is empty. It is sent as a write: SortRO may go to a replica.
 //

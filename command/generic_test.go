@@ -49,6 +49,8 @@ func TestMethodsOfKeys(t *testing.T) {
 		}, nil, lines("+OK")},
 		{"RESTORE k 5500 v ABSTTL FREQ 9", func(c cs) (any, error) { return only(c.RestoreAt(ctx, "k", at, []byte("v"), command.Freq(9))) },
 			nil, lines("+OK")},
+		{"RESTORE k 1 v ABSTTL", func(c cs) (any, error) { return only(c.RestoreAt(ctx, "k", time.Unix(0, 999999), []byte("v"))) }, nil, lines("+OK")},
+		{"RESTORE k 1 v ABSTTL", func(c cs) (any, error) { return only(c.RestoreAt(ctx, "k", time.Unix(0, 0), []byte("v"))) }, nil, lines("+OK")},
 		{"SORT k BY {k}* LIMIT 1 2 DESC ALPHA", func(c cs) (any, error) {
 			return c.Sort(ctx, "k", command.ByPattern("{k}*"), command.Limit(1, 2), command.Desc, command.Alpha)
 		}, ab, lines(names)},
