@@ -109,10 +109,11 @@ func (s *Script) Queue(p *Pipeline, keys []string, args ...any) *Future[Reply] {
 	return command.QueueReply(&p.queued, call)
 }
 
-// LoadEverywhere makes every node of the topology know the script, replicas too, so that no Run has to send it whole. It
-// blocks as Client.Do does. A *PartsError lists the nodes that could not be told; Run works there all the same, as on nodes that
-// come later. FunctionLoadReplace does the like for a library of functions. SCRIPT LOAD: O(n) in the length of the script.
+// LoadEverywhere makes every node of the topology know the script, replicas too, whatever the route of the view c, so that no Run
+// has to send it whole. It blocks as Client.Do does. A *PartsError lists the nodes that could not be told; Run works there all the
+// same, as on nodes that come later. FunctionLoadReplace does the like for a library of functions. SCRIPT LOAD: O(n) in the length
+// of the script.
 func (s *Script) LoadEverywhere(ctx context.Context, c *Client) error {
-	_, err := c.Do(ctx, "SCRIPT", "LOAD", s.source)
+	_, err := c.On(nil).Do(ctx, "SCRIPT", "LOAD", s.source)
 	return err
 }

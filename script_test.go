@@ -93,6 +93,18 @@ func TestAScriptInAPipelineNeedsNotBeKnown(t *testing.T) {
 	}
 }
 
+func TestAScriptIsLoadedEverywhereWhateverTheRouteOfItsView(t *testing.T) {
+	story(t, keyslot.Options{}, func(t *testing.T, s *stage) {
+		s.lower.On("SCRIPT", value)
+		s.upper.On("SCRIPT", value)
+		for i, to := range []keyslot.Route{nil, keyslot.ToKey(low), keyslot.ToNode(upper), keyslot.ToPrimaries} {
+			require.NoError(t, keyslot.NewScript("return 1").LoadEverywhere(t.Context(), s.client.On(to)))
+			require.Len(t, sent(s.lower, "SCRIPT"), i+1)
+			require.Len(t, sent(s.upper, "SCRIPT"), i+1)
+		}
+	})
+}
+
 func TestScriptsOfWrongUseSendNothing(t *testing.T) {
 	_, client := begin(t, keyslottest.Options{}, keyslot.Options{})
 	add := keyslot.NewScript(addTo)
