@@ -399,7 +399,7 @@ func (call *call) attempt() attempt {
 	switch {
 	case a.err != nil:
 	case call.tx != nil:
-		a.refusal = call.tx.last.refusal
+		a.refusal, a.discarded = call.tx.last.refusal, call.tx.last.fate == txRefused
 	default:
 		text, _ := resp.Payload(call.Frame)
 		a.refusal = refusalText(text)

@@ -15,6 +15,7 @@ type attempt struct {
 	pinned     bool   // it may go to one node only
 	repeatable bool   // running it twice is as good as once
 	script     bool   // EVAL, FCALL ...: an error reply may be the script's own text, and may follow partial effects
+	discarded  bool   // it was a transaction of which nothing ran, whatever the refusal says
 	refusal    string // the server's error reply
 	err        error  // why there is no reply at all; nil if there is one
 	sent       bool   // with err: the whole request was accepted by Write
@@ -104,6 +105,9 @@ func classify(a attempt) verdict {
 		if r.provenBy(a, code, text) {
 			return r.verdict
 		}
+	}
+	if a.discarded {
+		return tellCaller
 	}
 	return verdict{action: finish, executed: Answered}
 }

@@ -142,6 +142,8 @@ func TestATransactionThatIsRefusedHasNotRun(t *testing.T) {
 		"OOM":              {ok, says("-OOM command not allowed when used memory > 'maxmemory'."), queued, execAbort, keyslot.ErrNotExecuted, "INCR was refused: OOM command not allowed"},
 		"NOPERM of one":    {ok, queued, says("-NOPERM no permissions to access a key"), execAbort, keyslot.ErrNotExecuted, "GET was refused: NOPERM no permissions to access a key"},
 		"unknown command":  {ok, queued, says("-ERR unknown command 'GET', with args beginning with: 'secret' "), execAbort, keyslot.ErrNotExecuted, "GET was refused: ERR unknown command 'GET' [not executed]"},
+		"in its own words": {ok, says("-ERR Command not allowed inside a transaction"), queued, execAbort, keyslot.ErrNotExecuted, "INCR was refused: ERR Command not allowed"},
+		"a word at EXEC":   {ok, queued, queued, says("-EXECABORT Transaction discarded because of: NEWCODE later servers"), keyslot.ErrNotExecuted, lower + ": NEWCODE later servers [not executed]"},
 		"two refusals":     {ok, says("-OOM full"), says("-MOVED 866 %s", upper), execAbort, keyslot.ErrNotExecuted, "INCR was refused: OOM full"},
 		"OOM at EXEC":      {ok, queued, queued, says("-EXECABORT Transaction discarded because of: OOM full"), keyslot.ErrNotExecuted, lower + ": OOM full [not executed]"},
 		"no reason":        {ok, queued, queued, execAbort, keyslot.ErrNotExecuted, "EXECABORT"},
