@@ -66,7 +66,11 @@ func (call *call) planKeyless() (splits bool, err error) {
 		}
 		return call.planAll()
 	case spec.RequestSpecial:
-		return false, call.refuse(0, call.Cmd.Name+" walks one node at a time: use Client.Scan, or a view made by Client.On(ToNode(...))")
+		use := "use "
+		if call.Cmd.Name == "SCAN" {
+			use += "Client.Scan, or "
+		}
+		return false, call.refuse(0, call.Cmd.Name+" walks one node at a time: "+use+"a view made by Client.On(ToNode(...))")
 	}
 	return false, nil
 }

@@ -79,6 +79,8 @@ func TestAnswersThatCannotBeJoinedAreRefused(t *testing.T) {
 		require.Contains(t, reason, "Client.On(ToNode(...))")
 	}
 	require.Contains(t, refusedBeforeSending(t, cluster, client, 0, "SCAN", 0).Reason, "Client.Scan")
+	cursor := refusedBeforeSending(t, cluster, client, 0, "FT.CURSOR", "READ", "index", 1).Reason
+	require.Equal(t, "FT.CURSOR walks one node at a time: use a view made by Client.On(ToNode(...))", cursor)
 }
 
 func TestRandomKeyIsNullOnlyWhereEveryPrimaryIsEmpty(t *testing.T) {
