@@ -8,7 +8,7 @@ import (
 
 // ClusterCountKeysInSlot returns how many keys a slot holds, as its owner counts them.
 //
-// CLUSTER COUNTKEYSINSLOT (since 3.0.0): O(1), to the primary of its keys' slot, or any primary where it has none.
+// CLUSTER COUNTKEYSINSLOT (since 3.0.0): O(1), to the primary that owns the slot.
 func (c Commands) ClusterCountKeysInSlot(ctx context.Context, slot int64) (int64, error) {
 	return run(ctx, c.begin().clusterCountKeysInSlot(slot), integer)
 }
@@ -27,7 +27,7 @@ func (c *Call) clusterCountKeysInSlot(slot int64) *Call {
 
 // ClusterGetKeysInSlot returns up to n keys of a slot, from its owner.
 //
-// CLUSTER GETKEYSINSLOT (since 3.0.0): O(n), to the primary of its keys' slot, or any primary where it has none.
+// CLUSTER GETKEYSINSLOT (since 3.0.0): O(n), to the primary that owns the slot.
 func (c Commands) ClusterGetKeysInSlot(ctx context.Context, slot, n int64) ([]string, error) {
 	return run(ctx, c.begin().clusterGetKeysInSlot(slot, n), texts)
 }
@@ -47,7 +47,7 @@ func (c *Call) clusterGetKeysInSlot(slot, n int64) *Call {
 
 // ClusterInfo returns the state of the cluster, by the names that the server gives.
 //
-// CLUSTER INFO (since 3.0.0): O(1), to the primary of its keys' slot, or any primary where it has none.
+// CLUSTER INFO (since 3.0.0): O(1), to any primary.
 func (c Commands) ClusterInfo(ctx context.Context) (map[string]string, error) {
 	return run(ctx, c.begin().clusterInfo(), lines)
 }
@@ -65,7 +65,7 @@ func (c *Call) clusterInfo() *Call {
 
 // ClusterKeySlot returns the slot of key, as the server counts it; keyslot.Slot needs no server.
 //
-// CLUSTER KEYSLOT (since 3.0.0): O(n) of the key's length, to the primary of its keys' slot, or any primary where it has none.
+// CLUSTER KEYSLOT (since 3.0.0): O(n) of the key's length, to any primary.
 func (c Commands) ClusterKeySlot(ctx context.Context, key string) (int64, error) {
 	return run(ctx, c.begin().clusterKeySlot(key), integer)
 }
@@ -84,7 +84,7 @@ func (c *Call) clusterKeySlot(key string) *Call {
 
 // ClusterMyID returns the id of the node that answers.
 //
-// CLUSTER MYID (since 3.0.0): O(1), to the primary of its keys' slot, or any primary where it has none.
+// CLUSTER MYID (since 3.0.0): O(1), to any primary.
 func (c Commands) ClusterMyID(ctx context.Context) (string, error) {
 	return run(ctx, c.begin().clusterMyID(), text)
 }
@@ -102,7 +102,7 @@ func (c *Call) clusterMyID() *Call {
 
 // ClusterMyShardID returns the id of the shard of the node that answers. Redis 7.2.
 //
-// CLUSTER MYSHARDID (since 7.2.0): O(1), to the primary of its keys' slot, or any primary where it has none.
+// CLUSTER MYSHARDID (since 7.2.0): O(1), to any primary.
 func (c Commands) ClusterMyShardID(ctx context.Context) (string, error) {
 	return run(ctx, c.begin().clusterMyShardID(), text)
 }
@@ -120,7 +120,7 @@ func (c *Call) clusterMyShardID() *Call {
 
 // ClusterNodes returns the nodes that the one which answers knows, one a line.
 //
-// CLUSTER NODES (since 3.0.0): O(n), to the primary of its keys' slot, or any primary where it has none.
+// CLUSTER NODES (since 3.0.0): O(n), to any primary.
 func (c Commands) ClusterNodes(ctx context.Context) (string, error) {
 	return run(ctx, c.begin().clusterNodes(), text)
 }

@@ -11,7 +11,7 @@ import (
 
 // Ping returns nil when a node of the cluster answered PING: one primary, any of them.
 //
-// PING (since 1.0.0): O(1), to the primary of its keys' slot, or any primary where it has none.
+// PING (since 1.0.0): O(1), to any primary.
 func (c Commands) Ping(ctx context.Context) error {
 	return only(run(ctx, c.begin().ping(), nothing))
 }
@@ -28,7 +28,7 @@ func (c *Call) ping() *Call {
 
 // Echo returns message, from one primary, any of them.
 //
-// ECHO (since 1.0.0): O(1), to the primary of its keys' slot, or any primary where it has none.
+// ECHO (since 1.0.0): O(1), to any primary.
 func (c Commands) Echo(ctx context.Context, message string) (string, error) {
 	return run(ctx, c.begin().echo(message), text)
 }
@@ -47,7 +47,7 @@ func (c *Call) echo(message string) *Call {
 // ClientList returns the connections of the node that answers, one a line, as the server describes them. Use a view for one
 // node to say which: client.On(keyslot.ToNode(id)).
 //
-// CLIENT LIST (since 2.4.0): O(n), to the primary of its keys' slot, or any primary where it has none.
+// CLIENT LIST (since 2.4.0): O(n), to any primary.
 func (c Commands) ClientList(ctx context.Context, opts ...ClientListOption) (string, error) {
 	return run(ctx, c.begin().clientList(opts), text)
 }
@@ -68,7 +68,7 @@ func (c *Call) clientList(opts []ClientListOption) *Call {
 // view to say which nodes. It may close this client's own connections, unless SkipMe says otherwise; by default they are
 // spared only where the command came over them.
 //
-// CLIENT KILL (since 2.4.0): O(n), to the primary of its keys' slot, or any primary where it has none.
+// CLIENT KILL (since 2.4.0): O(n), to any primary.
 func (c Commands) ClientKill(ctx context.Context, opts ...ClientKillOption) (int64, error) {
 	return run(ctx, c.begin().clientKill(opts), integer)
 }
@@ -88,7 +88,7 @@ func (c *Call) clientKill(opts []ClientKillOption) *Call {
 // ClientPause holds all commands of clients back for d, in milliseconds, on the node that answers; with WritesOnly only those
 // that may write. Use a view to say which nodes.
 //
-// CLIENT PAUSE (since 3.0.0): O(1), to the primary of its keys' slot, or any primary where it has none.
+// CLIENT PAUSE (since 3.0.0): O(1), to any primary.
 func (c Commands) ClientPause(ctx context.Context, d time.Duration, opts ...ClientPauseOption) error {
 	return only(run(ctx, c.begin().clientPause(d, opts), nothing))
 }
@@ -108,7 +108,7 @@ func (c *Call) clientPause(d time.Duration, opts []ClientPauseOption) *Call {
 
 // ClientUnpause ends ClientPause on the node that answers. Use a view to say which nodes.
 //
-// CLIENT UNPAUSE (since 6.2.0): O(n) of the paused clients, to the primary of its keys' slot, or any primary where it has none.
+// CLIENT UNPAUSE (since 6.2.0): O(n) of the paused clients, to any primary.
 func (c Commands) ClientUnpause(ctx context.Context) error {
 	return only(run(ctx, c.begin().clientUnpause(), nothing))
 }
@@ -127,7 +127,7 @@ func (c *Call) clientUnpause() *Call {
 // ClientUnblock ends the blocking command of the connection with that id, as if its timeout had passed, and reports whether
 // there was one. Ids are a node's own: use a view to say which node.
 //
-// CLIENT UNBLOCK (since 5.0.0): O(log(n)) of the connections, to the primary of its keys' slot, or any primary where it has none.
+// CLIENT UNBLOCK (since 5.0.0): O(log(n)) of the connections, to any primary.
 func (c Commands) ClientUnblock(ctx context.Context, id int64, opts ...ClientUnblockOption) (bool, error) {
 	return run(ctx, c.begin().clientUnblock(id, opts), flag)
 }

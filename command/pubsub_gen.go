@@ -11,7 +11,7 @@ import (
 // Publish sends message to the subscribers of channel on every node, and returns how many of those that the node which took the
 // message served itself: it tells nothing of the others.
 //
-// PUBLISH (since 2.0.0): O(n) of the subscribers, to the primary of its keys' slot, or any primary where it has none.
+// PUBLISH (since 2.0.0): O(n) of the subscribers, to any primary.
 func (c Commands) Publish(ctx context.Context, channel, message string) (int64, error) {
 	return run(ctx, c.begin().publish(channel, message), integer)
 }
@@ -49,7 +49,7 @@ func (c *Call) sPublish(channel, message string) *Call {
 
 // PubSubChannels returns the channels that have subscribers on the node that answers and match a glob-style pattern, "*" for all.
 //
-// PUBSUB CHANNELS (since 2.8.0): O(n), to the primary of its keys' slot, or any primary where it has none.
+// PUBSUB CHANNELS (since 2.8.0): O(n), to any primary.
 func (c Commands) PubSubChannels(ctx context.Context, pattern string) ([]string, error) {
 	return run(ctx, c.begin().pubSubChannels(pattern), texts)
 }
@@ -68,7 +68,7 @@ func (c *Call) pubSubChannels(pattern string) *Call {
 
 // PubSubNumPat returns how many patterns are subscribed to on the node that answers.
 //
-// PUBSUB NUMPAT (since 2.8.0): O(1), to the primary of its keys' slot, or any primary where it has none.
+// PUBSUB NUMPAT (since 2.8.0): O(1), to any primary.
 func (c Commands) PubSubNumPat(ctx context.Context) (int64, error) {
 	return run(ctx, c.begin().pubSubNumPat(), integer)
 }
@@ -86,7 +86,7 @@ func (c *Call) pubSubNumPat() *Call {
 
 // PubSubNumSub returns how many subscribers the channels have on the node that answers.
 //
-// PUBSUB NUMSUB (since 2.8.0): O(n), to the primary of its keys' slot, or any primary where it has none.
+// PUBSUB NUMSUB (since 2.8.0): O(n), to any primary.
 func (c Commands) PubSubNumSub(ctx context.Context, channels ...string) (map[string]int64, error) {
 	return run(ctx, c.begin().pubSubNumSub(channels), counts)
 }
@@ -107,7 +107,7 @@ func (c *Call) pubSubNumSub(channels []string) *Call {
 
 // PubSubShardChannels returns the shard channels that have subscribers on the node that answers and match a glob-style pattern.
 //
-// PUBSUB SHARDCHANNELS (since 7.0.0): O(n), to the primary of its keys' slot, or any primary where it has none.
+// PUBSUB SHARDCHANNELS (since 7.0.0): O(n), to any primary.
 func (c Commands) PubSubShardChannels(ctx context.Context, pattern string) ([]string, error) {
 	return run(ctx, c.begin().pubSubShardChannels(pattern), texts)
 }
@@ -126,7 +126,7 @@ func (c *Call) pubSubShardChannels(pattern string) *Call {
 
 // PubSubShardNumSub returns how many subscribers the shard channels have on the node that answers.
 //
-// PUBSUB SHARDNUMSUB (since 7.0.0): O(n), to the primary of its keys' slot, or any primary where it has none.
+// PUBSUB SHARDNUMSUB (since 7.0.0): O(n), to any primary.
 func (c Commands) PubSubShardNumSub(ctx context.Context, channels ...string) (map[string]int64, error) {
 	return run(ctx, c.begin().pubSubShardNumSub(channels), counts)
 }

@@ -11,7 +11,7 @@ import (
 // Eval runs a script with KEYS and ARGV, on the primary of the slot of keys, which all must share; without keys on any primary. A
 // script that was sent and not answered may have run half-way: that is an unknown outcome.
 //
-// EVAL (since 2.6.0): that of the script, to the primary of the slot that all keys share.
+// EVAL (since 2.6.0): that of the script, to the primary of the slot that all keys share, or any primary where there are no keys.
 func (c Commands) Eval(ctx context.Context, script string, keys []string, args ...string) (Reply, error) {
 	return run(ctx, c.begin().eval(script, keys, args), reply)
 }
@@ -36,7 +36,7 @@ func (c *Call) eval(script string, keys []string, args []string) *Call {
 
 // EvalRO is Eval for a script that only reads: a replica may run it, and it is sent again when a connection ended. Redis 7.0.
 //
-// EVAL_RO (since 7.0.0): that of the script, to the primary of the slot that all keys share, or a replica where ReadFrom says so.
+// EVAL_RO (since 7.0.0): that of the script, to the primary of the slot that all keys share, or a replica where ReadFrom says so, or any primary where there are no keys.
 func (c Commands) EvalRO(ctx context.Context, script string, keys []string, args ...string) (Reply, error) {
 	return run(ctx, c.begin().evalRO(script, keys, args), reply)
 }
@@ -62,7 +62,7 @@ func (c *Call) evalRO(script string, keys []string, args []string) *Call {
 // EvalSHA is Eval for a script that the node has, by the SHA-1 of its source in hexadecimal; a ServerError that begins with
 // NOSCRIPT where it has not.
 //
-// EVALSHA (since 2.6.0): that of the script, to the primary of the slot that all keys share.
+// EVALSHA (since 2.6.0): that of the script, to the primary of the slot that all keys share, or any primary where there are no keys.
 func (c Commands) EvalSHA(ctx context.Context, sha string, keys []string, args ...string) (Reply, error) {
 	return run(ctx, c.begin().evalSHA(sha, keys, args), reply)
 }
@@ -87,7 +87,7 @@ func (c *Call) evalSHA(sha string, keys []string, args []string) *Call {
 
 // EvalSHARO is EvalSHA for a script that only reads. Redis 7.0.
 //
-// EVALSHA_RO (since 7.0.0): that of the script, to the primary of the slot that all keys share, or a replica where ReadFrom says so.
+// EVALSHA_RO (since 7.0.0): that of the script, to the primary of the slot that all keys share, or a replica where ReadFrom says so, or any primary where there are no keys.
 func (c Commands) EvalSHARO(ctx context.Context, sha string, keys []string, args ...string) (Reply, error) {
 	return run(ctx, c.begin().evalSHARO(sha, keys, args), reply)
 }
@@ -112,7 +112,7 @@ func (c *Call) evalSHARO(sha string, keys []string, args []string) *Call {
 
 // FCall calls a function of a library that the node has, as Eval runs a script. Redis 7.0.
 //
-// FCALL (since 7.0.0): that of the function, to the primary of the slot that all keys share.
+// FCALL (since 7.0.0): that of the function, to the primary of the slot that all keys share, or any primary where there are no keys.
 func (c Commands) FCall(ctx context.Context, function string, keys []string, args ...string) (Reply, error) {
 	return run(ctx, c.begin().fCall(function, keys, args), reply)
 }
@@ -137,7 +137,7 @@ func (c *Call) fCall(function string, keys []string, args []string) *Call {
 
 // FCallRO is FCall for a function that only reads. Redis 7.0.
 //
-// FCALL_RO (since 7.0.0): that of the function, to the primary of the slot that all keys share, or a replica where ReadFrom says so.
+// FCALL_RO (since 7.0.0): that of the function, to the primary of the slot that all keys share, or a replica where ReadFrom says so, or any primary where there are no keys.
 func (c Commands) FCallRO(ctx context.Context, function string, keys []string, args ...string) (Reply, error) {
 	return run(ctx, c.begin().fCallRO(function, keys, args), reply)
 }
@@ -181,7 +181,7 @@ func (c *Call) functionDelete(library string) *Call {
 
 // FunctionDump returns the libraries of a node in the server's own form, for FunctionRestore.
 //
-// FUNCTION DUMP (since 7.0.0): O(n), to the primary of its keys' slot, or any primary where it has none.
+// FUNCTION DUMP (since 7.0.0): O(n), to any primary.
 func (c Commands) FunctionDump(ctx context.Context) ([]byte, error) {
 	return run(ctx, c.begin().functionDump(), ownBytes)
 }
@@ -236,7 +236,7 @@ func (c *Call) functionKill() *Call {
 
 // FunctionList returns the libraries of a node.
 //
-// FUNCTION LIST (since 7.0.0): O(n), to the primary of its keys' slot, or any primary where it has none.
+// FUNCTION LIST (since 7.0.0): O(n), to any primary.
 func (c Commands) FunctionList(ctx context.Context, opts ...FunctionListOption) ([]Library, error) {
 	return run(ctx, c.begin().functionList(opts), libraries)
 }
@@ -411,7 +411,7 @@ func (c *Call) scriptLoad(script string) *Call {
 
 // ScriptShow returns the source of a script by its SHA-1 in hexadecimal. Valkey 8.0.
 //
-// SCRIPT SHOW (since 8.0.0): O(1), to the primary of its keys' slot, or any primary where it has none.
+// SCRIPT SHOW (since 8.0.0): O(1), to any primary.
 func (c Commands) ScriptShow(ctx context.Context, sha string) (string, error) {
 	return run(ctx, c.begin().scriptShow(sha), text)
 }

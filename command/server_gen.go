@@ -11,7 +11,7 @@ import (
 
 // ACLCat returns the names of all ACL categories.
 //
-// ACL CAT (since 6.0.0): O(1), to the primary of its keys' slot, or any primary where it has none.
+// ACL CAT (since 6.0.0): O(1), to any primary.
 func (c Commands) ACLCat(ctx context.Context) ([]string, error) {
 	return run(ctx, c.begin().aclCat(), texts)
 }
@@ -29,7 +29,7 @@ func (c *Call) aclCat() *Call {
 
 // ACLCatCommands returns the names of the commands in an ACL category.
 //
-// ACL CAT (since 6.0.0): O(n), to the primary of its keys' slot, or any primary where it has none.
+// ACL CAT (since 6.0.0): O(n), to any primary.
 func (c Commands) ACLCatCommands(ctx context.Context, category string) ([]string, error) {
 	return run(ctx, c.begin().aclCatCommands(category), texts)
 }
@@ -69,7 +69,7 @@ func (c *Call) aclDelUser(names []string) *Call {
 
 // ACLGenPass returns a random password of 64 hexadecimal digits, made by the server.
 //
-// ACL GENPASS (since 6.0.0): O(1), to the primary of its keys' slot, or any primary where it has none.
+// ACL GENPASS (since 6.0.0): O(1), to any primary.
 func (c Commands) ACLGenPass(ctx context.Context) (string, error) {
 	return run(ctx, c.begin().aclGenPass(), text)
 }
@@ -87,7 +87,7 @@ func (c *Call) aclGenPass() *Call {
 
 // ACLGetUser returns the rules of a user as the server lists them, or Nil when there is none of that name.
 //
-// ACL GETUSER (since 6.0.0): O(n), to the primary of its keys' slot, or any primary where it has none.
+// ACL GETUSER (since 6.0.0): O(n), to any primary.
 func (c Commands) ACLGetUser(ctx context.Context, name string) (Reply, error) {
 	return run(ctx, c.begin().aclGetUser(name), present)
 }
@@ -106,7 +106,7 @@ func (c *Call) aclGetUser(name string) *Call {
 
 // ACLList returns the users with their rules, in the form of an ACL file.
 //
-// ACL LIST (since 6.0.0): O(n), to the primary of its keys' slot, or any primary where it has none.
+// ACL LIST (since 6.0.0): O(n), to any primary.
 func (c Commands) ACLList(ctx context.Context) ([]string, error) {
 	return run(ctx, c.begin().aclList(), texts)
 }
@@ -146,7 +146,7 @@ func (c *Call) aclSetUser(name string, rules []string) *Call {
 
 // ACLUsers returns the names of the users.
 //
-// ACL USERS (since 6.0.0): O(n), to the primary of its keys' slot, or any primary where it has none.
+// ACL USERS (since 6.0.0): O(n), to any primary.
 func (c Commands) ACLUsers(ctx context.Context) ([]string, error) {
 	return run(ctx, c.begin().aclUsers(), texts)
 }
@@ -164,7 +164,7 @@ func (c *Call) aclUsers() *Call {
 
 // ACLWhoAmI returns the name of the user that the client is logged in as.
 //
-// ACL WHOAMI (since 6.0.0): O(1), to the primary of its keys' slot, or any primary where it has none.
+// ACL WHOAMI (since 6.0.0): O(1), to any primary.
 func (c Commands) ACLWhoAmI(ctx context.Context) (string, error) {
 	return run(ctx, c.begin().aclWhoAmI(), text)
 }
@@ -182,7 +182,7 @@ func (c *Call) aclWhoAmI() *Call {
 
 // CommandGetKeys returns which arguments of a command the server takes for its keys.
 //
-// COMMAND GETKEYS (since 2.8.13): O(n), to the primary of its keys' slot, or any primary where it has none.
+// COMMAND GETKEYS (since 2.8.13): O(n), to any primary.
 func (c Commands) CommandGetKeys(ctx context.Context, command string, args ...string) ([]string, error) {
 	return run(ctx, c.begin().commandGetKeys(command, args), texts)
 }
@@ -204,7 +204,7 @@ func (c *Call) commandGetKeys(command string, args []string) *Call {
 
 // ConfigGet returns the parameters of a node whose names match the patterns.
 //
-// CONFIG GET (since 2.0.0): O(n), to the primary of its keys' slot, or any primary where it has none.
+// CONFIG GET (since 2.0.0): O(n), to any primary.
 func (c Commands) ConfigGet(ctx context.Context, patterns ...string) (map[string]string, error) {
 	return run(ctx, c.begin().configGet(patterns), textMap)
 }
@@ -528,7 +528,7 @@ func (c *Call) slowLogReset() *Call {
 
 // Time returns the time of a node's clock, in microseconds.
 //
-// TIME (since 2.6.0): O(1), to the primary of its keys' slot, or any primary where it has none.
+// TIME (since 2.6.0): O(1), to any primary.
 func (c Commands) Time(ctx context.Context) (time.Time, error) {
 	return run(ctx, c.begin().time(), moment)
 }

@@ -394,7 +394,7 @@ func (c *Call) mSet(pairs []Pair) *Call {
 // MSetNX sets each key to its value if none of them exists, and reports whether it did. It is atomic, so all keys must lie in
 // one slot: give them a common hash tag.
 //
-// MSETNX (since 1.0.1): O(n), to the primary of its keys' slot, or any primary where it has none.
+// MSETNX (since 1.0.1): O(n), to the primary of the slot that all keys share.
 func (c Commands) MSetNX(ctx context.Context, pairs ...Pair) (bool, error) {
 	return run(ctx, c.begin().mSetNX(pairs), flag)
 }
@@ -415,7 +415,7 @@ func (c *Call) mSetNX(pairs []Pair) *Call {
 // MSetEx sets each key to its value with the time to live that the options give, and reports whether it did: false when a
 // condition did not hold. It is atomic, so all keys must lie in one slot: give them a common hash tag. Redis 8.4, Valkey 9.1.
 //
-// MSETEX (since 8.4.0): O(n), to the primary of its keys' slot, or any primary where it has none.
+// MSETEX (since 8.4.0): O(n), to the primary of the slot that all keys share.
 func (c Commands) MSetEx(ctx context.Context, pairs PairList, opts ...MSetExOption) (bool, error) {
 	return run(ctx, c.begin().mSetEx(pairs, opts), flag)
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -37,6 +38,26 @@ func TestATableThatIsWrongIsRefusedWithItsLine(t *testing.T) {
 		require.NoError(t, os.WriteFile(path, []byte(text), 0o600))
 		s := &tableSet{decoders: map[string]string{"text": "string"}, options: map[string][]string{}}
 		require.ErrorContains(t, s.parse(path), want)
+	}
+}
+
+func TestTheCommentSaysWhereACommandGoes(t *testing.T) {
+	key, keys := param{name: "key", kind: "key"}, param{name: "keys", kind: "key", slice: true}
+	for wire, row := range map[string]struct {
+		params []param
+		want   string
+	}{
+		"GET key":                      {[]param{key}, "to the primary of key's slot, or a replica where ReadFrom says so"},
+		"EVAL script #keys keys":       {[]param{{name: "script", kind: "string"}, keys}, "to the primary of the slot that all keys share, or any primary where there are no keys"},
+		"MSETNX pairs":                 {[]param{{name: "pairs", kind: "Pair", variadic: true}}, "to the primary of the slot that all keys share"},
+		"MSETEX pairs":                 {[]param{{name: "pairs", kind: "PairList"}}, "to the primary of the slot that all keys share"},
+		"CLUSTER COUNTKEYSINSLOT slot": {[]param{{name: "slot", kind: "int"}}, "to the primary that owns the slot"},
+		"TIME":                         {nil, "to any primary"},
+		"ACL LIST":                     {nil, "to any primary"},
+		"DBSIZE":                       {nil, "to every primary"},
+	} {
+		m := &method{wire: strings.Fields(wire), params: row.params}
+		require.Equal(t, row.want, m.destination(), wire)
 	}
 }
 

@@ -212,7 +212,7 @@ func (m *method) docLines() []string {
 		return m.doc
 	}
 	cmd := m.command()
-	return append(slices.Clone(m.doc), "//", fmt.Sprintf("// %s (since %s): %s, %s.", cmd.Name, cmd.Since, m.complexity, destination(cmd, m.params)))
+	return append(slices.Clone(m.doc), "//", fmt.Sprintf("// %s (since %s): %s, %s.", cmd.Name, cmd.Since, m.complexity, m.destination()))
 }
 
 // command is the row of the command table.
@@ -231,18 +231,32 @@ func (m *method) command() *spec.Command {
 
 // holdsKeys reports whether p is a key, or a type of package command with keys in it.
 func (p param) holdsKeys() bool {
-	return p.kind == "key" || p.kind == "Stream" || (p.variadic || p.slice) && strings.HasPrefix(p.kind, "Key")
+	switch p.kind {
+	case "key", "Pair", "PairList", "Stream":
+		return true
+	}
+	return (p.variadic || p.slice) && strings.HasPrefix(p.kind, "Key")
 }
 
-// destination says where a command goes.
-func destination(cmd *spec.Command, params []param) string {
+// zeros is a call whose arguments are all 0, as a number of a slot may be.
+type zeros int
+
+func (n zeros) Len() int    { return int(n) }
+func (zeros) At(int) []byte { return []byte("0") }
+
+// destination says where the command goes.
+func (m *method) destination() string {
+	cmd, params := m.command(), m.params
 	i := slices.IndexFunc(params, param.holdsKeys)
 	many := i >= 0 && (params[i].kind != "key" || params[i].variadic || params[i].slice || slices.ContainsFunc(params[i+1:], param.holdsKeys))
 	replica := ""
 	if cmd.ReplicaSafe() {
 		replica = ", or a replica where ReadFrom says so"
 	}
+	_, ofSlot := cmd.SlotArg(zeros(len(m.wire)))
 	switch {
+	case ofSlot:
+		return "to the primary that owns the slot"
 	case cmd.Request == spec.RequestMultiShard:
 		return "split over the slots of the keys" + replica
 	case cmd.Name == "RANDOMKEY": // the one whose reply stands for all only if it is not null
@@ -253,10 +267,12 @@ func destination(cmd *spec.Command, params []param) string {
 		return "to every primary"
 	case cmd.Request == spec.RequestAllNodes && i < 0:
 		return "to every node"
+	case many && cmd.Flags.Has(spec.NoKeysAllowed):
+		return "to the primary of the slot that all keys share" + replica + ", or any primary where there are no keys"
 	case many:
 		return "to the primary of the slot that all keys share" + replica
 	case i >= 0:
 		return fmt.Sprintf("to the primary of %s's slot%s", params[i].name, replica)
 	}
-	return "to the primary of its keys' slot, or any primary where it has none" + replica
+	return "to any primary"
 }
