@@ -4,6 +4,7 @@ import (
 	"errors"
 
 	"github.com/keyslot-go/keyslot/command"
+	"github.com/keyslot-go/keyslot/internal/spec"
 )
 
 // errReordered is why an ordered pipeline does not send a command again.
@@ -95,7 +96,7 @@ func (call *call) ran() bool {
 	return call.err == nil || !errors.As(call.err, &e) || e.Outcome != NotExecuted
 }
 
-func (call *call) onlyReads() bool { return call.Cmd != nil && call.Cmd.ReplicaSafe() }
+func (call *call) onlyReads() bool { return call.Cmd != nil && call.Cmd.Flags.Has(spec.ReadOnly) }
 
 // endOvertaken ends those of calls that were overtaken, and returns the others.
 func endOvertaken(calls []*call) []*call {

@@ -191,9 +191,9 @@ func (c *Call) objectEncoding(key string) *Call {
 }
 
 // ObjectFreq returns how often key was used, on a logarithmic scale up to 255 that decays, or Nil when there is no such key.
-// It fails unless the server's maxmemory-policy is one of the LFU ones.
+// It fails unless the server's maxmemory-policy is one of the LFU ones. The primary answers, and knows of its own reads only.
 //
-// OBJECT FREQ (since 4.0.0): O(1), to the primary of key's slot, or a replica where ReadFrom says so.
+// OBJECT FREQ (since 4.0.0): O(1), to the primary of key's slot.
 func (c Commands) ObjectFreq(ctx context.Context, key string) (int64, error) {
 	return run(ctx, c.begin().objectFreq(key), integer)
 }
@@ -211,9 +211,9 @@ func (c *Call) objectFreq(key string) *Call {
 }
 
 // ObjectIdleTime returns how long ago key was last used, in whole seconds, or Nil when there is no such key. It fails where the
-// server's maxmemory-policy is one of the LFU ones.
+// server's maxmemory-policy is one of the LFU ones. The primary answers, and knows of its own reads only.
 //
-// OBJECT IDLETIME (since 2.2.3): O(1), to the primary of key's slot, or a replica where ReadFrom says so.
+// OBJECT IDLETIME (since 2.2.3): O(1), to the primary of key's slot.
 func (c Commands) ObjectIdleTime(ctx context.Context, key string) (time.Duration, error) {
 	return run(ctx, c.begin().objectIdleTime(key), wholeSeconds)
 }
@@ -523,10 +523,10 @@ func (c *Call) sortStore(dst, key string, opts []SortStoreOption) *Call {
 	return c
 }
 
-// Touch makes keys count as used now, and returns how many there were; a key given twice counts twice. Keys may lie in any
-// slots, as for Del.
+// Touch makes keys count as used now, at their primaries, which evict; it returns how many there were, a key given twice counting
+// twice. Keys may lie in any slots, as for Del.
 //
-// TOUCH (since 3.2.1): O(n), split over the slots of the keys, or a replica where ReadFrom says so.
+// TOUCH (since 3.2.1): O(n), split over the slots of the keys.
 func (c Commands) Touch(ctx context.Context, keys ...string) (int64, error) {
 	return run(ctx, c.begin().touch(keys), integer)
 }

@@ -76,6 +76,7 @@ const (
 	RouteOnly                        // its "keys" are names of shard channels: they route by slot but hold no data
 	SideEffectFree                   // changes nothing although it is not flagged ReadOnly, as PING
 	WritesToStore                    // flagged Write for its STORE option only: without it the call is a read
+	PrimaryOnly                      // reads, but what a replica says or does is of itself alone, as OBJECT IDLETIME
 )
 
 // Has reports whether all flags of g are set.
@@ -134,9 +135,10 @@ func All() iter.Seq[*Command] {
 
 // ReplicaSafe reports whether a replica may answer the command. It may for all that are flagged read-only, the _RO forms
 // of scripts included. PFCOUNT is among them: the cardinality it caches inside the value is the replica's own copy.
+// Not those whose answer each node has for itself, nor TOUCH, for it is the primary that evicts what is not used.
 // Commands with an option that writes, such as SORT and GEORADIUS, are not, even without the option: a replica of a
 // cluster redirects them by their flag.
-func (c *Command) ReplicaSafe() bool { return c.Flags.Has(ReadOnly) }
+func (c *Command) ReplicaSafe() bool { return c.Flags&(ReadOnly|PrimaryOnly) == ReadOnly }
 
 // Repeatable reports whether running the call a second time does no harm, so that it may be sent again when the
 // connection ended before its reply came. It is careful: a command that reads and writes, such as GETEX or XREADGROUP, is

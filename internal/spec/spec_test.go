@@ -112,6 +112,7 @@ func TestWhatMayGoToAReplica(t *testing.T) {
 		"GEORADIUS_RO": true, "KEYS": true, "DBSIZE": true, "JSON.GET": true, "HTTL": true,
 		"SET": false, "GETEX": false, "EVAL": false, "FCALL": false, "XREADGROUP": false, "SORT": false,
 		"GEORADIUS": false, "BITFIELD": false, "HGETEX": false, "PUBLISH": false, "OBJECT": false,
+		"OBJECT ENCODING": true, "OBJECT IDLETIME": false, "OBJECT FREQ": false, "TOUCH": false,
 	} {
 		require.Equal(t, want, command(t, name).ReplicaSafe(), name)
 	}
@@ -124,6 +125,7 @@ func TestWhatMayBeRepeated(t *testing.T) {
 		"GEORADIUS k 1 1 1 m": true, "XREAD BLOCK 0 STREAMS a $": true,
 		"SET k v": false, "GETEX k": false, "EVAL s 0": false, "XREADGROUP GROUP g c STREAMS a >": false, "PUBLISH c m": false,
 		"SORT k STORE d": false, "SORT": false, "GEORADIUS k 1 1 1 m STOREDIST d": false, "ACL LOG": false, "CONFIG SET a b": false,
+		"TOUCH k": true, "OBJECT IDLETIME k": true,
 		"FT.CURSOR READ i 1": false, "OBJECT NEWER k": false, "CLUSTER NEWER": false, "SPUBLISH c m": false,
 	} {
 		c, ok := spec.Lookup(split(call))

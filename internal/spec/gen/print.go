@@ -19,7 +19,7 @@ var flagNames = map[string]string{
 	"no_auth": "NoAuth", "movablekeys": "MovableKeys", "allow_busy": "AllowBusy", "no_multi": "NoMulti",
 	"no_async_loading": "NoAsyncLoading", "no_mandatory_keys": "NoKeysAllowed", "dangerous": "Dangerous",
 	"container": "Container", "module": "Module", "route_only": "RouteOnly",
-	"side_effect_free": "SideEffectFree", "writes_to_store": "WritesToStore",
+	"side_effect_free": "SideEffectFree", "writes_to_store": "WritesToStore", "primary_only": "PrimaryOnly",
 	"skip_monitor": "", "skip_slowlog": "", "asking": "",
 }
 
