@@ -248,7 +248,8 @@ func (c *Call) bitOpXor(dst string, keys []string) *Call {
 }
 
 // BitPos returns the index of the first bit that is bit, counted from the start of the string, or -1 when there is none. Without
-// an end given the string counts as followed by zeros, so that looking for 0 fails only in ranges; a missing key has zeros only.
+// an end given the string counts as followed by zeros, unless it is empty or FromByte lies behind its end: looking for 0 is -1
+// then, too. A missing key has zeros only, in any range.
 //
 // BITPOS (since 2.8.7): O(n), to the primary of key's slot, or a replica where ReadFrom says so.
 func (c Commands) BitPos(ctx context.Context, key string, bit bool, opts ...BitPosOption) (int64, error) {

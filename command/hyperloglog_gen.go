@@ -31,7 +31,7 @@ func (c *Call) pfAdd(key string, elements []string) *Call {
 }
 
 // PFCount estimates how many elements the HyperLogLogs at keys have together; a missing key is empty. All keys must lie in one
-// slot.
+// slot. The estimate for a single key is kept in its value, which a Watch takes for a change, even if it asked for it itself.
 //
 // PFCOUNT (since 2.8.9): O(n), with a large constant for more than one key, to the primary of the slot that all keys share, or a replica where ReadFrom says so.
 func (c Commands) PFCount(ctx context.Context, keys ...string) (int64, error) {

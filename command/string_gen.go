@@ -538,7 +538,7 @@ func (c *Call) setIfEq(key, value, expected string, opts []SetOption) *Call {
 }
 
 // SetGet sets key to value and returns the value that it had, or Nil when there was none. With IfAbsent or IfPresent it may have
-// set nothing: it has if the key was absent, or present, as that value tells.
+// set nothing: it has if the key was absent, or present, as that value tells. IfAbsent needs Redis 7.0 here.
 //
 // SET (since 1.0.0): O(1), to the primary of key's slot.
 func (c Commands) SetGet(ctx context.Context, key, value string, opts ...SetGetOption) (string, error) {
