@@ -36,8 +36,12 @@ type Gap struct {
 }
 
 func (g *Gap) Error() string {
-	return fmt.Sprintf("keyslot: messages of %d channels may have been missed, %v from %s: %v",
-		len(g.Channels), g.To.Sub(g.From).Round(time.Millisecond), g.From.Format(time.RFC3339Nano), g.Err)
+	channels := "one channel"
+	if n := len(g.Channels); n != 1 {
+		channels = fmt.Sprintf("%d channels", n)
+	}
+	return fmt.Sprintf("keyslot: messages of %s may have been missed, %v from %s: %v",
+		channels, g.To.Sub(g.From).Round(time.Millisecond), g.From.Format(time.RFC3339Nano), g.Err)
 }
 
 // Unwrap returns why.

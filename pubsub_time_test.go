@@ -1,6 +1,7 @@
 package keyslot_test
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -43,5 +44,12 @@ func TestASubscriberIsBackWithinASecondOfThePromotion(t *testing.T) {
 			require.LessOrEqual(t, worst, 700*time.Millisecond)
 			t.Log("the slowest of 40 took", worst)
 		})
+	}
+}
+
+func TestAGapCountsItsChannels(t *testing.T) {
+	for names, want := range map[string]string{"a": "messages of one channel may", "a b": "messages of 2 channels may"} {
+		gap := &keyslot.Gap{Channels: strings.Fields(names), Err: keyslot.ErrClosed}
+		require.ErrorContains(t, gap, want)
 	}
 }

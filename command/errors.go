@@ -74,7 +74,7 @@ func (e *Error) Error() string {
 	if e.Phase != "" {
 		b.WriteString(", " + e.Phase)
 	}
-	fmt.Fprintf(&b, ": %s", strings.TrimPrefix(fmt.Sprint(e.Err), "keyslot: ")) // once is enough
+	b.WriteString(": " + e.cause())
 	if e.Outcome != Answered {
 		b.WriteString(" [" + e.Outcome.String())
 		if e.Attempts > 1 {
@@ -83,6 +83,15 @@ func (e *Error) Error() string {
 		b.WriteString("]")
 	}
 	return b.String()
+}
+
+// cause is the text of Err without what stands in front of it already: whose error it is, its phase, its node.
+func (e *Error) cause() string {
+	text := strings.TrimPrefix(fmt.Sprint(e.Err), "keyslot: ")
+	if e.Phase == "" {
+		return text
+	}
+	return strings.TrimPrefix(strings.TrimPrefix(text, e.Phase+": "), e.Phase+" "+e.Node+": ")
 }
 
 // Unwrap returns the cause.
@@ -163,7 +172,8 @@ func NewPartsError(name string, total int, failed []Part, again bool) *PartsErro
 func (e *PartsError) Parts() []Part { return *e.parts }
 
 func (e *PartsError) Error() string {
-	return fmt.Sprintf("keyslot: %s failed for %d of %d parts, the first: %v", e.Command, len(*e.parts), e.Total, (*e.parts)[0].Err)
+	return fmt.Sprintf("keyslot: %s failed for %d of %d parts, the first: %s",
+		e.Command, len(*e.parts), e.Total, strings.TrimPrefix((*e.parts)[0].Err.Error(), "keyslot: "))
 }
 
 // Is makes errors.Is answer for the command as a whole: ErrNotExecuted holds of all parts or not at all; ErrRetryable of all

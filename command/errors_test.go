@@ -40,6 +40,23 @@ func TestAnErrorReadsAsASentence(t *testing.T) {
 	require.EqualError(t, &command.Error{
 		Command: "PING", Slot: command.NoSlot, Phase: "dial", Attempts: 3, Redirects: 1, Outcome: command.NotExecuted, Err: context.Canceled,
 	}, "keyslot: PING, dial: context canceled [not executed after 3 attempts, 1 redirects]")
+	parts := command.NewPartsError("MGET", 2, []command.Part{{Err: failed(command.NotExecuted, command.ErrClosed)}}, true)
+	require.EqualError(t, parts, "keyslot: MGET failed for 1 of 2 parts, the first: GET (slot 7) at 10.0.0.1:6379: client closed [not executed]")
+}
+
+// What an error of the network begins with has been said by then.
+func TestAnErrorSaysNothingTwice(t *testing.T) {
+	for cause, want := range map[string]string{
+		"read: connection reset by peer":              "read: connection reset by peer",
+		"read 10.0.0.1:6379: connection reset":        "read: connection reset",
+		"read 10.0.0.9:6379: connection reset":        "read: read 10.0.0.9:6379: connection reset",
+		"keyslot: read: connection reset":             "read: connection reset",
+		"given up; last attempt: read: no connection": "read: given up; last attempt: read: no connection",
+	} {
+		e := failed(command.Unknown, errors.New(cause))
+		e.Phase = "read"
+		require.EqualError(t, e, "keyslot: GET (slot 7) at 10.0.0.1:6379, "+want+" [outcome unknown]")
+	}
 }
 
 func TestFailuresAreRetryableTogetherIfEachIsAndTheRestMayRunTwice(t *testing.T) {
