@@ -114,22 +114,26 @@ func (c *core) streamByName(ctx context.Context, n *node) (*wire.Stream, error) 
 func streamMustLead(ctx context.Context, stream *wire.Stream) error {
 	said := readRole(resp.Value{}, stream.Server())
 	if !said.known {
-		stop := context.AfterFunc(ctx, stream.Abandon)
-		defer stop()
-		if err := stream.Write(resp.AppendBulk(resp.AppendArray(nil, 1), "ROLE")); err != nil {
-			return err
-		}
-		frame, err := stream.Next()
+		reply, err := streamRole(ctx, stream)
 		if err != nil {
-			return err
-		}
-		reply, err := resp.Decode(frame)
-		if err != nil {
-			return err
+			return helloError(stream.Addr(), err)
 		}
 		said = readRole(reply, stream.Server())
 	}
 	return said.mustLead(stream.Addr())
+}
+
+func streamRole(ctx context.Context, stream *wire.Stream) (reply resp.Value, err error) {
+	stop := context.AfterFunc(ctx, stream.Abandon)
+	defer stop()
+	if err := stream.Write(resp.AppendBulk(resp.AppendArray(nil, 1), "ROLE")); err != nil {
+		return reply, err
+	}
+	frame, err := stream.Next()
+	if err != nil {
+		return reply, err
+	}
+	return resp.Decode(frame)
 }
 
 // addressesOf returns where a node of a group may be dialled: at all addresses of its name, or, of several connections by one

@@ -71,6 +71,12 @@ func (c *core) connectTo(ctx context.Context, n *node, opts wire.Options) (*wire
 	return conn, err
 }
 
+// helloError is why a connection that was opened is not used: the server did not say in time what has to be known first, or said
+// the wrong thing. It is a dial that failed: a bare context.DeadlineExceeded would pass for the patience of every caller who is told.
+func helloError(addr string, err error) error {
+	return &wire.DialError{Phase: wire.PhaseHello, Addr: addr, Err: err}
+}
+
 // peer is what is dialled: a node, or an address of an endpoint, where nobody knows yet which node will answer.
 type peer struct {
 	node *node // nil of an endpoint

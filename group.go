@@ -62,7 +62,7 @@ func mustLead(ctx context.Context, conn *wire.Conn) error {
 	if !said.known {
 		replies, err := query(ctx, conn, "ROLE")
 		if err != nil {
-			return err
+			return helloError(conn.Addr(), err)
 		}
 		said = readRole(replies[0], conn.Server())
 	}
@@ -71,7 +71,7 @@ func mustLead(ctx context.Context, conn *wire.Conn) error {
 
 func (r role) mustLead(addr string) error {
 	if r.known && !r.primary {
-		return &wire.DialError{Phase: wire.PhaseHello, Addr: addr, Err: replicaError{}}
+		return helloError(addr, replicaError{})
 	}
 	return nil
 }

@@ -80,7 +80,7 @@ func (c *core) admit(ctx context.Context, n *node, conn *wire.Conn) error {
 	}
 	replies, err := query(ctx, conn, first, "ROLE")
 	if err != nil {
-		return err
+		return helloError(conn.Addr(), err)
 	}
 	reason := ""
 	switch {

@@ -1,0 +1,60 @@
+package keyslot_test
+
+import (
+	"context"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/keyslot-go/keyslot"
+	"github.com/keyslot-go/keyslot/internal/fakenode"
+)
+
+// Whose patience has ended: a timeout on the way to a node is not the caller's, and ends no call.
+
+func TestARoleThatIsToldTooLateEndsNoRead(t *testing.T) {
+	late := fakenode.Reaction{Delay: 10 * time.Second, Send: fakenode.Connected}
+	set := func(f *flock) { f.node[replica1].On("ROLE", late, late, fakenode.Reaction{Send: fakenode.Connected}) }
+	readStory(t, keyslot.Options{ReadFrom: keyslot.Replica}, three[:2], set, func(t *testing.T, f *flock) {
+		who, err := f.client.Timeout(time.Hour).Get(context.Background(), "key")
+		require.NoError(t, err)
+		require.Equal(t, replica1, who)
+		require.Less(t, time.Since(f.began), 6*time.Second, "two dials of 2 s, and their pauses")
+	})
+}
+
+// The pace of dials is the node's, and so is the reason of the last failure.
+func TestARoleThatWasToldTooLateEndsNoWriteOnceTheReplicaIsPromoted(t *testing.T) {
+	set := func(f *flock) {
+		f.node[replica1].On("ROLE", fakenode.Reaction{Delay: 10 * time.Second, Send: fakenode.Connected})
+		f.node[replica1].On("SET", ok)
+	}
+	readStory(t, keyslot.Options{ReadFrom: keyslot.PreferReplica}, three[:2], set, func(t *testing.T, f *flock) {
+		require.Equal(t, primary, f.get(t))
+		time.Sleep(2*time.Second + time.Microsecond) // the dial has just failed
+		f.net.Topology(2, oneShard(replica1, primary))
+		f.node[primary].On("SET", says("-MOVED 12539 %s", replica1))
+		require.NoError(t, f.client.Timeout(time.Hour).Set(context.Background(), "key", "v"))
+	})
+}
+
+func TestARoleThatIsToldTooLateByAGroupsPrimaryEndsNoWrite(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &stage{net: fakenode.New()}
+		defer s.net.Close()
+		node, role := s.net.Node(lower), says("*3\r\n$6\r\nmaster\r\n:7\r\n*0")
+		node.On("HELLO", says("-ERR unknown command 'HELLO'")) // which would tell the role
+		node.On("CLUSTER SLOTS", says("-ERR This instance has cluster support disabled"))
+		node.On("ROLE", role)
+		node.On("SET", ok)
+		client, err := keyslot.New(t.Context(), keyslot.Options{Endpoints: []string{lower}, Dial: s.dial})
+		require.NoError(t, err)
+		defer client.Close()
+		node.On("ROLE", fakenode.Reaction{Delay: 3 * time.Second, Send: role.Send}, role)
+		node.Cut(fakenode.RST)
+		synctest.Wait()
+		require.NoError(t, client.Timeout(time.Hour).Set(t.Context(), "key", "v"))
+	})
+}
