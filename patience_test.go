@@ -2,6 +2,9 @@ package keyslot_test
 
 import (
 	"context"
+	"net"
+	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -57,4 +60,58 @@ func TestARoleThatIsToldTooLateByAGroupsPrimaryEndsNoWrite(t *testing.T) {
 		synctest.Wait()
 		require.NoError(t, client.Timeout(time.Hour).Set(t.Context(), "key", "v"))
 	})
+}
+
+// moody is a connection of Options.Dial that ends with an error of its own, which may be a context's.
+type moody struct {
+	net.Conn
+	end *atomic.Pointer[error]
+}
+
+func (c moody) Read(b []byte) (int, error) {
+	n, err := c.Conn.Read(b)
+	if own := c.end.Load(); err != nil && own != nil {
+		err = *own
+	}
+	return n, err
+}
+
+func (c moody) Write(b []byte) (int, error) {
+	if own := c.end.Load(); own != nil && strings.Contains(string(b), "APPEND") {
+		_ = c.Close()
+		return 0, *own
+	}
+	return c.Conn.Write(b)
+}
+
+func TestAConnectionThatEndsWithAContextsErrorEndsNoCall(t *testing.T) {
+	for _, own := range []error{context.Canceled, context.DeadlineExceeded} {
+		synctest.Test(t, func(t *testing.T) {
+			network := fakenode.New()
+			defer network.Close()
+			network.Topology(1, oneShard(lower))
+			node := network.Node(lower)
+			node.On("GET", fakenode.Reaction{End: fakenode.RST}, value)
+			node.On("SET", fakenode.Reaction{End: fakenode.RST})
+			var end atomic.Pointer[error]
+			client, err := keyslot.New(t.Context(), keyslot.Options{
+				Endpoints: []string{lower},
+				Dial: func(ctx context.Context, kind, addr string) (net.Conn, error) {
+					conn, err := network.Dial(ctx, kind, addr)
+					return moody{conn, &end}, err
+				},
+			})
+			require.NoError(t, err)
+			defer client.Close()
+			end.Store(&own)
+			_, err = client.Get(t.Context(), "key")
+			require.NoError(t, err, "a read is sent again")
+			err = client.Set(t.Context(), "key", "v")
+			require.ErrorIs(t, err, keyslot.ErrUnknownOutcome)
+			require.NotErrorIs(t, err, own, "nobody has given it up")
+			_, err = client.Append(t.Context(), "key", "v")
+			require.ErrorIs(t, err, keyslot.ErrUnknownOutcome)
+			require.NotErrorIs(t, err, own)
+		})
+	}
 }

@@ -344,6 +344,15 @@ func (c *Conn) die(cause error) (lost []*Call) {
 	return lost
 }
 
+// notOfCaller returns the error of a Read or Write as the end of a connection. One of Options.Dial may return a context's error: of
+// its own, whereas to callers a context's error is the end of their patience.
+func notOfCaller(err error) error {
+	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		return errors.New("connection: " + err.Error())
+	}
+	return err
+}
+
 // bury closes a dead connection and then tells the callers: nothing of theirs is on its way any more.
 func (c *Conn) bury(lost []*Call) {
 	c.poked.Store(true) // a look for the reply within a read would hold up the closing

@@ -127,7 +127,7 @@ func (c *Conn) writeFill(inRead bool) (more bool) {
 	if err != nil || c.err != nil {
 		// Dead before the lock is let go: behind part of a command nothing may be written.
 		c.flushing = false
-		lost := c.die(err)
+		lost := c.die(notOfCaller(err))
 		if inRead { // to close a socket is to wait for whoever reads it
 			c.flushers.Go(func() { c.bury(lost) }) // ends when the read has; Wait waits for it
 			return false

@@ -41,7 +41,7 @@ func (c *Conn) step() (alive bool) {
 	case errors.Is(err, io.EOF) && len(c.buf) > 0:
 		err = io.ErrUnexpectedEOF
 	}
-	c.fail(err)
+	c.fail(notOfCaller(err))
 	return false
 }
 
