@@ -48,6 +48,9 @@ func (c *core) doubts(call *call) bool {
 	if moved == 0 || call.terms.reads == Replica || !isEmptyHanded(call.Frame) || c.now()-moved > int64(askedLife) {
 		return false
 	}
+	if c.routes.Load().primary(uint16(call.slot)) == nil { // it is listed without an address: the replica would be asked again
+		return false
+	}
 	c.traceRetry(call, retryDoubt)
 	call.noteStep(retryDoubt)
 	call.node, call.readonly, call.spurned = nil, false, true

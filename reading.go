@@ -115,6 +115,7 @@ func (call *call) ends() {
 // its MOVED changes no map: the primary knows better.
 func (c *core) leaveReplica(call *call, v verdict) pause {
 	strict := call.terms.reads == Replica
+	alone := strict || call.routes.primary(uint16(call.slot)) == nil // no primary takes over
 	call.spurned = !strict
 	n := call.node
 	call.node, call.asking = nil, false
@@ -138,7 +139,7 @@ func (c *core) leaveReplica(call *call, v verdict) pause {
 			via.drop(conn)
 		}
 	}
-	if strict && call.attempts > freeResends {
+	if alone && call.attempts > freeResends {
 		wait = clusterWait
 	}
 	return wait
