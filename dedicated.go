@@ -33,6 +33,7 @@ type dedicated struct {
 	idle    []resting           // last used last
 	all     map[*wire.Conn]bool // idle ones included
 	retired bool                // no dial may start
+	lost    chan struct{}       // closed, and replaced, when the node has lost its slots
 	trim    *time.Timer         // closes what is too many; nil while nothing is
 }
 
@@ -46,7 +47,23 @@ func (d *dedicated) init(retired bool) {
 	d.permits = make(chan struct{}, maxDedicated)
 	d.dials = make(chan struct{}, dialDedicatedMax)
 	d.all = make(map[*wire.Conn]bool)
+	d.lost = make(chan struct{})
 	d.retired = retired
+}
+
+// resign lets nobody wait any longer for a connection to the node, which has lost its slots.
+func (d *dedicated) resign() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	close(d.lost)
+	d.lost = make(chan struct{})
+}
+
+// resigned returns a channel that is closed when the node next loses its slots.
+func (d *dedicated) resigned() <-chan struct{} {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.lost
 }
 
 // sendDedicated runs one call on a connection of its own; giveBack must follow with that connection. An error means that
@@ -66,13 +83,14 @@ func (n *node) sendDedicated(ctx context.Context, until time.Time, w *wire.Waite
 // borrow returns a connection that nobody else uses, dialled if need be, within the caller's patience.
 func (n *node) borrow(ctx context.Context, until time.Time) (*wire.Conn, error) {
 	d := &n.dedicated
-	if err := acquire(ctx, until, d.permits); err != nil {
+	lost := d.resigned()
+	if err := n.acquire(ctx, until, d.permits, lost); err != nil {
 		return nil, err
 	}
 	if conn := d.takeIdle(); conn != nil {
 		return conn, nil
 	}
-	conn, err := n.dialDedicated(ctx, until)
+	conn, err := n.dialDedicated(ctx, until, lost)
 	if err != nil {
 		<-d.permits
 	}
@@ -107,35 +125,44 @@ func (d *dedicated) pop() (conn *wire.Conn, usable bool) {
 	return conn, usable
 }
 
-// acquire takes one of the permits, which are as many as the channel holds, within the caller's patience.
-func acquire(ctx context.Context, until time.Time, permits chan<- struct{}) error {
+// acquire takes one of the permits, which are as many as the channel holds, within the caller's patience, unless the node loses its
+// slots meanwhile.
+func (n *node) acquire(ctx context.Context, until time.Time, permits chan<- struct{}, lost <-chan struct{}) error {
 	select {
 	case permits <- struct{}{}:
 		return nil
 	default:
 	}
-	if !until.IsZero() {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithDeadline(ctx, until)
-		defer cancel()
-	}
+	ctx, cancel := untilThen(ctx, until)
+	defer cancel()
 	select {
 	case permits <- struct{}{}:
 		return nil
+	case <-lost:
+		return errResigned
 	case <-ctx.Done():
 		return ctx.Err()
 	}
 }
 
-// dialDedicated dials apart from the caller's context. If the caller gives up, the connection is kept for the next one.
-func (n *node) dialDedicated(ctx context.Context, until time.Time) (*wire.Conn, error) {
+// untilThen returns ctx with a deadline, unless that is zero.
+func untilThen(ctx context.Context, until time.Time) (context.Context, context.CancelFunc) {
+	if until.IsZero() {
+		return ctx, func() {}
+	}
+	return context.WithDeadline(ctx, until)
+}
+
+// dialDedicated dials apart from the caller's context. If the caller gives up, or goes elsewhere because the node has lost its slots,
+// the connection is kept for the next one.
+func (n *node) dialDedicated(ctx context.Context, until time.Time, lost <-chan struct{}) (*wire.Conn, error) {
 	var (
 		conn *wire.Conn
 		err  error
 		done = make(chan struct{})
 		gone = make(chan struct{})
 	)
-	if err := acquire(ctx, until, n.dedicated.dials); err != nil {
+	if err := n.acquire(ctx, until, n.dedicated.dials, lost); err != nil {
 		return nil, err
 	}
 	if err := n.startDedicated(); err != nil {
@@ -158,11 +185,18 @@ func (n *node) dialDedicated(ctx context.Context, until time.Time) (*wire.Conn, 
 			}
 		}
 	}()
-	if err := waitFor(ctx, until, done); err != nil {
+	ctx, cancel := untilThen(ctx, until)
+	defer cancel()
+	select {
+	case <-done:
+		return conn, err
+	case <-lost:
 		close(gone)
-		return nil, &waitError{err}
+		return nil, errResigned
+	case <-ctx.Done():
+		close(gone)
+		return nil, &waitError{ctx.Err()}
 	}
-	return conn, err
 }
 
 // startDedicated announces a dial, unless the node has left or its last dial failed a moment ago.

@@ -197,6 +197,7 @@ func (n *node) resign() {
 		}
 		l.mu.Unlock()
 	}
+	n.dedicated.resign()
 }
 
 // offer makes conn the track's connection if it has none, and reports whether it did.
