@@ -55,6 +55,30 @@ func TestCloseDuringAnyWaitLeavesNothing(t *testing.T) {
 	}
 }
 
+func TestCloseEndsWhoWaitsBehindWatches(t *testing.T) {
+	story(t, keyslot.Options{}, func(t *testing.T, s *stage) {
+		s.lower.On("WATCH", ok)
+		release := make(chan struct{})
+		var watches, waiting sync.WaitGroup
+		for range 1024 { // as many as a node has connections for such commands
+			watches.Go(func() {
+				_ = s.client.Watch(t.Context(), []string{low}, func(*keyslot.Watched) error { <-release; return nil })
+			})
+		}
+		synctest.Wait()
+		waiting.Go(func() {
+			_, err := s.client.BLPop(context.Background(), 0, low)
+			require.ErrorIs(t, err, keyslot.ErrClosed)
+			require.ErrorIs(t, err, keyslot.ErrNotExecuted)
+		})
+		synctest.Wait()
+		require.NoError(t, s.client.Close())
+		waiting.Wait()
+		close(release)
+		watches.Wait()
+	})
+}
+
 func TestCloseWhileANewClientLooksForItsCluster(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		network := fakenode.New()

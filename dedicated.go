@@ -140,6 +140,8 @@ func (n *node) acquire(ctx context.Context, until time.Time, permits chan<- stru
 		return nil
 	case <-lost:
 		return errResigned
+	case <-n.pool.ctx.Done(): // whoever has the permits may be a function given to Watch, which Close does not end
+		return ErrClosed
 	case <-ctx.Done():
 		return ctx.Err()
 	}
