@@ -11,11 +11,13 @@ import (
 	"github.com/keyslot-go/keyslot/internal/resp"
 )
 
-// An honest answer has no use for more. They bound the work a hostile one can cause; an ElastiCache shard has 6 nodes
-// at most.
+// An honest answer has no use for more. They bound the work, and the memory, that a hostile one can cause; an ElastiCache shard has 6
+// nodes at most, a cluster 500. The specification recommends 1000 at most, for the nodes' own gossip, and four times as many
+// take a megabyte or two.
 const (
 	maxRanges     = slotCount
 	maxShardNodes = 1024
+	maxNodes      = 4096
 	maxNameLen    = 255 // of a host (RFC 1035) or an id
 )
 
@@ -241,6 +243,9 @@ func (p *slotsParser) key(v resp.Value) (nodeKey, error) {
 func (p *slotsParser) node(key nodeKey, v resp.Value) (int, error) {
 	if at, ok := p.nodeAt[key]; ok {
 		return at, nil
+	}
+	if len(p.nodeAt) == maxNodes {
+		return 0, p.nonsense("more than %d nodes", maxNodes)
 	}
 	n := Node{ID: key.id, Port: int(v.Elems[1].Int)}
 	n.Host, _ = textOf(v.Elems[0])

@@ -222,6 +222,29 @@ func TestParseRefusesNonsense(t *testing.T) {
 	require.ErrorContains(t, err, "CLUSTER INFO is not a text")
 }
 
+// However they are spread over ranges, and whether they can be dialled or not: a reply of 19 MB once made a million nodes.
+func TestAMapOfMoreNodesThanAnyClusterHasIsRefused(t *testing.T) {
+	for name, host := range map[string]string{"nodes": "10.0.0.1", "without an address": "?"} {
+		for _, nodes := range []int{maxNodes, maxNodes + 1} {
+			var ranges []resp.Value
+			for i := range nodes {
+				if i%512 == 0 {
+					ranges = append(ranges, list(number(i), number(i)))
+				}
+				last := &ranges[len(ranges)-1]
+				last.Elems = append(last.Elems, list(bulk(host), number(7000), bulk(fmt.Sprint("id", i))))
+			}
+			v, err := parseView(infoReply("ok", 6), list(ranges...), dialed, t0)
+			if nodes > maxNodes {
+				require.ErrorAs(t, err, new(*TopologyError), name)
+				continue
+			}
+			require.NoError(t, err, name)
+			require.Equal(t, nodes, len(v.nodes)+v.skipped, name)
+		}
+	}
+}
+
 func TestParseIgnoresWhatLaterServersAppendToARange(t *testing.T) {
 	v, err := parseView(infoReply("ok", 6), list(
 		list(number(0), number(1), listed("a"), mapping(bulk("a"), bulk("b")), list(bulk("a"), bulk("b")), null, number(5)),
