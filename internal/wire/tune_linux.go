@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"math"
 	"net"
 	"syscall"
 	"time"
@@ -19,7 +20,8 @@ func tune(raw net.Conn, peerTimeout time.Duration) {
 	if err != nil {
 		return
 	}
+	millis := min(peerTimeout.Milliseconds(), math.MaxInt32) // which is what the system takes; more would be cut to anything
 	_ = sys.Control(func(fd uintptr) {
-		_ = syscall.SetsockoptInt(int(fd), syscall.IPPROTO_TCP, tcpUserTimeout, int(peerTimeout.Milliseconds()))
+		_ = syscall.SetsockoptInt(int(fd), syscall.IPPROTO_TCP, tcpUserTimeout, int(millis))
 	})
 }

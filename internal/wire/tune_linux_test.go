@@ -2,6 +2,7 @@ package wire_test
 
 import (
 	"context"
+	"math"
 	"net"
 	"syscall"
 	"testing"
@@ -30,10 +31,17 @@ func dialSockets(t *testing.T, opts *wire.Options) (option func(level, name int)
 
 // What was written and is not acknowledged must not be retransmitted for minutes: the system ends such a connection by itself.
 func TestTheSystemGivesAPeerUpAfterPeerTimeoutToo(t *testing.T) {
-	opts := answerer(t)
-	opts.PeerTimeout = 1234 * time.Millisecond
-	option := dialSockets(t, &opts)
-	connect(t, opts)
 	const userTimeout = 18 // TCP_USER_TIMEOUT of linux/tcp.h
-	require.Equal(t, 1234, option(syscall.IPPROTO_TCP, userTimeout))
+	for given, millis := range map[time.Duration]int{
+		1234 * time.Millisecond:      1234,
+		50 * 24 * time.Hour:          math.MaxInt32,
+		10 * 365 * 24 * time.Hour:    math.MaxInt32,
+		time.Duration(math.MaxInt64): math.MaxInt32,
+	} {
+		opts := answerer(t)
+		opts.PeerTimeout = given
+		option := dialSockets(t, &opts)
+		connect(t, opts)
+		require.Equal(t, millis, option(syscall.IPPROTO_TCP, userTimeout), given)
+	}
 }
