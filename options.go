@@ -148,6 +148,9 @@ const (
 	defaultRefreshAfter   = 60 * time.Second
 )
 
+// forever is the longest that an option may say. Who writes math.MaxInt64 means never, and times that are added to it overflow.
+const forever = 10 * 365 * 24 * time.Hour
+
 // OptionError says which option of New or NewConsumer cannot be used, and why. Nothing was resolved or dialled.
 type OptionError struct {
 	Option string // name of the field of Options; of another struct behind its name and a dot
@@ -220,10 +223,9 @@ func (o Options) withDefaults() (Options, error) {
 		if *d.field < 0 && !d.canOff {
 			return o, &OptionError{d.name, "must not be negative"}
 		}
-		if *d.field == 0 {
-			*d.field = d.value
-		}
+		*d.field = min(cmp.Or(*d.field, d.value), forever)
 	}
+	o.MaxConnAge, o.MaxLag = min(o.MaxConnAge, forever), min(o.MaxLag, forever)
 	if err := o.check(); err != nil {
 		return o, err
 	}
