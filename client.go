@@ -187,8 +187,12 @@ func (c *core) shutdown(ctx context.Context) (err error) {
 	c.running.shut()
 	select {
 	case <-c.running.empty:
-		c.pool.part(ctx)
 	case <-ctx.Done():
+	}
+	select {
+	case <-c.running.empty: // though ctx may have ended as well
+		c.pool.part(ctx)
+	default:
 		err = ctx.Err()
 	}
 	c.close()

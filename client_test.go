@@ -452,6 +452,18 @@ func TestShutdownCutsOffWhatTakesTooLong(t *testing.T) {
 	})
 }
 
+func TestShutdownOfAnIdleClientCutsNothingOffThoughItsContextHasEnded(t *testing.T) {
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	for range 30 { // which of two is noticed first is random
+		story(t, keyslot.Options{}, func(t *testing.T, s *stage) {
+			_, err := s.client.Incr(ended, low)
+			require.ErrorIs(t, err, context.Canceled)
+			require.NoError(t, s.client.Shutdown(ended))
+		})
+	}
+}
+
 func TestOptionsThatCannotWorkAreNamed(t *testing.T) {
 	for field, opts := range map[string]keyslot.Options{
 		"ConnsPerNode": {ConnsPerNode: -1}, "MaxInFlight": {MaxInFlight: 1 << 30}, "DialTimeout": {DialTimeout: -1},
