@@ -165,7 +165,7 @@ const (
 	fullRequests = 32 << 10  // bytes beyond which requests get other memory: to let it grow would be to copy them again and again
 	keepRequests = 256 << 10 // bytes of such memory, at most, that wait for the next caller: a value may be large
 	keepCalls    = 16 << 10  // calls or keys, in each list of them
-	keepBatches  = 8         // that stay with their flight: lending them costs more than many nodes' batches would
+	keepBatches  = 8         // that stay with their flight, as many as a few nodes need; the others are lent one by one
 )
 
 // forget empties the first n calls.
