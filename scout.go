@@ -53,7 +53,9 @@ type word uint8
 const (
 	silence word = iota
 	barred       // no permission, or no connection
+	rumour       // another node of the shard serves them, and only that one is believed
 	told
+	unproven // whoever was asked serves them, and may not say that it is a primary: but the map will
 )
 
 func newScout(look func(ctx context.Context, reason string, urgent bool) error, nodes func() int) *scout {
@@ -98,7 +100,7 @@ func (s *scout) learnt(n *node, said word, now time.Time) (useless bool) {
 		m.heard = now
 		s.missed[n] = m
 	}
-	return ok && (said == barred || now.Sub(m.heard) >= wordless)
+	return ok && (said == barred || said == unproven || now.Sub(m.heard) >= wordless)
 }
 
 // due returns the primaries to look for. Where one is lost, those that only cannot serve are most likely waiting for it, as the
@@ -161,7 +163,7 @@ func (c *core) lookFor(ctx context.Context, r *routes, n *node) word {
 	var asks sync.WaitGroup
 	for i, witness := range nodes {
 		asks.Go(func() { // ends within lookPatience; this function waits for it
-			if words[i] = c.askOwner(ctx, r, witness, key, slot); words[i] == told {
+			if words[i] = c.askOwner(ctx, r, witness, key, slot); words[i] >= told {
 				patience.Reset(stragglersWait)
 			}
 		})
@@ -209,8 +211,9 @@ func (r *routes) keyOf(shard int) (key string, slot uint16, ok bool) {
 //
 //	C: EXISTS key            | ROLE
 //	S: :0                    | * master ..   the node has been promoted
+//	   :0                    | -NOPERM ..    perhaps: the topology is asked for
 //	   :0                    | anything else who knows
-//	   -MOVED slot host:port |               to the shard: nothing new; elsewhere: the slot has gone there
+//	   -MOVED slot host:port |               to the primary: nothing new; in its shard: a rumour; elsewhere: the slot has gone there
 //	   -CLUSTERDOWN ..       |               nobody serves it yet; LOADING and the like
 //	   -NOPERM ..            |               who knows
 //
@@ -233,23 +236,36 @@ func (c *core) askOwner(ctx context.Context, r *routes, n *node, key string, slo
 	case err != nil:
 		return barred
 	case !isError(replies[0]):
-		stale := deposed && r.hasEpoch && epochOf(replies[2]) <= r.epoch
-		if replies[0].Kind != resp.Integer || !isPrimary(replies[1]) || stale {
-			return barred
-		}
-		c.movedTo(slot, n.info())
-		return told
+		return c.hearOwner(r, n, slot, replies, deposed)
 	}
 	v := classify(attempt{slot: int(slot), refusal: replies[0].Str})
 	if v.action == follow && !v.ask {
-		if to := v.target.node(n.info()); !r.inShardOf(slot, &to) {
+		switch to := v.target.node(n.info()); {
+		case !r.inShardOf(slot, &to):
 			c.movedTo(slot, to)
+		case !r.primaryOf(slot).is(&to):
+			return rumour
 		}
 	}
 	nameless := v.action != follow && ServerError(replies[0].Str).Code() == "MOVED"
 	if v.action == finish || v.action == redial || nameless {
 		return barred
 	}
+	return told
+}
+
+// hearOwner draws the conclusions of askOwner from the replies of a node that serves the key.
+func (c *core) hearOwner(r *routes, n *node, slot uint16, replies []resp.Value, deposed bool) word {
+	stale := deposed && r.hasEpoch && epochOf(replies[2]) <= r.epoch
+	switch {
+	case replies[0].Kind != resp.Integer:
+		return barred
+	case slices.ContainsFunc(replies, isError):
+		return unproven
+	case !isPrimary(replies[1]) || stale:
+		return barred
+	}
+	c.movedTo(slot, n.info())
 	return told
 }
 

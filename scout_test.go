@@ -3,6 +3,8 @@ package keyslot_test
 import (
 	"context"
 	"fmt"
+	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -150,6 +152,39 @@ func TestTheTopologyIsAskedWhereNobodyMayTellOfAKey(t *testing.T) {
 		require.Less(t, time.Since(s.began), 2*time.Second)
 		require.NotZero(t, s.asked())
 	})
+}
+
+// What a client may not ask must not keep it with a primary that is gone: others redirect to a replica that nobody may vouch for.
+func TestAPermissionThatIsMissingKeepsNobodyWithADeadPrimary(t *testing.T) {
+	const noperm = "-NOPERM User ann has no permissions to run the '%s' command"
+	for name, at := range map[string][]string{
+		"ROLE":                   {lower, upper, spare},
+		"EXISTS, at the replica": {spare},
+	} {
+		t.Run(name, func(t *testing.T) {
+			witnesses(t, keyslot.Options{CommandTimeout: time.Minute}, func(t *testing.T, s *stage, o *owners, client *keyslot.Client) {
+				refused, _, _ := strings.Cut(name, ",")
+				for addr, n := range map[string]*fakenode.Node{lower: s.lower, upper: s.upper, spare: s.spare} {
+					n.Handle(func(r fakenode.Request) (fakenode.Reaction, bool) {
+						if r.Name() == refused && slices.Contains(at, addr) {
+							return says(noperm, refused), true
+						}
+						return o.answer(addr)(r)
+					})
+				}
+				s.lower.Close()
+				promoted := s.began.Add(4 * time.Second)
+				time.AfterFunc(4*time.Second, func() {
+					o.take(spare)
+					shards(s, 3, spare, lower)
+				})
+				_, err := client.Incr(t.Context(), low)
+				require.NoError(t, err)
+				require.Less(t, time.Since(promoted), 3*time.Second)
+				require.Less(t, s.asked(), 12)
+			})
+		})
+	}
 }
 
 // Where machines are so busy that a key takes a second, the topology of all clients would take longer.
