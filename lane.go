@@ -171,7 +171,7 @@ func (t *track) dial(done chan struct{}) {
 	l := t.lane
 	defer l.node.pool.work.Done()
 	conn, err := l.connect()
-	l.node.redial.ended(exceptUnfit(err), time.Now())
+	l.node.redial.ended(conn, exceptUnfit(err), time.Now())
 	l.mu.Lock()
 	surplus := err == nil && (l.retired || !t.conn.CompareAndSwap(nil, conn))
 	if t.dialing == done { // otherwise nobody waits any more
@@ -272,18 +272,20 @@ func (n *node) lost(conn *wire.Conn) {
 // dialPace decides when a node may be dialled again, for all its connections. Safe for concurrent use.
 type dialPace struct {
 	mu     sync.Mutex
-	err    error     // guarded by mu: why the last dial, or the connection that it made, was useless
-	notyet time.Time // guarded by mu: no dial before this time
-	pace   pacer     // guarded by mu: after dials that failed
-	login  pacer     // guarded by mu: after logins that were refused
-	barred bool      // guarded by mu: the last dial was refused its login
-	trying bool      // guarded by mu: after a failure, one dial goes ahead to see
+	err    error      // guarded by mu: why the last dial, or the connection that it made, was useless
+	heir   *wire.Conn // guarded by mu: a connection made since, which is to serve before err is forgotten
+	notyet time.Time  // guarded by mu: no dial before this time
+	pace   pacer      // guarded by mu: after dials that failed
+	login  pacer      // guarded by mu: after logins that were refused
+	barred bool       // guarded by mu: the last dial was refused its login
+	trying bool       // guarded by mu: after a failure, one dial goes ahead to see
 }
 
 // allow returns nil if the node may be dialled now, or why the last dial failed. ended must follow a dial allowed.
 func (r *dialPace) allow(now time.Time) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	r.settleLocked()
 	if r.err == nil {
 		return nil
 	}
@@ -294,8 +296,9 @@ func (r *dialPace) allow(now time.Time) error {
 	return nil
 }
 
-// ended notes what became of a dial. Success alone resets nothing, see lost, but that a login was refused.
-func (r *dialPace) ended(err error, now time.Time) {
+// ended notes what became of a dial; conn is nil unless it is shared. Success alone resets nothing but that a login was refused:
+// the connection has to serve.
+func (r *dialPace) ended(conn *wire.Conn, err error, now time.Time) {
 	if err != nil {
 		r.failed(err, now)
 		return
@@ -303,7 +306,18 @@ func (r *dialPace) ended(err error, now time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.trying = false
+	r.settleLocked()
 	if r.barred {
+		r.resetLocked()
+	}
+	if r.err != nil && conn != nil {
+		r.heir = conn
+	}
+}
+
+// settleLocked forgets the last failure if a connection that was made since has served. Older ones say nothing of new dials.
+func (r *dialPace) settleLocked() {
+	if r.heir != nil && r.heir.Proven() {
 		r.resetLocked()
 	}
 }
@@ -319,7 +333,7 @@ func (r *dialPace) failed(err error, now time.Time) {
 	if r.barred {
 		pace = &r.login
 	}
-	r.err, r.notyet = err, now.Add(pace.next())
+	r.err, r.heir, r.notyet = err, nil, now.Add(pace.next())
 }
 
 func (r *dialPace) reset() {
@@ -338,7 +352,7 @@ func (r *dialPace) served() {
 }
 
 func (r *dialPace) resetLocked() {
-	r.err, r.notyet, r.barred = nil, time.Time{}, false
+	r.err, r.heir, r.notyet, r.barred = nil, nil, time.Time{}, false
 	r.pace.reset()
 	r.login.reset()
 }
@@ -348,12 +362,14 @@ func (r *dialPace) resetLocked() {
 func (r *dialPace) state() (notyet time.Time, barred bool, failed error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	r.settleLocked()
 	return r.notyet, r.barred, r.err
 }
 
 func (r *dialPace) failing() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	r.settleLocked()
 	return r.err != nil
 }
 

@@ -2,6 +2,7 @@ package keyslot_test
 
 import (
 	"context"
+	"fmt"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -98,6 +99,55 @@ func TestAConnectionThatServedIsReplacedAtOnce(t *testing.T) {
 			require.NoError(t, err)
 		}
 		require.Equal(t, s.began, time.Now(), "without a pause")
+	})
+}
+
+// A node that was down once is dialled side by side for all its lanes as soon as one of them has served, and nobody is told the old error.
+func TestAnOldFailureIsForgottenOnceItsNodeServes(t *testing.T) {
+	lanes := make([]string, 3) // a key for each
+	for i := range 100 {
+		if key := fmt.Sprint(i); keyslot.Slot(key) >= 8192 {
+			lanes[keyslot.Slot(key)%3] = key
+		}
+	}
+	var retried atomic.Int32
+	trace := &keyslot.Trace{Retried: func(keyslot.RetryEvent) { retried.Add(1) }}
+	story(t, keyslot.Options{ConnsPerNode: 3, Trace: trace}, func(t *testing.T, s *stage) {
+		s.upper.Close()
+		_, err := s.client.Get(within(t, 3*time.Second), lanes[0])
+		require.Error(t, err)
+		back := s.net.Node(upper)
+		back.On("GET", value)
+		_, err = s.client.Get(t.Context(), lanes[0])
+		require.NoError(t, err)
+
+		time.Sleep(time.Minute)
+		retried.Store(0)
+		back.On("HELLO", fakenode.Reaction{Delay: 10 * time.Millisecond, Send: fakenode.Hello})
+		s.began = time.Now()
+		var callers sync.WaitGroup
+		for _, key := range lanes[1:] {
+			callers.Go(func() {
+				_, err := s.client.Get(t.Context(), key)
+				assert.NoError(t, err)
+			})
+		}
+		callers.Wait()
+		require.Equal(t, 10*time.Millisecond, time.Since(s.began))
+		require.Zero(t, retried.Load())
+	})
+}
+
+func TestACommandThatBlocksAtANodeThatWasDownOnceLooksForNobody(t *testing.T) {
+	story(t, keyslot.Options{}, func(t *testing.T, s *stage) {
+		s.upper.Close()
+		s.crowd(t, 1, 3*time.Second, "BLPOP", up, 0)
+		s.net.Node(upper).On("BLPOP", stuck())
+		go func() { _, _ = s.client.Do(t.Context(), "BLPOP", up, 0) }()
+		time.Sleep(10 * time.Second)
+		before := len(sent(s.lower, "EXISTS"))
+		time.Sleep(time.Minute)
+		require.Len(t, sent(s.lower, "EXISTS"), before)
 	})
 }
 

@@ -172,7 +172,7 @@ func (l *listener) dial(ctx context.Context) (*wire.Stream, error) {
 		return nil, err
 	}
 	stream, err := l.sub.core.dialStream(ctx, l.node)
-	l.node.redial.ended(err, time.Now())
+	l.node.redial.ended(nil, err, time.Now())
 	return stream, err
 }
 

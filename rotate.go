@@ -50,7 +50,7 @@ func (l *lane) dialSuccessor(old *wire.Conn) {
 	defer l.node.pool.work.Done()
 	next, err := l.connect()
 	failed := exceptUnfit(err)
-	l.node.redial.ended(failed, time.Now())
+	l.node.redial.ended(next, failed, time.Now())
 	l.mu.Lock()
 	if err != nil && failed == nil { // which paces no dial, and while the old one answers the replica's rests are short
 		l.notyet = time.Now().Add(maxRest)
