@@ -71,6 +71,28 @@ func TestAskIsFollowedOnceAndChangesNothing(t *testing.T) {
 	})
 }
 
+// Nothing but a new map lets a node go that no map lists: an idle client has no timers.
+func TestANodeThatOnlyAnAskHasNamedStaysUntilTheNextMap(t *testing.T) {
+	story(t, keyslot.Options{RefreshAfter: -1}, func(t *testing.T, s *stage) {
+		target := s.net.Node(spare)
+		target.On("SET", ok)
+		s.lower.On("SET", says("-ASK 866 %s", spare), ok)
+		require.NoError(t, s.client.Set(t.Context(), low, "1"))
+		for range 10 {
+			time.Sleep(time.Minute)
+			require.NoError(t, s.client.Set(t.Context(), low, "2"))
+		}
+		require.Equal(t, 1, target.Open())
+
+		const fourth = "10.0.0.4:6379"
+		s.net.Node(fourth).On("SET", ok)
+		s.upper.On("SET", says("-MOVED %d %s", keyslot.Slot(up), fourth))
+		require.NoError(t, s.client.Set(t.Context(), up, "3"))
+		synctest.Wait()
+		require.Zero(t, target.Open())
+	})
+}
+
 func TestMovedPatchesItsSlotAtOnceAndRefreshesOnce(t *testing.T) {
 	var events seen
 	story(t, keyslot.Options{Trace: events.trace()}, func(t *testing.T, s *stage) {

@@ -10,8 +10,8 @@ import (
 )
 
 const (
-	// keepStranger is how long a node stays connected that redirects name but no map lists: the target of a migration
-	// owns no slot until its first one arrives.
+	// keepStranger is how long a node survives maps that do not list it after a redirect has named it: the target of a
+	// migration owns no slot until its first one arrives. Without a new map it stays.
 	keepStranger = 30 * time.Second
 	// maxStrangers bounds them, whatever a node may invent.
 	maxStrangers = 64
