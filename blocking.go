@@ -19,6 +19,7 @@ type blocking struct {
 	unit  time.Duration // what the timeout counts
 	until time.Time     // when the server should have given up; zero: never
 	turn  time.Duration // the longest that it may wait on one connection; 0: any time
+	early time.Time     // until when a null is no end of the turn under way, but the server's answer
 }
 
 // startBlocking reads a blocking command's own timeout, and returns until when its call may take: the command's timeout on
@@ -51,7 +52,7 @@ func (call *call) takeTurns(now time.Time) {
 	if turn == 0 || call.Cmd.Name == "WAIT" || call.Cmd.Name == "WAITAOF" { // whose answer is no null, and final
 		return
 	}
-	call.blocking.turn = turn
+	call.blocking.turn, call.blocking.early = turn, now
 	if u := call.blocking.until; u.IsZero() || u.Sub(now) > turn {
 		call.shorten(now)
 	}
@@ -60,8 +61,11 @@ func (call *call) takeTurns(now time.Time) {
 // waitsOn reports whether only a turn of a blocking command is over.
 func (call *call) waitsOn() bool {
 	b := call.blocking
-	return b.turn > 0 && call.answered() && resp.KindOf(call.Frame) == resp.Null &&
-		(b.until.IsZero() || time.Until(b.until) >= time.Millisecond)
+	if b.turn == 0 || !call.answered() || resp.KindOf(call.Frame) != resp.Null {
+		return false
+	}
+	now := time.Now()
+	return !now.Before(b.early) && (b.until.IsZero() || b.until.Sub(now) >= time.Millisecond)
 }
 
 // shorten rewrites the timeout of a blocking command that is sent again, or waits in turns: what has passed is not waited for
@@ -75,6 +79,7 @@ func (call *call) shorten(now time.Time) {
 	}
 	if b.turn > 0 {
 		rest = min(rest, b.turn)
+		call.blocking.early = now.Add(rest / 2)
 	}
 	if rest == 0 { // for ever, or what the server will refuse
 		return

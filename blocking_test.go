@@ -322,3 +322,13 @@ func isBlocking(t *testing.T, addr string) bool {
 	require.NoError(t, err)
 	return strings.Contains(string(answer[:n]), "blocked_clients:1\r\n")
 }
+
+// Turns end with nulls, after their time. One that comes at once is no end of a turn, and to ask again would be a loop.
+func TestANullBeforeItsTimeIsTheAnswer(t *testing.T) {
+	story(t, keyslot.Options{MaxConnAge: time.Hour}, func(t *testing.T, s *stage) {
+		s.lower.On("BLPOP", says("_"))
+		_, err := s.client.BLPop(t.Context(), 0, low)
+		require.ErrorIs(t, err, keyslot.Nil)
+		require.Len(t, sent(s.lower, "BLPOP"), 1)
+	})
+}
