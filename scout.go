@@ -2,6 +2,7 @@ package keyslot
 
 import (
 	"context"
+	"log/slog"
 	"math/rand/v2"
 	"slices"
 	"strconv"
@@ -45,6 +46,8 @@ type miss struct {
 	at    time.Time
 	lost  bool      // by silence or a lost connection; else it answers that it cannot serve, often because of another one
 	heard time.Time // when others last had a word on it, or it was first missed
+	since time.Time // when it was first missed
+	told  bool      // the logger knows
 }
 
 // word is what nodes have to say about the slots of another one; more is better.
@@ -85,9 +88,10 @@ func (s *scout) note(n *node, lost bool) {
 	now := time.Now()
 	last, ok := s.missed[n]
 	if !ok || now.Sub(last.at) >= missedFor {
-		last = miss{heard: now}
+		last = miss{heard: now, since: now, told: last.told}
 	}
-	s.missed[n] = miss{at: now, lost: lost || last.lost, heard: last.heard}
+	last.at, last.lost = now, lost || last.lost
+	s.missed[n] = last
 }
 
 // learnt notes what others had to say about n, and reports whether to ask for the topology: they will not tell, or cannot be
@@ -101,6 +105,30 @@ func (s *scout) learnt(n *node, said word, now time.Time) (useless bool) {
 		s.missed[n] = m
 	}
 	return ok && (said == barred || said == unproven || now.Sub(m.heard) >= wordless)
+}
+
+// tell logs which primaries have been missed for a while, and which of these are missed no longer: they serve again, or another node
+// leads their shard. It is called before due, which forgets them.
+func (s *scout) tell(r *routes, now time.Time, log *slog.Logger) {
+	s.mu.Lock()
+	var lost, found []*node
+	for n, m := range s.missed {
+		switch over := now.Sub(m.at) >= missedFor || !r.leads(n); {
+		case over && m.told:
+			found = append(found, n)
+		case !over && !m.told && now.Sub(m.since) >= missedFor:
+			m.told = true
+			s.missed[n] = m
+			lost = append(lost, n)
+		}
+	}
+	s.mu.Unlock()
+	for _, n := range lost {
+		log.Warn("keyslot: a primary does not serve its slots, which are looked for elsewhere", "node", n.addr())
+	}
+	for _, n := range found {
+		log.Info("keyslot: the slots of that primary are served again", "node", n.addr())
+	}
 }
 
 // due returns the primaries to look for. Where one is lost, those that only cannot serve are most likely waiting for it, as the
@@ -126,8 +154,9 @@ func (s *scout) due(r *routes, now time.Time) (due []*node) {
 
 // look asks who serves the slots of the primaries that are missed, and comes again until nobody misses one.
 func (c *core) look(ctx context.Context, reason string, _ bool) error {
-	r := c.routes.Load()
-	due := c.scout.due(r, time.Now())
+	r, now := c.routes.Load(), time.Now()
+	c.scout.tell(r, now, c.opts.Logger)
+	due := c.scout.due(r, now)
 	var looks sync.WaitGroup
 	for _, n := range due {
 		looks.Go(func() { // ends within lookPatience; this function waits for it

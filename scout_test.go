@@ -1,8 +1,10 @@
 package keyslot_test
 
 import (
+	"bytes"
 	"context"
 	"fmt"
+	"log/slog"
 	"slices"
 	"strings"
 	"sync"
@@ -319,6 +321,25 @@ func TestAConnectionThatSwallowsRequestsIsLeftWhereItsNodeAnswersOnAnother(t *te
 					s.failsAt(t, 3*time.Second, err, keyslot.ErrUnknownOutcome, context.DeadlineExceeded)
 				}
 			})
+		})
+	}
+}
+
+// A second is more than a redirect takes, and less than anybody looks at a service that stands still.
+func TestThatAPrimaryIsMissedForLongIsLogged(t *testing.T) {
+	for after, lines := range map[time.Duration]int{500 * time.Millisecond: 0, 4 * time.Second: 1} {
+		var log bytes.Buffer
+		opts := keyslot.Options{CommandTimeout: time.Minute, Logger: slog.New(slog.NewTextHandler(&log, nil))}
+		witnesses(t, opts, func(t *testing.T, s *stage, o *owners, client *keyslot.Client) {
+			s.lower.Close()
+			time.AfterFunc(after, func() { o.take(spare) })
+			_, err := client.Incr(t.Context(), low)
+			require.NoError(t, err)
+			time.Sleep(missedFor + time.Second)
+			synctest.Wait()
+			require.Equal(t, lines, strings.Count(log.String(), "does not serve its slots"), log.String())
+			require.Equal(t, lines, strings.Count(log.String(), "are served again"))
+			require.Equal(t, 2*lines, strings.Count(log.String(), "node="+lower))
 		})
 	}
 }
