@@ -15,9 +15,11 @@ import (
 // goroutine: a pipeline or a split command allocates nothing to send its calls once it has found a flight of its size.
 type flight struct {
 	core     *core
-	calls    []*call          // what is sent: commands that run as one, and the parts of the others
-	splits   []*call          // commands that run as several
-	requests []*resp.Requests // where they are written: the last one has room
+	calls    []*call // what is sent: commands that run as one, and the parts of the others
+	splits   []*call // commands that run as several
+	requests resp.Requests
+	more     []*resp.Requests // what does not fit there
+	into     *resp.Requests   // the one of them that has room
 	slabs    []*slab          // where the calls are
 	lent     int              // how many of them are in use
 	queued   int              // how many of those, the first ones, are the commands of a pipeline
@@ -67,7 +69,11 @@ type aim struct {
 // chunk is how many calls of a flight enter a connection at once, to leave room for other callers.
 const chunk = 256
 
-func newFlight(c *core) *flight { return &flight{core: c, byLane: map[*lane]int{}} }
+func newFlight(c *core) *flight {
+	f := &flight{core: c, byLane: map[*lane]int{}}
+	f.into = &f.requests
+	return f
+}
 
 func (c *core) flight() *flight { return c.flights.Get().(*flight) }
 
@@ -92,12 +98,11 @@ func (f *flight) queue() *call {
 
 // begin makes r an empty request, to be written before the next one is begun.
 func (f *flight) begin(r *resp.Request) {
-	last := len(f.requests) - 1
-	if last < 0 || f.requests[last].Size() > fullRequests {
-		f.requests = append(f.requests, f.core.requests.Get().(*resp.Requests))
-		last++
+	if f.into.Size() > fullRequests {
+		f.into = f.core.requests.Get().(*resp.Requests)
+		f.more = append(f.more, f.into)
 	}
-	f.requests[last].Begin(r)
+	f.into.Begin(r)
 }
 
 // release ends the calls, and keeps the flight, and all that it was lent, for other callers.
@@ -124,29 +129,27 @@ func (f *flight) release() {
 	f.core.flights.Put(f)
 }
 
-// releaseRequests keeps the first memory for requests, which is all that most flights need, and gives back the rest.
+// releaseRequests keeps the memory for requests that belongs to the flight, and gives back the rest.
 func (f *flight) releaseRequests() {
-	if f.owed || len(f.requests) == 0 {
-		f.requests = nil
-		return
+	if f.owed {
+		f.requests, f.more = resp.Requests{}, nil
 	}
-	for i, r := range f.requests {
+	f.requests.Reset(keepRequests)
+	for _, r := range f.more {
 		r.Reset(keepRequests)
-		if i > 0 {
-			f.core.requests.Put(r)
-		}
+		f.core.requests.Put(r)
 	}
-	f.requests = cut(f.requests, 1)
+	f.more, f.into = emptied(f.more), &f.requests
 }
 
 // releaseBatches keeps the batches of a few nodes, and gives back the rest.
 func (f *flight) releaseBatches() {
 	for i, b := range f.batches {
 		if len(b.Batch) > 0 { // it was used
-			*b = wire.Call{Batch: emptied(b.Batch), Reply: b.Reply, Replies: emptied(b.Replies[:cap(b.Replies)])}
+			b.Batch, b.Replies = emptied(b.Batch), emptied(b.Replies[:cap(b.Replies)])
 		}
 		if i >= keepBatches {
-			f.core.batches.Put(b)
+			f.core.batches.Put(&wire.Call{Batch: b.Batch, Reply: b.Reply, Replies: b.Replies})
 		}
 	}
 	f.batches = cut(f.batches, keepBatches)

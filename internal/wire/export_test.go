@@ -110,18 +110,18 @@ func PollsAfter(waited time.Duration, opts Options) bool {
 	return c.poll.on
 }
 
-// HogsAfter reports whether yields are given up after some that took so long, and until when.
-func HogsAfter(took ...time.Duration) (hog bool, until time.Duration) {
+// HogsAfter reports whether yields are given up after some that took so long, each for so many bytes of others, and until when.
+func HogsAfter(sent int64, took ...time.Duration) (hog bool, until time.Duration) {
 	var o others
 	for _, d := range took {
-		o.ran(d, time.Hour)
+		o.ran(d, time.Hour, sent)
 	}
 	return o.hog(time.Now().Add(-time.Hour)), time.Duration(o.until.Load())
 }
 
 // Yield lets other goroutines run as the connection does, and reports whether it will again.
 func Yield(c *Conn) (again bool) {
-	c.letRun()
+	c.yield()
 	return !c.others.hog(c.born)
 }
 

@@ -1,5 +1,10 @@
 package wire
 
+import (
+	"runtime"
+	"time"
+)
+
 // callerRounds is how many buffers a caller writes on behalf of others before the flusher goroutine takes over, so that
 // one caller does not serve everybody while its own reply waits.
 const callerRounds = 2
@@ -72,21 +77,24 @@ func letJoin(unwritten []promise) {
 		return
 	}
 	c := unwritten[0].conn
-	for round, joined := 0, true; joined && round < joinRounds && !c.others.hog(c.born); round++ {
-		c.letRun()
-		joined = false
+	for round, joined := 0, int64(1); joined > 0 && round < joinRounds && !c.others.hog(c.born); round++ {
+		began := time.Now()
+		runtime.Gosched()
+		joined = 0
 		for i := range unwritten {
-			joined = unwritten[i].shared() || joined
+			joined += unwritten[i].joined()
 		}
+		now := time.Now()
+		c.others.ran(now.Sub(began), now.Sub(c.born), joined)
 	}
 }
 
-// shared reports whether others have joined since it was given, or last asked.
-func (p *promise) shared() (joined bool) {
+// joined returns how many bytes others have appended since it was given, or last asked.
+func (p *promise) joined() (bytes int64) {
 	p.conn.mu.Lock()
 	defer p.conn.mu.Unlock()
-	joined, p.appended = p.conn.appended > p.appended, p.conn.appended
-	return joined
+	bytes, p.appended = p.conn.appended-p.appended, p.conn.appended
+	return bytes
 }
 
 func (c *Conn) flushRest() {

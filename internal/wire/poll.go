@@ -20,8 +20,10 @@ const (
 	// maxPause is how many late wakes do not begin polling where it was always in vain.
 	maxPause = 1 << 10
 	// hogging is how long a yield takes at least where those who run meanwhile do not yield themselves: the runtime lets each of
-	// them have 10 ms.
+	// them have 10 ms. Many who send something take as long together, and are what the yield was for: each byte of theirs is worth
+	// hogByte, and so a short command some 200 us.
 	hogging = 4 * time.Millisecond
+	hogByte = 5 * time.Microsecond
 	// maxHogged such yields in a row are no accident of a busy machine.
 	maxHogged = 3
 	// hogged is how long nobody yields then.
@@ -34,12 +36,13 @@ const (
 // polling says whether to look into the socket before waiting for it. It begins when a wait took long, ends when nobody
 // else wants to run, and becomes rare where it finds nothing.
 type polling struct {
-	on     bool
-	last   time.Time // when it last looked
-	stare  time.Time // since when it looks without a yield; zero: it does not
-	misses int       // looks in a row that found nothing
-	pause  int       // late wakes that do not begin it, doubled by each time it was in vain
-	left   int       // of pause
+	on       bool
+	last     time.Time // when it last looked
+	stare    time.Time // since when it looks without a yield; zero: it does not
+	appended int64     // the connection's stream when a yield last took long
+	misses   int       // looks in a row that found nothing
+	pause    int       // late wakes that do not begin it, doubled by each time it was in vain
+	left     int       // of pause
 }
 
 func (p *polling) late() {
@@ -98,7 +101,14 @@ func (c *Conn) lookAgain() (again bool) {
 // for then the runtime will look (the cells "beside CPU-bound goroutines" of benchmarks/).
 func (c *Conn) yield() (look bool) {
 	for {
-		took, now := c.letRun()
+		began := time.Now()
+		runtime.Gosched()
+		now := time.Now()
+		took, joined := now.Sub(began), int64(0)
+		if took >= hogging {
+			joined = c.joinedSince()
+		}
+		c.others.ran(took, now.Sub(c.born), joined)
 		if took < crowded {
 			return false
 		}
@@ -109,29 +119,28 @@ func (c *Conn) yield() (look bool) {
 	}
 }
 
-// letRun lets other goroutines run.
-func (c *Conn) letRun() (took time.Duration, now time.Time) {
-	began := time.Now()
-	runtime.Gosched()
-	now = time.Now()
-	took = now.Sub(began)
-	c.others.ran(took, now.Sub(c.born))
-	return took, now
+// joinedSince returns how many bytes others have appended since it was last asked.
+func (c *Conn) joinedSince() (bytes int64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	bytes, c.poll.appended = c.appended-c.poll.appended, c.appended
+	return bytes
 }
 
 // others are the goroutines that run during a yield. Where they do not yield themselves, to let them run is to wait for all that they
 // have to do, and what was to come meanwhile, company for a write or a reply, is not worth that. Safe for concurrent use.
 type others struct {
-	long  atomic.Int32 // yields in a row that took as long as hogging
+	long  atomic.Int32 // yields in a row that took too long for what came of them
 	until atomic.Int64 // when the next yield is tried, as a time since the connection was born; 0: now
 }
 
-// ran notes a yield that ended at.
-func (o *others) ran(took, at time.Duration) {
+// ran notes a yield that ended at, and how many bytes they have sent meanwhile.
+func (o *others) ran(took, at time.Duration, sent int64) {
+	long := took >= hogging && took >= time.Duration(sent)*hogByte
 	switch {
-	case took >= hogging && o.long.Add(1) >= maxHogged:
+	case long && o.long.Add(1) >= maxHogged:
 		o.until.Store(int64(at + hogged))
-	case took < hogging && o.long.Load() > 0:
+	case !long && o.long.Load() > 0:
 		o.long.Store(0)
 	}
 }

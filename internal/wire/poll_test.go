@@ -71,15 +71,19 @@ func TestAReplyThatComesDuringAYieldIsFoundByLooking(t *testing.T) {
 
 func TestYieldsAreGivenUpWhereOthersDoNotYield(t *testing.T) {
 	const long, short = 10 * time.Millisecond, 200 * time.Microsecond
-	hog, until := wire.HogsAfter(long, long, long)
+	hog, until := wire.HogsAfter(0, long, long, long)
 	require.True(t, hog)
 	require.Equal(t, time.Hour+time.Second, until, "then one more is tried")
+	hog, _ = wire.HogsAfter(20*40, long, long, long)
+	require.True(t, hog, "some commands of others in all that time")
+	hog, _ = wire.HogsAfter(100*40, long, long, long)
+	require.False(t, hog, "many of them took it")
 	for name, took := range map[string][]time.Duration{
 		"nobody else":            {100, 100, 100, 100},
 		"others yield":           {short, short, short, short},
 		"now and then one hangs": {long, long, short, long, long, short},
 	} {
-		hog, _ := wire.HogsAfter(took...)
+		hog, _ := wire.HogsAfter(0, took...)
 		require.False(t, hog, name)
 	}
 }

@@ -3,6 +3,7 @@ package wire
 import (
 	"context"
 	"net"
+	"runtime"
 	"time"
 )
 
@@ -70,7 +71,7 @@ func (c *Conn) serve() (retired bool) {
 			return false
 		}
 		if len(c.answers) >= manyReplies && !c.others.hog(c.born) {
-			c.letRun()
+			runtime.Gosched()
 		}
 	}
 }
