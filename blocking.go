@@ -119,11 +119,8 @@ func (call *call) sayLast(ctx context.Context, until time.Time) error {
 	if call.Cmd.Name != "XREAD" {
 		return nil
 	}
-	if !until.IsZero() {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithDeadline(ctx, until)
-		defer cancel()
-	}
+	ctx, cancel := untilThen(ctx, until)
+	defer cancel()
 	t := *call.terms
 	t.reads = Primary // a replica that is behind would name an id whose successors are no news
 	t.called = nil

@@ -46,11 +46,8 @@ func (c *core) ready(ctx context.Context, until time.Time) error {
 	if c.routes.Load() != nil {
 		return nil
 	}
-	if !until.IsZero() {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithDeadline(ctx, until)
-		defer cancel()
-	}
+	ctx, cancel := untilThen(ctx, until)
+	defer cancel()
 	err := ctx.Err()
 	if err == nil {
 		// The work is shared by all who wait and outlives each of them.

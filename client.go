@@ -219,14 +219,7 @@ func (c *core) close() {
 	})
 }
 
-func (c *core) isClosed() bool {
-	select {
-	case <-c.done:
-		return true
-	default:
-		return false
-	}
-}
+func (c *core) isClosed() bool { return isOver(c.done) }
 
 // run brings calls to their outcomes: when it returns, each has a reply or an error. It is the one place that sends a
 // command again. calls is used as scratch space; f sends them, or, where it is nil, they are one that is sent alone.
@@ -274,16 +267,20 @@ func (c *core) sendAlone(ctx context.Context, until time.Time, call *call) (plai
 	return plain
 }
 
+// attempt sends a call once and waits for it.
 func (c *core) attempt(ctx context.Context, until time.Time, call *call) (plain bool) {
 	w := &call.solo.waiter
 	w.Busy = !call.blocks && c.running.crowded() // a connection for blocking commands is not shared
 	w.Expect(1)
-	err := c.sendOne(ctx, until, w, call)
-	if err != nil {
-		w.Withdraw(1)
+	err := c.load(call, until)
+	switch {
+	case err != nil:
+	case call.blocks:
+		call.borrowed, err = call.node.sendDedicated(ctx, until, w, call.solo.wires[:])
+	default:
+		err = call.lane().track(call.large).send(ctx, until, w, call.solo.wires[:])
 	}
-	w.Wait(ctx, call.solo.wires[:])
-	plain = call.came(err)
+	plain = call.await(ctx, err)
 	if call.blocks && call.borrowed != nil && (!call.keeps || !call.answered()) {
 		if call.isEvicted() {
 			call.borrowed.Drain()
@@ -294,16 +291,14 @@ func (c *core) attempt(ctx context.Context, until time.Time, call *call) (plain 
 	return plain
 }
 
-func (c *core) sendOne(ctx context.Context, until time.Time, w *wire.Waiter, call *call) error {
-	if err := c.load(call, until); err != nil {
-		return err
+// await waits for a call that was sent, unless err says why it was not, and takes its outcome.
+func (call *call) await(ctx context.Context, err error) (plain bool) {
+	w := &call.solo.waiter
+	if err != nil {
+		w.Withdraw(1)
 	}
-	if call.blocks {
-		conn, err := call.node.sendDedicated(ctx, until, w, call.solo.wires[:])
-		call.borrowed = conn
-		return err
-	}
-	return call.lane().track(call.large).send(ctx, until, w, call.solo.wires[:])
+	w.Wait(ctx, call.solo.wires[:])
+	return call.came(err)
 }
 
 // load aims a call that is sent alone, and makes its wire call ready.
@@ -395,17 +390,7 @@ func (c *core) judge(call *call) (goesOn bool) {
 		call.err = errCovered
 		return false
 	}
-	call.getsIntoTrouble()
-	v := classify(call.attempt())
-	if call.refusal != "" {
-		c.heed(call.node, call.via, call.refusal)
-	}
-	if call.readonly {
-		v = v.ofReplica()
-	}
-	if v.refresh {
-		c.askRefresh(call, v)
-	}
+	v := c.verdictOn(call)
 	if v.action == finish || c.isClosed() || call.isStranded() {
 		call.settle(v, c.isClosed())
 		return false
@@ -419,6 +404,22 @@ func (c *core) judge(call *call) (goesOn bool) {
 	call.noteStep(reason)
 	c.prepare(call, v)
 	return true
+}
+
+// verdictOn classifies an attempt that was not answered, and tells those whom it concerns besides the caller.
+func (c *core) verdictOn(call *call) verdict {
+	call.getsIntoTrouble()
+	v := classify(call.attempt())
+	if call.refusal != "" {
+		c.heed(call.node, call.via, call.refusal)
+	}
+	if call.readonly {
+		v = v.ofReplica()
+	}
+	if v.refresh {
+		c.askRefresh(call, v)
+	}
+	return v
 }
 
 // prepare does what a verdict says: where the call goes next, and when.

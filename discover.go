@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -101,20 +100,10 @@ func (c *core) askNodes(ctx context.Context, nodes []*node, limit int) (views []
 	nodes = nodes[:min(limit, len(nodes))]
 	found := make([]*view, len(nodes))
 	failed := make([]error, len(nodes))
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	patience := time.AfterFunc(c.opts.DialTimeout, cancel)
-	defer patience.Stop()
-	var asks sync.WaitGroup
-	var first sync.Once
-	for i, n := range nodes {
-		asks.Go(func() { // ends within DialTimeout; this function waits for it
-			if found[i], failed[i] = c.askNode(ctx, n); failed[i] == nil {
-				first.Do(func() { patience.Reset(stragglersWait) })
-			}
-		})
-	}
-	asks.Wait()
+	together(ctx, len(nodes), c.opts.DialTimeout, stragglersWait, func(ctx context.Context, i int) (enough bool) {
+		found[i], failed[i] = c.askNode(ctx, nodes[i])
+		return failed[i] == nil
+	})
 	views = slices.DeleteFunc(found, func(v *view) bool { return v == nil })
 	return views, len(nodes), errors.Join(failed...)
 }

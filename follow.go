@@ -83,17 +83,7 @@ type opening struct {
 }
 
 // settled reports whether nobody waits for an opening any more: its outcome stands. nil stands for one whose names are confirmed.
-func (o *opening) settled() bool {
-	if o == nil {
-		return true
-	}
-	select {
-	case <-o.done:
-		return true
-	default:
-		return false
-	}
-}
+func (o *opening) settled() bool { return o == nil || isOver(o.done) }
 
 // settle ends the wait, unless it has ended.
 func (o *opening) settle(err error) {
@@ -272,12 +262,7 @@ func (s *Subscription) lose(t *topic, since time.Time, why error) {
 }
 
 // look has run look again. It never blocks.
-func (s *Subscription) look() {
-	select {
-	case s.wake <- struct{}{}:
-	default:
-	}
-}
+func (s *Subscription) look() { signal(s.wake) }
 
 // rearmed sets a timer anew and returns its channel: nil, on which nothing comes, where wait is none.
 func rearmed(timer *time.Timer, wait time.Duration) <-chan time.Time {

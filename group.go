@@ -184,31 +184,19 @@ func (c *core) lead(ctx context.Context, first finding) (finding, error) {
 // survey asks several addresses at once, over new connections. It also returns how many of those that it did not find were left
 // for being replicas. A primary without replicas may be one that was restarted by itself, and the others have their whole time.
 func (c *core) survey(ctx context.Context, candidates []candidate) (found []finding, replicas int) {
-	var (
-		asks sync.WaitGroup
-		mu   sync.Mutex
-	)
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	patience := time.AfterFunc(c.opts.DialTimeout, cancel)
-	defer patience.Stop()
-	for _, to := range candidates {
-		asks.Go(func() { // ends within DialTimeout; this function waits for it
-			f, err := c.askCandidate(ctx, to)
-			mu.Lock()
-			defer mu.Unlock()
-			switch {
-			case errors.As(err, &replicaError{}):
-				replicas++
-			case err == nil:
-				found = append(found, f)
-				if f.view.role.replicas > 0 {
-					patience.Reset(stragglersWait)
-				}
-			}
-		})
-	}
-	asks.Wait()
+	var mu sync.Mutex // found and replicas are guarded by it
+	together(ctx, len(candidates), c.opts.DialTimeout, stragglersWait, func(ctx context.Context, i int) (enough bool) {
+		f, err := c.askCandidate(ctx, candidates[i])
+		mu.Lock()
+		defer mu.Unlock()
+		switch {
+		case errors.As(err, &replicaError{}):
+			replicas++
+		case err == nil:
+			found = append(found, f)
+		}
+		return err == nil && f.view.role.replicas > 0
+	})
 	return found, replicas
 }
 

@@ -132,14 +132,7 @@ func (b *inbox) put(d delivery) {
 	b.items = append(b.items, d)
 	b.bytes += d.size()
 	b.mu.Unlock()
-	b.signal()
-}
-
-func (b *inbox) signal() {
-	select {
-	case b.arrived <- struct{}{}:
-	default:
-	}
+	signal(b.arrived)
 }
 
 // pop takes the oldest item, of which there is one. mu is held.
@@ -189,12 +182,7 @@ func (b *inbox) take(ctx context.Context) (d delivery, more bool, err error) {
 		if ctx.Err() != nil {
 			return delivery{}, false, ctx.Err()
 		}
-		over := false
-		select {
-		case <-b.ended:
-			over = true
-		default:
-		}
+		over := isOver(b.ended)
 		if d, more, err = b.next(); more || over {
 			return d, more, err
 		}
@@ -218,7 +206,7 @@ func (b *inbox) next() (d delivery, more bool, err error) {
 		return d, false, b.err
 	}
 	if b.head < len(b.items) {
-		b.signal() // another reader may wait
+		signal(b.arrived) // another reader may wait
 	}
 	return d, true, nil
 }

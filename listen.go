@@ -113,7 +113,7 @@ func (l *listener) ask(topics []*topic) {
 			l.outbox = append(l.outbox, a)
 		}
 	}
-	l.nudge()
+	signal(l.work)
 }
 
 // release ends the subscription to a topic. sub.mu is held.
@@ -121,14 +121,7 @@ func (l *listener) release(t *topic) {
 	delete(l.topics, t.name)
 	if l.connected {
 		l.outbox = append(l.outbox, &request{command: l.sub.grammar.unsubscribe, names: []string{t.name}, ends: true})
-		l.nudge()
-	}
-}
-
-func (l *listener) nudge() {
-	select {
-	case l.work <- struct{}{}:
-	default:
+		signal(l.work)
 	}
 }
 
@@ -326,18 +319,7 @@ func (l *listener) next(h *hush, now time.Time, received int64) (out []byte, wai
 	if !h.owed && len(l.outbox) > 0 {
 		h.since = now // nothing was owed before
 	}
-	for _, a := range l.outbox {
-		words := strings.Fields(a.command)
-		out = resp.AppendArray(out, len(words)+len(a.names))
-		for _, word := range append(words, a.names...) {
-			out = resp.AppendBulk(out, word)
-		}
-		if a.ends {
-			out = resp.AppendBulk(resp.AppendArray(out, 1), "PING")
-		}
-	}
-	l.asked = append(l.asked, l.outbox...)
-	l.outbox = nil
+	out = l.flush()
 	owed := len(l.asked) > 0
 	l.suspected = silent >= suspectAfter
 	s.mu.Unlock()
@@ -361,6 +343,22 @@ func (l *listener) next(h *hush, now time.Time, received int64) (out []byte, wai
 		h.expect = time.Time{}
 	}
 	return out, wait, nil
+}
+
+// flush returns the bytes of all requests to be written, whose answers are due from now on. sub.mu is held.
+func (l *listener) flush() (out []byte) {
+	for _, a := range l.outbox {
+		words := append(strings.Fields(a.command), a.names...)
+		out = resp.AppendArray(out, len(words))
+		for _, word := range words {
+			out = resp.AppendBulk(out, word)
+		}
+		if a.ends {
+			out = resp.AppendBulk(resp.AppendArray(out, 1), "PING")
+		}
+	}
+	l.asked, l.outbox = append(l.asked, l.outbox...), nil
+	return out
 }
 
 // read receives until the connection ends.

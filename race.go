@@ -8,6 +8,25 @@ import (
 	"time"
 )
 
+// together asks n times at once and returns when all have ended: within patience, and once an ask says that it is enough, within
+// soon for the others.
+func together(ctx context.Context, n int, patience, soon time.Duration, ask func(ctx context.Context, i int) (enough bool)) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	end := time.AfterFunc(patience, cancel)
+	defer end.Stop()
+	hurry := sync.OnceFunc(func() { end.Reset(soon) })
+	var asks sync.WaitGroup
+	for i := range n {
+		asks.Go(func() { // ends soon after ctx; this function waits for it
+			if ask(ctx, i) {
+				hurry()
+			}
+		})
+	}
+	asks.Wait()
+}
+
 // staggerMax is how long a silent candidate delays the next one; a live node answers within it from any zone of a region.
 const staggerMax = 80 * time.Millisecond
 

@@ -118,10 +118,7 @@ func (r *refresher) demand(reason string, urgent bool, jitter time.Duration) *ro
 	if r.next != nil {
 		if urgent && !r.next.urgent {
 			r.next.urgent, r.next.notBefore = true, time.Now()
-			select {
-			case r.wake <- struct{}{}:
-			default:
-			}
+			signal(r.wake)
 		}
 		return r.next
 	}

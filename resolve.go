@@ -146,14 +146,7 @@ func (a *answer) settle(addrs []netip.Addr, err error) {
 	}
 }
 
-func (a *answer) finished() bool {
-	select {
-	case <-a.done:
-		return true
-	default:
-		return false
-	}
-}
+func (a *answer) finished() bool { return isOver(a.done) }
 
 func answered(addrs []netip.Addr, err error) *answer {
 	done := make(chan struct{})

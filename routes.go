@@ -61,14 +61,7 @@ func (r *routes) firstSlot(shard int) int {
 }
 
 // outdated reports whether routes with other owners have been installed.
-func (r *routes) outdated() bool {
-	select {
-	case <-r.replaced:
-		return true
-	default:
-		return false
-	}
-}
+func (r *routes) outdated() bool { return isOver(r.replaced) }
 
 // leads reports whether n is the primary of a shard.
 func (r *routes) leads(n *node) bool {
@@ -104,22 +97,28 @@ func (c *core) settleOn(views []*view, asked int, unreachable bool) (installed, 
 		n.lostSlots.Store(false)
 	}
 	r.countMaps()
+	c.fresh.Store(int64(time.Since(c.born) + c.opts.RefreshAfter))
+	c.publish(old, r)
+	return true, changed, why
+}
+
+// publish makes r the routes in use in place of old (nil: the first ones), lets go of install, and cuts off primaries that owe
+// replies in silence and lead no shard any longer.
+func (c *core) publish(old, r *routes) {
 	c.reviewReplicas(old, r)
 	c.routes.Store(r)
-	c.fresh.Store(int64(time.Since(c.born) + c.opts.RefreshAfter))
-	var fenced []*wire.Conn
-	if old != nil && changed {
-		close(old.replaced)
+	var lost []*wire.Conn
+	if old != nil && r.replaced != old.replaced {
+		close(old.replaced) // behind Store: whoever is woken finds the new map
 		for _, n := range old.primaries() {
 			if !r.leads(n) {
-				fenced = append(fenced, n.deposed()...)
+				lost = append(lost, n.deposed()...)
 			}
 		}
 	}
 	c.install.Unlock()
 	c.subscriptions.look()
-	abandon(fenced)
-	return true, changed, why
+	abandon(lost)
 }
 
 // movedTo gives a slot to the node that a MOVED names, or that serves it, and returns that node. The topology is asked for if
@@ -147,22 +146,13 @@ func (c *core) movedTo(slot uint16, target Node) *node {
 	}
 	to := r.primary(slot)
 	to.lostSlots.Store(false)
-	c.reviewReplicas(old, r)
-	c.routes.Store(r)
-	var fenced []*wire.Conn
-	if failover { // whoever is woken finds the new map
-		close(old.replaced)
-		fenced = demoted.deposed()
-	}
 	moving := slices.ContainsFunc(old.patches, func(p patch) bool { return p.live(now) })
 	whole := failover && !moving && c.opts.RefreshAfter > 0 // all that has changed is known: a thousand clients need not confirm it at once
 	if whole {
 		soon := now.Sub(c.born) + patchLife + rand.N(c.opts.RefreshAfter)
 		c.fresh.Store(min(c.fresh.Load(), int64(soon)))
 	}
-	c.install.Unlock()
-	c.subscriptions.look()
-	abandon(fenced)
+	c.publish(old, r)
 	if !whole {
 		c.refresher.request("MOVED")
 	}

@@ -184,20 +184,11 @@ func (c *core) lookFor(ctx context.Context, r *routes, n *node) word {
 	if len(nodes) == 0 {
 		return barred
 	}
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	patience := time.AfterFunc(lookPatience, cancel)
-	defer patience.Stop()
 	words := make([]word, len(nodes))
-	var asks sync.WaitGroup
-	for i, witness := range nodes {
-		asks.Go(func() { // ends within lookPatience; this function waits for it
-			if words[i] = c.askOwner(ctx, r, witness, key, slot); words[i] >= told {
-				patience.Reset(stragglersWait)
-			}
-		})
-	}
-	asks.Wait()
+	together(ctx, len(nodes), lookPatience, stragglersWait, func(ctx context.Context, i int) (enough bool) {
+		words[i] = c.askOwner(ctx, r, nodes[i], key, slot)
+		return words[i] >= told
+	})
 	return slices.Max(words)
 }
 

@@ -293,25 +293,14 @@ func (s *session) attempt(ctx context.Context, call *call) error {
 	if err == nil {
 		err = s.conn.Send(ctx, w, call.solo.wires[:])
 	}
-	if err != nil {
-		w.Withdraw(1)
-	}
-	w.Wait(ctx, call.solo.wires[:])
-	call.came(err)
+	call.await(ctx, err)
 	if call.answered() {
 		return nil
 	}
 	if call.solo.wire.Abandoned {
 		s.conn.Abandon(errGivenUp)
 	}
-	call.getsIntoTrouble()
-	v := classify(call.attempt())
-	if call.refusal != "" {
-		c.heed(call.node, call.via, call.refusal)
-	}
-	if v.refresh {
-		c.askRefresh(call, v)
-	}
+	v := c.verdictOn(call)
 	call.settle(v, c.isClosed())
 	switch {
 	case v.action == finish, c.isClosed():
