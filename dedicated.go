@@ -147,14 +147,6 @@ func (n *node) acquire(ctx context.Context, until time.Time, permits chan<- stru
 	}
 }
 
-// untilThen returns ctx with a deadline, unless that is zero.
-func untilThen(ctx context.Context, until time.Time) (context.Context, context.CancelFunc) {
-	if until.IsZero() {
-		return ctx, func() {}
-	}
-	return context.WithDeadline(ctx, until)
-}
-
 // dialDedicated dials apart from the caller's context. If the caller gives up, or goes elsewhere because the node has lost its slots,
 // the connection is kept for the next one.
 func (n *node) dialDedicated(ctx context.Context, until time.Time, lost <-chan struct{}) (*wire.Conn, error) {

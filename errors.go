@@ -68,12 +68,6 @@ type unsubscribedError struct{}
 func (unsubscribedError) Error() string        { return "subscription closed" }
 func (unsubscribedError) Is(target error) bool { return target == ErrClosed }
 
-// waitError is the end of a caller's patience while it waited for a dial.
-type waitError struct{ err error }
-
-func (e *waitError) Error() string { return e.err.Error() }
-func (e *waitError) Unwrap() error { return e.err }
-
 // phaseOf names the step that err ended, for the trail of an Error.
 func phaseOf(err error, sent bool) string {
 	var (

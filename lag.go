@@ -3,12 +3,10 @@ package keyslot
 import (
 	"context"
 	"strconv"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 
-	"github.com/keyslot-go/keyslot/internal/resp"
 	"github.com/keyslot-go/keyslot/internal/wire"
 )
 
@@ -132,65 +130,4 @@ func askOffset(ctx context.Context, conn *wire.Conn, name string) (offset int64,
 	}
 	offset, err = strconv.ParseInt(text, 10, 64)
 	return offset, err == nil
-}
-
-// infoField returns what a reply to INFO says under name.
-func infoField(reply resp.Value, name string) (value string, ok bool) {
-	text, _ := textOf(reply)
-	for line := range strings.Lines(text) {
-		if found, value, _ := strings.Cut(strings.TrimRight(line, "\r\n"), ":"); found == name {
-			return strings.Clone(value[:min(len(value), maxNameLen)]), true
-		}
-	}
-	return "", false
-}
-
-// errands are short goroutines of the client's own, off the path of any call. close waits for them.
-type errands struct {
-	mu     sync.Mutex
-	closed bool // guarded by mu
-	work   sync.WaitGroup
-}
-
-// run starts do, unless the client is closed.
-func (e *errands) run(do func()) (started bool) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if !e.closed {
-		e.work.Go(do) // what ends it, its caller says
-	}
-	return !e.closed
-}
-
-func (e *errands) close() {
-	e.mu.Lock()
-	e.closed = true
-	e.mu.Unlock()
-	e.work.Wait()
-}
-
-// describe adds to t, made of r, what the nodes tell by themselves: zones, and how far replicas are behind.
-func (r *routes) describe(t *Topology, now int64) {
-	byAddr := make(map[spot]*node, len(r.nodes))
-	for _, n := range r.nodes {
-		byAddr[n.known.Load().spot()] = n
-	}
-	for i := range t.Shards {
-		s := &t.Shards[i]
-		if n := byAddr[s.Primary.spot()]; n != nil {
-			s.Primary.AZ = n.zone()
-		}
-		s.Lag = make([]time.Duration, len(s.Replicas))
-		for j := range s.Replicas {
-			s.Lag[j] = -1
-			n := byAddr[s.Replicas[j].spot()]
-			if n == nil {
-				continue
-			}
-			s.Replicas[j].AZ = n.zone()
-			if upTo := n.reading.upTo.Load(); upTo > 0 {
-				s.Lag[j] = time.Duration(now - upTo)
-			}
-		}
-	}
 }

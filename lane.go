@@ -77,6 +77,14 @@ func (l *lane) track(large bool) *track {
 
 func (l *lane) tracks() [2]*track { return [2]*track{&l.small, &l.large} }
 
+// other returns the lane's other track.
+func (t *track) other() *track {
+	if t == &t.lane.small {
+		return &t.lane.large
+	}
+	return &t.lane.small
+}
+
 // send queues calls on the track's connection, which it dials if need be. An error means that none was sent.
 func (t *track) send(ctx context.Context, until time.Time, w *wire.Waiter, calls []*wire.Call) (err error) {
 	for range 2 {
@@ -138,6 +146,25 @@ func (t *track) open(ctx context.Context, until time.Time) (*wire.Conn, error) {
 	return nil, t.err
 }
 
+// await waits for a dial. A read does not wait for a replica any longer than for a silent one.
+func (l *lane) await(ctx context.Context, until time.Time, done <-chan struct{}) error {
+	soon := until
+	if l.reading {
+		soon = time.Now().Add(dialPatience)
+		if !until.IsZero() && until.Before(soon) {
+			soon = until
+		}
+	}
+	err := waitFor(ctx, soon, done)
+	switch {
+	case err == nil:
+		return nil
+	case ctx.Err() == nil && !soon.Equal(until):
+		return errSlowReplica
+	}
+	return &waitError{err}
+}
+
 // startDial returns a channel that is closed when the dial in progress ends; nil if there is a live connection. It starts
 // the dial unless one runs, or failed a moment ago.
 func (t *track) startDial() (<-chan struct{}, error) {
@@ -182,6 +209,15 @@ func (t *track) dial(done chan struct{}) {
 	if surplus {
 		conn.Drain()
 	}
+}
+
+// connect dials the connection that a track needs.
+func (l *lane) connect() (*wire.Conn, error) {
+	p := l.node.pool
+	if l.reading {
+		return p.dialReader(p.ctx, l.node)
+	}
+	return p.dial(p.ctx, l.node, false)
 }
 
 // resign lets nobody wait for a dial to the node any longer: it has lost its slots, so their commands go elsewhere.
@@ -267,126 +303,4 @@ func (n *node) lost(conn *wire.Conn) {
 		return
 	}
 	n.redial.failed(&wire.DialError{Phase: wire.PhaseHello, Addr: n.addr(), Err: conn.Err()}, time.Now())
-}
-
-// dialPace decides when a node may be dialled again, for all its connections. Safe for concurrent use.
-type dialPace struct {
-	mu     sync.Mutex
-	err    error      // guarded by mu: why the last dial, or the connection that it made, was useless
-	heir   *wire.Conn // guarded by mu: a connection made since, which is to serve before err is forgotten
-	notyet time.Time  // guarded by mu: no dial before this time
-	pace   pacer      // guarded by mu: after dials that failed
-	login  pacer      // guarded by mu: after logins that were refused
-	barred bool       // guarded by mu: the last dial was refused its login
-	trying bool       // guarded by mu: after a failure, one dial goes ahead to see
-}
-
-// allow returns nil if the node may be dialled now, or why the last dial failed. ended must follow a dial allowed.
-func (r *dialPace) allow(now time.Time) error {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.settleLocked()
-	if r.err == nil {
-		return nil
-	}
-	if r.trying || now.Before(r.notyet) {
-		return r.err
-	}
-	r.trying = true
-	return nil
-}
-
-// ended notes what became of a dial; conn is nil unless it is shared. Success alone resets nothing but that a login was refused:
-// the connection has to serve.
-func (r *dialPace) ended(conn *wire.Conn, err error, now time.Time) {
-	if err != nil {
-		r.failed(err, now)
-		return
-	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.trying = false
-	r.settleLocked()
-	if r.barred {
-		r.resetLocked()
-	}
-	if r.err != nil && conn != nil {
-		r.heir = conn
-	}
-}
-
-// settleLocked forgets the last failure if a connection that was made since has served. Older ones say nothing of new dials.
-func (r *dialPace) settleLocked() {
-	if r.heir != nil && r.heir.Proven() {
-		r.resetLocked()
-	}
-}
-
-func (r *dialPace) failed(err error, now time.Time) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.trying = false
-	pace := &r.pace
-	var dial *wire.DialError
-	var refused wire.Refusal
-	r.barred = errors.As(err, &dial) && dial.Phase == wire.PhaseAuth && errors.As(err, &refused)
-	if r.barred {
-		pace = &r.login
-	}
-	r.err, r.heir, r.notyet = err, nil, now.Add(pace.next())
-}
-
-func (r *dialPace) reset() {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.resetLocked()
-}
-
-// served notes that a connection of the node serves. That says nothing of new logins: an old one outlives its password.
-func (r *dialPace) served() {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if !r.barred {
-		r.resetLocked()
-	}
-}
-
-func (r *dialPace) resetLocked() {
-	r.err, r.heir, r.notyet, r.barred = nil, nil, time.Time{}, false
-	r.pace.reset()
-	r.login.reset()
-}
-
-// state returns why the last dial failed, nil if none did, and then when the next one may be tried, and whether the login was
-// refused.
-func (r *dialPace) state() (notyet time.Time, barred bool, failed error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.settleLocked()
-	return r.notyet, r.barred, r.err
-}
-
-func (r *dialPace) failing() bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.settleLocked()
-	return r.err != nil
-}
-
-// waitFor returns nil when done is closed, or the reason why the caller may wait no longer.
-func waitFor(ctx context.Context, until time.Time, done <-chan struct{}) error {
-	var expired <-chan time.Time
-	if !until.IsZero() {
-		t := time.NewTimer(time.Until(until))
-		defer t.Stop()
-		expired = t.C
-	}
-	select {
-	case <-done:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-expired:
-		return context.DeadlineExceeded
-	}
 }

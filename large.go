@@ -14,14 +14,6 @@ import (
 //     whoever comes next uses the other one;
 //   - the same request goes there at once the next time.
 
-// other returns the lane's other track.
-func (t *track) other() *track {
-	if t == &t.lane.small {
-		return &t.lane.large
-	}
-	return &t.lane.small
-}
-
 // foundLarge is told that a reply on conn is large.
 func (c *core) foundLarge(n *node, conn *wire.Conn, request []byte) {
 	c.larges.add(request)

@@ -1,14 +1,11 @@
 package keyslot
 
 import (
-	"context"
 	"errors"
 	"math/rand/v2"
 	"slices"
 	"sync/atomic"
 	"time"
-
-	"github.com/keyslot-go/keyslot/internal/wire"
 )
 
 const (
@@ -54,9 +51,6 @@ func (d *reading) init(n *node, retired bool) {
 }
 
 func (d *reading) lane(slot int) *lane { return &d.lanes[max(slot, 0)%len(d.lanes)] }
-
-// now is the time in nanoseconds since the client was made.
-func (c *core) now() int64 { return int64(time.Since(c.born)) }
 
 // rest lets the replica be left alone for a while. Of many reads that fail together the first one counts.
 func (d *reading) rest(now int64) {
@@ -251,32 +245,4 @@ func (r *routes) related(next *routes, s *shard, n *node) bool {
 		return true
 	}
 	return slices.ContainsFunc(before.replicas, func(i int) bool { return r.nodes[i] == next.nodes[s.primary] })
-}
-
-// await waits for a dial. A read does not wait for a replica any longer than for a silent one.
-func (l *lane) await(ctx context.Context, until time.Time, done <-chan struct{}) error {
-	soon := until
-	if l.reading {
-		soon = time.Now().Add(dialPatience)
-		if !until.IsZero() && until.Before(soon) {
-			soon = until
-		}
-	}
-	err := waitFor(ctx, soon, done)
-	switch {
-	case err == nil:
-		return nil
-	case ctx.Err() == nil && !soon.Equal(until):
-		return errSlowReplica
-	}
-	return &waitError{err}
-}
-
-// connect dials the connection that a track needs.
-func (l *lane) connect() (*wire.Conn, error) {
-	p := l.node.pool
-	if l.reading {
-		return p.dialReader(p.ctx, l.node)
-	}
-	return p.dial(p.ctx, l.node, false)
 }

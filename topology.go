@@ -106,6 +106,32 @@ func (m *slotMap) topology(now time.Time) Topology {
 	return t
 }
 
+// describe adds to t, made of r, what the nodes tell by themselves: zones, and how far replicas are behind.
+func (r *routes) describe(t *Topology, now int64) {
+	byAddr := make(map[spot]*node, len(r.nodes))
+	for _, n := range r.nodes {
+		byAddr[n.known.Load().spot()] = n
+	}
+	for i := range t.Shards {
+		s := &t.Shards[i]
+		if n := byAddr[s.Primary.spot()]; n != nil {
+			s.Primary.AZ = n.zone()
+		}
+		s.Lag = make([]time.Duration, len(s.Replicas))
+		for j := range s.Replicas {
+			s.Lag[j] = -1
+			n := byAddr[s.Replicas[j].spot()]
+			if n == nil {
+				continue
+			}
+			s.Replicas[j].AZ = n.zone()
+			if upTo := n.reading.upTo.Load(); upTo > 0 {
+				s.Lag[j] = time.Duration(now - upTo)
+			}
+		}
+	}
+}
+
 func (s *Shard) firstSlot() int {
 	if len(s.Slots) == 0 {
 		return slotCount

@@ -1,0 +1,39 @@
+package keyslot
+
+import (
+	"context"
+	"time"
+)
+
+// untilThen returns ctx with a deadline, unless that is zero.
+func untilThen(ctx context.Context, until time.Time) (context.Context, context.CancelFunc) {
+	if until.IsZero() {
+		return ctx, func() {}
+	}
+	return context.WithDeadline(ctx, until)
+}
+
+// waitFor returns nil when done is closed, or the reason why the caller may wait no longer.
+func waitFor(ctx context.Context, until time.Time, done <-chan struct{}) error {
+	var expired <-chan time.Time
+	if !until.IsZero() {
+		t := time.NewTimer(time.Until(until))
+		defer t.Stop()
+		expired = t.C
+	}
+	select {
+	case <-done:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-expired:
+		return context.DeadlineExceeded
+	}
+}
+
+// waitError is the end of a caller's patience while it waited for a dial.
+type waitError struct{ err error }
+
+func (e *waitError) Error() string { return e.err.Error() }
+
+func (e *waitError) Unwrap() error { return e.err }
