@@ -74,8 +74,8 @@ const (
 	longestQueue = time.Second
 )
 
-// queue returns when a command that is due then may go. Places are given from now on, not from due on: a long pause of one
-// command must not delay the short one of another. Who finds no place goes at any time of the queue.
+// queue returns when a command that is due at due may be sent. Places are given from now on, not from due on: a long pause of one
+// command must not delay the short one of another. A command that finds the queue full is sent at a random time within it.
 func (l *limiter) queue(due, now time.Time) time.Time {
 	l.mu.Lock()
 	defer l.mu.Unlock()

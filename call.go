@@ -42,21 +42,21 @@ type trip struct {
 	large    bool // the attempt under way goes where large values go
 	troubled bool // trouble is the call's own
 	readonly bool // the attempt under way goes to a replica, over a READONLY connection
-	movable  bool // which may give it back
+	movable  bool // that connection may give the call back, if it falls silent
 	counted  bool // it is in the count of its node's reads
 	spurned  bool // a replica left the last attempt unanswered
 	seeking  bool // a null says nothing of what the other primaries have: RANDOMKEY
-	leads    bool // the pinned node is of no use once it leads no shard
+	leads    bool // pinned is of no use once it leads no shard
 	attempts int32
 	node     *node   // of the attempt under way, or where the next one goes; nil: where the map says
-	*trouble         // the core's calm, which is never written to, until the call gets into some
+	*trouble         // the core's calm, shared and never written to, until the call gets into some of its own
 	routes   *routes // that chose the node of the last attempt which was not redirected
 	pinned   *node   // the only node it may go to; nil: any that serves its slot
-	of       *split  // of a part for a primary: what it is a part of; another node may take pinned's place
+	of       *split  // what the call is a part of, for one primary; another node may take pinned's place
 	begun    int64   // when the attempt under way began, where it is timed; else 0
 }
 
-// trouble is what becomes of a call that is not answered at once. Most are, and share an empty one.
+// trouble is what becomes of a call that is not answered at once. Most calls are, and share an empty one.
 type trouble struct {
 	due       time.Time // of the next attempt; zero: now
 	forMap    bool      // a new map would make it due at once
@@ -65,7 +65,7 @@ type trouble struct {
 	maybe     bool       // an attempt was sent and not answered
 	verdict   verdict    // on the last attempt
 	lost      error      // why the last attempt had no reply
-	sent      bool       // though it was sent whole
+	sent      bool       // with lost: the request was written whole
 	via       *wire.Conn // the connection of the last attempt
 	refusal   string     // the error reply it had, if it had a reply
 	tried     *node      // of the last attempt that failed
@@ -76,7 +76,7 @@ type trouble struct {
 	borrowed  *wire.Conn   // the dedicated connection of the attempt under way
 	empty     []*node      // that have said null to a seeking call
 	each      *[]NodeReply // where DoEach wants the replies, which are not joined
-	keeps     bool         // which stays the caller's when the attempt is answered
+	keeps     bool         // borrowed stays the caller's when the attempt is answered: WATCH
 	tx        *transaction // what the call is, if it is one
 }
 
@@ -172,8 +172,8 @@ func (t *terms) enter(ctx context.Context) (now, until time.Time, err error) {
 	return now, until, nil
 }
 
-// wake waits for the first map of a Lazy client where commands are planned before they enter: what a single server may be sent
-// differs. Who gets an error must not enter as well, which would wait as long again.
+// wake waits for the first map of a Lazy client. Whoever plans commands before they enter needs it, for a plan depends on what
+// answers: a single server refuses no slots. After an error do not enter: that would wait for the same map again.
 func (t *terms) wake(ctx context.Context) error {
 	if t.core.routes.Load() != nil {
 		return nil
@@ -480,6 +480,9 @@ func (call *call) fail(outcome Outcome, cause error) error {
 	}
 	return e
 }
+
+// shareSlot is what to do where keys lie in several slots and may not.
+const shareSlot = "give the keys a common hash tag, like {user:1}:name"
 
 func (call *call) refuse(index int, reason string) error {
 	return call.fail(NotExecuted, &ArgumentError{Index: index, Reason: reason})

@@ -121,13 +121,13 @@ const lastAcks = 5 * time.Second
 //
 // Every entry is handled at least once. It is handled more than once after a crash, after a failover that lost the
 // acknowledgement, when another consumer claims it because it has not been acknowledged for MinIdle, and where a lost group is
-// created anew (CreateFrom); as long as the consumer lives, the loss of a connection alone leads to none of these. An entry deleted from its stream before it was delivered again
-// is dropped.
+// created anew (CreateFrom); as long as the consumer lives, the loss of a connection alone leads to none of these. An entry
+// deleted from its stream before it was delivered again is dropped.
 //
-// Trouble with the cluster is waited out; the slots of other nodes go on meanwhile. Run ends with an error where waiting does not help: a group that is missing, a key
-// that is no stream, a permission that is missing, a client that was closed, and where what was handled could not be
-// acknowledged within 5 s at the end. It needs Redis 6.2 and the commands XREADGROUP, XACK, XAUTOCLAIM, XPENDING and
-// XGROUP CREATE.
+// Trouble with the cluster is waited out; the slots of other nodes go on meanwhile. Run ends with an error where waiting does
+// not help: a group that is missing, a key that is no stream, a permission that is missing, a client that was closed, and
+// where what was handled could not be acknowledged within 5 s at the end. It needs Redis 6.2 and the commands XREADGROUP,
+// XACK, XAUTOCLAIM, XPENDING and XGROUP CREATE.
 func (c *Consumer) Run(ctx context.Context, handle func(ctx context.Context, e Entry) error) error {
 	if ctx == nil {
 		return errNilContext

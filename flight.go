@@ -165,7 +165,7 @@ func cut[T any](s []T, n int) []T {
 }
 
 const (
-	fullRequests = 32 << 10  // bytes beyond which requests get other memory: to let it grow would be to copy them again and again
+	fullRequests = 32 << 10  // bytes of a piece of requests that is followed by another one: to let it grow would copy it
 	keepRequests = 256 << 10 // bytes of such memory, at most, that wait for the next caller: a value may be large
 	keepCalls    = 16 << 10  // calls or keys, in each list of them
 	keepBatches  = 8         // that stay with their flight, as many as a few nodes need; the others are lent one by one
@@ -178,8 +178,8 @@ func (s *slab) forget(n int) {
 	}
 }
 
-// emptied keeps the memory of s, unless a large batch made it large, but nothing that it refers to. Behind its end there is nothing:
-// whatever makes one of these shorter is this function.
+// emptied returns s without elements, and with nothing behind its end that would keep memory alive: only this function and cut make
+// such a slice shorter. Memory beyond keepCalls, which a large batch needed, is dropped.
 func emptied[T any](s []T) []T {
 	if cap(s) > keepCalls {
 		return nil

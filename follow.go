@@ -52,17 +52,19 @@ const (
 type topic struct {
 	place
 	slot  int      // or NoSlot
-	first *opening // that waits for its first confirmation; nil: nobody does
+	first *opening // waits for the topic's first confirmation; nil: nobody does
 
 	at        *listener // who has subscribed to it or is about to; nil: nobody
 	live      bool      // the server has confirmed it there
-	confirmed time.Time // when
+	confirmed time.Time // when it did
 	since     time.Time // since when messages may have been missed; zero: none was
-	why       error     // they may have been
+	why       error     // with since
 
-	due       time.Time // nobody is to subscribe before,
-	left      time.Time // unless there is a map that was asked for later than this,
-	leftNode  *node     // or one that names another node; nil: until due in any case
+	// It is not subscribed to again before due, unless there is a map that was asked for after left, or one that names another
+	// node than leftNode. leftNode is nil where due holds in any case.
+	due       time.Time
+	left      time.Time
+	leftNode  *node
 	redirects int
 	pace      pacer // of refusals
 

@@ -39,12 +39,13 @@ func (nodeRoute) isRoute()  {}
 // commands, Do, DoEach and pipelines run on it.
 //
 //   - ToKey, ToSlot: every command goes to the primary that owns the slot (a read with a key where ReadFrom says, within its
-//     shard), and follows the slot when it moves. None is ever
-//     split, so MSet and Del are atomic here; a key of another slot is an *ArgumentError before anything is sent. That is
-//     also how to run a module's command whose keys the client does not know.
-//   - ToNode: every command goes to that node and to no other; a replica redirects even a read, whatever ReadFrom says. A MOVED or ASK is returned as the ServerError that it is,
-//     not executed, and so is a replica's READONLY. A node that the topology does not list is ErrUnknownNode. A node that
-//     cannot be reached is tried until the command's time ends, or until it has left the cluster.
+//     shard), and follows the slot when it moves. No command is split, so MSet and Del are atomic here; a key of another
+//     slot is an *ArgumentError before anything is sent. That is also how to run a module's command whose keys the client
+//     does not know.
+//   - ToNode: every command goes to that node and to no other. ReadFrom does not apply, so a replica redirects even reads.
+//     A MOVED, an ASK, or a replica's READONLY is returned as the ServerError that it is, not executed. A node that the
+//     topology does not list is ErrUnknownNode. A node that cannot be reached is tried until the command's time ends, or
+//     until it has left the cluster.
 //   - ToPrimaries, ToNodes: every command goes to all of them at once, and their replies are joined as the servers' command
 //     table says: DBSIZE is the sum, SCRIPT EXISTS the logical and. A command that has a key, or replies that cannot be
 //     joined, is an *ArgumentError before anything is sent: for those, DoEach returns them one by one. Where some nodes

@@ -174,11 +174,11 @@ func ParseTarget(target string) (Options, error) {
 	if err != nil {
 		return Options{}, err
 	}
-	return spelled.options(), nil
+	return optionsOf(spelled), nil
 }
 
-// options returns the options that a target spells.
-func (u urlOptions) options() Options {
+// optionsOf returns the options that a target spells.
+func optionsOf(u urlOptions) Options {
 	o := Options{
 		Endpoints: u.Endpoints, Reader: u.Reader, Username: u.Username, Password: u.Password, ClientName: u.ClientName,
 		DialTimeout: u.DialTimeout, CommandTimeout: u.CommandTimeout, PeerTimeout: u.PeerTimeout,

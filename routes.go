@@ -38,7 +38,7 @@ func (r *routes) primaries() []*node {
 	return out
 }
 
-// anyPrimary returns some primary that is none of those; nil if none is known.
+// anyPrimary returns a random primary that is not in but; nil if there is none.
 func (r *routes) anyPrimary(but ...*node) *node {
 	first := rand.IntN(max(1, len(r.shards)))
 	for i := range r.shards {

@@ -44,8 +44,8 @@ func (call *call) plan() (splits bool, err error) {
 			continue
 		}
 		if call.Cmd == nil || call.Cmd.Request != spec.RequestMultiShard {
-			reason := fmt.Sprintf("its key is in slot %d and the first one in slot %d; %s is one command for one node: "+
-				"give the keys a common hash tag, like {user:1}:name", slot, call.slot, call.Name())
+			reason := fmt.Sprintf("its key is in slot %d and the first one in slot %d; %s is one command for one node: %s",
+				slot, call.slot, call.Name(), shareSlot)
 			return false, call.refuse(k, reason)
 		}
 		if step, last := keys[1]-keys[0], keys[len(keys)-1]; r.Len()-last != step {

@@ -219,7 +219,8 @@ func (s *tallies) forget(at spot, row *tally) {
 	s.elsewhere.streams += row.streams
 }
 
-// settle counts what a connection has been used for since it was last settled. It is now's, or has ended if that is nil.
+// settle counts what a connection has been used for since it was last settled. It goes on as a connection of now, or, where that is
+// nil, has ended.
 func (s *tallies) settle(o *openConn, now *node) {
 	used := o.conn.Usage()
 	s.mu.Lock()

@@ -193,8 +193,7 @@ func (call *call) checkQueued(slot int) error {
 	}
 	for _, k := range keys {
 		if got := int(slotOf(call.Request.At(k))); slot != command.NoSlot && got != slot {
-			return call.refuse(k, fmt.Sprintf("its key is in slot %d and the transaction in slot %d: "+
-				"give the keys a common hash tag, like {user:1}:name", got, slot))
+			return call.refuse(k, fmt.Sprintf("its key is in slot %d and the transaction in slot %d: %s", got, slot, shareSlot))
 		}
 	}
 	if len(keys) == 0 && slot != command.NoSlot && call.slot != command.NoSlot && call.slot != slot {

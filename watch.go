@@ -238,8 +238,7 @@ func (s *session) admits(call *call) error {
 	everywhere := s.terms.core.isStandalone()
 	for _, k := range r.Keys() {
 		if slot := int(slotOf(r.At(k))); slot != s.slot && !everywhere {
-			return call.refuse(k, fmt.Sprintf("its key is in slot %d and the watched keys in slot %d: "+
-				"give the keys a common hash tag, like {user:1}:name", slot, s.slot))
+			return call.refuse(k, fmt.Sprintf("its key is in slot %d and the watched keys in slot %d: %s", slot, s.slot, shareSlot))
 		}
 		unwatched = unwatched || !slices.Contains(s.keys, string(r.At(k)))
 	}
@@ -254,9 +253,9 @@ func (s *session) admits(call *call) error {
 	return nil
 }
 
-// use makes the one attempt that a call has on the watched connection. Others are refused until it is back, and after it if then
-// is not nil.
-func (s *session) use(ctx context.Context, call *call, then error) error {
+// use makes the one attempt that a call has on the watched connection. Other calls are refused until it is back; after it as well,
+// with spent, unless that is nil.
+func (s *session) use(ctx context.Context, call *call, spent error) error {
 	switch {
 	case ctx == nil:
 		return call.fail(NotExecuted, errNilContext)
@@ -269,7 +268,7 @@ func (s *session) use(ctx context.Context, call *call, then error) error {
 		refusal = errWatchBusy
 	}
 	if refusal == nil {
-		s.busy, s.over = true, then
+		s.busy, s.over = true, spent
 	}
 	s.mu.Unlock()
 	if refusal != nil {

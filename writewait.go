@@ -157,7 +157,8 @@ func (call *call) planForSlotOf(slot int) error {
 		if len(keys) > 0 {
 			at = keys[0]
 		}
-		return call.refuse(at, fmt.Sprintf("its key is in slot %d and the first one in slot %d, and WriteAndWait is for one slot", call.slot, slot))
+		return call.refuse(at, fmt.Sprintf("its key is in slot %d and the first one in slot %d, and WriteAndWait is for one slot: %s",
+			call.slot, slot, shareSlot))
 	}
 	return nil
 }

@@ -11,23 +11,14 @@ import (
 // AppendArray appends the header of an array of n elements.
 func AppendArray(dst []byte, n int) []byte { return appendHeader(dst, Array, n) }
 
-// AppendSet appends the header of a set of n elements.
-func AppendSet(dst []byte, n int) []byte { return appendHeader(dst, Set, n) }
-
 // AppendPush appends the header of a push of n elements.
 func AppendPush(dst []byte, n int) []byte { return appendHeader(dst, Push, n) }
 
 // AppendMap appends the header of a map of so many pairs.
 func AppendMap(dst []byte, pairs int) []byte { return appendHeader(dst, Map, pairs) }
 
-// AppendAttribute appends the header of so many attribute pairs; the value they belong to follows them.
-func AppendAttribute(dst []byte, pairs int) []byte { return appendHeader(dst, Attribute, pairs) }
-
 // AppendBulk appends a bulk string.
 func AppendBulk[T string | []byte](dst []byte, s T) []byte { return appendBlob(dst, BulkString, s) }
-
-// AppendBulkError appends an error that may contain any byte.
-func AppendBulkError(dst []byte, s string) []byte { return appendBlob(dst, BulkError, s) }
 
 // AppendVerbatim appends a verbatim string of format txt, the one that servers use for their own texts.
 func AppendVerbatim(dst []byte, s string) []byte {
@@ -42,9 +33,6 @@ func AppendSimple(dst []byte, s string) []byte { return appendLine(dst, SimpleSt
 
 // AppendError appends an error whose first word is its code. CR and LF become spaces.
 func AppendError(dst []byte, s string) []byte { return appendLine(dst, SimpleError, s) }
-
-// AppendBigNumber appends an integer of any size, given in decimal.
-func AppendBigNumber(dst []byte, s string) []byte { return appendLine(dst, BigNumber, s) }
 
 // AppendInt appends an integer.
 func AppendInt(dst []byte, n int64) []byte {

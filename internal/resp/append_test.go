@@ -18,17 +18,13 @@ func TestAppend(t *testing.T) {
 		"*99\r\n":                   resp.AppendArray(nil, 99),
 		"*100\r\n":                  resp.AppendArray(nil, 100),
 		"*123\r\n":                  resp.AppendArray(nil, 123),
-		"~2\r\n":                    resp.AppendSet(nil, 2),
 		">3\r\n":                    resp.AppendPush(nil, 3),
 		"%1\r\n":                    resp.AppendMap(nil, 1),
-		"|1\r\n":                    resp.AppendAttribute(nil, 1),
 		"$2\r\n\r\n\r\n":            resp.AppendBulk(nil, "\r\n"),
 		"$1\r\na\r\n":               resp.AppendBulk(nil, []byte("a")),
-		"!1\r\n\n\r\n":              resp.AppendBulkError(nil, "\n"),
 		"=6\r\ntxt:hi\r\n":          resp.AppendVerbatim(nil, "hi"),
 		"+a  b\r\n":                 resp.AppendSimple(nil, "a\r\nb"),
 		"-ERR a  +OK\r\n":           resp.AppendError(nil, "ERR a\r\n+OK"),
-		"(12345678901234567890\r\n": resp.AppendBigNumber(nil, "12345678901234567890"),
 		":-9223372036854775808\r\n": resp.AppendInt(nil, math.MinInt64),
 		",0.1\r\n":                  resp.AppendDouble(nil, 0.1),
 		",1000000\r\n":              resp.AppendDouble(nil, 1e6),
@@ -82,11 +78,11 @@ func TestAppendValueInBothProtocols(t *testing.T) {
 func TestAppendAllocatesNothing(t *testing.T) {
 	buf := make([]byte, 0, 4096)
 	require.Zero(t, testing.AllocsPerRun(100, func() {
-		b := resp.AppendPush(resp.AppendSet(resp.AppendMap(resp.AppendArray(buf, 3), 1), 200), 2)
+		b := resp.AppendPush(resp.AppendMap(resp.AppendArray(buf, 3), 200), 2)
 		b = resp.AppendBulk(resp.AppendBulk(b, "text"), buf[:1])
-		b = resp.AppendSimple(resp.AppendError(resp.AppendBulkError(b, "ERR"), "ERR"), "OK")
+		b = resp.AppendSimple(resp.AppendError(b, "ERR"), "OK")
 		b = resp.AppendDouble(resp.AppendInt(resp.AppendVerbatim(b, "text"), -1234), 0.125)
-		b = resp.AppendBigNumber(resp.AppendBool(resp.AppendNull(b), true), "123")
+		b = resp.AppendBool(resp.AppendNull(b), true)
 		if len(b) == 0 {
 			panic("nothing appended")
 		}

@@ -182,7 +182,7 @@ func (c *Call) finish() { c.waiter.done(1) }
 // The zero Waiter is ready; it may be reused after Wait.
 type Waiter struct {
 	// Prompt is set by a caller that waits at once when it has sent its calls. It reads connections that nobody else uses for itself.
-	// An only call may not be written before that: until its caller waits nothing may be sent.
+	// A single call may be written only in Wait: the caller must send nothing else in between.
 	Prompt bool
 	// Busy is set by a caller that is not the only one, until its next Wait: others may be about to send on the connection too, so
 	// Send and Flush let them join before they write, as where replies are due. A caller that reads for itself lets nobody.

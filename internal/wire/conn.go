@@ -42,7 +42,7 @@ type Conn struct {
 	// guarded by mu; first what every call changes, on as few cache lines as can be, for these move from one processor to another
 	role       role   // who reads
 	flushing   bool   // somebody has promised to write what is in fill
-	writing    bool   // that somebody is inside Write
+	writing    bool   // a goroutine is inside Write
 	follows    bool   // nothing may be written yet: see Follow
 	draining   bool   // no call enters any more
 	introduced bool   // the client's name and version are on their way
@@ -54,7 +54,7 @@ type Conn struct {
 	singles    int    // replies in a row that came alone
 	fence      fence
 	err        error        // why the connection is dead; no call enters after it is set
-	desync     *DesyncError // that its replies were out of step, which the reader tells at its end
+	desync     *DesyncError // how replies were out of step; the reader tells OnDesync at its end
 	spare      []byte       // the other half of the double buffer, nil while it is being written
 	alone      *Waiter      // of the caller that reads, or will soon
 	own        int64        // of all that have entered queue, those that nobody waits for: fences and introductions

@@ -94,15 +94,6 @@ func Held(c *Conn) int {
 	return cap(c.fill) + cap(c.spare) + 8*len(c.queue.ring) + int(c.readBuf.Load())
 }
 
-// Trim does what the watchdog does to an idle connection.
-func Trim(c *Conn) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.queue.len() == 0 && !c.flushing && c.err == nil {
-		c.trim()
-	}
-}
-
 // PollsAfter reports whether a reader looks for itself once it has waited for so long.
 func PollsAfter(waited time.Duration, opts Options) bool {
 	c := &Conn{opts: opts, parked: time.Now().Add(-waited)}

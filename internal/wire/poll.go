@@ -134,7 +134,7 @@ type others struct {
 	until atomic.Int64 // when the next yield is tried, as a time since the connection was born; 0: now
 }
 
-// ran notes a yield that ended at, and how many bytes they have sent meanwhile.
+// ran records a yield: how long it took, when it ended, since the connection was born, and how many bytes others have sent meanwhile.
 func (o *others) ran(took, at time.Duration, sent int64) {
 	long := took >= hogging && took >= time.Duration(sent)*hogByte
 	switch {

@@ -23,7 +23,7 @@ func (c *Conn) Waits() bool {
 }
 
 // Follow makes the connection, which nobody uses yet, the successor of before: what is sent on it is written when before has
-// answered all it owes, or has died, and so cannot overtake what was sent there. Whoever calls it drains before, soon.
+// answered all it owes, or has died, and so cannot overtake what was sent there. The caller drains before soon.
 func (c *Conn) Follow(before *Conn) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
