@@ -26,7 +26,7 @@ type blocking struct {
 // top of the patience that every call has; for ever where the command says so and the context does not say otherwise.
 func (call *call) startBlocking(until, now time.Time) time.Time {
 	index, unit, _ := call.Cmd.BlockTimeout(&call.Request)
-	call.getsIntoTrouble()
+	call.ownTrouble()
 	call.blocking = blocking{arg: index, unit: unit}
 	timeout, err := strconv.ParseFloat(string(call.Request.At(index)), 64)
 	switch {

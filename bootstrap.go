@@ -72,7 +72,7 @@ func (c *core) learnFirst(ctx context.Context) (asked int, changed bool, err err
 	if err != nil {
 		return asked, false, c.bootstrapError(err)
 	}
-	installed, changed, why := c.settleOn([]*view{first.view}, 1, true)
+	installed, changed, why := c.installBest([]*view{first.view}, 1, true)
 	c.reuse(first)
 	switch {
 	case installed:

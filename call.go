@@ -286,8 +286,8 @@ func (call *call) forget() {
 	}
 }
 
-// getsIntoTrouble makes the trouble the call's own.
-func (call *call) getsIntoTrouble() {
+// ownTrouble makes the trouble the call's own.
+func (call *call) ownTrouble() {
 	if !call.troubled {
 		call.trouble, call.troubled = new(trouble), true
 	}
@@ -325,7 +325,7 @@ func (call *call) seekOn() bool {
 	if resp.KindOf(call.Frame) != resp.Null {
 		return false
 	}
-	call.getsIntoTrouble()
+	call.ownTrouble()
 	call.empty = append(call.empty, call.node)
 	call.node, call.due = nil, time.Time{}
 	return call.terms.core.routes.Load().anyPrimary(call.empty...) != nil
@@ -363,7 +363,7 @@ func (call *call) came(err error) (plain bool) {
 func (call *call) replied(frame []byte, own bool, via *wire.Conn) (plain bool) {
 	call.Frame, call.Own = frame, own
 	if call.troubled || resp.IsError(frame) {
-		call.getsIntoTrouble()
+		call.ownTrouble()
 		call.lost, call.sent, call.via = nil, false, via
 		return false
 	}
@@ -372,7 +372,7 @@ func (call *call) replied(frame []byte, own bool, via *wire.Conn) (plain bool) {
 
 // unanswered notes why an attempt had no reply, and whether it was sent whole.
 func (call *call) unanswered(err error, sent bool, via *wire.Conn) {
-	call.getsIntoTrouble()
+	call.ownTrouble()
 	call.Frame, call.lost, call.sent, call.via = nil, err, sent, via
 }
 
@@ -390,8 +390,8 @@ func (call *call) answered() bool {
 	return !resp.IsError(call.Frame)
 }
 
-// attempt describes an attempt that came back without a reply, or with an error reply.
-func (call *call) attempt() attempt {
+// lastAttempt describes an lastAttempt that came back without a reply, or with an error reply.
+func (call *call) lastAttempt() attempt {
 	a := attempt{
 		slot: call.slot, pinned: call.pinned != nil, err: call.lost, sent: call.sent, repeatable: call.isRepeatable(),
 		script: call.isScript(),

@@ -140,15 +140,15 @@ func (c *core) run(ctx context.Context, until time.Time, calls []*call, f *fligh
 // sendAlone makes one attempt of a call and returns when it has come back: with a reply, or with the reason why not. One that
 // blocks in turns is one attempt for each. It reports whether there is a reply that needs no judgement.
 func (c *core) sendAlone(ctx context.Context, until time.Time, call *call) (plain bool) {
-	plain = c.attempt(ctx, until, call)
+	plain = c.sendOnce(ctx, until, call)
 	for call.blocks && call.waitsOn() {
-		plain = c.attempt(ctx, until, call)
+		plain = c.sendOnce(ctx, until, call)
 	}
 	return plain
 }
 
-// attempt sends a call once and waits for it.
-func (c *core) attempt(ctx context.Context, until time.Time, call *call) (plain bool) {
+// sendOnce sends a call once and waits for it.
+func (c *core) sendOnce(ctx context.Context, until time.Time, call *call) (plain bool) {
 	w := &call.solo.waiter
 	w.Busy = !call.blocks && c.running.crowded() // a connection for blocking commands is not shared
 	w.Expect(1)
@@ -288,8 +288,8 @@ func (c *core) judge(call *call) (goesOn bool) {
 
 // verdictOn classifies an attempt that was not answered, and tells those whom it concerns besides the caller.
 func (c *core) verdictOn(call *call) verdict {
-	call.getsIntoTrouble()
-	v := classify(call.attempt())
+	call.ownTrouble()
+	v := classify(call.lastAttempt())
 	if call.refusal != "" {
 		c.heed(call.node, call.via, call.refusal)
 	}
@@ -365,9 +365,9 @@ func (c *core) redirect(by *node, v verdict) (to *node, asking bool) {
 	from := by.info()
 	target := v.target.node(from)
 	c.asked.redirected(c.now())
-	said := moved
+	said := countMoved
 	if v.ask {
-		said = asked
+		said = countAsked
 	}
 	switch r := c.routes.Load(); {
 	case r.kind == serverless: // whatever the proxy says, there is nobody else

@@ -57,7 +57,7 @@ func (c *core) learnAgain(ctx context.Context, r *routes, urgent bool) (asked in
 	}
 	var refused *TopologyError // an answer, if a useless one
 	unreachable := len(views) == 0 && !errors.As(err, &refused)
-	installed, changed, why := c.settleOn(views, asked, false)
+	installed, changed, why := c.installBest(views, asked, false)
 	if installed && slices.ContainsFunc(views, func(v *view) bool { return v.ok }) {
 		return asked, changed, nil
 	}
@@ -72,7 +72,7 @@ func (c *core) learnAgain(ctx context.Context, r *routes, urgent bool) (asked in
 		}
 		return asked, false, errors.Join(errors.New(why.String()), err, eerr)
 	}
-	_, again, _ := c.settleOn(append(views, endpoint.view), asked, unreachable)
+	_, again, _ := c.installBest(append(views, endpoint.view), asked, unreachable)
 	c.reuse(endpoint)
 	return asked, changed || again, nil
 }
@@ -89,7 +89,7 @@ func (c *core) confirmed(ctx context.Context, r *routes) bool {
 	if views[0].replicas() == 0 && r.replicas() > 0 { // a loading node says so too
 		return false
 	}
-	installed, _, _ := c.settleOn(views, 1, false)
+	installed, _, _ := c.installBest(views, 1, false)
 	return installed
 }
 

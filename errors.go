@@ -55,7 +55,7 @@ var (
 	errRetired    = errors.New("the node has left the cluster")
 	errGivenUp    = errors.New("given up by its caller")
 	errSwallowed  = errors.New("the connection swallows what is sent, while its node answers on another")
-	errFenced     = errors.New("the node stopped answering and has lost its slots")
+	errDeposed    = errors.New("the node stopped answering and has lost its slots")
 	errLeft       = errors.New("the endpoint leads to another primary by now")
 	errCovered    = errors.New("other parts cover the slots of this one")
 	errScattered  = errors.New("the node has lost its slots to several new ones: run the command again")

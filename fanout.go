@@ -28,7 +28,7 @@ func (c *Client) DoEach(ctx context.Context, args ...any) ([]NodeReply, error) {
 	call := c.terms.begin()
 	defer call.release()
 	call.encode(args)
-	call.getsIntoTrouble()
+	call.ownTrouble()
 	var replies []NodeReply
 	call.each = &replies
 	err := call.exec(ctx)

@@ -27,11 +27,11 @@ type flight struct {
 	wait     *waiting         // for replicas, behind the calls; nil: not at all
 
 	// of the attempt under way
-	groups  []group
-	slow    []group               // those that may have to wait
-	byLane  map[*lane]int         // index into groups
+	bundles []bundle
+	slow    []bundle              // those that may have to wait
+	byLane  map[*lane]int         // index into bundles
 	readers map[shardReader]*node // chosen for the reads that a policy spreads
-	aims    []aim                 // by index in the calls of the attempt: arrange appends one for each, deal reads them
+	places  []batchPos            // by index in the calls of the attempt: arrange appends one for each, deal reads them
 	batches []*wire.Call          // what is sent: those of the first attempt, then of the one under way
 	kept    int                   // how many were the first attempt's
 	used    int                   // how many are in use
@@ -53,15 +53,15 @@ func newSlab(c *core) *slab {
 	return s
 }
 
-// group is what goes over one connection in one attempt.
-type group struct {
+// bundle is what goes over one connection in one attempt.
+type bundle struct {
 	track   *track
 	batches []*wire.Call // in the order of their commands
 	size    int          // how many commands they are
 }
 
-// aim is where a call's request is, and its outcome will be.
-type aim struct {
+// batchPos is where a call's request is, and its outcome will be.
+type batchPos struct {
 	batch *wire.Call // nil: it cannot be sent
 	index int        // in the batch
 }
@@ -114,16 +114,16 @@ func (f *flight) release() {
 	}
 	f.releaseRequests()
 	f.releaseBatches()
-	f.groups = f.groups[:cap(f.groups)] // those of an earlier attempt, too
-	for i := range f.groups {
-		if g := &f.groups[i]; len(g.batches) > 0 {
-			*g = group{batches: emptied(g.batches)}
+	f.bundles = f.bundles[:cap(f.bundles)] // those of an earlier attempt, too
+	for i := range f.bundles {
+		if g := &f.bundles[i]; len(g.batches) > 0 {
+			*g = bundle{batches: emptied(g.batches)}
 		}
 	}
 	f.waiter.Now = time.Time{} // a pipeline of which nothing was sent has left it
 	f.lent, f.queued, f.kept, f.used, f.owed, f.ordered, f.wait = 0, 0, 0, 0, false, false, nil
 	f.calls, f.splits, f.slabs = emptied(f.calls), emptied(f.splits), emptied(f.slabs)
-	f.groups, f.slow, f.aims = f.groups[:0], emptied(f.slow), emptied(f.aims)
+	f.bundles, f.slow, f.places = f.bundles[:0], emptied(f.slow), emptied(f.places)
 	clear(f.byLane)
 	clear(f.readers)
 	f.core.flights.Put(f)
@@ -197,7 +197,7 @@ func (f *flight) send(ctx context.Context, until time.Time, calls []*call) (plai
 		w := &f.waiter
 		w.Prompt, w.Busy = true, f.core.running.crowded()
 		w.Expect(len(batches))
-		refused := f.sendGroups(ctx, until, w)
+		refused := f.sendBundles(ctx, until, w)
 		w.Withdraw(refused)
 		w.Wait(ctx, batches)
 	}
@@ -210,71 +210,73 @@ func (f *flight) arrange(until time.Time, calls []*call) {
 	f.clearAttempt()
 	clear(f.byLane)
 	clear(f.readers)
-	f.aims = slices.Grow(f.aims, len(calls))
+	f.places = slices.Grow(f.places, len(calls))
 	r := f.core.routes.Load() // once: by another map, a later call of a slot would overtake an earlier one
 	for _, call := range calls {
 		request, err := f.core.aim(r, call, f)
 		if err != nil {
 			call.unsent(err)
-			f.aims = append(f.aims, aim{})
+			f.places = append(f.places, batchPos{})
 			continue
 		}
-		g := f.group(call.lane())
+		g := f.bundle(call.lane())
 		if call.large { // and all that go with it, to keep their order
 			g.track = &g.track.lane.large
 		}
 		f.put(g, call, request, until)
 	}
-	for i := range f.groups {
-		if track := f.groups[i].track; track.conn.Load() == nil {
+	for i := range f.bundles {
+		if track := f.bundles[i].track; track.conn.Load() == nil {
 			_, _ = track.startDial() // its error comes again when the track is opened
 		}
 	}
 }
 
 // clearAttempt forgets what the attempt before was made of.
-func (f *flight) clearAttempt() { f.groups, f.aims, f.used = f.groups[:0], emptied(f.aims), f.kept }
+func (f *flight) clearAttempt() {
+	f.bundles, f.places, f.used = f.bundles[:0], emptied(f.places), f.kept
+}
 
-// group returns the group for a lane, made if need be. It is valid until the next one is made.
-func (f *flight) group(l *lane) *group {
+// bundle returns the bundle for a lane, made if need be. It is valid until the next one is made.
+func (f *flight) bundle(l *lane) *bundle {
 	const few = 8 // are found faster by looking at each
-	if len(f.groups) <= few {
-		for i := range f.groups {
-			if f.groups[i].track.lane == l {
-				return &f.groups[i]
+	if len(f.bundles) <= few {
+		for i := range f.bundles {
+			if f.bundles[i].track.lane == l {
+				return &f.bundles[i]
 			}
 		}
 	} else if i, ok := f.byLane[l]; ok {
-		return &f.groups[i]
+		return &f.bundles[i]
 	}
-	f.byLane[l] = len(f.groups)
-	return f.newGroup(&l.small)
+	f.byLane[l] = len(f.bundles)
+	return f.newBundle(&l.small)
 }
 
-// newGroup returns an empty group, with the memory of one that was in its place before. It is valid until the next one is made.
-func (f *flight) newGroup(t *track) *group {
-	n := len(f.groups)
-	f.groups = slices.Grow(f.groups, 1)[:n+1]
-	g := &f.groups[n]
+// newBundle returns an empty bundle, with the memory of one that was in its place before. It is valid until the next one is made.
+func (f *flight) newBundle(t *track) *bundle {
+	n := len(f.bundles)
+	f.bundles = slices.Grow(f.bundles, 1)[:n+1]
+	g := &f.bundles[n]
 	g.track, g.batches, g.size = t, emptied(g.batches), 0
 	return g
 }
 
-// put makes a call's request the last one of a group.
-func (f *flight) put(g *group, call *call, request []byte, until time.Time) {
+// put makes a call's request the last one of a bundle.
+func (f *flight) put(g *bundle, call *call, request []byte, until time.Time) {
 	b := g.last()
 	if b == nil || len(b.Batch) == chunk || b.Asking || call.asking || b.Movable != call.isMovable() {
 		b = f.newBatch()
 		b.Asking, b.Movable, b.Deadline = call.asking, call.isMovable(), until
 		g.batches = append(g.batches, b)
 	}
-	f.aims = append(f.aims, aim{b, len(b.Batch)})
+	f.places = append(f.places, batchPos{b, len(b.Batch)})
 	b.Batch = append(b.Batch, request)
 	g.size++
 }
 
 // last returns the last batch, nil if there is none.
-func (g *group) last() *wire.Call {
+func (g *bundle) last() *wire.Call {
 	if len(g.batches) == 0 {
 		return nil
 	}
@@ -297,7 +299,7 @@ func (f *flight) newBatch() *wire.Call {
 // sees what is next (pipe100/c=512 of benchmarks/).
 func (f *flight) deal(calls []*call) (plain int) {
 	for i, call := range calls {
-		switch b, at := f.aims[i].batch, f.aims[i].index; {
+		switch b, at := f.places[i].batch, f.places[i].index; {
 		case b == nil:
 		case at >= len(b.Replies):
 			call.unanswered(b.Err, at < b.Accepted, b.Via())
@@ -320,11 +322,11 @@ func (f *flight) deal(calls []*call) (plain int) {
 	return plain
 }
 
-// sendGroups sends all groups and returns how many batches could not be sent. A node that is dialled, probed or full holds up
-// only its own group.
-func (f *flight) sendGroups(ctx context.Context, until time.Time, w *wire.Waiter) (refused int) {
+// sendBundles sends all bundles and returns how many batches could not be sent. A node that is dialled, probed or full holds up
+// only its own bundle.
+func (f *flight) sendBundles(ctx context.Context, until time.Time, w *wire.Waiter) (refused int) {
 	f.slow = emptied(f.slow)
-	for _, g := range f.groups {
+	for _, g := range f.bundles {
 		if conn := g.track.live(); conn == nil || g.size > chunk || !conn.Offer(w, g.batches) {
 			f.slow = append(f.slow, g)
 		}
@@ -337,26 +339,26 @@ func (f *flight) sendGroups(ctx context.Context, until time.Time, w *wire.Waiter
 	return f.sendSlowly(ctx, until, w, f.slow)
 }
 
-// sendSlowly sends groups that may have to wait, each on a goroutine of its own but for the last.
-func (f *flight) sendSlowly(ctx context.Context, until time.Time, w *wire.Waiter, groups []group) int {
+// sendSlowly sends bundles that may have to wait, each on a goroutine of its own but for the last.
+func (f *flight) sendSlowly(ctx context.Context, until time.Time, w *wire.Waiter, bundles []bundle) int {
 	var (
 		waits   sync.WaitGroup
 		refused atomic.Int64
 	)
-	last := len(groups) - 1
-	for _, g := range groups[:last] {
+	last := len(bundles) - 1
+	for _, g := range bundles[:last] {
 		waits.Go(func() { // ends with the caller's patience; this function waits for it
-			refused.Add(int64(f.sendGroup(ctx, until, w, g)))
+			refused.Add(int64(f.sendBundle(ctx, until, w, g)))
 		})
 	}
-	refused.Add(int64(f.sendGroup(ctx, until, w, groups[last])))
+	refused.Add(int64(f.sendBundle(ctx, until, w, bundles[last])))
 	waits.Wait()
 	return int(refused.Load())
 }
 
-// sendGroup sends a group in chunks, and returns how many batches could not be sent. All go where the first has gone, though by
+// sendBundle sends a bundle in chunks, and returns how many batches could not be sent. All go where the first has gone, though by
 // then the track may have another connection: those behind must not overtake.
-func (f *flight) sendGroup(ctx context.Context, until time.Time, w *wire.Waiter, g group) (refused int) {
+func (f *flight) sendBundle(ctx context.Context, until time.Time, w *wire.Waiter, g bundle) (refused int) {
 	rest := g.batches
 	for first := rest[0]; len(rest) > 0; {
 		n := fill(rest)

@@ -10,8 +10,8 @@ import (
 	"github.com/keyslot-go/keyslot/command"
 )
 
-// grammar is what one kind of subscription says and hears on the wire, and where.
-type grammar struct {
+// subscriptionKind is what one kind of subscription says and hears on the wire, and where.
+type subscriptionKind struct {
 	subscribe, unsubscribe, message string
 	fields                          int // of a message
 	where                           where
@@ -28,10 +28,10 @@ const (
 
 // They are never changed.
 var (
-	plainChannels    = grammar{"subscribe", "unsubscribe", "message", 3, atOne}
-	plainPatterns    = grammar{"psubscribe", "punsubscribe", "pmessage", 4, atOne}
-	shardChannels    = grammar{"ssubscribe", "sunsubscribe", "smessage", 3, bySlot}
-	keyspacePatterns = grammar{"psubscribe", "punsubscribe", "pmessage", 4, atEach}
+	plainChannels    = subscriptionKind{"subscribe", "unsubscribe", "message", 3, atOne}
+	plainPatterns    = subscriptionKind{"psubscribe", "punsubscribe", "pmessage", 4, atOne}
+	shardChannels    = subscriptionKind{"ssubscribe", "sunsubscribe", "smessage", 3, bySlot}
+	keyspacePatterns = subscriptionKind{"psubscribe", "punsubscribe", "pmessage", 4, atEach}
 )
 
 const (
@@ -134,11 +134,11 @@ func (s *Subscription) open(names []string) (o *opening, ours bool) {
 		}
 		s.names[name] = o
 		o.names = append(o.names, name)
-		if s.grammar.where != atEach {
+		if s.kind.where != atEach {
 			s.addTopic(place{name: name})
 		}
 	}
-	if s.grammar.where == atEach {
+	if s.kind.where == atEach {
 		s.spread(s.core.routes.Load())
 	}
 	if len(o.names) == 0 {
@@ -162,7 +162,7 @@ func (s *Subscription) drop(o *opening) {
 // addTopic makes a topic that nobody has subscribed to yet. mu is held.
 func (s *Subscription) addTopic(p place) *topic {
 	t := &topic{place: p, slot: command.NoSlot, pace: pacer{first: 50 * time.Millisecond, limit: 500 * time.Millisecond}}
-	if s.grammar.where == bySlot {
+	if s.kind.where == bySlot {
 		t.slot = int(Slot(p.name))
 	}
 	if t.first = s.names[p.name]; t.first != nil {
@@ -174,7 +174,7 @@ func (s *Subscription) addTopic(p place) *topic {
 
 // forget ends the subscription to a name. mu is held.
 func (s *Subscription) forget(name string) {
-	if s.grammar.where != atEach {
+	if s.kind.where != atEach {
 		s.removeTopic(s.topics[place{name: name}])
 	} else {
 		for p, t := range s.topics {
@@ -317,7 +317,7 @@ func (s *Subscription) follow(ctx context.Context, now time.Time) (again time.Du
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.grammar.where == atEach {
+	if s.kind.where == atEach {
 		s.spread(r)
 	}
 	var (
@@ -356,7 +356,7 @@ func (s *Subscription) follow(ctx context.Context, now time.Time) (again time.Du
 
 // home returns the node that should have a topic, nil if none is known. mu is held.
 func (s *Subscription) home(r *routes, t *topic) *node {
-	switch s.grammar.where {
+	switch s.kind.where {
 	case atEach:
 		return t.node
 	case bySlot:

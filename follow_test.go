@@ -10,7 +10,7 @@ import (
 // Whoever waits reads the outcome a moment later, and meanwhile another listener may ask or fail.
 func TestTheErrorOfASubscriptionNamesTheNodeThatRefused(t *testing.T) {
 	refusal, other := errors.New("NOPERM"), errors.New("lost")
-	s := &Subscription{grammar: &shardChannels}
+	s := &Subscription{kind: &shardChannels}
 	o := &opening{done: make(chan struct{})}
 	o.asking("first")
 	o.failed("first", refusal)

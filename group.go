@@ -239,7 +239,7 @@ func (c *core) learnRoles(ctx context.Context, r *routes, urgent bool) (asked in
 	} else if len(views) > 0 {
 		err = errNoPrimary
 	}
-	installed, changed, why := c.settleOn(views, asked, false)
+	installed, changed, why := c.installBest(views, asked, false)
 	if !installed {
 		return asked, false, errors.Join(errors.New(why.String()), err)
 	}

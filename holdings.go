@@ -52,31 +52,31 @@ type holdings struct {
 	words     string // what the rest was read from: equal words are equal holdings
 	id, epoch string
 	owned     slotSet           // those on their way out included
-	leaving   map[uint16]string // migrating: to which node id
-	coming    map[uint16]string // importing, and not owned: from which node id
+	migrating map[uint16]string // to which node id
+	importing map[uint16]string // and not owned: from which node id
 }
 
-// stand says where a slot's keys are, seen from one node.
-type stand uint8
+// slotState says where a slot's keys are, seen from one node.
+type slotState uint8
 
 const (
-	away    stand = iota // elsewhere, or who knows
-	home                 // all of them are here
-	leaving              // here, or at the node they move to
-	coming               // at the node they come from, or here
-	arrived              // they came while somebody watched, and are all here now
+	away      slotState = iota // elsewhere, or who knows
+	home                       // all of them are here
+	migrating                  // here, or at the node they move to
+	importing                  // at the node they come from, or here
+	arrived                    // they came while somebody watched, and are all here now
 )
 
 // of returns where a slot is, and the id of the other node if it is in motion.
-func (h *holdings) of(slot uint16) (at stand, peer string) {
-	if peer, ok := h.coming[slot]; ok {
-		return coming, peer
+func (h *holdings) of(slot uint16) (at slotState, peer string) {
+	if peer, ok := h.importing[slot]; ok {
+		return importing, peer
 	}
 	if !h.owned.has(slot) {
 		return away, ""
 	}
-	if peer, ok := h.leaving[slot]; ok {
-		return leaving, peer
+	if peer, ok := h.migrating[slot]; ok {
+		return migrating, peer
 	}
 	return home, ""
 }
@@ -131,10 +131,10 @@ func (h *holdings) read(word string) (ok bool) {
 	if inner, found := strings.CutPrefix(word, "["); found {
 		inner = strings.TrimSuffix(inner, "]")
 		if number, id, found := strings.Cut(inner, "->-"); found {
-			return mark(&h.leaving, number, id)
+			return mark(&h.migrating, number, id)
 		}
 		number, id, found := strings.Cut(inner, "-<-")
-		return found && mark(&h.coming, number, id)
+		return found && mark(&h.importing, number, id)
 	}
 	first, last, found := strings.Cut(word, "-")
 	if !found {

@@ -80,8 +80,8 @@ type request struct {
 	ends bool
 }
 
-// courtesy is what a server should know and need not understand: CLIENT SETINFO is Redis 7.2.
-var courtesy = [...]string{"CLIENT SETINFO LIB-NAME keyslot", "CLIENT SETINFO LIB-VER " + Version}
+// setInfo is what a server should know and need not understand: CLIENT SETINFO is Redis 7.2.
+var setInfo = [...]string{"CLIENT SETINFO LIB-NAME keyslot", "CLIENT SETINFO LIB-VER " + Version}
 
 func newListener(s *Subscription, n *node, stop context.CancelFunc) *listener {
 	return &listener{sub: s, node: n, addr: n.addr(), stop: stop, work: make(chan struct{}, 1), topics: map[string]*topic{}}
@@ -106,7 +106,7 @@ func (l *listener) ask(topics []*topic) {
 	}
 	for _, same := range bySlot {
 		for chunk := range slices.Chunk(same, maxAskNames) {
-			a := &request{command: l.sub.grammar.subscribe, topics: chunk}
+			a := &request{command: l.sub.kind.subscribe, topics: chunk}
 			for _, t := range chunk {
 				a.names = append(a.names, t.name)
 			}
@@ -120,7 +120,7 @@ func (l *listener) ask(topics []*topic) {
 func (l *listener) release(t *topic) {
 	delete(l.topics, t.name)
 	if l.connected {
-		l.outbox = append(l.outbox, &request{command: l.sub.grammar.unsubscribe, names: []string{t.name}, ends: true})
+		l.outbox = append(l.outbox, &request{command: l.sub.kind.unsubscribe, names: []string{t.name}, ends: true})
 		signal(l.work)
 	}
 }
@@ -196,7 +196,7 @@ func (l *listener) begin() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	l.connected, l.proven, l.suspected, l.heard = true, false, false, time.Now()
-	for _, c := range courtesy {
+	for _, c := range setInfo {
 		l.outbox = append(l.outbox, &request{command: c})
 	}
 	topics := make([]*topic, 0, len(l.topics))

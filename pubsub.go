@@ -20,13 +20,13 @@ import (
 // is negative. One that owes an answer for PeerTimeout is given up, earlier if the cluster has replaced its node.
 type Subscription struct {
 	// immutable
-	core    *core
-	terms   *terms
-	grammar *grammar
-	stop    context.CancelFunc
-	wake    chan struct{} // tells run to look at the map and the topics
-	ended   chan struct{} // closed when everything has ended
-	inbox   inbox
+	core  *core
+	terms *terms
+	kind  *subscriptionKind
+	stop  context.CancelFunc
+	wake  chan struct{} // tells run to look at the map and the topics
+	ended chan struct{} // closed when everything has ended
+	inbox inbox
 
 	listening sync.WaitGroup // listeners
 
@@ -79,10 +79,10 @@ func (c *Client) KeyspaceEvents(ctx context.Context, patterns ...string) (*Subsc
 	return c.subscribe(ctx, &keyspacePatterns, patterns)
 }
 
-func (c *Client) subscribe(ctx context.Context, g *grammar, names []string) (*Subscription, error) {
+func (c *Client) subscribe(ctx context.Context, g *subscriptionKind, names []string) (*Subscription, error) {
 	running, stop := context.WithCancel(context.Background())
 	s := &Subscription{
-		core: c.core, terms: c.terms, grammar: g, stop: stop, wake: make(chan struct{}, 1), ended: make(chan struct{}),
+		core: c.core, terms: c.terms, kind: g, stop: stop, wake: make(chan struct{}, 1), ended: make(chan struct{}),
 		names: map[string]*opening{}, topics: map[place]*topic{}, listeners: map[*node]*listener{},
 	}
 	s.inbox.init()
@@ -131,7 +131,7 @@ func (s *Subscription) check(channels []string) error {
 		switch {
 		case len(name) > maxArgument:
 			return &ArgumentError{Index: 1 + i, Reason: "longer than 512 MiB, which is more than servers take"}
-		case s.grammar.where == atEach && !strings.HasPrefix(name, "__key"):
+		case s.kind.where == atEach && !strings.HasPrefix(name, "__key"):
 			return &ArgumentError{Index: 1 + i, Reason: "no keyspace event: their channels begin with __keyspace@ or __keyevent@"}
 		}
 	}
@@ -160,7 +160,7 @@ func (s *Subscription) fail(o *opening, cause error) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return &Error{
-		Command: strings.ToUpper(s.grammar.subscribe), Slot: command.NoSlot, Node: o.node, Attempts: o.attempts,
+		Command: strings.ToUpper(s.kind.subscribe), Slot: command.NoSlot, Node: o.node, Attempts: o.attempts,
 		Outcome: NotExecuted, Retryable: isPatience(cause), Err: cause,
 	}
 }

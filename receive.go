@@ -42,7 +42,7 @@ func (l *listener) push(frame []byte, now time.Time) error {
 			return strange(frame)
 		}
 	}
-	g := l.sub.grammar
+	g := l.sub.kind
 	switch word := string(fields[0]); {
 	case word == g.message && n == g.fields:
 		return l.message(fields[1:n], now)
@@ -85,7 +85,7 @@ func (l *listener) confirmed(frame, name []byte, now time.Time) error {
 	defer s.mu.Unlock()
 	l.heard = now
 	a := l.head()
-	if a == nil || a.command != s.grammar.subscribe || a.names[a.done] != string(name) {
+	if a == nil || a.command != s.kind.subscribe || a.names[a.done] != string(name) {
 		return strange(frame)
 	}
 	t := a.topics[a.done]
@@ -260,7 +260,7 @@ func (s *Subscription) refuse(topics []*topic, l *listener, err ServerError) {
 			return
 		}
 		s.err = &Error{
-			Command: strings.ToUpper(s.grammar.subscribe), Slot: t.slot, Node: l.addr, Attempts: 1,
+			Command: strings.ToUpper(s.kind.subscribe), Slot: t.slot, Node: l.addr, Attempts: 1,
 			Outcome: NotExecuted, Err: err,
 		}
 		s.stop()

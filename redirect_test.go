@@ -164,7 +164,7 @@ func TestAttemptsWithoutAReply(t *testing.T) {
 		{"surplus reply", wire.ErrSurplusReply, lostAgain(noPause, NotExecuted), lostAgain(noPause, Unknown), lostForGood()},
 		{"drained", wire.ErrClosed, lostAgain(noPause, NotExecuted), lostAgain(noPause, Unknown), lostForGood()},
 		{"node left", errRetired, lostAgain(noPause, NotExecuted), lostAgain(noPause, Unknown), lostForGood()},
-		{"fenced", errFenced, lostAgain(noPause, NotExecuted), lostAgain(noPause, Unknown), lostForGood()},
+		{"deposed", errDeposed, lostAgain(noPause, NotExecuted), lostAgain(noPause, Unknown), lostForGood()},
 		{"caller cancelled", context.Canceled, surface, surfaceMaybe, surfaceMaybe},
 		{"caller's deadline", fmt.Errorf("wrapped: %w", context.DeadlineExceeded), surface, surfaceMaybe, surfaceMaybe},
 	} {

@@ -68,9 +68,9 @@ func (r *routes) leads(n *node) bool {
 	return slices.ContainsFunc(r.shards, func(s shard) bool { return s.primary >= 0 && r.nodes[s.primary] == n })
 }
 
-// settleOn lets choose decide, against the map in use at this moment, which of the answers replaces it, and installs that
+// installBest lets choose decide, against the map in use at this moment, which of the answers replaces it, and installs that
 // one. A redirect that came while the answers were on their way is thus part of the decision.
-func (c *core) settleOn(views []*view, asked int, unreachable bool) (installed, changed bool, why choiceReason) {
+func (c *core) installBest(views []*view, asked int, unreachable bool) (installed, changed bool, why choiceReason) {
 	c.install.Lock()
 	old := c.routes.Load()
 	var current *slotMap
@@ -161,7 +161,7 @@ func (c *core) movedTo(slot uint16, target Node) *node {
 
 // deposed is told that the node has lost its slots: nobody waits for a dial to it any longer. It returns the connections to
 // cut off: all, if the node owes replies in silence. What a frozen primary acknowledges when it wakes is lost by then.
-func (n *node) deposed() (fenced []*wire.Conn) {
+func (n *node) deposed() (lost []*wire.Conn) {
 	n.lostSlots.Store(true)
 	n.resign()
 	if !n.silent() {
@@ -175,9 +175,9 @@ func (n *node) connections() (conns []*wire.Conn) {
 	return conns
 }
 
-func abandon(fenced []*wire.Conn) {
-	for _, conn := range fenced {
-		conn.Abandon(errFenced)
+func abandon(lost []*wire.Conn) {
+	for _, conn := range lost {
+		conn.Abandon(errDeposed)
 	}
 }
 

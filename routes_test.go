@@ -19,9 +19,9 @@ func TestAllCommandsOfAnAttemptGoByOneMap(t *testing.T) {
 	core, err := newCore(Options{Endpoints: []string{"127.0.0.1:1"}, Lazy: true, Dial: refuse})
 	require.NoError(t, err)
 	defer core.close()
-	core.settleOn([]*view{viewOf("a", "ok", 6, 0, twoShards)}, 1, false)
+	core.installBest([]*view{viewOf("a", "ok", 6, 0, twoShards)}, 1, false)
 	before := core.routes.Load()
-	core.settleOn([]*view{viewOf("a", "ok", 7, 0, afterScaleOut)}, 1, false)
+	core.installBest([]*view{viewOf("a", "ok", 7, 0, afterScaleOut)}, 1, false)
 	after := core.routes.Load()
 
 	var (
@@ -59,7 +59,7 @@ func BenchmarkRoute(b *testing.B) {
 	core, err := newCore(Options{Endpoints: []string{"127.0.0.1:1"}, Lazy: true})
 	require.NoError(b, err)
 	defer core.close()
-	core.settleOn([]*view{v}, 1, false)
+	core.installBest([]*view{v}, 1, false)
 	call := newCall(core)
 	for _, key := range []string{"user:1234567", "{user:1234567}:profile"} {
 		b.Run(fmt.Sprint(len(key)), func(b *testing.B) {

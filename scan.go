@@ -223,8 +223,8 @@ func (s *scan) settle(ctx context.Context, source, target *walk) error {
 		}
 		still, _ := now.of(slot)
 		taken, _ := target.holdings.of(slot)
-		crossed := target.at[slot] == coming || target.at[slot] == arrived
-		if crossed && still != home || taken == away && still == leaving {
+		crossed := target.at[slot] == importing || target.at[slot] == arrived
+		if crossed && still != home || taken == away && still == migrating {
 			s.wanted.remove(slot)
 		}
 	}

@@ -153,11 +153,11 @@ func (p *pool) takeStock() *stock {
 func (t *tally) stats() NodeStats {
 	s := NodeStats{
 		Node: t.info, Commands: t.ended.Calls, BytesWritten: t.ended.Written, BytesRead: t.ended.Read,
-		Moved: t.counts[moved], Asked: t.counts[asked], Dials: t.counts[dialled], DialsFailed: t.counts[dialFailed],
-		Conns: t.streams, Busy: t.streams, Desyncs: t.counts[desynced],
+		Moved: t.counts[countMoved], Asked: t.counts[countAsked], Dials: t.counts[countDialled], DialsFailed: t.counts[countDialFailed],
+		Conns: t.streams, Busy: t.streams, Desyncs: t.counts[countDesynced],
 	}
 	for i, reason := range retryReasons {
-		n := t.counts[int(retried)+i]
+		n := t.counts[int(countRetried)+i]
 		if n > 0 && s.Retries == nil {
 			s.Retries = make(map[string]int64)
 		}

@@ -20,18 +20,18 @@ const (
 type counter uint8
 
 const (
-	dialled counter = iota // and connected
-	dialFailed
-	moved
-	asked
-	desynced
-	retried // the first of those by reason: see retryReasons
+	countDialled counter = iota // and connected
+	countDialFailed
+	countMoved
+	countAsked
+	countDesynced
+	countRetried // the first of those by reason: see retryReasons
 )
 
 // retryReasons are those of RetryEvent. The last one is for what is none of them.
 var retryReasons = [...]string{
 	"TRYAGAIN", "CLUSTERDOWN", "LOADING", "MASTERDOWN", "READONLY", "NOREPLICAS", "BUSY", "UNBLOCKED", "NOAUTH", "ERR", "MOVED", "ASK",
-	"unserved", "dial", "unsent", "lost", "silent", "desync", "fenced", retryDoubt, otherReason,
+	"unserved", "dial", "unsent", "lost", "silent", "desync", "deposed", retryDoubt, otherReason,
 }
 
 const otherReason = "other"
@@ -41,14 +41,14 @@ func retriedFor(reason string) counter {
 	if at < 0 {
 		at = len(retryReasons) - 1
 	}
-	return retried + counter(at)
+	return countRetried + counter(at)
 }
 
 // tally is what has happened at one address. Nothing here is counted command by command: what they are comes from the
 // connections, when those have ended or when somebody asks. Guarded by tallies.mu.
 type tally struct {
 	info    Node // of the last node here
-	counts  [int(retried) + len(retryReasons)]int64
+	counts  [int(countRetried) + len(retryReasons)]int64
 	ended   wire.Usage // of the connections that have: what is counted of them
 	streams int        // open connections of subscriptions
 	met     bool       // a connection was made
@@ -85,7 +85,7 @@ func (s *tallies) init() {
 func (s *tallies) count(n *node, what counter) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if what == dialled {
+	if what == countDialled {
 		s.meet(n)
 	}
 	s.of(n).counts[what]++
@@ -95,7 +95,7 @@ func (s *tallies) count(n *node, what counter) {
 func (s *tallies) countDesync(o *openConn) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.home(o).counts[desynced]++
+	s.home(o).counts[countDesynced]++
 }
 
 // home returns where a connection is counted. mu is held.

@@ -12,7 +12,7 @@ import (
 func come(p *pool, addr int, now time.Time) *node {
 	info := &Node{ID: fmt.Sprint("id", addr), Host: "10.0.0.1", Port: addr}
 	n := p.reconcile([]*Node{info}, now)[0]
-	p.tallies.count(n, dialled)
+	p.tallies.count(n, countDialled)
 	return n
 }
 
@@ -39,7 +39,7 @@ func TestANodeThatComesBackGoesOnWithItsRow(t *testing.T) {
 	now := time.Now()
 	first := come(p, 1, now)
 	come(p, 2, now.Add(time.Minute))
-	p.tallies.count(first, moved) // a last answer on a connection that is drained
+	p.tallies.count(first, countMoved) // a last answer on a connection that is drained
 	come(p, 1, now.Add(2*time.Minute))
 	k := p.takeStock()
 	require.Len(t, k.rows, 2)
@@ -56,14 +56,14 @@ func TestANodeThatWasNeverConnectedToLeavesNoRow(t *testing.T) {
 	now := time.Now()
 	for i := range 100 {
 		n := p.reconcile([]*Node{{ID: fmt.Sprint("id", i), Host: "10.0.0.1", Port: 1 + i}}, now.Add(time.Duration(i)*time.Minute))[0]
-		p.tallies.count(n, dialFailed)
+		p.tallies.count(n, countDialFailed)
 	}
 	k := p.takeStock()
 	require.Len(t, k.rows, 1)
 	require.EqualValues(t, 99, k.elsewhere.DialsFailed)
 	late := p.stranger(Node{Host: "10.0.0.2", Port: 1}, now)
 	p.tallies.leave(late, now)
-	p.tallies.count(late, dialled) // the dial ended after it had left
+	p.tallies.count(late, countDialled) // the dial ended after it had left
 	require.Len(t, p.takeStock().rows, 1)
 }
 
@@ -80,7 +80,7 @@ func TestReasonsForRefreshesAreBounded(t *testing.T) {
 
 func TestEveryReasonToRetryIsCountedByItsName(t *testing.T) {
 	for i, reason := range retryReasons {
-		require.Equal(t, retried+counter(i), retriedFor(reason))
+		require.Equal(t, countRetried+counter(i), retriedFor(reason))
 	}
 	require.Equal(t, retriedFor(otherReason), retriedFor("SOMETHING"))
 	for _, r := range refusals { // whatever is sent again has a name of its own

@@ -110,7 +110,7 @@ func (call *call) noteStep(reason string) {
 	if call.terms.called == nil || len(call.steps) == maxSteps {
 		return
 	}
-	call.getsIntoTrouble()
+	call.ownTrouble()
 	s := CallStep{At: time.Now(), Reason: reason}
 	if call.node != nil {
 		s.Node = call.node.addr()
@@ -170,7 +170,7 @@ func (s *summary) inOrder() []CallStep {
 func (call *call) sumUp(f *flight) {
 	s := summary{}
 	s.addAll(f)
-	call.getsIntoTrouble()
+	call.ownTrouble()
 	call.node, call.tried, call.attempts, call.redirects, call.steps = s.node, nil, s.attempts, s.redirects, s.inOrder()
 }
 
@@ -180,6 +180,6 @@ func (call *call) follows(before *summary) {
 		return
 	}
 	before.add(call)
-	call.getsIntoTrouble()
+	call.ownTrouble()
 	call.attempts, call.redirects, call.steps = before.attempts, before.redirects, before.inOrder()
 }

@@ -83,7 +83,7 @@ type RetryEvent struct {
 	//   - "lost": the connection ended before the reply
 	//   - "silent": the node did not answer in time
 	//   - "desync": the connection's replies were out of step with its commands
-	//   - "fenced": the node was silent and has lost its slots
+	//   - "deposed": the node was silent and has lost its slots
 	//   - "doubt": a replica said that a key is missing while slots move, and the primary is asked too
 	Reason string
 	// Unknown says that this attempt, or one before it, may have run. Only what may run twice is sent again then.
@@ -134,9 +134,9 @@ func (c *core) traceRetry(call *call, reason string) {
 
 // traceDial counts and tells that a dial has ended.
 func (c *core) traceDial(to peer, began time.Time, err error) {
-	what := dialled
+	what := countDialled
 	if err != nil {
-		what = dialFailed
+		what = countDialFailed
 	}
 	c.pool.tallies.count(to.node, what)
 	if c.opts.Trace.Connected == nil {
@@ -179,8 +179,8 @@ func (call *call) failure() string {
 		return "silent"
 	case errors.As(err, &desync):
 		return "desync"
-	case errors.Is(err, errFenced):
-		return "fenced"
+	case errors.Is(err, errDeposed):
+		return "deposed"
 	case call.sent:
 		return "lost"
 	}

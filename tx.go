@@ -125,7 +125,7 @@ type transaction struct {
 // transact makes call a transaction of the queued commands. An error means that one of them cannot be sent, so none is.
 func (f *flight) transact(call *call, s *session) error {
 	call.Request.Arg("EXEC") // for its name: what is sent is built below
-	call.getsIntoTrouble()
+	call.ownTrouble()
 	tx := &transaction{flight: f, reads: true}
 	call.tx = tx
 	var first error

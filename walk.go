@@ -15,12 +15,12 @@ import (
 // walk is one walk over a node's keys, from cursor 0 to cursor 0.
 type walk struct {
 	node     *node
-	source   *walk             // walked just before; slots that were leaving it for this node may be covered by the two
-	process  string            // the run id of the server; a cursor means nothing to another process
-	holdings holdings          // as of the last page
-	useful   bool              // it can still cover a slot
-	at       [slotCount]stand  // what became of each slot so far: away once it was not all there
-	peer     map[uint16]string // of the slots leaving, coming or arrived: the other node's id
+	source   *walk                // walked just before; slots that were leaving it for this node may be covered by the two
+	process  string               // the run id of the server; a cursor means nothing to another process
+	holdings holdings             // as of the last page
+	useful   bool                 // it can still cover a slot
+	at       [slotCount]slotState // what became of each slot so far: away once it was not all there
+	peer     map[uint16]string    // of slots that are migrating, importing or arrived: the other node's id
 }
 
 // page is a part of a walk.
@@ -65,7 +65,7 @@ func (w *walk) note(p *page, first bool, wanted *slotSet) (useful bool) {
 	case first:
 		w.process = p.process
 	case p.process != w.process, p.holdings.id != w.holdings.id:
-		w.at, w.useful = [slotCount]stand{}, false
+		w.at, w.useful = [slotCount]slotState{}, false
 		return false
 	case p.holdings.words == w.holdings.words: // as nearly always
 		return w.useful
@@ -79,7 +79,7 @@ func (w *walk) note(p *page, first bool, wanted *slotSet) (useful bool) {
 		}
 		w.at[slot] = now
 		switch now {
-		case leaving, coming:
+		case migrating, importing:
 			w.peer[slot] = peer
 		case arrived:
 			w.peer[slot] = before[slot]
@@ -91,13 +91,13 @@ func (w *walk) note(p *page, first bool, wanted *slotSet) (useful bool) {
 
 // then returns where a slot is that was at p one page ago and is at now. Keys move from the source of a migration to its target:
 // what went the other way, or somewhere else, may have passed the cursor unseen.
-func (p stand) then(now stand, samePeer bool) stand {
+func (p slotState) then(now slotState, samePeer bool) slotState {
 	switch {
-	case p == home && (now == home || now == leaving):
+	case p == home && (now == home || now == migrating):
 		return now
-	case p == leaving && now == leaving && samePeer, p == coming && now == coming && samePeer:
+	case p == migrating && now == migrating && samePeer, p == importing && now == importing && samePeer:
 		return now
-	case (p == coming || p == arrived) && now == home:
+	case (p == importing || p == arrived) && now == home:
 		return arrived
 	}
 	return away
@@ -106,9 +106,9 @@ func (p stand) then(now stand, samePeer bool) stand {
 // counts reports whether the walk may cover the slot, alone or together with another one.
 func (w *walk) counts(slot uint16) bool {
 	switch w.at[slot] {
-	case home, leaving:
+	case home, migrating:
 		return true
-	case coming, arrived:
+	case importing, arrived:
 		return w.source != nil && w.source.sends(slot, w)
 	}
 	return false
@@ -116,7 +116,7 @@ func (w *walk) counts(slot uint16) bool {
 
 // sends reports whether the slot was on its way to the node of another walk when this one ended, and to it alone.
 func (w *walk) sends(slot uint16, to *walk) bool {
-	if w.at[slot] != leaving || w.peer[slot] != to.holdings.id {
+	if w.at[slot] != migrating || w.peer[slot] != to.holdings.id {
 		return false
 	}
 	from, inMotion := to.peer[slot]
@@ -126,7 +126,7 @@ func (w *walk) sends(slot uint16, to *walk) bool {
 // targets returns the ids of the nodes that slots were on their way to when the walk ended.
 func (w *walk) targets() (ids []string) {
 	for slot, at := range w.at {
-		if id := w.peer[uint16(slot)]; at == leaving && !slices.Contains(ids, id) {
+		if id := w.peer[uint16(slot)]; at == migrating && !slices.Contains(ids, id) {
 			ids = append(ids, id)
 		}
 	}

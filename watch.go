@@ -129,7 +129,7 @@ func (s *session) watch(ctx context.Context, call *call) error {
 	if err := call.pinByView(); err != nil {
 		return err
 	}
-	call.getsIntoTrouble()
+	call.ownTrouble()
 	call.blocks, call.keeps = true, true
 	c.run(ctx, until, call.solo.calls[:], nil)
 	if call.err != nil {
@@ -174,7 +174,7 @@ func (s *session) end(ctx context.Context) {
 func (s *session) unwatch(ctx context.Context) bool {
 	call := s.call()
 	call.Request.Arg("UNWATCH")
-	return ctx.Err() == nil && s.conn.Err() == nil && s.attempt(ctx, call) == nil
+	return ctx.Err() == nil && s.conn.Err() == nil && s.sendOnce(ctx, call) == nil
 }
 
 // Begin lends a call that runs on the watched connection.
@@ -274,7 +274,7 @@ func (s *session) use(ctx context.Context, call *call, spent error) error {
 	if refusal != nil {
 		return call.fail(NotExecuted, refusal)
 	}
-	err := s.attempt(ctx, call)
+	err := s.sendOnce(ctx, call)
 	s.mu.Lock()
 	s.busy = false
 	s.clean = s.clean || err == nil && call.tx != nil && call.tx.last.fate == txRan
@@ -282,8 +282,8 @@ func (s *session) use(ctx context.Context, call *call, spent error) error {
 	return err
 }
 
-// attempt sends a call and judges its outcome. What could be sent again elsewhere is not, since nothing is watched there.
-func (s *session) attempt(ctx context.Context, call *call) error {
+// sendOnce sends a call and judges its outcome. What could be sent again elsewhere is not, since nothing is watched there.
+func (s *session) sendOnce(ctx context.Context, call *call) error {
 	c, w := s.terms.core, &call.solo.waiter
 	call.slot, call.node, call.asking = s.slot, s.node, s.asking
 	until := s.terms.patience(ctx, time.Now())
@@ -327,7 +327,7 @@ func (s *session) slowDown(call *call, p pause) {
 	if p == noPause {
 		return
 	}
-	call.getsIntoTrouble()
+	call.ownTrouble()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.pause = max(s.pause, call.pacer(p).next())

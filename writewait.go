@@ -187,7 +187,7 @@ func (f *flight) sendAndWait(ctx context.Context, until time.Time, calls []*call
 // waitAt sends those of the calls that go to n, and WAIT.
 func (f *flight) waitAt(ctx context.Context, until time.Time, n *node, calls []*call) {
 	f.clearAttempt()
-	all := f.newGroup(nil)
+	all := f.newBundle(nil)
 	wait := f.waitCall(n, calls[0].terms)
 	sent := slices.DeleteFunc(append(slices.Clone(calls), wait), func(call *call) bool { return call.node != n })
 	for _, call := range sent {
@@ -245,8 +245,8 @@ func (w *waiting) note(wait *call) {
 	n, ok := resp.Int(wait.Frame)
 	switch {
 	case !wait.answered():
-		wait.getsIntoTrouble()
-		wait.settle(classify(wait.attempt()), wait.terms.core.isClosed())
+		wait.ownTrouble()
+		wait.settle(classify(wait.lastAttempt()), wait.terms.core.isClosed())
 	case !ok:
 		wait.err = wait.fail(Answered, errUnlike)
 	}

@@ -178,14 +178,14 @@ func (c *Conn) takeRole(w *Waiter) bool {
 func (c *Conn) exchange(ctx context.Context, call *Call) {
 	if ctx.Done() != nil {
 		c.patience = ctx
-		defer c.calmDown()
+		defer c.stopInterrupt()
 	}
 	for c.owes(call) && ctx.Err() == nil && c.step() {
 	}
 }
 
-// calmDown ends what exchange and nothingToRead have begun for a caller whose patience may end.
-func (c *Conn) calmDown() {
+// stopInterrupt ends what exchange and nothingToRead have begun for a caller whose patience may end.
+func (c *Conn) stopInterrupt() {
 	if c.impatient != nil {
 		c.impatient()
 	}
