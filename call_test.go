@@ -23,3 +23,18 @@ func TestOversizedArgumentIsFoundByItsPosition(t *testing.T) {
 func TestACallFillsFourCacheLines(t *testing.T) {
 	require.LessOrEqual(t, unsafe.Sizeof(call{}), uintptr(4*64))
 }
+
+// The memory of requests may be huge, and is their flight's to keep or to drop. Higher places of a slab are seldom used again.
+func TestCallsThatAreGivenBackKeepNoRequests(t *testing.T) {
+	c, err := newCore(Options{Endpoints: []string{"a"}})
+	require.NoError(t, err)
+	f := c.flight()
+	for range slabSize {
+		f.queue().Request.Arg("PING")
+	}
+	slab := f.slabs[0]
+	f.release()
+	for i := range slab.calls {
+		require.Zero(t, slab.calls[i].Request)
+	}
+}

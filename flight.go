@@ -149,7 +149,8 @@ func (f *flight) releaseBatches() {
 			b.Batch, b.Replies = emptied(b.Batch), emptied(b.Replies[:cap(b.Replies)])
 		}
 		if i >= keepBatches {
-			f.core.batches.Put(&wire.Call{Batch: b.Batch, Reply: b.Reply, Replies: b.Replies})
+			*b = wire.Call{Batch: b.Batch, Reply: b.Reply, Replies: b.Replies}
+			f.core.batches.Put(b)
 		}
 	}
 	f.batches = cut(f.batches, keepBatches)
@@ -175,6 +176,7 @@ const (
 func (s *slab) forget(n int) {
 	for i := range n {
 		s.calls[i].forget()
+		s.calls[i].Request = resp.Request{} // whose memory was the flight's
 	}
 }
 
