@@ -106,6 +106,21 @@ func TestALoneCallerReadsSeveralConnectionsForItself(t *testing.T) {
 	})
 }
 
+// A yield that takes long is worth its time where others have sent something meanwhile: see others.
+func TestALoneCallersOwnCommandsAreNoCompany(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCouple(t)
+		c.answer(0, fakenode.Reaction{Delay: time.Second, Send: "+late\r\n"})
+		s := c.send(t, t.Context())
+		done := s.await(t.Context())
+		require.Zero(t, wire.Company(c.conns[0]))
+		other := send(t, t.Context(), c.conns[0], get(1)...)
+		require.EqualValues(t, 1, wire.Company(c.conns[0]))
+		<-done
+		require.Equal(t, []string{"+0\r\n"}, replies(other.wait(t.Context())))
+	})
+}
+
 func TestTheConnectionsOfALoneCallerAreNobodysAfterwards(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newCouple(t)

@@ -135,7 +135,7 @@ func (c *Conn) Offer(w *Waiter, calls []*Call) (taken bool) {
 	}
 	switch flush, busy := c.take(w, calls); {
 	case flush && busy && len(c.fill) <= little:
-		w.unwritten = append(w.unwritten, promise{c, c.appended})
+		w.unwritten = append(w.unwritten, promise{c, c.queue.entered})
 	case flush:
 		c.flush(false, false)
 	}

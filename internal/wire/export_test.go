@@ -101,14 +101,17 @@ func PollsAfter(waited time.Duration, opts Options) bool {
 	return c.poll.on
 }
 
-// HogsAfter reports whether yields are given up after some that took so long, each for so many bytes of others, and until when.
-func HogsAfter(sent int64, took ...time.Duration) (hog bool, until time.Duration) {
+// HogsAfter reports whether yields are given up after some that took so long, each for so many commands of others, and until when.
+func HogsAfter(joined int64, took ...time.Duration) (hog bool, until time.Duration) {
 	var o others
 	for _, d := range took {
-		o.ran(d, time.Hour, sent)
+		o.ran(d, time.Hour, joined)
 	}
 	return o.hog(time.Now().Add(-time.Hour)), time.Duration(o.until.Load())
 }
+
+// Company returns how many commands others have queued since a caller began to read.
+func Company(c *Conn) int64 { return c.joined() }
 
 // Yield lets other goroutines run as the connection does, and reports whether it will again.
 func Yield(c *Conn) (again bool) {

@@ -27,7 +27,7 @@ const writePiece = 96 << 10
 // called within a read. mu is held, and released while others join and inside Write.
 func (c *Conn) flush(busy, inRead bool) {
 	if busy {
-		given := [...]promise{{c, c.appended}}
+		given := [...]promise{{c, c.queue.entered}}
 		c.mu.Unlock()
 		letJoin(given[:])
 		c.mu.Lock()
@@ -54,8 +54,8 @@ const little = 16 << 10
 
 // promise is one to write, which a caller has given.
 type promise struct {
-	conn     *Conn
-	appended int64 // the connection's stream by then
+	conn    *Conn
+	entered int64 // commands that had been queued by then
 }
 
 // Flush writes what Offer has left to it. It lets others join first, on all the connections at once.
@@ -89,12 +89,12 @@ func letJoin(unwritten []promise) {
 	}
 }
 
-// joined returns how many bytes others have appended since it was given, or last asked.
-func (p *promise) joined() (bytes int64) {
+// joined returns how many commands others have queued since it was given, or last asked.
+func (p *promise) joined() (commands int64) {
 	p.conn.mu.Lock()
 	defer p.conn.mu.Unlock()
-	bytes, p.appended = p.conn.appended-p.appended, p.conn.appended
-	return bytes
+	commands, p.entered = p.conn.queue.entered-p.entered, p.conn.queue.entered
+	return commands
 }
 
 func (c *Conn) flushRest() {

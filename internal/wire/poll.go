@@ -20,10 +20,10 @@ const (
 	// maxPause is how many late wakes do not begin polling where it was always in vain.
 	maxPause = 1 << 10
 	// hogging is how long a yield takes at least where those who run meanwhile do not yield themselves: the runtime lets each of
-	// them have 10 ms. Many who send something take as long together, and are what the yield was for: each byte of theirs is worth
-	// hogByte, and so a short command some 200 us.
-	hogging = 4 * time.Millisecond
-	hogByte = 5 * time.Microsecond
+	// them have 10 ms. Many who send something take as long together, and are what the yield was for: each command of theirs is
+	// worth hogCommand, for those that go over other connections are not seen.
+	hogging    = 4 * time.Millisecond
+	hogCommand = time.Millisecond
 	// maxHogged such yields in a row are no accident of a busy machine.
 	maxHogged = 3
 	// hogged is how long nobody yields then.
@@ -36,13 +36,13 @@ const (
 // polling says whether to look into the socket before waiting for it. It begins when a wait took long, ends when nobody
 // else wants to run, and becomes rare where it finds nothing.
 type polling struct {
-	on       bool
-	last     time.Time // when it last looked
-	stare    time.Time // since when it looks without a yield; zero: it does not
-	appended int64     // the connection's stream when a yield last took long
-	misses   int       // looks in a row that found nothing
-	pause    int       // late wakes that do not begin it, doubled by each time it was in vain
-	left     int       // of pause
+	on      bool
+	last    time.Time // when it last looked
+	stare   time.Time // since when it looks without a yield; zero: it does not
+	entered int64     // guarded by Conn.mu: commands that had been queued when a caller began to read, or at the last joined
+	misses  int       // looks in a row that found nothing
+	pause   int       // late wakes that do not begin it, doubled by each time it was in vain
+	left    int       // of pause
 }
 
 func (p *polling) late() {
@@ -106,7 +106,7 @@ func (c *Conn) yield() (look bool) {
 		now := time.Now()
 		took, joined := now.Sub(began), int64(0)
 		if took >= hogging {
-			joined = c.joinedSince()
+			joined = c.joined()
 		}
 		c.others.ran(took, now.Sub(c.born), joined)
 		if took < crowded {
@@ -119,12 +119,12 @@ func (c *Conn) yield() (look bool) {
 	}
 }
 
-// joinedSince returns how many bytes others have appended since it was last asked.
-func (c *Conn) joinedSince() (bytes int64) {
+// joined returns how many commands others have queued since a caller began to read, or since it was last asked.
+func (c *Conn) joined() (commands int64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	bytes, c.poll.appended = c.appended-c.poll.appended, c.appended
-	return bytes
+	commands, c.poll.entered = c.queue.entered-c.poll.entered, c.queue.entered
+	return commands
 }
 
 // others are the goroutines that run during a yield. Where they do not yield themselves, to let them run is to wait for all that they
@@ -134,9 +134,9 @@ type others struct {
 	until atomic.Int64 // when the next yield is tried, as a time since the connection was born; 0: now
 }
 
-// ran records a yield: how long it took, when it ended, since the connection was born, and how many bytes others have sent meanwhile.
-func (o *others) ran(took, at time.Duration, sent int64) {
-	long := took >= hogging && took >= time.Duration(sent)*hogByte
+// ran records a yield: how long it took, when it ended, since the connection was born, and how many commands joined meanwhile.
+func (o *others) ran(took, at time.Duration, joined int64) {
+	long := took >= hogging && took >= time.Duration(joined)*hogCommand
 	switch {
 	case long && o.long.Add(1) >= maxHogged:
 		o.until.Store(int64(at + hogged))

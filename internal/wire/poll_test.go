@@ -74,9 +74,9 @@ func TestYieldsAreGivenUpWhereOthersDoNotYield(t *testing.T) {
 	hog, until := wire.HogsAfter(0, long, long, long)
 	require.True(t, hog)
 	require.Equal(t, time.Hour+time.Second, until, "then one more is tried")
-	hog, _ = wire.HogsAfter(20*40, long, long, long)
+	hog, _ = wire.HogsAfter(5, long, long, long)
 	require.True(t, hog, "some commands of others in all that time")
-	hog, _ = wire.HogsAfter(100*40, long, long, long)
+	hog, _ = wire.HogsAfter(20, long, long, long)
 	require.False(t, hog, "many of them took it")
 	for name, took := range map[string][]time.Duration{
 		"nobody else":            {100, 100, 100, 100},

@@ -166,6 +166,7 @@ func (c *Conn) takeRole(w *Waiter) bool {
 	defer c.mu.Unlock()
 	if c.alone == w {
 		c.role = aCaller
+		c.poll.entered = c.queue.entered // its own are no company
 	}
 	return c.alone == w
 }
