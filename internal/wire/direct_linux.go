@@ -33,6 +33,11 @@ func transmit(fd uintptr, b []byte) (int, error) {
 	return direct(syscall.SYS_SENDTO, fd, b[:min(len(b), writePiece)], syscall.MSG_DONTWAIT|syscall.MSG_NOSIGNAL)
 }
 
+// wakeMonitor makes a system call that the runtime is told of, which wakes its monitor. That sleeps, until the next timer or for a
+// minute, once all processors were idle; meanwhile nobody takes a processor from a goroutine that computes, or looks at sockets where
+// all processors are taken. The others of these calls would leave it asleep. A connection that is in use has a timer of its own.
+func wakeMonitor() { _, _, _ = syscall.Syscall(syscall.SYS_GETPID, 0, 0, 0) }
+
 func direct(call, fd uintptr, b []byte, flags uintptr) (int, error) {
 	n, _, errno := syscall.RawSyscall6(call, fd, uintptr(unsafe.Pointer(unsafe.SliceData(b))), uintptr(len(b)), flags, 0, 0)
 	if errno != 0 {

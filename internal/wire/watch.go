@@ -131,6 +131,7 @@ func (c *Conn) armWatchdog(deadline time.Time) {
 		}
 		return
 	}
+	wakeMonitor()
 	now := time.Now()
 	w.armed, w.told, w.last, w.since, w.trickle.since = true, time.Time{}, now, now, now
 	w.head = c.queue.at(0).end
