@@ -1,9 +1,11 @@
 package keyslot_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"math"
 	"strings"
 	"sync"
@@ -520,5 +522,70 @@ func TestSlotsOfOtherNodesGoOn(t *testing.T) {
 		run(t, s.client, keyslot.ConsumerOptions{Streams: []string{low, up}, MinIdle: -1, AckCount: 1}, handled.note)
 		time.Sleep(2 * time.Second)
 		handled.become(t, 65)
+	})
+}
+
+// The turns that lead back to the one that fails succeed, and prove nothing.
+func TestAFeedThatCannotReadOnIsPaced(t *testing.T) {
+	for name, reply := range map[string]fakenode.Reaction{
+		"lost":    reset,
+		"refused": says("-OOM command not allowed when used memory > 'maxmemory'."),
+	} {
+		t.Run(name, func(t *testing.T) {
+			var log bytes.Buffer
+			story(t, keyslot.Options{Logger: slog.New(slog.NewTextHandler(&log, nil))}, func(t *testing.T, s *stage) {
+				s.lower.On("XREADGROUP", says("_"))
+				back := s.began.Add(time.Minute)
+				s.lower.Handle(func(r fakenode.Request) (fakenode.Reaction, bool) {
+					if time.Now().After(back) {
+						return nothing, readsNew(r)
+					}
+					return reply, readsNew(r)
+				})
+				stop := run(t, s.client, keyslot.ConsumerOptions{Streams: []string{low}, MinIdle: -1}, new(entries).note)
+				time.Sleep(time.Minute - time.Second)
+				require.Less(t, len(sent(s.lower, "XREADGROUP")), 500)
+				time.Sleep(20 * time.Second)
+				require.NoError(t, stop())
+				require.Equal(t, 1, strings.Count(log.String(), "consumer waits"), log.String())
+				require.Equal(t, 1, strings.Count(log.String(), "consumer reads again"))
+			})
+		})
+	}
+}
+
+// readsNew reports whether r asks for entries that nobody was given yet.
+func readsNew(r fakenode.Request) bool {
+	return r.Name() == "XREADGROUP" && r.Args[len(r.Args)-1] == ">"
+}
+
+// nothing answers that there are none.
+var nothing = fakenode.Reaction{Delay: 10 * time.Millisecond, Send: "_\r\n"}
+
+func TestNewEntriesAreReadWhileNoneCanBeClaimed(t *testing.T) {
+	var log bytes.Buffer
+	story(t, keyslot.Options{Logger: slog.New(slog.NewTextHandler(&log, nil))}, func(t *testing.T, s *stage) {
+		s.lower.On("XREADGROUP", says("_"))
+		delivered := false
+		s.lower.Handle(func(r fakenode.Request) (fakenode.Reaction, bool) {
+			switch {
+			case !readsNew(r):
+				return fakenode.Reaction{}, false
+			case delivered:
+				return nothing, true
+			}
+			delivered = true
+			return batchOf(3), true
+		})
+		s.lower.On("XAUTOCLAIM", reset)
+		s.lower.On("XACK", one)
+		var handled entries
+		stop := run(t, s.client, keyslot.ConsumerOptions{Streams: []string{low}}, handled.note)
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		handled.become(t, 3)
+		require.Less(t, len(sent(s.lower, "XAUTOCLAIM")), 250)
+		require.Equal(t, 1, strings.Count(log.String(), "keyslot: consumer"), log.String())
+		require.NoError(t, stop())
 	})
 }

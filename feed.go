@@ -31,8 +31,19 @@ type feed struct {
 	from    string   // from which entry on
 	own     []string // where the reading of pending entries has got to, stream by stream; nil: it is over
 	claims  claims
+	failed  turn // those that have failed, and not succeeded since
 	failing bool // what the logger was told last
 }
+
+// turn is what a feed does next, or a set of such.
+type turn uint8
+
+const (
+	toCreate turn = 1 << iota
+	toReadOwn
+	toClaim
+	toReadNew
+)
 
 // claims is a walk over what is pending in the group, page by page and stream by stream.
 type claims struct {
@@ -52,17 +63,21 @@ func newFeed(c *Consumer, streams []string) *feed {
 // was lost on the way.
 func (f *feed) readOwnNext() { f.own = slices.Repeat([]string{"0"}, len(f.streams)) }
 
-// run takes turns until ctx ends, or one fails for good.
+// run takes turns until ctx ends, or one fails for good. Where one fails, it works again when that one succeeds: those that
+// lead back to it prove nothing.
 func (f *feed) run(ctx context.Context, handle func(ctx context.Context, e Entry) error) error {
 	f.handle = handle
 	retry := pacer{first: feedFirst, limit: feedLimit}
 	for ctx.Err() == nil {
 		f.acks.wait(ctx)
-		err := f.turn(ctx)
+		now := f.next()
+		err := f.take(ctx, now)
 		switch {
 		case err == nil:
-			retry.reset()
-			f.tell(nil)
+			if f.failed &^= now; f.failed == 0 {
+				retry.reset()
+				f.tell(nil)
+			}
 			continue
 		case ctx.Err() != nil:
 			continue
@@ -71,9 +86,15 @@ func (f *feed) run(ctx context.Context, handle func(ctx context.Context, e Entry
 		case isLasting(err):
 			return err
 		}
+		f.failed |= now
 		f.readOwnNext()
 		f.tell(err)
-		_, _ = f.client.core.sleep(ctx, time.Time{}, time.Now().Add(retry.next()), nil) // which ctx or a closed client ends
+		again := time.Now().Add(retry.next())
+		if now == toClaim { // new entries are read until then
+			f.claims.due = again
+			continue
+		}
+		_, _ = f.client.core.sleep(ctx, time.Time{}, again, nil) // which ctx or a closed client ends
 	}
 	return nil
 }
@@ -92,13 +113,25 @@ func (f *feed) tell(err error) {
 	}
 }
 
-func (f *feed) turn(ctx context.Context) error {
+func (f *feed) next() turn {
 	switch {
 	case f.missing:
-		return f.create(ctx)
+		return toCreate
 	case f.own != nil:
-		return f.readOwn(ctx)
+		return toReadOwn
 	case f.opts.MinIdle > 0 && !time.Now().Before(f.claims.due):
+		return toClaim
+	}
+	return toReadNew
+}
+
+func (f *feed) take(ctx context.Context, t turn) error {
+	switch t {
+	case toCreate:
+		return f.create(ctx)
+	case toReadOwn:
+		return f.readOwn(ctx)
+	case toClaim:
 		return f.claim(ctx)
 	}
 	return f.readNew(ctx)
