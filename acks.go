@@ -117,13 +117,26 @@ func (a *acks) run(ctx context.Context, stop context.CancelCauseFunc) {
 		case isLasting(err):
 			stop(err)
 			<-a.ended
-			_ = a.flush(ctx) // of other streams, and what came meanwhile; left says what became of it
+			a.finish(ctx) // of other streams, and what came meanwhile
 			return
 		default:
 			a.sleep(retry.next())
 		}
 	}
-	_ = a.flush(ctx) // left says what became of it
+	a.finish(ctx)
+}
+
+// finish acknowledges what is left at the end, again and again until ctx ends or an error lasts; left says what became of it.
+func (a *acks) finish(ctx context.Context) {
+	retry := pacer{first: feedFirst, limit: feedLimit}
+	for {
+		if err := a.flush(ctx); err == nil || isLasting(err) {
+			return
+		}
+		if _, err := a.client.core.sleep(ctx, time.Time{}, time.Now().Add(retry.next()), nil); err != nil {
+			return
+		}
+	}
 }
 
 // gather returns when it is time for the next batch; false at the end.
