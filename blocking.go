@@ -178,10 +178,13 @@ func (c *core) lookAfter(n *node, waiting *wire.Conn) {
 	t := &n.lane(0).small
 	conn := t.live()
 	var err error
-	if conn != nil {
-		conn.Nudge(nudgeAfter)
-	} else {
+	switch {
+	case conn == nil:
 		_, err = t.startDial()
+	case n.redial.failing(): // only an answer on the new connection tells that the node is back
+		conn.Nudge(0)
+	default:
+		conn.Nudge(nudgeAfter)
 	}
 	missing := n.redial.failing() || n.silent()
 	switch {

@@ -325,6 +325,23 @@ func TestAConnectionThatSwallowsRequestsIsLeftWhereItsNodeAnswersOnAnother(t *te
 	}
 }
 
+// While commands only block, nothing but a PING proves the connection that was dialled since.
+func TestAPrimaryThatIsBackIsLookedForNoLonger(t *testing.T) {
+	witnesses(t, keyslot.Options{}, func(t *testing.T, s *stage, o *owners, client *keyslot.Client) {
+		s.lower.Close()
+		go func() { _, _ = client.Do(t.Context(), "BLPOP", low, 0) }() // ends with the client
+		time.Sleep(300 * time.Millisecond)
+		s.lower = s.net.Node(lower)
+		s.lower.Handle(o.answer(lower))
+		s.lower.On("BLPOP", stuck())
+		time.Sleep(2*time.Second + missedFor)
+		before := len(sent(s.spare, "EXISTS"))
+		require.NotZero(t, before)
+		time.Sleep(10 * time.Second)
+		require.Len(t, sent(s.spare, "EXISTS"), before)
+	})
+}
+
 // A second is more than a redirect takes, and less than anybody looks at a service that stands still.
 func TestThatAPrimaryIsMissedForLongIsLogged(t *testing.T) {
 	for after, lines := range map[time.Duration]int{500 * time.Millisecond: 0, 4 * time.Second: 1} {
