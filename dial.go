@@ -33,7 +33,7 @@ func (c *core) missWhileDialled(n *node) (end func()) {
 	ended := make(chan struct{})
 	late := time.AfterFunc(dialPatience, func() {
 		c.errands.run(func() { // ends with the dial
-			for {
+			for !isOver(ended) {
 				if r := c.routes.Load(); r != nil && r.leads(n) {
 					c.missed(n, true, "a dial takes long")
 				}

@@ -159,6 +159,19 @@ func TestARefreshDialsAnewWhereTheConnectionIsDead(t *testing.T) {
 	})
 }
 
+// The timer may fire just before a dial ends, and what it starts run just after.
+func TestADialThatHasEndedMissesNobody(t *testing.T) {
+	aCore(t, func(t *testing.T, c *core, _ *fakenode.Node) {
+		end := c.missWhileDialled(c.routes.Load().nodes[0])
+		c.errands.mu.Lock()
+		time.Sleep(dialPatience)
+		end()
+		c.errands.mu.Unlock()
+		synctest.Wait()
+		require.Empty(t, c.scout.missed)
+	})
+}
+
 func TestAMapInstalledBeforeThePauseEndsIt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := &core{done: make(chan struct{})}
