@@ -180,7 +180,7 @@ func (c *core) lookAfter(n *node, waiting *wire.Conn) {
 	var err error
 	switch {
 	case conn == nil:
-		_, err = t.startDial()
+		_, err = t.startDial(true)
 	case n.redial.failing(): // only an answer on the new connection tells that the node is back
 		conn.Nudge(0)
 	default:

@@ -165,7 +165,7 @@ func (n *node) dialDedicated(ctx context.Context, until time.Time, lost <-chan s
 	}
 	go func() { // ends with the dial, within DialTimeout; pool.close waits for it
 		defer n.pool.work.Done()
-		conn, err = n.pool.dial(n.pool.ctx, n, true)
+		conn, err = n.pool.dial(n.pool.ctx, n, purpose{blocking: true, wanted: always})
 		n.redial.ended(nil, err, time.Now())
 		<-n.dedicated.dials
 		if err == nil {

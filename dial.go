@@ -17,24 +17,35 @@ type resolveError struct{ err error }
 func (e *resolveError) Error() string { return e.err.Error() }
 func (e *resolveError) Unwrap() error { return e.err }
 
+// purpose is what a connection is dialled for.
+type purpose struct {
+	blocking bool        // commands that block
+	wanted   func() bool // whether callers have been waiting for it; nil: nobody does
+}
+
+func always() bool { return true }
+
 // dialNode opens a connection to a node of the map.
-func (c *core) dialNode(ctx context.Context, n *node, blocking bool) (*wire.Conn, error) {
-	defer c.missWhileDialled(n)()
+func (c *core) dialNode(ctx context.Context, n *node, why purpose) (*wire.Conn, error) {
+	if why.wanted != nil {
+		defer c.missWhileDialled(n, why.wanted)()
+	}
 	onSilent := c.suspect
-	if blocking {
+	if why.blocking {
 		onSilent = c.lookAfter
 	}
-	return c.connectTo(ctx, n, wire.Options{Blocking: blocking, OnSilent: func(conn *wire.Conn) { onSilent(n, conn) }})
+	return c.connectTo(ctx, n, wire.Options{Blocking: why.blocking, OnSilent: func(conn *wire.Conn) { onSilent(n, conn) }})
 }
 
 // missWhileDialled takes a dial to a primary that lasts for what silence on a connection is: others are asked, again and again, who
-// serves its slots. Callers that wait for the dial complain no more than it does. The function that it returns ends that.
-func (c *core) missWhileDialled(n *node) (end func()) {
+// serves its slots. Callers that wait for the dial complain no more than it does. One that nobody waits for, such as that of a look
+// at another shard, lets nobody down: where all dials are slow, looks would lead to looks. The function that it returns ends that.
+func (c *core) missWhileDialled(n *node, wanted func() bool) (end func()) {
 	ended := make(chan struct{})
 	late := time.AfterFunc(dialPatience, func() {
 		c.errands.run(func() { // ends with the dial
 			for !isOver(ended) {
-				if r := c.routes.Load(); r != nil && r.leads(n) {
+				if r := c.routes.Load(); wanted() && r != nil && r.leads(n) {
 					c.missed(n, true, "a dial takes long")
 				}
 				select {
@@ -85,7 +96,7 @@ type peer struct {
 
 // dialStream opens a connection to a node for a subscription, whose it is.
 func (c *core) dialStream(ctx context.Context, n *node) (stream *wire.Stream, err error) {
-	defer c.missWhileDialled(n)()
+	defer c.missWhileDialled(n, always)()
 	if c.isStandalone() {
 		stream, err = c.streamByName(ctx, n)
 	} else {

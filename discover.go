@@ -110,7 +110,7 @@ func (c *core) askNodes(ctx context.Context, nodes []*node, limit int) (views []
 
 func (c *core) askNode(ctx context.Context, n *node) (*view, error) {
 	at := time.Now()
-	conn, err := n.lane(0).small.open(ctx, time.Time{})
+	conn, err := n.toAsk(ctx)
 	switch {
 	case errors.As(err, &replicaError{}) && len(c.endpoints) > 1:
 		return statement(n.info(), at, role{known: true}), nil

@@ -56,7 +56,7 @@ func (n *node) hasSilent() bool {
 
 // settleDoubt gives up the connections of n that swallow what is sent, in favour of a new one.
 func (c *core) settleDoubt(ctx context.Context, n *node) {
-	fresh, err := c.dialNode(ctx, n, false)
+	fresh, err := c.dialNode(ctx, n, purpose{})
 	if err != nil {
 		return // the node is silent, not the connection
 	}

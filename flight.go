@@ -229,7 +229,7 @@ func (f *flight) arrange(until time.Time, calls []*call) {
 	}
 	for i := range f.bundles {
 		if track := f.bundles[i].track; track.conn.Load() == nil {
-			_, _ = track.startDial() // its error comes again when the track is opened
+			_, _ = track.startDial(true) // its error comes again when the track is opened
 		}
 	}
 }

@@ -96,7 +96,7 @@ func (c *core) askLag(primary *node, replicas []*node) {
 	defer cancel()
 	w := &primary.reading.lag
 	now := c.now() // the offset in the answer is that of a later moment
-	conn, err := primary.lane(0).small.open(ctx, time.Time{})
+	conn, err := primary.toAsk(ctx)
 	if err != nil {
 		return
 	}

@@ -50,6 +50,7 @@ type track struct {
 
 	// guarded by lane.mu
 	dialing chan struct{} // closed when the dial in progress has ended; nil when there is none
+	wanted  bool          // callers wait for that dial, or have
 	err     error         // why the last dial failed
 }
 
@@ -90,7 +91,7 @@ func (t *track) send(ctx context.Context, until time.Time, w *wire.Waiter, calls
 	for range 2 {
 		conn := t.conn.Load()
 		if conn == nil {
-			if conn, err = t.open(ctx, until); err != nil {
+			if conn, err = t.open(ctx, until, true); err != nil {
 				return err
 			}
 		}
@@ -122,9 +123,10 @@ func (t *track) live() *wire.Conn {
 }
 
 // open waits for a live connection: the one that is there by now, or a dial that it starts or joins. Where that fails, the
-// lane's other connection is better than none.
-func (t *track) open(ctx context.Context, until time.Time) (*wire.Conn, error) {
-	dialing, err := t.startDial()
+// lane's other connection is better than none. wanted says that it is for a caller's command, so that the node is missed while
+// the dial lasts.
+func (t *track) open(ctx context.Context, until time.Time, wanted bool) (*wire.Conn, error) {
+	dialing, err := t.startDial(wanted)
 	if dialing != nil {
 		if err := t.lane.await(ctx, until, dialing); err != nil {
 			return nil, err
@@ -167,7 +169,7 @@ func (l *lane) await(ctx context.Context, until time.Time, done <-chan struct{})
 
 // startDial returns a channel that is closed when the dial in progress ends; nil if there is a live connection. It starts
 // the dial unless one runs, or failed a moment ago.
-func (t *track) startDial() (<-chan struct{}, error) {
+func (t *track) startDial(wanted bool) (<-chan struct{}, error) {
 	if t.live() != nil {
 		return nil, nil
 	}
@@ -180,6 +182,7 @@ func (t *track) startDial() (<-chan struct{}, error) {
 	case l.retired:
 		return nil, errRetired
 	case t.dialing != nil:
+		t.wanted = t.wanted || wanted
 		return t.dialing, nil
 	case t == &l.small && l.merge():
 		return nil, nil
@@ -188,7 +191,7 @@ func (t *track) startDial() (<-chan struct{}, error) {
 		return nil, err
 	}
 	done := make(chan struct{})
-	t.dialing = done
+	t.dialing, t.wanted = done, wanted
 	l.node.pool.work.Add(1)
 	go t.dial(done) // ends with the dial, within DialTimeout; pool.close waits for it
 	return done, nil
@@ -197,7 +200,7 @@ func (t *track) startDial() (<-chan struct{}, error) {
 func (t *track) dial(done chan struct{}) {
 	l := t.lane
 	defer l.node.pool.work.Done()
-	conn, err := l.connect()
+	conn, err := l.connect(t.isWanted)
 	l.node.redial.ended(conn, exceptUnfit(err), time.Now())
 	l.mu.Lock()
 	surplus := err == nil && (l.retired || !t.conn.CompareAndSwap(nil, conn))
@@ -211,13 +214,32 @@ func (t *track) dial(done chan struct{}) {
 	}
 }
 
-// connect dials the connection that a track needs.
-func (l *lane) connect() (*wire.Conn, error) {
+// connect dials the connection that a track needs; see purpose for wanted.
+func (l *lane) connect(wanted func() bool) (*wire.Conn, error) {
 	p := l.node.pool
 	if l.reading {
 		return p.dialReader(p.ctx, l.node)
 	}
-	return p.dial(p.ctx, l.node, false)
+	return p.dial(p.ctx, l.node, purpose{wanted: wanted})
+}
+
+func (t *track) isWanted() bool {
+	t.lane.mu.Lock()
+	defer t.lane.mu.Unlock()
+	return t.wanted
+}
+
+// isDialled reports whether a connection to ask the node something on is being dialled.
+func (n *node) isDialled() bool {
+	l := n.lane(0)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.small.dialing != nil
+}
+
+// toAsk returns a connection to ask the node something on that no caller waits for.
+func (n *node) toAsk(ctx context.Context) (*wire.Conn, error) {
+	return n.lane(0).small.open(ctx, time.Time{}, false)
 }
 
 // resign lets nobody wait for a dial to the node any longer: it has lost its slots, so their commands go elsewhere.

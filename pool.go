@@ -20,7 +20,7 @@ const (
 // pool holds the nodes a client is connected to. A node leaves by being drained, never cut.
 type pool struct {
 	// immutable
-	dial       func(ctx context.Context, n *node, blocking bool) (*wire.Conn, error)
+	dial       func(ctx context.Context, n *node, why purpose) (*wire.Conn, error)
 	dialReader func(ctx context.Context, n *node) (*wire.Conn, error)
 	lanes      int
 	ctx        context.Context // of dials: they belong to the client, not to the caller that caused them
@@ -59,7 +59,7 @@ type node struct {
 	gone  bool   // guarded by tallies.mu: it has left
 }
 
-func newPool(lanes int, dial func(context.Context, *node, bool) (*wire.Conn, error)) *pool {
+func newPool(lanes int, dial func(context.Context, *node, purpose) (*wire.Conn, error)) *pool {
 	ctx, cancel := context.WithCancel(context.Background())
 	p := &pool{
 		dial: dial, lanes: lanes, ctx: ctx, cancel: cancel,

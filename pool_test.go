@@ -20,7 +20,7 @@ import (
 func gone(n *node) bool { return n.startDedicated() != nil }
 
 func aPool(t *testing.T) *pool {
-	p := newPool(1, func(context.Context, *node, bool) (*wire.Conn, error) { return nil, net.ErrClosed })
+	p := newPool(1, func(context.Context, *node, purpose) (*wire.Conn, error) { return nil, net.ErrClosed })
 	t.Cleanup(func() {
 		p.cancel()
 		p.work.Wait()
@@ -102,7 +102,7 @@ func TestANodeThatLeftIsNotDialled(t *testing.T) {
 	now := time.Now()
 	left := nodesOf(p, now, Node{ID: "a", Host: "h", Port: 1})[0]
 	nodesOf(p, now.Add(time.Hour))
-	_, err := left.lane(0).small.startDial()
+	_, err := left.lane(0).small.startDial(true)
 	require.ErrorIs(t, err, errRetired)
 	_, err = left.borrow(t.Context(), time.Time{})
 	require.ErrorIs(t, err, errRetired)
@@ -131,7 +131,7 @@ func TestAConnectionOfferedDuringADialIsKeptAndTheDialledOneDrained(t *testing.T
 		synctest.Wait()
 		shaken := make(chan struct{})
 		server.On("HELLO", fakenode.Reaction{After: shaken, Send: fakenode.Hello}, fakenode.Reaction{Send: fakenode.Hello})
-		dialled, err := n.lane(0).small.startDial()
+		dialled, err := n.lane(0).small.startDial(true)
 		require.NoError(t, err)
 		synctest.Wait()
 		offered, err := c.dial(t.Context(), peer{n, n.info()}, wire.Options{Addr: n.addr()})
@@ -162,13 +162,31 @@ func TestARefreshDialsAnewWhereTheConnectionIsDead(t *testing.T) {
 // The timer may fire just before a dial ends, and what it starts run just after.
 func TestADialThatHasEndedMissesNobody(t *testing.T) {
 	aCore(t, func(t *testing.T, c *core, _ *fakenode.Node) {
-		end := c.missWhileDialled(c.routes.Load().nodes[0])
+		end := c.missWhileDialled(c.routes.Load().nodes[0], always)
 		c.errands.mu.Lock()
 		time.Sleep(dialPatience)
 		end()
 		c.errands.mu.Unlock()
 		synctest.Wait()
 		require.Empty(t, c.scout.missed)
+	})
+}
+
+func TestADialThatLooksBeganIsMissedOnceACallerWaitsForIt(t *testing.T) {
+	aCore(t, func(t *testing.T, c *core, server *fakenode.Node) {
+		n := c.routes.Load().nodes[0]
+		server.On("HELLO", fakenode.Reaction{Delay: time.Hour})
+		server.Cut(fakenode.RST)
+		synctest.Wait()
+		_, err := n.lane(0).small.startDial(false)
+		require.NoError(t, err)
+		time.Sleep(3*dialPatience - time.Millisecond)
+		require.Empty(t, c.scout.missed)
+		_, err = n.lane(0).small.startDial(true)
+		require.NoError(t, err)
+		time.Sleep(dialPatience)
+		synctest.Wait()
+		require.Contains(t, c.scout.missed, n)
 	})
 }
 

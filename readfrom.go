@@ -231,7 +231,7 @@ func (p *pick) isResting(n *node) bool {
 
 // dials reports whether a replica is being dialled, which it starts.
 func (p *pick) dials(via *lane) bool {
-	_, err := via.small.startDial()
+	_, err := via.small.startDial(true)
 	if err != nil {
 		via.node.reading.rest(p.core.now())
 	}

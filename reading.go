@@ -122,7 +122,7 @@ func (c *core) leaveReplica(call *call, v verdict) pause {
 			wait = clusterWait
 		}
 	case errors.Is(call.lost, errEndedIdle): // as servers end idle connections, which says nothing of the replica
-		_, _ = n.reading.lane(call.slot).small.startDial()
+		_, _ = n.reading.lane(call.slot).small.startDial(true)
 	default:
 		n.reading.rest(c.now())
 		via := n.reading.lane(call.slot)

@@ -48,7 +48,7 @@ func (l *lane) replace(old *wire.Conn) {
 
 func (l *lane) dialSuccessor(old *wire.Conn) {
 	defer l.node.pool.work.Done()
-	next, err := l.connect()
+	next, err := l.connect(nil)
 	failed := exceptUnfit(err)
 	l.node.redial.ended(next, failed, time.Now())
 	l.mu.Lock()

@@ -202,9 +202,13 @@ func (r *routes) witnesses(shard int) (nodes []*node) {
 	}
 	others := r.primaries()
 	rand.Shuffle(len(others), func(i, j int) { others[i], others[j] = others[j], others[i] })
-	for _, like := range [...]promise{connected, undialled} {
+	for _, likely := range [...]func(n *node) bool{
+		func(n *node) bool { return n.promise() == connected },
+		func(n *node) bool { return n.promise() == undialled && n.isDialled() }, // or each look would dial another one
+		func(n *node) bool { return n.promise() == undialled },
+	} {
 		for _, n := range others {
-			if n != r.nodes[s.primary] && n.promise() == like {
+			if n != r.nodes[s.primary] && likely(n) {
 				return append(nodes, n)
 			}
 		}
@@ -245,7 +249,7 @@ func (c *core) askOwner(ctx context.Context, r *routes, n *node, key string, slo
 	if deposed {
 		questions = append(questions, "CLUSTER INFO")
 	}
-	conn, err := n.lane(0).small.open(ctx, time.Time{})
+	conn, err := n.toAsk(ctx)
 	var replies []resp.Value
 	if err == nil {
 		replies, err = query(ctx, conn, questions...)

@@ -342,6 +342,45 @@ func TestAPrimaryThatIsBackIsLookedForNoLonger(t *testing.T) {
 	})
 }
 
+// Every dial takes a while, and nothing is wrong: looks for one primary must not lead to looks for those that they dial.
+func TestSlowDialsDoNotLeadToMore(t *testing.T) {
+	const shards, width = 64, 256
+	addr := func(shard, replica int) string { return fmt.Sprintf("10.1.%d.%d:6379", replica, shard) }
+	for _, delay := range []time.Duration{400 * time.Millisecond, 800 * time.Millisecond, 1500 * time.Millisecond} {
+		synctest.Test(t, func(t *testing.T) {
+			s := &stage{net: fakenode.New()}
+			defer s.net.Close()
+			var all []fakenode.Shard
+			for i := range shards {
+				shard := fakenode.Shard{First: i * width, Last: (i+1)*width - 1, Nodes: []string{addr(i, 0), addr(i, 1)}}
+				all = append(all, shard)
+				for _, a := range shard.Nodes {
+					n := s.net.Node(a)
+					n.On("HELLO", fakenode.Reaction{Delay: delay, Send: fakenode.Hello})
+					n.On("GET", value)
+					n.Handle(func(r fakenode.Request) (fakenode.Reaction, bool) {
+						if r.Name() != "EXISTS" {
+							return fakenode.Reaction{}, false
+						}
+						slot := keyslot.Slot(r.Args[1])
+						return says("-MOVED %d %s", slot, addr(int(slot)/width, 0)), true
+					})
+				}
+			}
+			s.net.Topology(1, all...)
+			client, err := keyslot.New(t.Context(), keyslot.Options{Endpoints: []string{addr(7, 1)}, Dial: s.dial})
+			require.NoError(t, err)
+			defer client.Close()
+			_, err = client.Get(t.Context(), low)
+			require.NoError(t, err)
+			time.Sleep(10 * time.Second)
+			dialled := 0
+			s.dials.Range(func(any, any) bool { dialled++; return true })
+			require.LessOrEqual(t, dialled, 4, "the endpoint, the primary, its replica, and one more")
+		})
+	}
+}
+
 // A second is more than a redirect takes, and less than anybody looks at a service that stands still.
 func TestThatAPrimaryIsMissedForLongIsLogged(t *testing.T) {
 	for after, lines := range map[time.Duration]int{500 * time.Millisecond: 0, 4 * time.Second: 1} {
