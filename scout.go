@@ -112,11 +112,12 @@ func (s *scout) learnt(n *node, said word, now time.Time) (useless bool) {
 func (s *scout) tell(r *routes, now time.Time, log *slog.Logger) {
 	s.mu.Lock()
 	var lost, found []*node
+	isLost := s.isOneLost(r, now)
 	for n, m := range s.missed {
-		switch over := now.Sub(m.at) >= missedFor || !r.leads(n); {
+		switch over := m.isOver(r, n, now); {
 		case over && m.told:
 			found = append(found, n)
-		case !over && !m.told && now.Sub(m.since) >= missedFor:
+		case !over && !m.told && m.lost == isLost && now.Sub(m.since) >= missedFor:
 			m.told = true
 			s.missed[n] = m
 			lost = append(lost, n)
@@ -131,21 +132,30 @@ func (s *scout) tell(r *routes, now time.Time, log *slog.Logger) {
 	}
 }
 
-// due returns the primaries to look for. Where one is lost, those that only cannot serve are most likely waiting for it, as the
-// whole cluster does.
+// isOver reports whether n is missed no longer.
+func (m miss) isOver(r *routes, n *node, now time.Time) bool { return now.Sub(m.at) >= missedFor || !r.leads(n) }
+
+// isOneLost reports whether a primary that is missed is lost. Then those that only cannot serve are most likely waiting for it, as
+// the whole cluster does. mu is held.
+func (s *scout) isOneLost(r *routes, now time.Time) bool {
+	for n, m := range s.missed {
+		if m.lost && !m.isOver(r, n, now) {
+			return true
+		}
+	}
+	return false
+}
+
+// due returns the primaries to look for.
 func (s *scout) due(r *routes, now time.Time) (due []*node) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	lost := false
+	isLost := s.isOneLost(r, now)
 	for n, m := range s.missed {
-		if now.Sub(m.at) >= missedFor || !r.leads(n) {
+		switch {
+		case m.isOver(r, n, now):
 			delete(s.missed, n)
-			continue
-		}
-		if m.lost && !lost {
-			lost, due = true, nil
-		}
-		if m.lost || !lost {
+		case m.lost == isLost:
 			due = append(due, n)
 		}
 	}

@@ -381,6 +381,24 @@ func TestSlowDialsDoNotLeadToMore(t *testing.T) {
 	}
 }
 
+// With full coverage the whole cluster is down until the one that is lost has been replaced.
+func TestThoseThatWaitForALostPrimaryAreNotLogged(t *testing.T) {
+	var log bytes.Buffer
+	opts := keyslot.Options{Logger: slog.New(slog.NewTextHandler(&log, nil))}
+	witnesses(t, opts, func(t *testing.T, s *stage, _ *owners, client *keyslot.Client) {
+		s.lower.Close()
+		s.upper.On("GET", says("-CLUSTERDOWN The cluster is down"))
+		var callers sync.WaitGroup
+		for key, patience := range map[string]time.Duration{low: 5 * time.Second, up: 3 * time.Second} {
+			callers.Go(func() { _, _ = client.Get(within(t, patience), key) })
+		}
+		callers.Wait()
+		synctest.Wait()
+		require.Equal(t, 1, strings.Count(log.String(), "does not serve its slots"), log.String())
+		require.Contains(t, log.String(), "node="+lower)
+	})
+}
+
 // A second is more than a redirect takes, and less than anybody looks at a service that stands still.
 func TestThatAPrimaryIsMissedForLongIsLogged(t *testing.T) {
 	for after, lines := range map[time.Duration]int{500 * time.Millisecond: 0, 4 * time.Second: 1} {
