@@ -35,6 +35,7 @@ func (c *core) refresh(ctx context.Context, reason string, urgent bool) error {
 	} else {
 		event.Asked, event.Changed, event.Err = c.learnAgain(ctx, r, urgent)
 	}
+	c.scout.review(reason)
 	c.pool.tallies.countRefresh(reason, event.Err != nil)
 	if c.opts.Trace.Refreshed != nil {
 		c.opts.Trace.Refreshed(event)

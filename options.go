@@ -101,7 +101,8 @@ type Options struct {
 	// ClientName is what CLIENT LIST shows on the servers. It must not hold spaces.
 	ClientName string
 	// Logger, if set, is told what happens off the path of any call: when refreshes begin to fail and when they work again,
-	// which primaries have not served their slots for a second, which replicas are not read from, and when a Consumer waits.
+	// which primaries have not served their slots for a second and when these slots are known to be served again, which replicas
+	// are not read from, and when a Consumer waits.
 	Logger *slog.Logger
 	// Trace, if set, is told about calls, redirects, retries, refreshes and dials.
 	Trace *Trace

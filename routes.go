@@ -64,8 +64,11 @@ func (r *routes) firstSlot(shard int) int {
 func (r *routes) outdated() bool { return isOver(r.replaced) }
 
 // leads reports whether n is the primary of a shard.
-func (r *routes) leads(n *node) bool {
-	return slices.ContainsFunc(r.shards, func(s shard) bool { return s.primary >= 0 && r.nodes[s.primary] == n })
+func (r *routes) leads(n *node) bool { return r.shardOfPrimary(n) >= 0 }
+
+// shardOfPrimary returns the index of the shard that n leads; -1 if there is none.
+func (r *routes) shardOfPrimary(n *node) int {
+	return slices.IndexFunc(r.shards, func(s shard) bool { return s.primary >= 0 && r.nodes[s.primary] == n })
 }
 
 // installBest lets choose decide, against the map in use at this moment, which of the answers replaces it, and installs that

@@ -1,6 +1,7 @@
 package keyslot
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"math/rand/v2"
@@ -10,6 +11,7 @@ import (
 	"time"
 
 	"github.com/keyslot-go/keyslot/internal/resp"
+	"github.com/keyslot-go/keyslot/internal/wire"
 )
 
 const (
@@ -38,7 +40,8 @@ type scout struct {
 	looks *refresher // runs core.look; its rounds are urgent ones
 
 	mu     sync.Mutex
-	missed map[*node]miss // guarded by mu
+	missed map[*node]miss      // guarded by mu
+	logged map[*node]time.Time // guarded by mu: of which the logger was told, and when they were last asked whether they serve
 }
 
 // miss says that a primary has let callers down.
@@ -47,7 +50,6 @@ type miss struct {
 	lost  bool      // by silence or a lost connection; else it answers that it cannot serve, often because of another one
 	heard time.Time // when others last had a word on it, or it was first missed
 	since time.Time // when it was first missed
-	told  bool      // the logger knows
 }
 
 // word is what nodes have to say about the slots of another one; more is better.
@@ -62,7 +64,7 @@ const (
 )
 
 func newScout(look func(ctx context.Context, reason string, urgent bool) error, nodes func() int) *scout {
-	s := &scout{looks: newRefresher(look, nodes, nil), missed: make(map[*node]miss)}
+	s := &scout{looks: newRefresher(look, nodes, nil), missed: map[*node]miss{}, logged: map[*node]time.Time{}}
 	s.looks.pace.floor, s.looks.pace.urgent = scoutFloor, pacer{first: scoutJitter, limit: scoutJitter}
 	return s
 }
@@ -88,7 +90,7 @@ func (s *scout) note(n *node, lost bool) {
 	now := time.Now()
 	last, ok := s.missed[n]
 	if !ok || now.Sub(last.at) >= missedFor {
-		last = miss{heard: now, since: now, told: last.told}
+		last = miss{heard: now, since: now}
 	}
 	last.at, last.lost = now, lost || last.lost
 	s.missed[n] = last
@@ -107,33 +109,67 @@ func (s *scout) learnt(n *node, said word, now time.Time) (useless bool) {
 	return ok && (said == barred || said == unproven || now.Sub(m.heard) >= wordless)
 }
 
-// tell logs which primaries have been missed for a while, and which of these are missed no longer: they serve again, or another node
-// leads their shard. It is called before due, which forgets them.
-func (s *scout) tell(r *routes, now time.Time, log *slog.Logger) {
-	s.mu.Lock()
-	var lost, found []*node
-	isLost := s.isOneLost(r, now)
-	for n, m := range s.missed {
-		switch over := m.isOver(r, n, now); {
-		case over && m.told:
-			found = append(found, n)
-		case !over && !m.told && m.lost == isLost && now.Sub(m.since) >= missedFor:
-			m.told = true
-			s.missed[n] = m
-			lost = append(lost, n)
+// tell logs which of the primaries that are due have been missed for a while, each once until it is found to serve.
+func (s *scout) tell(due []*node, now time.Time, log *slog.Logger) {
+	for _, n := range due {
+		if s.isNews(n, now) {
+			log.Warn("keyslot: a primary does not serve its slots, which are looked for elsewhere", "node", n.addr())
 		}
 	}
-	s.mu.Unlock()
-	for _, n := range lost {
-		log.Warn("keyslot: a primary does not serve its slots, which are looked for elsewhere", "node", n.addr())
+}
+
+func (s *scout) isNews(n *node, now time.Time) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	m, missed := s.missed[n]
+	_, logged := s.logged[n]
+	if !missed || logged || now.Sub(m.since) < missedFor {
+		return false
 	}
-	for _, n := range found {
-		log.Info("keyslot: the slots of that primary are served again", "node", n.addr())
+	s.logged[n] = time.Time{}
+	return true
+}
+
+// unserved returns which of the logged primaries have been replaced, and which are to be asked whether they serve: that nobody
+// misses them any longer does not tell, for nobody may have needed them.
+func (s *scout) unserved(r *routes, now time.Time) (replaced, unsure []*node) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for n, asked := range s.logged {
+		_, missed := s.missed[n]
+		switch {
+		case !r.leads(n):
+			replaced = append(replaced, n)
+		case !missed && now.Sub(asked) >= missedFor:
+			s.logged[n] = now
+			unsure = append(unsure, n)
+		}
+	}
+	return replaced, unsure
+}
+
+// found logs that the slots of a logged primary are served again.
+func (s *scout) found(n *node, log *slog.Logger) {
+	s.mu.Lock()
+	delete(s.logged, n)
+	s.mu.Unlock()
+	log.Info("keyslot: the slots of that primary are served again", "node", n.addr())
+}
+
+// review sees to it that the logged primaries are looked at, though nobody may miss them.
+func (s *scout) review(reason string) {
+	s.mu.Lock()
+	some := len(s.logged) > 0
+	s.mu.Unlock()
+	if some {
+		s.looks.urgent(reason)
 	}
 }
 
 // isOver reports whether n is missed no longer.
-func (m miss) isOver(r *routes, n *node, now time.Time) bool { return now.Sub(m.at) >= missedFor || !r.leads(n) }
+func (m miss) isOver(r *routes, n *node, now time.Time) bool {
+	return now.Sub(m.at) >= missedFor || !r.leads(n)
+}
 
 // isOneLost reports whether a primary that is missed is lost. Then those that only cannot serve are most likely waiting for it, as
 // the whole cluster does. mu is held.
@@ -159,14 +195,15 @@ func (s *scout) due(r *routes, now time.Time) (due []*node) {
 			due = append(due, n)
 		}
 	}
-	return due[:min(len(due), maxMissed)] // a map has no order, so each has its turn
+	return due
 }
 
 // look asks who serves the slots of the primaries that are missed, and comes again until nobody misses one.
 func (c *core) look(ctx context.Context, reason string, _ bool) error {
 	r, now := c.routes.Load(), time.Now()
-	c.scout.tell(r, now, c.opts.Logger)
 	due := c.scout.due(r, now)
+	c.scout.tell(due, now, c.opts.Logger)
+	due = due[:min(len(due), maxMissed)] // a map has no order, so each has its turn
 	var looks sync.WaitGroup
 	for _, n := range due {
 		looks.Go(func() { // ends within lookPatience; this function waits for it
@@ -175,6 +212,17 @@ func (c *core) look(ctx context.Context, reason string, _ bool) error {
 			}
 		})
 	}
+	replaced, unsure := c.scout.unserved(r, now)
+	for _, n := range unsure {
+		looks.Go(func() { // ends within lookPatience; this function waits for it
+			if c.serves(ctx, r, n) {
+				c.scout.found(n, c.opts.Logger)
+			}
+		})
+	}
+	for _, n := range replaced {
+		c.scout.found(n, c.opts.Logger)
+	}
 	looks.Wait()
 	if len(due) > 0 {
 		c.scout.looks.urgent(reason)
@@ -182,10 +230,29 @@ func (c *core) look(ctx context.Context, reason string, _ bool) error {
 	return nil
 }
 
+// serves reports whether n answers for a key of its shard, over a connection that it has: nobody asks for a new one.
+func (c *core) serves(ctx context.Context, r *routes, n *node) bool {
+	var conn *wire.Conn
+	for i := range n.lanes {
+		conn = cmp.Or(conn, n.lanes[i].small.live())
+	}
+	key, slot, ok := r.keyOf(r.shardOfPrimary(n))
+	if !ok || conn == nil || conn.Silent() {
+		return false
+	}
+	ctx, cancel := context.WithTimeout(ctx, lookPatience)
+	defer cancel()
+	replies, err := query(ctx, conn, "EXISTS "+key)
+	if err != nil {
+		return false
+	}
+	return !isError(replies[0]) || classify(attempt{slot: int(slot), refusal: replies[0].Str}).action == finish // as after NOPERM
+}
+
 // lookFor asks the replicas of the shard that n leads, and one other primary, for a key of the shard. It returns the best that
 // any of them had to say.
 func (c *core) lookFor(ctx context.Context, r *routes, n *node) word {
-	shard := slices.IndexFunc(r.shards, func(s shard) bool { return s.primary >= 0 && r.nodes[s.primary] == n })
+	shard := r.shardOfPrimary(n)
 	key, slot, ok := r.keyOf(shard)
 	if !ok {
 		return barred

@@ -381,6 +381,43 @@ func TestSlowDialsDoNotLeadToMore(t *testing.T) {
 	}
 }
 
+// That nobody asks it for anything any longer is no sign that a primary serves.
+func TestAPrimaryIsLoggedOnceUntilItServes(t *testing.T) {
+	var log bytes.Buffer
+	opts := keyslot.Options{RefreshAfter: 10 * time.Second, Logger: slog.New(slog.NewTextHandler(&log, nil))}
+	logged := func(missed, found int) {
+		t.Helper()
+		synctest.Wait()
+		require.Equal(t, missed, strings.Count(log.String(), "does not serve its slots"), log.String())
+		require.Equal(t, found, strings.Count(log.String(), "are served again"), log.String())
+	}
+	witnesses(t, opts, func(t *testing.T, s *stage, o *owners, client *keyslot.Client) {
+		seldom := func(works bool) {
+			for range 6 {
+				_, err := client.Incr(within(t, 1500*time.Millisecond), low)
+				require.Equal(t, works, err == nil)
+				time.Sleep(5 * time.Second)
+			}
+		}
+		s.lower.Close()
+		seldom(false)
+		logged(1, 0)
+
+		s.lower = s.net.Node(lower)
+		down := func(r fakenode.Request) (fakenode.Reaction, bool) {
+			return says("-CLUSTERDOWN The cluster is down"), r.Name() == "EXISTS" || r.Name() == "INCR"
+		}
+		s.lower.Handle(down)
+		seldom(false)
+		logged(1, 0)
+
+		s.lower.Handle(o.answer(lower))
+		s.lower.On("INCR", one)
+		seldom(true)
+		logged(1, 1)
+	})
+}
+
 // With full coverage the whole cluster is down until the one that is lost has been replaced.
 func TestThoseThatWaitForALostPrimaryAreNotLogged(t *testing.T) {
 	var log bytes.Buffer
