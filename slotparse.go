@@ -17,8 +17,8 @@ import (
 const (
 	maxRanges     = slotCount
 	maxShardNodes = 1024
-	maxNodes      = 4096
-	maxNameLen    = 255 // of a host (RFC 1035) or an id
+	maxNodes      = 4096 // and of their mentions as replicas, each once for a shard
+	maxNameLen    = 255  // of a host (RFC 1035) or an id
 )
 
 // TopologyError reports that a node's answer to CLUSTER INFO or CLUSTER SLOTS cannot be used. The client asks other
@@ -91,6 +91,7 @@ type slotsParser struct {
 	owner   *[slotCount]int16 // becomes view.owner
 	nodeAt  map[nodeKey]int   // to an index into nodes; -1: cannot be dialled
 	shardAt map[nodeKey]int16 // from the primary, to an index into shards
+	copies  int               // replicas of all shards
 }
 
 // nodeKey names a node within one answer: its id, or its address where it has none.
@@ -203,6 +204,10 @@ func (p *slotsParser) shard(primary resp.Value, replicas []resp.Value) (int16, e
 		}
 		if r >= 0 && r != s.primary && !slices.Contains(s.replicas, r) {
 			s.replicas = append(s.replicas, r)
+			p.copies++
+		}
+		if p.copies > maxNodes {
+			return 0, p.nonsense("nodes are listed more than %d times as replicas", maxNodes)
 		}
 	}
 	at := int16(len(p.shards)) // maxRanges fits

@@ -245,6 +245,26 @@ func TestAMapOfMoreNodesThanAnyClusterHasIsRefused(t *testing.T) {
 	}
 }
 
+// Few nodes, each a replica of many shards: a reply of 70 MB once made a map of 35.
+func TestAMapThatListsItsNodesAsReplicasTooOftenIsRefused(t *testing.T) {
+	parse := func(shards, replicas, rangesEach int) error {
+		node := func(i int) resp.Value { return list(bulk("10.0.0.1"), number(7000), bulk(fmt.Sprint("id", i))) }
+		var ranges []resp.Value
+		for i := range shards * rangesEach {
+			elems := []resp.Value{number(i), number(i), node(i % shards)}
+			for j := range replicas {
+				elems = append(elems, node(shards+j))
+			}
+			ranges = append(ranges, list(elems...))
+		}
+		_, err := parseView(infoReply("ok", 6), list(ranges...), dialed, t0)
+		return err
+	}
+	require.NoError(t, parse(4, maxNodes/4-8, 1))
+	require.NoError(t, parse(4, maxNodes/4-8, 16), "a server repeats them for each range of a shard")
+	require.ErrorAs(t, parse(8, maxNodes/4-8, 1), new(*TopologyError))
+}
+
 func TestParseIgnoresWhatLaterServersAppendToARange(t *testing.T) {
 	v, err := parseView(infoReply("ok", 6), list(
 		list(number(0), number(1), listed("a"), mapping(bulk("a"), bulk("b")), list(bulk("a"), bulk("b")), null, number(5)),
