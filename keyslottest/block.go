@@ -227,10 +227,16 @@ func blockTime(r request) (d time.Duration, blocks bool, refusal string) {
 		return 0, false, ""
 	}
 	n, err := strconv.ParseFloat(r.args[at], 64)
-	if err != nil || !(n >= 0 && n <= math.MaxInt32) { // so written, NaN is refused too
+	switch wait := math.Ceil(n * float64(unit)); { // however short, it must not become 0
+	case err != nil, math.IsNaN(n), n < 0:
 		return 0, true, "ERR timeout is not a float or out of range"
+	case wait/float64(time.Millisecond) >= math.MaxInt64: // what a server counts in
+		return 0, true, "ERR timeout is out of range"
+	case wait >= math.MaxInt64:
+		return math.MaxInt64, true, ""
+	default:
+		return time.Duration(wait), true, ""
 	}
-	return time.Duration(math.Ceil(n * float64(unit))), true, "" // however short, it must not become 0
 }
 
 // resolveLast replaces the $ of XREAD, "what comes from now on", by the last ID of the stream: each time the waiter is

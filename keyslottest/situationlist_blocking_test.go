@@ -31,6 +31,25 @@ var blockingSituations = []situation{
 		source/2: SET {b}8 x
 		source/2: XADD {b}9 1-1 f v
 		source<`},
+	{"a wait of many years", `
+		source: XADD {b}1 1-1 f v
+		source: XREAD BLOCK 2147483648 STREAMS {b}1 0
+		source> XREAD BLOCK 2147483648 STREAMS {b}1 $
+		blocked 1
+		source/2: XADD {b}1 1-2 f v
+		source<
+		source> XREAD BLOCK 9223372036854 STREAMS {b}1 $
+		blocked 1
+		source/2: XADD {b}1 1-3 f v
+		source<
+		source> BLPOP {b}2 9223372036
+		blocked 1
+		source/2: RPUSH {b}2 x
+		source<
+		source> BZMPOP 2147483648 1 {b}3 MIN
+		blocked 1
+		source/2: ZADD {b}3 1 x
+		source<`},
 	{"a move whose target is not a list", `
 		source/2: SET {b}2 x
 		source> BLMOVE {b}1 {b}2 LEFT LEFT 0
