@@ -241,7 +241,7 @@ func (tx *transaction) distribute(call *call) error {
 	last := &tx.last
 	elems, ok := resp.Open(last.exec)
 	switch {
-	case last.fate == txApart:
+	case last.fate == txUnsure:
 		err := call.fail(Unknown, call.asker().serverError(last.refusal))
 		call.blame(err)
 		return err
@@ -276,6 +276,7 @@ func (call *call) judgeRefusal(reply []byte) verdict {
 //	+OK      +QUEUED +QUEUED   *2 ..., or null    it ran, or not because a watched key had changed
 //	+OK      +QUEUED -MOVED    -EXECABORT         nothing ran, for one was refused
 //	+OK      +QUEUED +QUEUED   -MOVED, -EXECABORT nothing ran, for EXEC was refused
+//	+OK      +QUEUED +QUEUED   -ERR ...           who knows: something between here and the server may say so of a lost connection
 //	-NOPERM  :1      $5 value  -ERR, -NOPERM      MULTI was refused: each ran by itself
 type txReply struct {
 	fate    txFate
@@ -290,7 +291,7 @@ type txFate uint8
 const (
 	txRan     txFate = iota // or a watched key had changed
 	txRefused               // nothing ran, and nothing will
-	txApart                 // MULTI was refused, so that commands ran by themselves
+	txUnsure                // commands have run, or may have: MULTI was refused, or EXEC failed in words that prove nothing
 	txStrange               // these are not the replies to a transaction
 )
 
@@ -310,14 +311,24 @@ func (tx *transaction) read(frames [][]byte) txFate {
 	switch {
 	case last.refusal == "" && begun && orderly:
 		last.fate = txRan
-	case execFailed && (begun && orderly || multiFailed && refused):
+	case execFailed && (begun && orderly && isExecRefusal(last.exec) || multiFailed && refused):
 		last.fate = txRefused
-	case execFailed && multiFailed:
-		last.fate = txApart
+	case execFailed && (begun && orderly || multiFailed):
+		last.fate = txUnsure
 	default:
 		last.fate = txStrange
 	}
 	return last.fate
+}
+
+// isExecRefusal reports whether an error reply to EXEC proves that nothing ran. Whether a redirect does is judged with the slot.
+func isExecRefusal(reply []byte) bool {
+	text, _ := resp.Payload(reply)
+	switch code, _, _ := strings.Cut(string(text), " "); code {
+	case "EXECABORT", "MOVED", "ASK":
+		return true
+	}
+	return classify(attempt{slot: command.NoSlot, refusal: string(text)}).executed == NotExecuted
 }
 
 // note reports whether reply number i is the text that it should be, and whether it is an error. The first error is the reason

@@ -151,6 +151,9 @@ func TestATransactionThatIsRefusedHasNotRun(t *testing.T) {
 		"all but nothing":  {noPerm, noPerm, noPerm, noPerm, keyslot.ErrNotExecuted, "MULTI was refused: NOPERM"},
 		"MULTI alone":      {noPerm, one, value, says("-ERR EXEC without MULTI"), keyslot.ErrUnknownOutcome, "MULTI was refused: NOPERM"},
 		"MULTI, one error": {noPerm, says("-WRONGTYPE no"), noPerm, noPerm, keyslot.ErrUnknownOutcome, "MULTI was refused: NOPERM"},
+		"EXEC, unknown":    {ok, queued, queued, says("-ERR upstream failure"), keyslot.ErrUnknownOutcome, lower + ": ERR upstream failure [outcome unknown]"},
+		"GET and EXEC":     {ok, queued, says("-CLUSTERDOWN The cluster is down"), says("-ERR upstream failure"), keyslot.ErrUnknownOutcome, "GET was refused: CLUSTERDOWN"},
+		"NOPERM at EXEC":   {ok, queued, queued, says("-NOPERM no"), keyslot.ErrNotExecuted, lower + ": NOPERM no [not executed]"},
 		"MULTI, retryable": {says("-LOADING Redis is loading"), one, value, says("-ERR EXEC without MULTI"), keyslot.ErrUnknownOutcome, "MULTI was refused: LOADING"},
 	} {
 		t.Run(name, func(t *testing.T) {
