@@ -2,6 +2,7 @@ package keyslot
 
 import (
 	"context"
+	"slices"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -16,6 +17,8 @@ const (
 	maxLagPoll = 5 * time.Second
 	// lagPatience bounds one round of questions: who does not answer in time is not known to be up to date.
 	lagPatience = 500 * time.Millisecond
+	// recentOffsets are kept as they come, and as many older ones, evenly over MaxLag.
+	recentOffsets = 50
 )
 
 // lagWatch is what a primary's offset was, and when: a replica that has come to an offset has everything that its primary had
@@ -30,7 +33,8 @@ type lagWatch struct {
 
 type offsetAt struct{ offset, at int64 }
 
-// note keeps the offset that the primary had reached at a time, and none that are older than limit but one.
+// note keeps the offset that the primary had reached at a time, and none that are older than limit but one. One that is left out
+// makes a replica seem further behind, never less.
 func (l *lagWatch) note(s offsetAt, limit time.Duration) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -41,6 +45,9 @@ func (l *lagWatch) note(s offsetAt, limit time.Duration) {
 		l.samples = l.samples[1:]
 	}
 	l.samples = append(l.samples, s)
+	if i := len(l.samples) - 1 - recentOffsets; i > 0 && l.samples[i].at-l.samples[i-1].at < int64(limit)/recentOffsets {
+		l.samples = slices.Delete(l.samples, i, i+1)
+	}
 }
 
 // reached returns the last known moment whose writes a replica at offset has all; 0 if none is known.

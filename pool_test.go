@@ -190,6 +190,26 @@ func TestADialThatLooksBeganIsMissedOnceACallerWaitsForIt(t *testing.T) {
 	})
 }
 
+func TestTheOffsetsOfADayAreFew(t *testing.T) {
+	const day, poll = int64(24 * time.Hour), int64(5 * time.Second)
+	w := new(lagWatch)
+	last := 2 * day / poll
+	for i := range last + 1 {
+		w.note(offsetAt{offset: i, at: i * poll}, 24*time.Hour)
+		require.LessOrEqual(t, len(w.samples), 2*recentOffsets+2)
+	}
+	for behind := range last + 1 {
+		at, truth := w.reached(last-behind), (last-behind)*poll
+		require.LessOrEqual(t, at, truth, "no replica is fresher than it is")
+		switch {
+		case behind < recentOffsets:
+			require.Equal(t, truth, at)
+		case behind*poll <= day:
+			require.Less(t, truth-at, day/recentOffsets+poll)
+		}
+	}
+}
+
 func TestAMapInstalledBeforeThePauseEndsIt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := &core{done: make(chan struct{})}
