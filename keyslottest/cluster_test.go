@@ -293,3 +293,20 @@ func TestTLS(t *testing.T) {
 	require.ErrorIs(t, err, io.EOF, "an orderly end")
 	require.NotContains(t, raw(t, c.Endpoint(), []byte("PING\r\n")), "PONG", "plain text is not understood")
 }
+
+// Whoever acknowledges entry by entry must not pay for all that is pending with each.
+func TestAnAcknowledgementCostsTheSameWhateverIsPending(t *testing.T) {
+	c := start(t, keyslottest.Options{})
+	s := connect(t, c.Owner("a").Addr)
+	s.do("XGROUP CREATE a g 0 MKSTREAM")
+	for i := range 1000 {
+		s.do(fmt.Sprintf("XADD a %d-1 f v", i+1))
+	}
+	s.do("XREADGROUP GROUP g me COUNT 1000 STREAMS a >")
+	next := 0
+	allocs := testing.AllocsPerRun(10, func() {
+		next++
+		s.want(":1", fmt.Sprintf("XACK a g %d-1", next))
+	})
+	require.Less(t, allocs, 1000.0)
+}
