@@ -93,6 +93,87 @@ func TestReadsStayInTheirZone(t *testing.T) {
 	}
 }
 
+// A client that only reads has no reason of its own to be connected to a primary.
+func TestAPrimaryThatIsNotConnectedIsReadFromWhereThePolicySaysSo(t *testing.T) {
+	const here, there = "use1-az1", "use1-az2"
+	for _, tc := range []struct {
+		name        string
+		opts        keyslot.Options
+		zone        string // of the primary
+		least, most int    // of 300 reads
+		dials       int32
+	}{
+		{"any node", keyslot.Options{ReadFrom: keyslot.Any}, there, 50, 150, 1},
+		{"it alone is here", keyslot.Options{ReadFrom: keyslot.AZAffinity, AZ: here}, here, 280, 300, 1},
+		{"nobody is here", keyslot.Options{ReadFrom: keyslot.AZAffinity, AZ: here}, there, 0, 0, 1},
+		{"no zone is known", keyslot.Options{ReadFrom: keyslot.AZAffinity}, here, 0, 0, 0},
+		{"replicas are preferred", keyslot.Options{ReadFrom: keyslot.PreferReplica}, here, 0, 0, 0},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			set := func(f *flock) {
+				for _, addr := range three {
+					f.inZone(addr, there)
+				}
+				f.inZone(primary, tc.zone)
+			}
+			tc.opts.Endpoints = []string{replica1}
+			readStory(t, tc.opts, three, set, func(t *testing.T, f *flock) {
+				f.warm(t)
+				who := f.shares(t, 300)[primary]
+				require.GreaterOrEqual(t, who, tc.least)
+				require.LessOrEqual(t, who, tc.most)
+				require.Equal(t, tc.dials, f.dialsTo(primary).Load())
+				if tc.least == 0 {
+					return
+				}
+				f.node[primary].Cut(fakenode.FIN)
+				synctest.Wait()
+				f.warm(t)
+				require.GreaterOrEqual(t, f.shares(t, 300)[primary], tc.least, "it is connected again, its zone known")
+			})
+		})
+	}
+}
+
+func TestABlackHoleInPlaceOfAPrimaryHoldsUpNoReads(t *testing.T) {
+	for _, policy := range []keyslot.ReadPolicy{keyslot.Any, keyslot.AZAffinity} {
+		set := func(f *flock) { f.net.BlackHole(primary) }
+		opts := keyslot.Options{ReadFrom: policy, AZ: "here", Endpoints: []string{replica1}}
+		readStory(t, opts, three, set, func(t *testing.T, f *flock) {
+			f.warm(t)
+			looks := len(sent(f.node[replica1], "EXISTS"))
+			for range 600 {
+				require.NotEqual(t, primary, f.get(t))
+				time.Sleep(100 * time.Millisecond)
+			}
+			require.Equal(t, time.Minute, time.Since(f.began))
+			require.LessOrEqual(t, f.dialsTo(primary).Load(), int32(30), "one after the other")
+			require.Len(t, sent(f.node[replica1], "EXISTS"), looks, "nobody misses it")
+		})
+	}
+}
+
+// What a primary took once is not what it takes for ever.
+func TestAPrimaryThatHasBecomeFastAgainIsReadFromAgain(t *testing.T) {
+	for _, opts := range []keyslot.Options{{ReadFrom: keyslot.Any}, {ReadFrom: keyslot.AZAffinity, AZ: "here"}} {
+		set := func(f *flock) { f.inZone(primary, "here") }
+		readStory(t, opts, three, set, func(t *testing.T, f *flock) {
+			f.warm(t)
+			f.shares(t, 2000)
+			fast := fakenode.Reaction{Delay: time.Millisecond, Send: itself(primary).Send}
+			for _, addr := range three {
+				f.node[addr].On("GET", fakenode.Reaction{Delay: time.Millisecond, Send: itself(addr).Send})
+			}
+			f.node[primary].On("GET", fakenode.Reaction{Delay: 200 * time.Millisecond, Send: itself(primary).Send})
+			f.shares(t, 1000)
+			require.Less(t, f.shares(t, 500)[primary], 20)
+			f.node[primary].On("GET", fast)
+			f.shares(t, 10_000)
+			require.Greater(t, f.shares(t, 300)[primary], 50)
+		})
+	}
+}
+
 func TestAZoneIsLearntFromInfoWhereHelloDoesNotTell(t *testing.T) {
 	set := func(f *flock) {
 		info := "# Server\r\nredis_version:7.2.4\r\navailability_zone:use1-az2\r\n"

@@ -29,8 +29,8 @@ const (
 	Replica
 	// AZAffinity reads from the replicas in the client's own availability zone (Options.AZ), else from the primary if that is
 	// there, else from other replicas, and at last from the primary. A zone's replica that takes more than 5 ms and eight
-	// times as long as another node is passed over until it has recovered. One read in 256 goes to any replica, to know how
-	// the others are. Without a known zone it is PreferReplica.
+	// times as long as another node is passed over until it has recovered. One read in 256 goes to any replica, or to the primary
+	// if that is there, to know how the others are. Without a known zone it is PreferReplica.
 	AZAffinity
 	// Any reads from primaries and replicas alike.
 	Any
@@ -128,7 +128,8 @@ func (f *flight) keepReader(key shardReader, n *node) {
 const (
 	// maxCandidates bounds the nodes compared for one read; an ElastiCache shard has five replicas at most.
 	maxCandidates = 8
-	// One read in exploreEach goes to any replica, so that it is noticed when a slow or a distant one has become better.
+	// One read in exploreEach goes to any node that might be as good, so that it is noticed when a slow or a distant one has become
+	// better.
 	exploreEach = 256
 	// Costs within this factor count as equal: latencies that differ by noise must not send all reads to one node.
 	sameCost = 2
@@ -150,11 +151,11 @@ type pick struct {
 	undialled *node // the first choice of those without a connection
 }
 
-// choose returns the node to read from; nil if there is none. It dials replicas without waiting for them: meanwhile another
-// node serves, if it is connected.
+// choose returns the node to read from; nil if there is none. It dials those that it would rather read from without waiting for
+// them: meanwhile another node serves, if it is connected.
 func (p *pick) choose(policy ReadPolicy) *node {
 	if rand.Uint32()%exploreEach == 0 {
-		if p.gather(tier{replicas: true}); p.found > 0 {
+		if p.gather(tier{replicas: true, primary: p.triesPrimary(policy)}); p.found > 0 {
 			return p.fit[rand.IntN(p.found)]
 		}
 	}
@@ -178,40 +179,48 @@ func (p *pick) choose(policy ReadPolicy) *node {
 	return p.anyReplica()
 }
 
+// triesPrimary reports whether the policy does not leave the primary for the end.
+func (p *pick) triesPrimary(policy ReadPolicy) bool {
+	az := p.core.opts.AZ
+	return policy == Any ||
+		policy == AZAffinity && az != "" && p.shard.primary >= 0 && p.routes.nodes[p.shard.primary].zone() == az
+}
+
 // gather finds the nodes of a tier that can be sent a read at once.
 func (p *pick) gather(t tier) {
 	p.found = 0
 	if t.replicas {
 		for _, i := range p.shard.replicas {
 			n := p.routes.nodes[i]
-			p.consider(n, n.reading.lane(p.slot), t.near)
+			p.consider(n, n.reading.lane(p.slot), t)
 		}
 	}
 	if t.primary && p.shard.primary >= 0 {
 		n := p.routes.nodes[p.shard.primary]
-		p.consider(n, n.lane(p.slot), t.near)
+		p.consider(n, n.lane(p.slot), t)
 	}
 }
 
-// consider adds a node to those that can be sent a read at once, by the lane that leads there. A replica without a connection
-// is dialled.
-func (p *pick) consider(n *node, via *lane, near bool) {
+// consider adds a node to those that can be sent a read at once, by the lane that leads there. A node without a connection is
+// dialled, but for a primary that is there for the end: whoever is sent to it does that.
+func (p *pick) consider(n *node, via *lane, t tier) {
 	if p.found == maxCandidates || p.isResting(n) {
 		return
 	}
-	if near && n.zone() != p.core.opts.AZ {
-		if via.reading && n.saidZone.Load() == nil && via.small.conn.Load() == nil {
+	if az := n.zone(); t.near && az != p.core.opts.AZ {
+		if az == "" && n.saidZone.Load() == nil && via.small.conn.Load() == nil {
 			p.dials(via) // its zone may turn out to be this one
 		}
 		return
 	}
+	last := t.primary && !t.replicas && !t.near
 	switch {
 	case n.reading.inFlight.Load() >= int32(p.core.opts.MaxInFlight):
 	case via.small.conn.Load() != nil && via.reading && !p.isFresh(n):
 	case via.small.conn.Load() != nil:
 		p.fit[p.found] = n
 		p.found++
-	case via.reading && p.dials(via), !via.reading:
+	case last || p.dials(via):
 		if p.undialled == nil && (!via.reading || p.core.opts.MaxLag == 0) {
 			p.undialled = n
 		}
@@ -229,9 +238,9 @@ func (p *pick) isResting(n *node) bool {
 	return p.now < until || !n.reading.restsUntil.CompareAndSwap(until, 0)
 }
 
-// dials reports whether a replica is being dialled, which it starts.
+// dials reports whether a node is being dialled, which it starts. Nobody waits for that yet.
 func (p *pick) dials(via *lane) bool {
-	_, err := via.small.startDial(true)
+	_, err := via.small.startDial(false)
 	if err != nil {
 		via.node.reading.rest(p.core.now())
 	}

@@ -48,7 +48,9 @@ func readStory(t *testing.T, opts keyslot.Options, addrs []string, set func(f *f
 		if set != nil {
 			set(f)
 		}
-		opts.Endpoints, opts.Dial = []string{primary}, f.dial
+		if opts.Dial = f.dial; opts.Endpoints == nil {
+			opts.Endpoints = []string{primary}
+		}
 		client, err := keyslot.New(t.Context(), opts)
 		require.NoError(t, err)
 		defer client.Close()
