@@ -36,7 +36,7 @@ func (l *lane) makeWay(conn *wire.Conn) {
 }
 
 // merge gives the small track, which has no connection, the large one's if that is idle, and reports whether it did: a dial
-// for want of a free connection is not wanted any more. mu is held.
+// for want of a free connection is not wanted any more. One that is being probed is not idle. mu is held.
 func (l *lane) merge() bool {
 	conn := l.large.conn.Load()
 	if conn == nil || conn.Err() != nil || conn.InFlight() > 0 {

@@ -229,6 +229,34 @@ func (s *stage) bothConnections(t *testing.T) (wait func()) {
 	return wait
 }
 
+// What a firewall has forgotten while the process was frozen swallows all that is sent, on both connections.
+func TestConnectionsThatWereCutInSilenceCostTheTimeOfOneProbe(t *testing.T) {
+	story(t, keyslot.Options{}, func(t *testing.T, s *stage) {
+		s.bothConnections(t)()
+		s.quick(t, up2) // by now the large value's connection is idle
+		time.Sleep(time.Minute)
+		s.upper.Handle(func(r fakenode.Request) (fakenode.Reaction, bool) { return stuck(), r.Conn < 2 })
+		s.upper.On("GET", value)
+		s.began = time.Now()
+		got, err := s.client.Get(t.Context(), up2)
+		require.NoError(t, err)
+		require.Equal(t, "value", got)
+		require.Equal(t, 500*time.Millisecond, time.Since(s.began))
+		require.Equal(t, int32(3), s.dialsTo(upper).Load())
+	})
+}
+
+func TestAnIdleConnectionThatHasBeenHeardOfReplacesTheOther(t *testing.T) {
+	story(t, keyslot.Options{}, func(t *testing.T, s *stage) {
+		s.bothConnections(t)()
+		s.upper.CutConn(1, fakenode.RST)
+		synctest.Wait()
+		s.quick(t, up2)
+		require.Equal(t, []int{0, 1, 0}, conns(s.upper, "GET"))
+		require.Equal(t, int32(2), s.dialsTo(upper).Load())
+	})
+}
+
 func TestANodeThatLeavesIsLeftOnBothConnections(t *testing.T) {
 	story(t, keyslot.Options{RefreshAfter: 150 * time.Millisecond}, func(t *testing.T, s *stage) {
 		s.lower.On("GET", value)
