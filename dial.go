@@ -39,13 +39,14 @@ func (c *core) dialNode(ctx context.Context, n *node, why purpose) (*wire.Conn, 
 
 // missWhileDialled takes a dial to a primary that lasts for what silence on a connection is: others are asked, again and again, who
 // serves its slots. Callers that wait for the dial complain no more than it does. One that nobody waits for, such as that of a look
-// at another shard, lets nobody down: where all dials are slow, looks would lead to looks. The function that it returns ends that.
+// at another shard, lets nobody down: where all dials are slow, looks would lead to looks. Nor is a primary missed that answers on
+// another connection, while it has no room for one more. The function that it returns ends that.
 func (c *core) missWhileDialled(n *node, wanted func() bool) (end func()) {
 	ended := make(chan struct{})
 	late := time.AfterFunc(dialPatience, func() {
 		c.errands.run(func() { // ends with the dial
 			for !isOver(ended) {
-				if r := c.routes.Load(); wanted() && r != nil && r.leads(n) {
+				if r := c.routes.Load(); wanted() && r != nil && r.leads(n) && !n.answers() {
 					c.missed(n, true, "a dial takes long")
 				}
 				select {
@@ -60,6 +61,18 @@ func (c *core) missWhileDialled(n *node, wanted func() bool) (end func()) {
 		late.Stop()
 		close(ended)
 	}
+}
+
+// answers reports whether a shared connection of n takes calls, and is not silent. Those on which nothing has been heard for a while
+// are asked for a sign of life, so that it is known the next time.
+func (n *node) answers() (does bool) {
+	for i := range n.lanes {
+		for _, conn := range n.lanes[i].conns(false) {
+			conn.Nudge(dialPatience)
+			does = does || conn.Err() == nil && !conn.Silent()
+		}
+	}
+	return does
 }
 
 // connectTo opens a connection to a node of the map, with opts for what depends on its use.

@@ -342,6 +342,27 @@ func TestAPrimaryThatIsBackIsLookedForNoLonger(t *testing.T) {
 	})
 }
 
+// A server may have no room for one more connection, or credentials take their time, while all is well on those that there are.
+func TestAPrimaryThatAnswersIsNotMissedForAnotherDial(t *testing.T) {
+	for _, pause := range []time.Duration{10 * time.Millisecond, 2 * time.Second} { // between commands on its connection
+		witnesses(t, keyslot.Options{DialTimeout: 10 * time.Second}, func(t *testing.T, s *stage, _ *owners, client *keyslot.Client) {
+			s.lower.On("GET", value)
+			_, err := client.Get(t.Context(), low)
+			require.NoError(t, err)
+			s.net.BlackHole(lower)
+			go func() { _, _ = client.Do(t.Context(), "BLPOP", low, 0) }() // ends with the client
+			for began := time.Now(); time.Since(began) < 8*time.Second; time.Sleep(pause) {
+				_, err := client.Get(t.Context(), low)
+				require.NoError(t, err)
+			}
+			require.Empty(t, sent(s.spare, "EXISTS"))
+			s.lower.On("PING", stuck())
+			time.Sleep(1600 * time.Millisecond)
+			require.NotEmpty(t, sent(s.spare, "EXISTS"), "its silence is noticed all the same")
+		})
+	}
+}
+
 // Every dial takes a while, and nothing is wrong: looks for one primary must not lead to looks for those that they dial.
 func TestSlowDialsDoNotLeadToMore(t *testing.T) {
 	const shards, width = 64, 256
