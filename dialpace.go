@@ -45,6 +45,17 @@ func (r *dialPace) ended(conn *wire.Conn, err error, now time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.trying = false
+	r.madeLocked(conn)
+}
+
+// made notes a shared connection that was made by no dial allowed here, such as one that a topology came over.
+func (r *dialPace) made(conn *wire.Conn) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.madeLocked(conn)
+}
+
+func (r *dialPace) madeLocked(conn *wire.Conn) {
 	r.settleLocked()
 	if r.barred {
 		r.resetLocked()

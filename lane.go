@@ -265,6 +265,7 @@ func (t *track) offer(conn *wire.Conn) bool {
 	offered := !t.lane.retired && t.conn.CompareAndSwap(nil, conn)
 	if offered {
 		t.err = nil
+		t.lane.node.redial.made(conn)
 	}
 	return offered
 }

@@ -102,14 +102,39 @@ func TestAConnectionThatServedIsReplacedAtOnce(t *testing.T) {
 	})
 }
 
-// A node that was down once is dialled side by side for all its lanes as soon as one of them has served, and nobody is told the old error.
-func TestAnOldFailureIsForgottenOnceItsNodeServes(t *testing.T) {
-	lanes := make([]string, 3) // a key for each
+// laneKeys returns keys of upper's for each of three lanes.
+func laneKeys() []string {
+	keys := make([]string, 3)
 	for i := range 100 {
 		if key := fmt.Sprint(i); keyslot.Slot(key) >= 8192 {
-			lanes[keyslot.Slot(key)%3] = key
+			keys[keyslot.Slot(key)%3] = key
 		}
 	}
+	return keys
+}
+
+// sideBySide requires that a minute later node is dialled for all keys at once, and nobody is told an old error.
+func (s *stage) sideBySide(t *testing.T, node *fakenode.Node, retried *atomic.Int32, keys ...string) {
+	t.Helper()
+	time.Sleep(time.Minute)
+	retried.Store(0)
+	node.On("HELLO", fakenode.Reaction{Delay: 10 * time.Millisecond, Send: fakenode.Hello})
+	s.began = time.Now()
+	var callers sync.WaitGroup
+	for _, key := range keys {
+		callers.Go(func() {
+			_, err := s.client.Get(t.Context(), key)
+			assert.NoError(t, err)
+		})
+	}
+	callers.Wait()
+	require.Equal(t, 10*time.Millisecond, time.Since(s.began))
+	require.Zero(t, retried.Load())
+}
+
+// A node that was down once is dialled side by side for all its lanes as soon as one of them has served.
+func TestAnOldFailureIsForgottenOnceItsNodeServes(t *testing.T) {
+	lanes := laneKeys()
 	var retried atomic.Int32
 	trace := &keyslot.Trace{Retried: func(keyslot.RetryEvent) { retried.Add(1) }}
 	story(t, keyslot.Options{ConnsPerNode: 3, Trace: trace}, func(t *testing.T, s *stage) {
@@ -120,21 +145,26 @@ func TestAnOldFailureIsForgottenOnceItsNodeServes(t *testing.T) {
 		back.On("GET", value)
 		_, err = s.client.Get(t.Context(), lanes[0])
 		require.NoError(t, err)
+		s.sideBySide(t, back, &retried, lanes[1:]...)
+	})
+}
 
-		time.Sleep(time.Minute)
-		retried.Store(0)
-		back.On("HELLO", fakenode.Reaction{Delay: 10 * time.Millisecond, Send: fakenode.Hello})
-		s.began = time.Now()
-		var callers sync.WaitGroup
-		for _, key := range lanes[1:] {
-			callers.Go(func() {
-				_, err := s.client.Get(t.Context(), key)
-				assert.NoError(t, err)
-			})
-		}
-		callers.Wait()
-		require.Equal(t, 10*time.Millisecond, time.Since(s.began))
-		require.Zero(t, retried.Load())
+// The failure is a connection that swallowed its first request, and the one that serves was made to find that out.
+func TestAnOldFailureIsForgottenWhateverTheConnectionThatServesWasMadeFor(t *testing.T) {
+	lanes := laneKeys()
+	var retried atomic.Int32
+	trace := &keyslot.Trace{Retried: func(keyslot.RetryEvent) { retried.Add(1) }}
+	story(t, keyslot.Options{ConnsPerNode: 3, Trace: trace}, func(t *testing.T, s *stage) {
+		s.upper.On("HELLO", fakenode.Reaction{Send: "%2\r\n$5\r\nproto\r\n:3\r\n$2\r\nid\r\n:17\r\n"})
+		s.upper.On("CLIENT LIST", says("$%d\r\n%s", 13, "id=17 flags=N"))
+		s.upper.Handle(func(r fakenode.Request) (fakenode.Reaction, bool) { return stuck(), r.Conn == 0 && r.Name() != "HELLO" })
+		_, err := s.client.Incr(t.Context(), lanes[0])
+		require.ErrorIs(t, err, keyslot.ErrUnknownOutcome)
+		require.Equal(t, int32(2), s.dialsTo(upper).Load())
+		s.upper.On("GET", value)
+		_, err = s.client.Get(t.Context(), lanes[0])
+		require.NoError(t, err)
+		s.sideBySide(t, s.upper, &retried, lanes[1:]...)
 	})
 }
 
