@@ -63,8 +63,8 @@ func (c *core) missWhileDialled(n *node, wanted func() bool) (end func()) {
 	}
 }
 
-// answers reports whether a shared connection of n takes calls, and is not silent. Those on which nothing has been heard for a while
-// are asked for a sign of life, so that it is known the next time.
+// answers reports whether a shared connection of n takes calls, and is not silent. Those that have been idle for a while are asked
+// for a sign of life, so that it is known the next time.
 func (n *node) answers() (does bool) {
 	for i := range n.lanes {
 		for _, conn := range n.lanes[i].conns(false) {

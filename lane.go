@@ -293,8 +293,8 @@ func (l *lane) forget(conn *wire.Conn) bool {
 	return l.small.conn.CompareAndSwap(conn, nil) || l.large.conn.CompareAndSwap(conn, nil)
 }
 
-// drop forgets a connection that takes no more calls. Where it did not answer its probe, what the lane has besides may have been cut
-// with it, and is to answer one too before anybody is sent there instead: see merge.
+// drop forgets a connection that takes no more calls. Where it did not answer its probe, what the lane has besides may have been
+// cut with it, and is to answer one too before anybody is sent there instead: see merge.
 func (l *lane) drop(conn *wire.Conn) {
 	if errors.Is(conn.Err(), wire.ErrProbeFailed) {
 		for _, sibling := range l.conns(false) {
