@@ -350,6 +350,12 @@ func TestLazyTellsNewsErrorsAtTheFirstCommand(t *testing.T) {
 		require.ErrorIs(t, err, keyslot.ErrNotExecuted)
 		var bootstrap *keyslot.BootstrapError
 		require.ErrorAs(t, err, &bootstrap)
+		for _, err := range lazy.Scan(t.Context(), "") {
+			require.ErrorAs(t, err, &bootstrap)
+			require.ErrorIs(t, err, keyslot.ErrRetryable, "as of any command")
+		}
+		_, err = lazy.Subscribe(t.Context(), low)
+		require.ErrorIs(t, err, keyslot.ErrRetryable)
 		_, err = keyslot.New(t.Context(), keyslot.Options{Endpoints: []string{"10.0.0.3:6379"}, Dial: dial})
 		require.ErrorAs(t, err, &bootstrap)
 

@@ -94,12 +94,14 @@ func phaseOf(err error, sent bool) string {
 // time, or circumstances that pass.
 func (call *call) mayBeSentAgain(outcome Outcome, cause error) bool {
 	safe := outcome == NotExecuted || outcome == Unknown && call.isRepeatable()
-	if !safe || call.terms.once || errors.Is(cause, ErrClosed) {
-		return false
-	}
+	return safe && !call.terms.once && passes(cause)
+}
+
+// passes reports whether what ended a command was time, or circumstances that pass.
+func passes(cause error) bool {
 	var bootstrap *BootstrapError
-	return errors.Is(cause, context.Canceled) || errors.Is(cause, context.DeadlineExceeded) ||
-		errors.Is(cause, errScattered) || errors.Is(cause, errReordered) || errors.As(cause, &bootstrap)
+	return !errors.Is(cause, ErrClosed) && (errors.Is(cause, context.Canceled) || errors.Is(cause, context.DeadlineExceeded) ||
+		errors.Is(cause, errScattered) || errors.Is(cause, errReordered) || errors.As(cause, &bootstrap))
 }
 
 // isPatience reports whether err is the end of the caller's own patience, and not that of a dial.

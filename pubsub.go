@@ -161,7 +161,7 @@ func (s *Subscription) fail(o *opening, cause error) error {
 	defer s.mu.Unlock()
 	return &Error{
 		Command: strings.ToUpper(s.kind.subscribe), Slot: command.NoSlot, Node: o.node, Attempts: o.attempts,
-		Outcome: NotExecuted, Retryable: isPatience(cause), Err: cause,
+		Outcome: NotExecuted, Retryable: passes(cause), Err: cause,
 	}
 }
 

@@ -46,7 +46,9 @@ const (
 // Each key that exists from the beginning to the end is yielded at least once, whatever slots move and whichever primaries
 // fail over meanwhile; DESIGN.md says why. A key may be yielded more than once, and one that is made or removed meanwhile
 // may be yielded or not; what comes first has no meaning. An error is the last thing yielded: an *Error, with an empty key.
-// The loop may be left at any time; nothing goes on behind its back.
+// The loop may be left at any time; nothing goes on behind its back. What the error says, it says of the page that is missing:
+// ErrNotExecuted of one that was not asked for, which is so wherever a scan ends between two pages, be it for ctx, for Close, or
+// for slots that never stayed with a node for as long as a walk takes. The keys of the pages before were yielded.
 //
 // One primary is walked after the other, a page at a time: each is one write, SCAN and, to see which slots are all there,
 // CLUSTER NODES and INFO. What moved meanwhile is walked again where it is then. A pattern that begins with a hash tag, like
@@ -138,11 +140,11 @@ func (s *scan) keepOwned() error {
 // run walks until every slot is covered.
 func (s *scan) run(ctx context.Context, yield func(string) bool) error {
 	if _, _, err := s.terms.enter(ctx); err != nil {
-		return s.fail(NotExecuted, err)
+		return s.fail(err)
 	}
 	s.terms.core.running.leave()
 	if err := s.keepOwned(); err != nil {
-		return s.fail(NotExecuted, err)
+		return s.fail(err)
 	}
 	for {
 		left := s.wanted.len()
@@ -257,12 +259,12 @@ func (s *scan) pause(ctx context.Context) error {
 	}
 	slot, _ := s.wanted.first()
 	if c.routes.Load().primary(slot) == nil {
-		return s.fail(Answered, fmt.Errorf("%w: %w", err, errNoOwner))
+		return s.fail(fmt.Errorf("%w: %w", err, errNoOwner))
 	}
-	return s.fail(Answered, fmt.Errorf("%w: %d slots, the first %d, never stayed with a node for as long as a walk takes", err, s.wanted.len(), slot))
+	return s.fail(fmt.Errorf("%w: %d slots, the first %d, never stayed with a node for as long as a walk takes", err, s.wanted.len(), slot))
 }
 
-// fail is the error of a scan that ends before its first page, which was not executed, or between two pages.
-func (s *scan) fail(outcome Outcome, cause error) error {
-	return &Error{Command: "SCAN", Slot: command.NoSlot, Outcome: outcome, Err: cause}
+// fail is the error of a scan that ends before its first page or between two: the next one was not asked for.
+func (s *scan) fail(cause error) error {
+	return &Error{Command: "SCAN", Slot: command.NoSlot, Outcome: NotExecuted, Retryable: passes(cause), Err: cause}
 }

@@ -151,6 +151,8 @@ func TestScanEndsWithItsCaller(t *testing.T) {
 		last = err
 	}
 	require.ErrorIs(t, last, context.Canceled)
+	require.ErrorIs(t, last, keyslot.ErrNotExecuted)
+	require.ErrorIs(t, last, keyslot.ErrRetryable)
 	require.ErrorAs(t, last, new(*keyslot.Error))
 
 	require.NoError(t, cluster.DeleteSlots(77))
@@ -158,11 +160,17 @@ func TestScanEndsWithItsCaller(t *testing.T) {
 		last = err
 	}
 	require.ErrorIs(t, last, context.DeadlineExceeded)
-	require.NoError(t, client.Close())
-	for _, err := range client.Scan(t.Context(), "") {
-		last = err
+	require.ErrorIs(t, last, keyslot.ErrNotExecuted)
+	require.ErrorIs(t, last, keyslot.ErrRetryable)
+	for range 2 { // in the midst of one, and before one
+		for _, err := range client.Scan(t.Context(), "", keyslot.PageSize(1)) {
+			require.NoError(t, client.Close())
+			last = err
+		}
+		require.ErrorIs(t, last, keyslot.ErrClosed)
+		require.ErrorIs(t, last, keyslot.ErrNotExecuted)
+		require.NotErrorIs(t, last, keyslot.ErrRetryable)
 	}
-	require.ErrorIs(t, last, keyslot.ErrClosed)
 }
 
 // keysOf answers SCAN with one page of keys, and the cursor of the next.

@@ -196,7 +196,7 @@ func (s *scan) ask(ctx context.Context, q question) error {
 	c := s.terms.core
 	_, until, err := s.terms.enter(ctx)
 	if err != nil {
-		return s.fail(Answered, err)
+		return s.fail(err)
 	}
 	defer c.running.leave()
 	for again := true; again && err == nil; {
