@@ -394,7 +394,7 @@ func (call *call) answered() bool {
 func (call *call) lastAttempt() attempt {
 	a := attempt{
 		slot: call.slot, pinned: call.pinned != nil, err: call.lost, sent: call.sent, repeatable: call.isRepeatable(),
-		script: call.isScript(),
+		script: call.isScript(), reads: call.onlyReads(),
 	}
 	switch {
 	case a.err != nil:

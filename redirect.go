@@ -15,6 +15,7 @@ type attempt struct {
 	pinned     bool   // it may go to one node only
 	repeatable bool   // running it twice is as good as once
 	script     bool   // EVAL, FCALL ...: an error reply may be the script's own text, and may follow partial effects
+	reads      bool   // with script: EVAL_RO, FCALL_RO ...: there are no effects
 	discarded  bool   // it was a transaction of which nothing ran, whatever the refusal says
 	refusal    string // the server's error reply
 	err        error  // why there is no reply at all; nil if there is one
@@ -98,7 +99,10 @@ func classify(a attempt) verdict {
 			return r.verdict
 		}
 	}
-	if a.script {
+	switch {
+	case a.script && a.reads:
+		return verdict{action: finish, executed: Answered}
+	case a.script:
 		return tellUnknown // it may have run half-way
 	}
 	for _, r := range innerRefusals {
@@ -219,9 +223,16 @@ var refusals = [...]refusal{
 	{"NOSCRIPT", "No matching script", tellCaller},
 	{"ERR", "Error compiling script (new function): ", tellCaller},
 	{"NOSCRIPT", "", tellCaller},
+	{"CROSSSLOT", "Keys in request don't hash to the same slot", tellCaller}, // to what a script calls it has other words
 	{"CROSSSLOT", "", tellCaller},
+	{"MISCONF", "Writable scripts are blocked.", tellCaller},
 	{"MISCONF", "", tellCaller},
+	{"OOM", "allow-oom flag is not set on the script", tellCaller},
 	{"OOM", "", tellCaller},
+	{"NOPERM", "has no permissions to run the 'eval", tellCaller}, // no script may call one
+	{"NOPERM", "has no permissions to run the 'fcall", tellCaller},
+	{"NOPERM", "no permissions to access one of the keys used as arguments", tellCaller}, // until Redis 7.0
+	{"NOPERM", "No permissions to access a key", tellCaller},
 	{"NOPERM", "", tellCaller},
 	{"EXECABORT", "", tellCaller},
 	{"WRONGPASS", "", tellCaller},
@@ -235,6 +246,13 @@ var refusals = [...]refusal{
 	{"ERR", "wrong number of arguments for 'fcall", tellCaller},
 	{"ERR", "This instance has cluster support disabled", tellCaller},
 	{"ERR", "Function not found", tellCaller},
+	{"ERR", "Can not execute a script with write flag using *_ro command.", tellCaller},
+	{"ERR", "Can not run script on cluster, 'no-cluster' flag is set.", tellCaller},
+	{"ERR", "in script shebang: ", tellCaller}, // a flag or an engine
+	{"ERR", "Invalid script shebang", tellCaller},
+	{"ERR", "Unknown lua shebang option: ", tellCaller},
+	{"ERR", "Number of keys can't be negative", tellCaller},
+	{"ERR", "Bad number of keys provided", tellCaller},
 }
 
 // innerRefusals are said by commands that a script calls, too: HSET with an odd number of arguments, for instance. A script that

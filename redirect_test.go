@@ -38,7 +38,7 @@ var refusalRows = []struct {
 	plain, script verdict
 }{
 	{"TRYAGAIN Multiple keys request during rehashing of slot", sameNode, sameNode},
-	{"CROSSSLOT Keys in request don't hash to the same slot", surface, surfaceMaybe},
+	{"CROSSSLOT Keys in request don't hash to the same slot", surface, surface},
 
 	{"CLUSTERDOWN Hash slot not served", onNextMap, onNextMap},
 	{"CLUSTERDOWN The cluster is down", onNextMap, onNextMap},
@@ -64,12 +64,29 @@ var refusalRows = []struct {
 	{"WRONGPASS invalid username-password pair or user is disabled.", surface, surfaceMaybe},
 	{"NOPERM this user has no permissions to run the 'set' command", surface, surfaceMaybe},
 	{"NOPERM User app has no permissions to run the 'set' command", surface, surfaceMaybe},
+	{"NOPERM this user has no permissions to run the 'eval' command", surface, surface},
+	{"NOPERM User app has no permissions to run the 'evalsha_ro' command", surface, surface},
+	{"NOPERM User app has no permissions to run the 'fcall' command", surface, surface},
+	{"NOPERM this user has no permissions to access one of the keys used as arguments", surface, surface},
+	{"NOPERM No permissions to access a key", surface, surface},
+	{"NOPERM ACL failure in script: No permissions to access a key", surface, surfaceMaybe}, // Redis 7.2, of a call, caught and returned
+	{"ERR ACL failure in script: User app has no permissions to run the 'set' command", surfaceRan, surfaceMaybe},
 	{"NOPROTO unsupported protocol version", surface, surfaceMaybe},
 	{"DENIED Running in protected mode because protected mode is enabled and no password is set for the default user.", surface, surfaceMaybe},
 
 	{"MISCONF Redis is configured to save RDB snapshots, but it's currently unable to persist to disk.", surface, surfaceMaybe},
 	{"MISCONF Errors writing to the AOF file: No space left on device", surface, surfaceMaybe},
 	{"OOM command not allowed when used memory > 'maxmemory'.", surface, surfaceMaybe},
+	{"MISCONF Redis is configured to save RDB snapshots, but it's currently unable to persist to disk. Writable scripts are blocked. Use 'no-writes' flag for read only scripts.", surface, surface},
+	{"OOM allow-oom flag is not set on the script, can not run it when used memory > 'maxmemory'", surface, surface},
+	{"ERR Can not execute a script with write flag using *_ro command.", surface, surface},
+	{"ERR Can not run script on cluster, 'no-cluster' flag is set.", surface, surface},
+	{"ERR Unexpected flag in script shebang: no-write", surface, surface},
+	{"ERR Invalid script shebang", surface, surface},
+	{"ERR Unknown lua shebang option: flag=x", surface, surface},
+	{"ERR Number of keys can't be negative", surface, surface},
+	{"ERR Bad number of keys provided", surface, surface},
+	{"ERR Write commands are not allowed from read-only scripts.", surfaceRan, surfaceMaybe},
 	{"NOSCRIPT No matching script. Please use EVAL.", surface, surface},
 	{"ERR Error compiling script (new function): user_script:1: unexpected symbol near '<eof>'", surface, surface},
 	{"ERR Function not found", surface, surface},
@@ -131,6 +148,17 @@ func TestEveryErrorReplyIsJudged(t *testing.T) {
 				require.Equal(t, kind.want, classify(kind.attempt))
 			})
 		}
+	}
+}
+
+// What a script that reads ends in, be it its own error or that of a command it called, has changed nothing.
+func TestAnErrorOfAReadOnlyScriptIsAnAnswer(t *testing.T) {
+	for _, row := range refusalRows {
+		want := row.script
+		if want == surfaceMaybe {
+			want = surfaceRan
+		}
+		require.Equal(t, want, classify(attempt{slot: 866, script: true, reads: true, refusal: row.reply}), row.reply)
 	}
 }
 

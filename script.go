@@ -35,7 +35,8 @@ func (s *Script) Run(ctx context.Context, c *Client, keys []string, args ...any)
 }
 
 // RunReadOnly is Run for a script that only reads (Redis 7.0). The server refuses its writes; a replica may run it where
-// the view c reads from replicas; and it is run again where a connection was lost.
+// the view c reads from replicas; and it is run again where a connection was lost. It can change nothing, so an error that it
+// raises is an answer, of no unknown outcome.
 func (s *Script) RunReadOnly(ctx context.Context, c *Client, keys []string, args ...any) (Reply, error) {
 	return s.run(ctx, c, "EVALSHA_RO", "EVAL_RO", keys, args)
 }

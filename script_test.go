@@ -57,6 +57,24 @@ func TestAScriptsOwnNoScriptIsNotBelieved(t *testing.T) {
 	})
 }
 
+// Of a script that cannot have changed anything the error is an answer, as that of GET is, on any view.
+func TestAReadOnlyScriptsErrorIsAnAnswer(t *testing.T) {
+	story(t, keyslot.Options{}, func(t *testing.T, s *stage) {
+		for _, name := range []string{"EVALSHA", "EVALSHA_RO"} {
+			s.lower.On(name, says("-WRONGTYPE Operation against a key holding the wrong kind of value"))
+		}
+		script := keyslot.NewScript("x")
+		for _, client := range []*keyslot.Client{s.client, s.client.Idempotent()} {
+			_, err := script.RunReadOnly(t.Context(), client, []string{low})
+			var trail *keyslot.Error
+			require.ErrorAs(t, err, &trail)
+			require.Equal(t, keyslot.Answered, trail.Outcome)
+			_, err = script.Run(t.Context(), client, []string{low})
+			require.ErrorIs(t, err, keyslot.ErrUnknownOutcome)
+		}
+	})
+}
+
 // What the commands of a script are refused with is the script's own when it catches and returns it: it may have written before.
 func TestARefusalThatAScriptPassesOnIsNotItsOwn(t *testing.T) {
 	onEngines(t, realcluster.Options{}, func(t *testing.T, cluster *realcluster.Cluster) {
@@ -71,6 +89,40 @@ func TestARefusalThatAScriptPassesOnIsNotItsOwn(t *testing.T) {
 			require.NoError(t, err)
 			require.Equal(t, fmt.Sprint(i+1), count)
 		}
+	})
+}
+
+// Whatever the servers refuse a script with before it starts is known by their words.
+func TestAScriptThatIsRefusedHasNotRun(t *testing.T) {
+	opts := realcluster.Options{Password: "s3cret", ACL: []string{
+		"no-eval on >pw ~* &* +@all -eval -evalsha -fcall", "no-keys on >pw ~x* &* +@all", "no-set on >pw ~* &* +@all -set",
+	}}
+	onEngines(t, opts, func(t *testing.T, cluster *realcluster.Cluster) {
+		as := func(user string) *keyslot.Client {
+			return connect(t, keyslot.Options{Endpoints: cluster.Addrs()[:1], Username: user, Password: "pw"})
+		}
+		set, keys := keyslot.NewScript("return redis.call('SET', KEYS[1], 'v')"), []string{"k"}
+		_, err := as("no-keys").FunctionLoadReplace(t.Context(), "#!lua name=lib\nredis.register_function('set', function(keys) return redis.call('SET', keys[1], 'v') end)")
+		require.NoError(t, err)
+		noEval, noSet := as("no-eval"), as("no-set")
+		for name, run := range map[string]func() (keyslot.Reply, error){
+			"EVALSHA":           func() (keyslot.Reply, error) { return set.Run(t.Context(), noEval, keys) },
+			"EVAL":              func() (keyslot.Reply, error) { return noEval.Eval(t.Context(), "return 1", keys) },
+			"FCALL":             func() (keyslot.Reply, error) { return noEval.FCall(t.Context(), "set", keys) },
+			"keys":              func() (keyslot.Reply, error) { return set.Run(t.Context(), as("no-keys"), keys) },
+			"FCALL_RO":          func() (keyslot.Reply, error) { return noSet.FCallRO(t.Context(), "set", keys) },
+			"a flag":            func() (keyslot.Reply, error) { return noSet.Eval(t.Context(), "#!lua flags=x\nreturn 1", keys) },
+			"flags without _RO": func() (keyslot.Reply, error) { return noSet.EvalRO(t.Context(), "#!lua\nreturn 1", keys) },
+		} {
+			_, err := run()
+			require.ErrorAs(t, err, new(keyslot.ServerError), name)
+			require.ErrorIs(t, err, keyslot.ErrNotExecuted, name)
+		}
+		_, err = set.Run(t.Context(), noSet, keys)
+		require.ErrorIs(t, err, keyslot.ErrUnknownOutcome, "the script ran, until its SET was refused")
+		_, err = set.RunReadOnly(t.Context(), noSet, keys)
+		require.ErrorAs(t, err, new(keyslot.ServerError))
+		require.NotErrorIs(t, err, keyslot.ErrUnknownOutcome, "it can have changed nothing")
 	})
 }
 
@@ -112,6 +164,8 @@ func TestScriptsOfWrongUseSendNothing(t *testing.T) {
 	require.ErrorContains(t, err, "hash tag")
 	_, err = add.Run(t.Context(), client, []string{"a"}, nil)
 	require.ErrorContains(t, err, "argument 4")
+	require.ErrorIs(t, err, keyslot.ErrNotExecuted)
+	_, err = client.FCall(t.Context(), "f", []string{"a"}) // of which keyslottest has none
 	require.ErrorIs(t, err, keyslot.ErrNotExecuted)
 }
 

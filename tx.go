@@ -268,7 +268,7 @@ func (tx *transaction) distribute(call *call) error {
 // judgeRefusal tells what an error reply means for a command that may not be sent again by itself.
 func (call *call) judgeRefusal(reply []byte) verdict {
 	text, _ := resp.Payload(reply)
-	return classify(attempt{slot: command.NoSlot, script: call.isScript(), refusal: string(text)})
+	return classify(attempt{slot: command.NoSlot, script: call.isScript(), reads: call.onlyReads(), refusal: string(text)})
 }
 
 // txReply is what a server said to MULTI, the commands and EXEC.

@@ -221,7 +221,7 @@ func (s *session) perform(ctx context.Context, call *call) error {
 
 // isOpaque reports whether no flag says what the command does to data: the table does not know it, or it runs a script.
 func (call *call) isOpaque() bool {
-	return call.Cmd == nil || call.isScript() && !call.Cmd.Flags.Has(spec.ReadOnly)
+	return call.Cmd == nil || call.isScript() && !call.onlyReads()
 }
 
 // exec runs a transaction, after which nothing is watched any more.

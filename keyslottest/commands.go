@@ -93,6 +93,7 @@ func (c *Cluster) delegated(r request) bool {
 	return true
 }
 
+// unsupported begins as the answer of a server that has no such command, by which clients know that nothing has run.
 func unsupported(r request) string {
-	return fmt.Sprintf("ERR not supported by keyslottest: '%s'", fullName(r.cmd))
+	return fmt.Sprintf("ERR unknown command '%s': not supported by keyslottest", fullName(r.cmd))
 }

@@ -38,7 +38,7 @@
 //   - A watched hash is not touched by what changes nothing but the expiry of its fields.
 //   - A request of more than 64 MiB is a protocol error.
 //
-// What is missing answers "ERR not supported by keyslottest: " and the name of the command:
+// What is missing answers "ERR unknown command", its name, and "not supported by keyslottest":
 //
 //   - on keys BITFIELD, BITFIELD_RO, BLMPOP, GEOHASH, GEOSEARCHSTORE, HEXPIREAT, HPEXPIRE, HPEXPIREAT, LCS, MIGRATE, OBJECT
 //     (but for IDLETIME), PFDEBUG, PFSELFTEST, RESTORE-ASKING, SORT, SORT_RO, SUBSTR, XGROUP SETID, XSETID, ZDIFF, ZDIFFSTORE,

@@ -68,7 +68,7 @@ func (c *Cluster) runInScript(peer *server.Peer, name string, args ...string) (d
 		text = "ERR Script attempted to access a non local key in a cluster node"
 	case c.handlers[r.cmd.Name] != nil && r.cmd.Name != "PING" && r.cmd.Name != "ECHO",
 		!c.delegated(r), r.has(spec.Blocking):
-		text = unsupported(r) + " in a script"
+		text = fmt.Sprintf("ERR not supported by keyslottest in a script: '%s'", fullName(r.cmd))
 	}
 	if text != "" {
 		peer.WriteError(text)
