@@ -30,7 +30,8 @@ type Watched struct {
 //
 // The keys are watched on a connection of their own, until Exec or the end of fn, so fn should not take long. ctx, or
 // Options.CommandTimeout where it has no deadline, bounds the time until fn begins, and each command has a ctx of its own.
-// When one ends during a command the connection is closed. An error before fn has begun is an *Error and ErrNotExecuted.
+// When one ends during a command the connection is closed. An error before fn has begun is an *Error and ErrNotExecuted. Shutdown
+// waits for fn, so fn must not wait for Shutdown.
 func (c *Client) Watch(ctx context.Context, keys []string, fn func(w *Watched) error) error {
 	s := &session{keys: slices.Clone(keys)}
 	t := *c.terms
