@@ -21,7 +21,7 @@ import (
 //	err := tx.Exec(ctx)
 //
 // There is no rollback: a command that fails while the transaction runs, on a value of the wrong type for instance, leaves
-// those around it done.
+// those around it done. And it takes a user with the permission for MULTI: see Exec.
 type Tx struct {
 	queued
 	batch   batch
@@ -50,6 +50,9 @@ func (t *Tx) Do(args ...any) *Future[Reply] { return t.batch.do(&t.queued, args)
 // transaction may hold, and a transaction without commands. Where the server refuses one of the commands, or the slot has moved,
 // nothing has run, and the whole is sent again by the rules for a single command. Sent and unanswered, its outcome is unknown;
 // only a transaction that reads, or one of an Idempotent view, is sent again then.
+//
+// A user who lacks the permission for MULTI has no transactions: the server refuses that word and takes the commands behind it, which
+// came in the same write, for single ones. They may have run one by one then, and the outcome is unknown. Permit +multi and +exec.
 //
 // A *PipelineError means that the transaction has run and the listed commands failed in it.
 func (t *Tx) Exec(ctx context.Context) error {
@@ -220,11 +223,14 @@ func (call *call) blame(err error) {
 	if tx.last.refusal == "" || tx.last.by > tx.flight.queued || call.lost != nil || isPatience(err) || !errors.As(err, &trail) {
 		return
 	}
-	name := "MULTI"
-	if tx.last.by > 0 {
-		name = call.asker().Name()
+	what := "MULTI was refused"
+	switch {
+	case tx.last.by > 0:
+		what = call.asker().Name() + " was refused"
+	case tx.last.fate == txUnsure:
+		what += ", and the commands may have run one by one"
 	}
-	trail.Err = fmt.Errorf("%s was refused: %w", name, trail.Err)
+	trail.Err = fmt.Errorf("%s: %w", what, trail.Err)
 }
 
 // asker returns the command that the last answer was for: of a transaction, the one that was refused.

@@ -149,12 +149,12 @@ func TestATransactionThatIsRefusedHasNotRun(t *testing.T) {
 		"no reason":        {ok, queued, queued, execAbort, keyslot.ErrNotExecuted, "EXECABORT"},
 		"null":             {ok, queued, queued, says("_"), keyslot.ErrNotExecuted, "transaction aborted"},
 		"all but nothing":  {noPerm, noPerm, noPerm, noPerm, keyslot.ErrNotExecuted, "MULTI was refused: NOPERM"},
-		"MULTI alone":      {noPerm, one, value, says("-ERR EXEC without MULTI"), keyslot.ErrUnknownOutcome, "MULTI was refused: NOPERM"},
-		"MULTI, one error": {noPerm, says("-WRONGTYPE no"), noPerm, noPerm, keyslot.ErrUnknownOutcome, "MULTI was refused: NOPERM"},
+		"MULTI alone":      {noPerm, one, value, says("-ERR EXEC without MULTI"), keyslot.ErrUnknownOutcome, "MULTI was refused, and the commands may have run one by one: NOPERM"},
+		"MULTI, one error": {noPerm, says("-WRONGTYPE no"), noPerm, noPerm, keyslot.ErrUnknownOutcome, "MULTI was refused, and the commands may have run one by one: NOPERM"},
 		"EXEC, unknown":    {ok, queued, queued, says("-ERR upstream failure"), keyslot.ErrUnknownOutcome, lower + ": ERR upstream failure [outcome unknown]"},
 		"GET and EXEC":     {ok, queued, says("-CLUSTERDOWN The cluster is down"), says("-ERR upstream failure"), keyslot.ErrUnknownOutcome, "GET was refused: CLUSTERDOWN"},
 		"NOPERM at EXEC":   {ok, queued, queued, says("-NOPERM no"), keyslot.ErrNotExecuted, lower + ": NOPERM no [not executed]"},
-		"MULTI, retryable": {says("-LOADING Redis is loading"), one, value, says("-ERR EXEC without MULTI"), keyslot.ErrUnknownOutcome, "MULTI was refused: LOADING"},
+		"MULTI, retryable": {says("-LOADING Redis is loading"), one, value, says("-ERR EXEC without MULTI"), keyslot.ErrUnknownOutcome, "MULTI was refused, and the commands may have run one by one: LOADING"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			story(t, keyslot.Options{}, func(t *testing.T, s *stage) {
