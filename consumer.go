@@ -65,6 +65,9 @@ type Entry struct {
 // NewConsumer returns a consumer that reads through client, or an *OptionError. It asks nobody and dials nothing. It costs next to
 // nothing: make one for each name, and several names to handle the entries of one stream at the same time.
 func NewConsumer(client *Client, opts ConsumerOptions) (*Consumer, error) {
+	if client == nil {
+		return nil, &OptionError{"NewConsumer.client", "is nil"}
+	}
 	opts, err := opts.withDefaults()
 	if err != nil {
 		return nil, err
@@ -105,7 +108,11 @@ func (o ConsumerOptions) withDefaults() (ConsumerOptions, error) {
 	return o, nil
 }
 
-var errConsumerRuns = errors.New("keyslot: the consumer is running already: make another one, with a name of its own")
+var (
+	errConsumerRuns = errors.New("keyslot: the consumer is running already: make another one, with a name of its own")
+	errZeroConsumer = errors.New("keyslot: the zero Consumer cannot be used: make one by NewConsumer")
+	errNoHandler    = errors.New("keyslot: the function that is to handle the entries is nil")
+)
 
 // lastAcks is how long Run waits at the end for what was handled to be acknowledged.
 const lastAcks = 5 * time.Second
@@ -129,8 +136,13 @@ const lastAcks = 5 * time.Second
 // where what was handled could not be acknowledged within 5 s at the end. It needs Redis 6.2 and the commands XREADGROUP,
 // XACK, XAUTOCLAIM, XPENDING and XGROUP CREATE.
 func (c *Consumer) Run(ctx context.Context, handle func(ctx context.Context, e Entry) error) error {
-	if ctx == nil {
+	switch {
+	case c.client == nil:
+		return errZeroConsumer
+	case ctx == nil:
 		return errNilContext
+	case handle == nil:
+		return errNoHandler
 	}
 	if !c.busy.CompareAndSwap(false, true) {
 		return errConsumerRuns

@@ -239,12 +239,12 @@ func TestOneConsumerRunsOnce(t *testing.T) {
 	do(t, client, "XADD", "s", "*", "k", "v")
 	ctx, cancel := context.WithCancel(t.Context())
 	require.NoError(t, consumer.Run(ctx, func(context.Context, keyslot.Entry) error {
-		require.ErrorContains(t, consumer.Run(ctx, nil), "running already")
+		require.ErrorContains(t, consumer.Run(ctx, nobody), "running already")
 		cancel()
 		return nil
 	}))
 	noneIsPending(t, client, "s")
-	require.ErrorIs(t, consumer.Run(ctx, nil), nil, "it may run again, and sees that ctx has ended")
+	require.ErrorIs(t, consumer.Run(ctx, nobody), nil, "it may run again, and sees that ctx has ended")
 }
 
 func TestConsumerOptionsThatCannotWork(t *testing.T) {

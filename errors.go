@@ -59,8 +59,13 @@ var (
 	errLeft       = errors.New("the endpoint leads to another primary by now")
 	errCovered    = errors.New("other parts cover the slots of this one")
 	errScattered  = errors.New("the node has lost its slots to several new ones: run the command again")
-	errNilContext = errors.New("the context is nil")
+	errNilContext = errors.New("keyslot: the context is nil")
 )
+
+// misuse is the error of a call that cannot be one of the command, whatever becomes of the cluster.
+func misuse(name, reason string) error {
+	return &Error{Command: name, Slot: command.NoSlot, Outcome: NotExecuted, Err: &ArgumentError{Reason: reason}}
+}
 
 // unsubscribedError is why a subscription that was closed takes no more channels. It is ErrClosed too.
 type unsubscribedError struct{}

@@ -2,6 +2,7 @@ package keyslot
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"iter"
 	"strings"
@@ -40,6 +41,8 @@ type Subscription struct {
 	over      bool      // nothing is subscribed to any more
 	err       error     // why it ended, unless by Close
 }
+
+var errZeroSubscription = errors.New("keyslot: the zero Subscription cannot be used: make one by Subscribe, PSubscribe, SSubscribe or KeyspaceEvents")
 
 // place is one topic's key: its name, and where it belongs in a subscription to every primary.
 type place struct {
@@ -102,6 +105,9 @@ func (c *Client) subscribe(ctx context.Context, g *subscriptionKind, names []str
 // error as Subscribe does, and then it has added none of them. Those that were subscribed to already are left as they are;
 // for those that another call is adding it waits, and asks itself if that one fails.
 func (s *Subscription) Add(ctx context.Context, channels ...string) error {
+	if s.core == nil {
+		return errZeroSubscription
+	}
 	if err := s.check(channels); err != nil {
 		return s.fail(new(opening), err)
 	}
@@ -197,7 +203,11 @@ func (s *Subscription) Remove(channels ...string) {
 // and another one go on where it was. Several loops at once share the messages.
 func (s *Subscription) Messages(ctx context.Context) iter.Seq2[Message, error] {
 	return func(yield func(Message, error) bool) {
-		if ctx == nil {
+		switch {
+		case s.core == nil:
+			yield(Message{}, errZeroSubscription)
+			return
+		case ctx == nil:
 			yield(Message{}, errNilContext)
 			return
 		}
@@ -227,6 +237,9 @@ func (s *Subscription) Buffer(messages int) { s.inbox.resize(min(max(messages, 1
 // Close ends the subscription, and returns when its connections and goroutines are gone. Calling it again does nothing. It
 // must not be called from a function of Options, such as Dial.
 func (s *Subscription) Close() error {
+	if s.core == nil {
+		return errZeroSubscription
+	}
 	s.stop()
 	<-s.ended
 	return nil

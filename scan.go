@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"slices"
 	"strings"
 	"time"
 
@@ -61,6 +62,10 @@ const (
 // call, O(n) for them all.
 func (c *Client) Scan(ctx context.Context, match string, opts ...ScanOption) iter.Seq2[string, error] {
 	return func(yield func(string, error) bool) {
+		if slices.Contains(opts, nil) {
+			yield("", misuse("SCAN", "an option is nil"))
+			return
+		}
 		s := newScan(c.terms.withCursor(), match, opts)
 		if err := s.run(ctx, func(key string) bool { return yield(key, nil) }); err != nil && !errors.Is(err, errStopped) {
 			yield("", err)

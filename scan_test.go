@@ -321,4 +321,7 @@ func TestAScanThatCannotBeginHasNotRun(t *testing.T) {
 		require.ErrorIs(t, err, keyslot.ErrNotExecuted)
 		require.ErrorIs(t, err, keyslot.ErrUnknownNode)
 	}
+	for _, err := range client.Scan(t.Context(), "*", nil) {
+		require.ErrorAs(t, err, new(*keyslot.ArgumentError))
+	}
 }

@@ -42,6 +42,9 @@ func (s *Script) RunReadOnly(ctx context.Context, c *Client, keys []string, args
 }
 
 func (s *Script) run(ctx context.Context, c *Client, byDigest, bySource string, keys []string, args []any) (Reply, error) {
+	if wrong := s.unusable(c); wrong != "" {
+		return Reply{}, misuse(byDigest, wrong)
+	}
 	args = marshal(args)
 	began, entered := c.terms.began(), time.Now()
 	call := c.terms.begin()
@@ -61,6 +64,19 @@ func (s *Script) run(ctx context.Context, c *Client, byDigest, bySource string, 
 	}
 	call.told(ctx, began, err) // once, of both
 	return r, err
+}
+
+const zeroScript = "the zero Script cannot be used: make one by NewScript"
+
+// unusable returns why the script cannot be run by c, or nothing.
+func (s *Script) unusable(c *Client) string {
+	switch {
+	case s.digest == "":
+		return zeroScript
+	case c == nil:
+		return "the client is nil"
+	}
+	return ""
 }
 
 // lacksScript reports whether the server proved, in its own words, that it did not know the script and ran nothing. A script
@@ -104,7 +120,11 @@ func encodeScript(r *resp.Request, name, script string, keys []string, args []an
 func (s *Script) Queue(p *Pipeline, keys []string, args ...any) *Future[Reply] {
 	args = marshal(args)
 	call := p.batch.Begin()
-	if index, reason := encodeScript(&call.Request, "EVAL", s.source, keys, args); reason != "" {
+	index, reason := encodeScript(&call.Request, "EVAL", s.source, keys, args)
+	if s.digest == "" {
+		index, reason = 0, zeroScript
+	}
+	if reason != "" {
 		call.Refuse(index, reason)
 	}
 	return command.QueueReply(&p.queued, call)
@@ -115,6 +135,9 @@ func (s *Script) Queue(p *Pipeline, keys []string, args ...any) *Future[Reply] {
 // same, as on nodes that come later. FunctionLoadReplace does the like for a library of functions. SCRIPT LOAD: O(n) in the length
 // of the script.
 func (s *Script) LoadEverywhere(ctx context.Context, c *Client) error {
+	if wrong := s.unusable(c); wrong != "" {
+		return misuse("SCRIPT LOAD", wrong)
+	}
 	_, err := c.On(nil).Do(ctx, "SCRIPT", "LOAD", s.source)
 	return err
 }

@@ -165,6 +165,15 @@ func TestScriptsOfWrongUseSendNothing(t *testing.T) {
 	_, err = add.Run(t.Context(), client, []string{"a"}, nil)
 	require.ErrorContains(t, err, "argument 4")
 	require.ErrorIs(t, err, keyslot.ErrNotExecuted)
+	zero := new(keyslot.Script)
+	_, noScript := zero.Run(t.Context(), client, []string{"a"})
+	_, noClient := add.Run(t.Context(), nil, []string{"a"}, 1)
+	p := client.Pipeline()
+	zero.Queue(p, []string{"a"})
+	for _, err := range []error{noScript, noClient, p.Exec(t.Context()), zero.LoadEverywhere(t.Context(), client), add.LoadEverywhere(t.Context(), nil)} {
+		require.ErrorAs(t, err, new(*keyslot.ArgumentError))
+		require.ErrorIs(t, err, keyslot.ErrNotExecuted)
+	}
 	_, err = client.FCall(t.Context(), "f", []string{"a"}) // of which keyslottest has none
 	require.ErrorIs(t, err, keyslot.ErrNotExecuted)
 }

@@ -237,7 +237,9 @@ func TestAHookThatPanicsHoldsNothingUp(t *testing.T) {
 			p.Set(low, "v")
 			return p.Exec(ctx)
 		},
-		"Watch": func(ctx context.Context, c *keyslot.Client) error { return c.Watch(ctx, []string{low}, nil) },
+		"Watch": func(ctx context.Context, c *keyslot.Client) error {
+			return c.Watch(ctx, []string{low}, func(*keyslot.Watched) error { return nil })
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			trace := &keyslot.Trace{Called: func(context.Context, keyslot.CallEvent) { panic("hook") }}

@@ -33,6 +33,9 @@ type Watched struct {
 // When one ends during a command the connection is closed. An error before fn has begun is an *Error and ErrNotExecuted. Shutdown
 // waits for fn, so fn must not wait for Shutdown.
 func (c *Client) Watch(ctx context.Context, keys []string, fn func(w *Watched) error) error {
+	if fn == nil {
+		return misuse("WATCH", "the function to run is nil")
+	}
 	s := &session{keys: slices.Clone(keys)}
 	t := *c.terms
 	t.idempotent, t.once, t.reads = false, true, Primary // who checks before a write has a reason; only there the keys are watched

@@ -276,9 +276,11 @@ func TestOnlyWatchedKeysAreUsedWhileTheirSlotIsMoved(t *testing.T) {
 func TestWhatAWatchRefusesBeforeItSendsAnything(t *testing.T) {
 	_, client := begin(t, keyslottest.Options{}, keyslot.Options{})
 	ctx := t.Context()
-	require.ErrorContains(t, client.Watch(ctx, nil, nil), "WATCH needs a key")
-	require.ErrorContains(t, client.Watch(ctx, []string{"a", "b"}, nil), "give the keys a common hash tag")
-	require.ErrorIs(t, client.Watch(nil, []string{"a"}, nil), keyslot.ErrNotExecuted) //nolint:staticcheck // that is the point
+	read := func(*keyslot.Watched) error { return nil }
+	require.ErrorContains(t, client.Watch(ctx, nil, read), "WATCH needs a key")
+	require.ErrorContains(t, client.Watch(ctx, []string{"a", "b"}, read), "give the keys a common hash tag")
+	require.ErrorIs(t, client.Watch(nil, []string{"a"}, read), keyslot.ErrNotExecuted) //nolint:staticcheck // that is the point
+	require.EqualError(t, client.Watch(ctx, []string{"a"}, nil), "keyslot: WATCH: the function to run is nil [not executed]")
 	require.NoError(t, client.Watch(ctx, []string{"a"}, func(w *keyslot.Watched) error {
 		for want, run := range map[string]func() error{
 			"its key is in slot 3300 and the watched": func() error { _, err := w.Get(ctx, "b"); return err },

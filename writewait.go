@@ -30,11 +30,11 @@ import (
 //
 // If queue fails, nothing is sent and its error is returned. The connection is borrowed from those for blocking commands.
 func (c *Client) WriteAndWait(ctx context.Context, replicas int, timeout time.Duration, queue func(p *Pipeline) error) (acked int64, err error) {
-	if replicas < 0 || timeout < 0 {
-		return 0, &Error{
-			Command: "WAIT", Slot: command.NoSlot, Outcome: NotExecuted,
-			Err: &ArgumentError{Reason: fmt.Sprintf("%d replicas and a timeout of %v: neither can be negative", replicas, timeout)},
-		}
+	switch {
+	case replicas < 0 || timeout < 0:
+		return 0, misuse("WAIT", fmt.Sprintf("%d replicas and a timeout of %v: neither can be negative", replicas, timeout))
+	case queue == nil:
+		return 0, misuse("WAIT", "the function that queues commands is nil")
 	}
 	p := c.Pipeline()
 	err = queue(p)

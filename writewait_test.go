@@ -79,6 +79,8 @@ func TestWriteAndWaitRefusesAllOrNothing(t *testing.T) {
 		refused(t, err, 0)
 		_, err = s.client.WriteAndWait(t.Context(), 1, -time.Second, nil)
 		refused(t, err, 0)
+		_, err = s.client.WriteAndWait(t.Context(), 1, time.Second, nil)
+		refused(t, err, 0)
 		acked, err := s.client.WriteAndWait(t.Context(), 1, time.Second, func(*keyslot.Pipeline) error { return nil })
 		require.ErrorIs(t, err, keyslot.ErrNotExecuted, "nothing was queued, and zero would look like no replica")
 		require.Zero(t, acked)

@@ -25,18 +25,25 @@ type Future[T any] struct {
 	err    error
 	decode decoder[T] // nil once there is an outcome
 
+	settled   bool
 	reordered bool
 }
 
-var errNotYet = errors.New("keyslot: the pipeline of this future has not been executed: call Exec first")
+var (
+	errNotYet   = errors.New("keyslot: the pipeline of this future has not been executed: call Exec first")
+	errNoFuture = errors.New("keyslot: the zero Future has no reply to come: the methods of a pipeline return those that have")
+)
 
 // Get returns the reply, or how the command failed: with the errors of the same method of Commands, Nil included. Before
 // the pipeline was executed it is an error that says so.
 func (f *Future[T]) Get() (T, error) {
-	if f.decode != nil {
-		return f.value, errNotYet
+	switch {
+	case f.settled:
+		return f.value, f.err
+	case f.decode == nil:
+		return f.value, errNoFuture
 	}
-	return f.value, f.err
+	return f.value, errNotYet
 }
 
 // Err is the error of Get.
@@ -53,7 +60,7 @@ func (f *Future[T]) settle(c *Call, p *packer, err error) error {
 	if err == nil {
 		f.value, err = f.decode(c, p)
 	}
-	f.err, f.decode, f.reordered = err, nil, c.Reordered
+	f.err, f.decode, f.settled, f.reordered = err, nil, true, c.Reordered
 	return err
 }
 

@@ -42,4 +42,5 @@ func TestAFutureHoldsWhatTheMethodOfCommandsReturns(t *testing.T) {
 	values, err := mget.Get()
 	require.NoError(t, err)
 	require.Equal(t, []command.Optional[string]{{Value: "1", OK: true}, {}}, values)
+	require.ErrorContains(t, new(command.Future[string]).Err(), "zero Future")
 }
