@@ -19,7 +19,7 @@ import (
 type BootstrapError struct {
 	Endpoints []string
 	Advice    string // what to do, where the cause tells
-	Err       error  // what each address answered
+	Err       error  // what each address answered, and which names have none
 }
 
 func (e *BootstrapError) Error() string {
@@ -27,10 +27,11 @@ func (e *BootstrapError) Error() string {
 	if e.Advice != "" {
 		advice = " (" + e.Advice + ")"
 	}
-	return fmt.Sprintf("keyslot: no usable cluster behind %s: %v%s", strings.Join(e.Endpoints, ", "), e.Err, advice)
+	why := strings.ReplaceAll(fmt.Sprint(e.Err), "keyslot: ", "") // whose error it is, the beginning says
+	return fmt.Sprintf("keyslot: no usable cluster behind %s: %s%s", strings.Join(e.Endpoints, ", "), why, advice)
 }
 
-// Unwrap returns what each address answered.
+// Unwrap returns what each address answered, and which names have none.
 func (e *BootstrapError) Unwrap() error { return e.Err }
 
 // connect is ready for New.
@@ -70,7 +71,7 @@ func (c *core) learnFirst(ctx context.Context) (asked int, changed bool, err err
 		first, err = c.lead(ctx, first)
 	}
 	if err != nil {
-		return asked, false, c.bootstrapError(err)
+		return asked, false, c.bootstrapError(c.withNameless(err))
 	}
 	installed, changed, why := c.installBest([]*view{first.view}, 1, true)
 	c.reuse(first)
@@ -81,6 +82,30 @@ func (c *core) learnFirst(ctx context.Context) (asked int, changed bool, err err
 		return asked, false, ErrClosed
 	}
 	return asked, false, c.bootstrapError(errors.New(why.String()))
+}
+
+// withNameless adds to why no address was of use those endpoints that have none. If all have none, that is what err says.
+func (c *core) withNameless(err error) error {
+	all := raceError{err}
+	for _, e := range c.endpoints {
+		if why := c.resolver.failure(e.host); why != nil {
+			all = append(all, fmt.Errorf("resolve %s: %w", e.host, why))
+		}
+	}
+	if len(all) == 1 || len(all) > len(c.endpoints) {
+		return err
+	}
+	return all
+}
+
+// failure returns why the last lookup of a name brought no address, or nil.
+func (r *resolver) failure(host string) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if a, known := r.answers[host]; known && a.finished() {
+		return a.err
+	}
+	return nil
 }
 
 // bootstrapError adds what to do, where the cause tells.

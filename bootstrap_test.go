@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -121,6 +122,22 @@ func TestNoAddressAnswersAtStart(t *testing.T) {
 		require.ErrorContains(t, err, "10.0.8.1:6379")
 		require.ErrorContains(t, err, "10.0.9.1:6379")
 		require.LessOrEqual(t, time.Since(start), 2*time.Second)
+	})
+}
+
+// One endpoint that refuses hides none that has no address.
+func TestAllEndpointsAreToldThatAreOfNoUse(t *testing.T) {
+	onSite(t, func(t *testing.T, s *site) {
+		s.dns.set(name, nil, &net.DNSError{Err: "no such host", Name: name, IsNotFound: true})
+		s.net.Node("10.0.0.2:6379").On("CLUSTER SLOTS", fakenode.Reaction{Send: "-NOPERM no permissions\r\n"})
+		_, err := New(t.Context(), Options{Endpoints: []string{"10.0.0.1:6379", name, "10.0.0.2:6379"}, Resolver: s.dns, Dial: s.net.Dial})
+		require.ErrorContains(t, err, "dial 10.0.0.1:6379: connection refused")
+		require.ErrorContains(t, err, "NOPERM no permissions")
+		require.ErrorContains(t, err, "; resolve "+name)
+		require.Equal(t, 1, strings.Count(err.Error(), "keyslot: "), err)
+
+		_, err = New(t.Context(), Options{Endpoints: []string{name}, Resolver: s.dns, Dial: s.net.Dial})
+		require.Equal(t, 1, strings.Count(err.Error(), "resolve "), err)
 	})
 }
 
