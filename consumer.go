@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -173,7 +174,7 @@ func (c *Consumer) Run(ctx context.Context, handle func(ctx context.Context, e E
 	acknowledging.Wait()
 
 	if cause := context.Cause(running); ctx.Err() == nil {
-		return fmt.Errorf("keyslot: consumer %q of group %q: %w", c.opts.Name, c.opts.Group, cause)
+		return &consumerError{fmt.Sprintf("consumer %q of group %q", c.opts.Name, c.opts.Group), cause}
 	}
 	return unacknowledged(feeds)
 }
@@ -191,8 +192,20 @@ func unacknowledged(feeds []*feed) (err error) {
 	if entries == 0 {
 		return nil
 	}
-	return fmt.Errorf("keyslot: %d entries were handled but not acknowledged, and will be delivered again: %w", entries, err)
+	return &consumerError{fmt.Sprintf("%d entries were handled but not acknowledged, and will be delivered again", entries), err}
 }
+
+// consumerError is why Run has ended: mostly the error of a command, whose text says once more whose it is.
+type consumerError struct {
+	what  string
+	cause error
+}
+
+func (e *consumerError) Error() string {
+	return "keyslot: " + e.what + ": " + strings.TrimPrefix(e.cause.Error(), "keyslot: ")
+}
+
+func (e *consumerError) Unwrap() error { return e.cause }
 
 // bySlot returns the streams of each slot, in the order of the options.
 func (c *Consumer) bySlot() (groups [][]string) {
