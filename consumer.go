@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -89,6 +90,7 @@ func (o ConsumerOptions) withDefaults() (ConsumerOptions, error) {
 		{o.Name == "", "Name", "is missing"},
 		{len(sorted) == 0, "Streams", "is empty"},
 		{len(slices.Compact(sorted)) < len(o.Streams), "Streams", "names one stream twice"},
+		{!startsGroup(o.CreateFrom), "CreateFrom", `is neither "0", "$" nor an id as 1526919030474-55`},
 		{o.Count < 0, "Count", "must not be negative"},
 		{o.Block < 0, "Block", "must not be negative"},
 		{o.AckCount < 0, "AckCount", "must not be negative"},
@@ -107,6 +109,20 @@ func (o ConsumerOptions) withDefaults() (ConsumerOptions, error) {
 	o.AckCount = cmp.Or(o.AckCount, 100)
 	o.AckDelay = cmp.Or(o.AckDelay, 100*time.Millisecond)
 	return o, nil
+}
+
+// startsGroup reports whether a group can be created from there: an empty id is for none, and the servers take one without the part
+// behind the hyphen.
+func startsGroup(id string) bool {
+	if id == "" || id == "$" {
+		return true
+	}
+	ms, seq, whole := strings.Cut(id, "-")
+	_, err := strconv.ParseUint(ms, 10, 64)
+	if err == nil && whole {
+		_, err = strconv.ParseUint(seq, 10, 64)
+	}
+	return err == nil
 }
 
 var (

@@ -250,11 +250,12 @@ func TestOneConsumerRunsOnce(t *testing.T) {
 func TestConsumerOptionsThatCannotWork(t *testing.T) {
 	_, client := begin(t, keyslottest.Options{}, keyslot.Options{})
 	for option, wrong := range map[string]func(o *keyslot.ConsumerOptions){
-		"Group":    func(o *keyslot.ConsumerOptions) { o.Group = "" },
-		"Name":     func(o *keyslot.ConsumerOptions) { o.Name = "" },
-		"Streams":  func(o *keyslot.ConsumerOptions) { o.Streams = []string{"a", "b", "a"} },
-		"Count":    func(o *keyslot.ConsumerOptions) { o.Count = -1 },
-		"AckDelay": func(o *keyslot.ConsumerOptions) { o.AckDelay = -1 },
+		"Group":      func(o *keyslot.ConsumerOptions) { o.Group = "" },
+		"Name":       func(o *keyslot.ConsumerOptions) { o.Name = "" },
+		"Streams":    func(o *keyslot.ConsumerOptions) { o.Streams = []string{"a", "b", "a"} },
+		"CreateFrom": func(o *keyslot.ConsumerOptions) { o.CreateFrom = "bogus" },
+		"Count":      func(o *keyslot.ConsumerOptions) { o.Count = -1 },
+		"AckDelay":   func(o *keyslot.ConsumerOptions) { o.AckDelay = -1 },
 	} {
 		opts := keyslot.ConsumerOptions{Group: "g", Name: "n", Streams: []string{"s"}}
 		wrong(&opts)

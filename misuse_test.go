@@ -17,6 +17,12 @@ func TestAConsumerOfWrongUseDoesNotRun(t *testing.T) {
 	opts := keyslot.ConsumerOptions{Group: "g", Name: "me", Streams: []string{"s"}, CreateFrom: "0"}
 	_, err := keyslot.NewConsumer(nil, opts)
 	require.ErrorAs(t, err, new(*keyslot.OptionError))
+	for id, right := range map[string]bool{"": true, "$": true, "0": true, "0-0": true, "1526919030474-55": true, "-": false, "+": false, ">": false, "5-": false, "-5": false, "5-*": false} {
+		opts.CreateFrom = id
+		_, err := keyslot.NewConsumer(client, opts)
+		require.Equal(t, right, err == nil, id)
+	}
+	opts.CreateFrom = "0"
 	consumer, err := keyslot.NewConsumer(client, opts)
 	require.NoError(t, err)
 	require.EqualError(t, consumer.Run(t.Context(), nil), "keyslot: the function that is to handle the entries is nil")
