@@ -139,7 +139,7 @@ func (f *flight) transact(call *call, s *session) error {
 			part.err = s.admits(part)
 		}
 		if part.err != nil && first == nil {
-			first = fmt.Errorf("%s, at index %d, cannot be sent: %w", part.Name(), i, errors.Unwrap(part.err))
+			first = cannotBeSent(part, i)
 		}
 		if call.slot == command.NoSlot {
 			call.slot = part.slot
@@ -165,6 +165,11 @@ func (f *flight) transact(call *call, s *session) error {
 	call.solo.wire.Request = request // by which it is remembered if the reply is large
 	call.solo.wire.Batch = batch
 	return nil
+}
+
+// cannotBeSent is what a queued command that has an error means for those around it.
+func cannotBeSent(call *call, index int) error {
+	return fmt.Errorf("%s, at index %d, cannot be sent: %w", call.Name(), index, errors.Unwrap(call.err))
 }
 
 var (

@@ -76,9 +76,6 @@ type waiting struct {
 // errNothingQueued is no success: it would look as if no replica had acknowledged.
 var errNothingQueued = errors.New("nothing was queued: queue commands, and leave Exec to WriteAndWait")
 
-// errNotAlone is why a command was not sent that could have been.
-var errNotAlone = errors.New("a command queued with it cannot be sent")
-
 // execAndWait brings every command queued to its outcome.
 func (f *flight) execAndWait(ctx context.Context, t terms) {
 	now, until, err := t.enter(ctx)
@@ -89,8 +86,8 @@ func (f *flight) execAndWait(ctx context.Context, t terms) {
 	defer f.core.running.leave()
 	f.waiter.Now = now
 	t.reads = Primary // WAIT counts the replicas of the node that ran the commands
-	if !f.planForOneSlot(&t) {
-		f.refuseAll(errNotAlone)
+	if err := f.planForOneSlot(&t); err != nil {
+		f.refuseAll(err)
 		return
 	}
 	if w := f.wait; w.timeout == 0 {
@@ -114,9 +111,9 @@ func (f *flight) refuseAll(cause error) {
 	}
 }
 
-// planForOneSlot routes the commands queued to the slot of the first one's key, and reports whether all may be sent: those
-// that may not have their error.
-func (f *flight) planForOneSlot(t *terms) bool {
+// planForOneSlot routes the commands queued to the slot of the first one's key. Those that may not be sent have their error, and the
+// first of them is why the others are not sent either.
+func (f *flight) planForOneSlot(t *terms) (first error) {
 	slot := command.NoSlot
 	for i := range f.queued {
 		call := f.at(i)
@@ -124,9 +121,11 @@ func (f *flight) planForOneSlot(t *terms) bool {
 		if call.err = call.planForSlotOf(slot); call.err == nil {
 			slot = call.slot
 			f.calls = append(f.calls, call)
+		} else if first == nil {
+			first = cannotBeSent(call, i)
 		}
 	}
-	return len(f.calls) == f.queued
+	return first
 }
 
 // planForSlotOf routes a command that must have a key in slot, or in any one if that is NoSlot.

@@ -68,6 +68,7 @@ func TestWriteAndWaitRefusesAllOrNothing(t *testing.T) {
 			require.ErrorIs(t, err, keyslot.ErrNotExecuted, name)
 			require.ErrorAs(t, err, new(*keyslot.ArgumentError), name)
 			require.ErrorIs(t, first.Err(), keyslot.ErrNotExecuted, name)
+			require.ErrorContains(t, err, ", at index 1, cannot be sent: ", "whatever the first error is, it names the culprit")
 		}
 		mine := errors.New("mine")
 		_, err := s.client.WriteAndWait(t.Context(), 1, time.Second, func(p *keyslot.Pipeline) error {
