@@ -2,6 +2,7 @@ package resp
 
 import (
 	"bytes"
+	"slices"
 	"strings"
 )
 
@@ -42,13 +43,19 @@ const ownWords = " " +
 	"rehashing replicas replication requested required shutdown snapshots specified subcommand supported " +
 	"transaction unblocked unsupported username-password "
 
+// wordsOfLua are what a script cannot be written without. A server quotes them where one does not compile, and they are no data.
+const wordsOfLua = " and break do else elseif end false for function goto if in local nil not or repeat return then true until while ... "
+
+// compiling begins the text of a server that quotes words of a script.
+const compiling = "Error compiling "
+
 // quotedOwn is what servers quote of their own accord, in what they say to any write: OOM.
 const quotedOwn = "maxmemory"
 
 // Conceal returns the error text that a server answered a command with, and a question mark in place of each argument that it
 // quotes: errors are logged, arguments are secrets. The name of the command, and the code in front of the text, stay, and so do
 // the words that such texts have anyway. What is found is an argument or a piece of one between quotes (', ` or "), and a long
-// argument anywhere.
+// argument anywhere. Of a script, or a library of functions, its reserved words and its name are told: they are no data.
 //
 //	NOGROUP No such key 'orders' or consumer group 'app'  ->  NOGROUP No such key '?' or consumer group '?'
 func Conceal(text string, args Arguments) string {
@@ -59,12 +66,16 @@ func Conceal(text string, args Arguments) string {
 	if limit := maxConcealing / args.Len(); len(rest) > limit {
 		rest = rest[:limit] + "..."
 	}
+	told := ""
+	if strings.HasPrefix(rest, compiling) {
+		told = wordsOfLua
+	}
 	for i := 1; i < args.Len(); i++ {
-		if arg := args.At(i); len(arg) > 0 && len(arg) <= len(rest) && !isName(arg, args) {
+		if arg := args.At(i); len(arg) > 0 && len(arg) <= len(rest) && !isName(arg, args) && !isOneOf(told, string(arg)) {
 			rest = concealOne(rest, onOneLine(arg))
 		}
 	}
-	return code + concealPieces(rest, args)
+	return code + concealPieces(rest, args, told)
 }
 
 // cutCode cuts a text behind its code and the space that follows. Modules have errors without a code, which may begin with an
@@ -80,8 +91,11 @@ func cutCode(text string) (code, rest string) {
 	return text[:end], text[end:]
 }
 
-func isOwn(word string) bool {
-	return !strings.Contains(word, " ") && strings.Contains(ownWords, " "+strings.ToLower(word)+" ")
+func isOwn(word string) bool { return isOneOf(ownWords, strings.ToLower(word)) }
+
+// isOneOf reports whether a word is in a list, in which each stands between spaces.
+func isOneOf(list, word string) bool {
+	return !strings.Contains(word, " ") && strings.Contains(list, " "+word+" ")
 }
 
 // isName reports whether a word is the command's name, which is no secret.
@@ -108,28 +122,38 @@ func concealOne(text, arg string) string {
 	return strings.ReplaceAll(text, arg, "?")
 }
 
-// concealPieces conceals what is quoted of an argument in part: it was cut short, or is a word of a script.
-func concealPieces(text string, args Arguments) string {
+// concealPieces conceals what is quoted of an argument in part: it was cut short, or is a word of a script that is not to be told.
+func concealPieces(text string, args Arguments, told string) string {
 	var shown strings.Builder
 	for pieces := 0; pieces < maxPieces; {
 		open := strings.IndexAny(text, "'`\"")
 		if open < 0 {
 			break
 		}
+		before, quote := text[:open], text[open]
 		shown.WriteString(text[:open+1])
-		quote := text[open]
 		text = text[open+1:]
 		end := strings.IndexByte(text, quote)
 		if end < shortPiece { // the last quote, or nothing worth hiding; an apostrophe may be either
 			continue
 		}
 		pieces++
-		if isPiece([]byte(text[:end]), args) {
+		piece := []byte(text[:end])
+		if !isOneOf(told, text[:end]) && !(before == "Library " && isLibrary(piece, args)) && isPiece(piece, args) {
 			shown.WriteString("?" + string(quote))
 			text = text[end+1:]
 		}
 	}
 	return shown.String() + text
+}
+
+// isLibrary reports whether FUNCTION LOAD was sent a library of that name, which its first line gives: "#!lua name=mylib".
+func isLibrary(name []byte, args Arguments) bool {
+	if !bytes.EqualFold(args.At(0), []byte("FUNCTION")) {
+		return false
+	}
+	first, _, _ := bytes.Cut(args.At(args.Len()-1), []byte("\n"))
+	return slices.ContainsFunc(bytes.Fields(first), func(word []byte) bool { return string(word) == "name="+string(name) })
 }
 
 func isPiece(piece []byte, args Arguments) bool {

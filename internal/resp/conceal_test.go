@@ -23,6 +23,13 @@ func TestConcealHidesTheArgumentsThatAnErrorQuotes(t *testing.T) {
 		{"ERR Error in ACL SETUSER modifier '<pa ss': no", resp.Words{"ACL", "SETUSER", "u", "<pa\nss"}, "ERR Error in ACL SETUSER modifier '?': no"},
 		{"ERR Unknown node 07c37dfe", resp.Words{"CLUSTER", "FORGET", "07c37dfe"}, "ERR Unknown node ?"},
 		{"ERR Error compiling script: near 'secretword'", resp.Words{"EVAL", script, "0"}, "ERR Error compiling script: near '?'"},
+		{"ERR Error compiling script (new function): user_script:1: 'end' expected (to close 'function' at line 1) near 'secretword'",
+			resp.Words{"EVAL", "function f() secretword end", "1", "end"},
+			"ERR Error compiling script (new function): user_script:1: 'end' expected (to close 'function' at line 1) near '?'"},
+		{"ERR no 'end' or 'function'", resp.Words{"GET", "end", "function"}, "ERR no '?' or '?'"},
+		{"ERR Library 'mylib' already exists", resp.Words{"FUNCTION", "LOAD", "#!lua name=mylib\nmysecret"}, "ERR Library 'mylib' already exists"},
+		{"ERR Library 'mysecret' already exists", resp.Words{"FUNCTION", "LOAD", "#!lua name=mylib\nmysecret"}, "ERR Library '?' already exists"},
+		{"ERR Library 'mylib' already exists", resp.Words{"SET", "name=mylib"}, "ERR Library '?' already exists"},
 		{"ERR `it's` and \"it's\"", resp.Words{"X", "it's"}, "ERR `?` and \"?\""},
 
 		{"NOPERM User app has no permissions to run the 'set' command", resp.Words{"SET", "reset", "set"},
