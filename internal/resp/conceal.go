@@ -139,7 +139,8 @@ func concealPieces(text string, args Arguments, told string) string {
 		}
 		pieces++
 		piece := []byte(text[:end])
-		if !isOneOf(told, text[:end]) && !(before == "Library " && isLibrary(piece, args)) && isPiece(piece, args) {
+		isTold := isOneOf(told, text[:end]) || before == "Library " && isLibrary(piece, args)
+		if !isTold && isPiece(piece, args) {
 			shown.WriteString("?" + string(quote))
 			text = text[end+1:]
 		}
