@@ -80,17 +80,28 @@ func TestAllocationsOfACommand(t *testing.T) {
 func TestALargePipelineFindsItsMemory(t *testing.T) {
 	client := connect(t, keyslot.Options{Endpoints: []string{startFixedCluster(t, 3).addr()}, RefreshAfter: -1})
 	defer debug.SetGCPercent(debug.SetGCPercent(-1)) // a collection empties the pools
-	run := func() {
-		p := client.Pipeline()
-		for i := range 10_000 {
-			p.Set(hundred[i%len(hundred)], "value")
-		}
-		require.NoError(t, p.Exec(t.Context()))
-	}
+	run := func() { require.NoError(t, ofSets(client, 10_000).Exec(t.Context())) }
 	run()
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
 	run()
 	runtime.ReadMemStats(&after)
 	require.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(2<<20))
+}
+
+// Nothing is allocated for each command but a future and an error, many at a time: the deadline of a large pipeline is near its end.
+func TestGivingALargePipelineUpAllocatesLittle(t *testing.T) {
+	cluster := startFixedCluster(t, 3)
+	client := connect(t, keyslot.Options{Endpoints: []string{cluster.addr()}, RefreshAfter: -1})
+	defer debug.SetGCPercent(debug.SetGCPercent(-1))
+	const size = 10_000
+	require.NoError(t, ofSets(client, size).Exec(t.Context()))
+	cluster.mute.Store(true)
+	for name, timeout := range map[string]time.Duration{"before Exec": 0, "unanswered": 100 * time.Millisecond} {
+		t.Run(name, func(t *testing.T) {
+			require.Less(t, testing.AllocsPerRun(1, func() {
+				require.ErrorIs(t, ofSets(client, size).Exec(within(t, timeout)), context.DeadlineExceeded)
+			}), size/2.0)
+		})
+	}
 }

@@ -1,7 +1,9 @@
 package keyslot_test
 
 import (
+	"context"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -45,4 +47,42 @@ func BenchmarkMGet100(b *testing.B) {
 func BenchmarkPipeline100(b *testing.B) {
 	value := string(fixedValue)
 	benchmarkCommand(b, func(client *keyslot.Client) error { return mixed(b.Context(), client, value) })
+}
+
+// A large pipeline that is given up, next to one that is answered: late-ns is how long after its deadline Exec returns, for each
+// command.
+func BenchmarkPipelineGivenUp(b *testing.B) {
+	const size = 10_000
+	for _, row := range []struct {
+		name  string
+		mute  bool
+		after time.Duration
+	}{
+		{"answered", false, time.Minute},
+		{"before Exec", false, 0},
+		{"unanswered", true, 50 * time.Millisecond},
+	} {
+		b.Run(row.name, func(b *testing.B) {
+			cluster := startFixedCluster(b, 3)
+			client := connect(b, keyslot.Options{Endpoints: []string{cluster.addr()}, RefreshAfter: -1, MaxInFlight: 1 << 20})
+			require.NoError(b, ofSets(client, size).Exec(b.Context()))
+			cluster.mute.Store(row.mute)
+			b.ReportAllocs()
+			var late time.Duration
+			for b.Loop() {
+				ctx, cancel := context.WithTimeout(b.Context(), row.after)
+				p := ofSets(client, size)
+				began := time.Now()
+				if err := p.Exec(ctx); (err == nil) != (row.name == "answered") {
+					b.Fatal(err)
+				}
+				late += time.Since(began)
+				if row.name != "answered" {
+					late -= row.after
+				}
+				cancel()
+			}
+			b.ReportMetric(float64(late.Nanoseconds())/float64(b.N)/size, "late-ns")
+		})
+	}
 }

@@ -49,14 +49,15 @@ type trip struct {
 	leads    bool // pinned is of no use once it leads no shard
 	attempts int32
 	node     *node   // of the attempt under way, or where the next one goes; nil: where the map says
-	*trouble         // the core's calm, shared and never written to, until the call gets into some of its own
+	*trouble         // the core's calm, or another shared one, never written to, until the call gets into some of its own
 	routes   *routes // that chose the node of the last attempt which was not redirected
 	pinned   *node   // the only node it may go to; nil: any that serves its slot
 	of       *split  // what the call is a part of, for one primary; another node may take pinned's place
 	begun    int64   // when the attempt under way began, where it is timed; else 0
 }
 
-// trouble is what becomes of a call that is not answered at once. Most calls are, and share an empty one.
+// trouble is what becomes of a call that is not answered at once. Most calls are, and share an empty one; those that end together, as
+// a large pipeline does at its deadline, share one that says why.
 type trouble struct {
 	due       time.Time // of the next attempt; zero: now
 	forMap    bool      // a new map would make it due at once
@@ -66,6 +67,7 @@ type trouble struct {
 	verdict   verdict    // on the last attempt
 	lost      error      // why the last attempt had no reply
 	sent      bool       // with lost: the request was written whole
+	ending    *ending    // with lost, where it is a batch that was: how its calls end, unless they go on
 	via       *wire.Conn // the connection of the last attempt
 	refusal   string     // the error reply it had, if it had a reply
 	tried     *node      // of the last attempt that failed
@@ -276,8 +278,8 @@ func (call *call) forget() {
 	call.terms = &call.terms.core.terms
 	call.slot, call.blocks, call.err = command.NoSlot, false, nil
 	call.node, call.routes, call.attempts, call.asking, call.readonly, call.spurned = nil, nil, 0, false, false, false
-	if call.pinned != nil || call.of != nil || call.troubled || call.seeking {
-		call.trip = trip{trouble: &call.terms.core.calm}
+	if calm := &call.terms.core.calm; call.pinned != nil || call.of != nil || call.trouble != calm || call.seeking {
+		call.trip = trip{trouble: calm}
 	}
 	call.Frame = nil
 	if call.split != nil { // and with it the flight of its parts, in whose memory the reply was
@@ -289,7 +291,8 @@ func (call *call) forget() {
 // ownTrouble makes the trouble the call's own.
 func (call *call) ownTrouble() {
 	if !call.troubled {
-		call.trouble, call.troubled = new(trouble), true
+		own := *call.trouble
+		call.trouble, call.troubled = &own, true
 	}
 }
 
@@ -364,7 +367,7 @@ func (call *call) replied(frame []byte, own bool, via *wire.Conn) (plain bool) {
 	call.Frame, call.Own = frame, own
 	if call.troubled || resp.IsError(frame) {
 		call.ownTrouble()
-		call.lost, call.sent, call.via = nil, false, via
+		call.lost, call.sent, call.ending, call.via = nil, false, nil, via
 		return false
 	}
 	return !call.readonly && !call.counted && !call.seeking && !call.large // for each of these judge does something
@@ -373,7 +376,7 @@ func (call *call) replied(frame []byte, own bool, via *wire.Conn) (plain bool) {
 // unanswered notes why an attempt had no reply, and whether it was sent whole.
 func (call *call) unanswered(err error, sent bool, via *wire.Conn) {
 	call.ownTrouble()
-	call.Frame, call.lost, call.sent, call.via = nil, err, sent, via
+	call.Frame, call.lost, call.sent, call.ending, call.via = nil, err, sent, nil, via
 }
 
 // unsent notes why an attempt was taken by no connection.
@@ -452,12 +455,18 @@ func (call *call) settle(v verdict, closed bool) {
 
 // giveUp ends a call whose caller's patience has ended between two attempts.
 func (call *call) giveUp(patience error) {
-	cause := fmt.Errorf("%w; last answer: %w", patience, call.asker().serverError(call.refusal))
-	if call.lost != nil {
-		cause = fmt.Errorf("%w; last attempt: %w", patience, call.lost)
+	outcome := call.outcome(call.verdict)
+	switch e := call.ending; {
+	case e != nil:
+		call.err = e.givenUp(patience).next(call, outcome)
+	case call.lost != nil:
+		call.err = call.fail(outcome, lastLost(patience, call.lost))
+	default:
+		call.err = call.fail(outcome, fmt.Errorf("%w; last answer: %w", patience, call.asker().serverError(call.refusal)))
 	}
-	call.err = call.fail(call.outcome(call.verdict), cause)
 }
+
+func lastLost(patience, lost error) error { return fmt.Errorf("%w; last attempt: %w", patience, lost) }
 
 // outcome is what is known of the command as a whole: if any attempt may have run, it may have run.
 func (call *call) outcome(v verdict) Outcome {
@@ -468,17 +477,58 @@ func (call *call) outcome(v verdict) Outcome {
 }
 
 func (call *call) fail(outcome Outcome, cause error) error {
-	e := &Error{
-		Command: call.Name(), Slot: call.slot, Attempts: int(call.attempts), Redirects: call.redirects,
-		Outcome: outcome, Retryable: call.mayBeSentAgain(outcome, cause), Err: cause,
-	}
-	if last := cmp.Or(call.node, call.tried); last != nil {
-		e.Node = last.addr()
-	}
+	e := ending{cause: cause, passes: passes(cause)}
 	if call.lost != nil {
-		e.Phase = phaseOf(call.lost, call.sent)
+		e.phase = phaseOf(call.lost, call.sent)
 	}
-	return e
+	err := e.of(call, outcome)
+	return &err
+}
+
+// ending is how calls end that have a cause in common: what there is to say of it is found out once. Found out call by call, it makes
+// giving a large pipeline up dearer than running it (BenchmarkPipelineGivenUp).
+type ending struct {
+	// immutable
+	cause    error
+	phase    string
+	passes   bool
+	patience bool // the cause is the end of the caller's own: none of the calls goes on
+
+	calls int     // how many have no error yet
+	room  []Error // for those of the next calls
+	later *ending // of those that would have gone on, had the caller's patience not ended; made when it has
+}
+
+func (e *ending) of(call *call, outcome Outcome) Error {
+	err := Error{
+		Command: call.Name(), Slot: call.slot, Attempts: int(call.attempts), Redirects: call.redirects, Phase: e.phase,
+		Outcome: outcome, Retryable: e.passes && call.mayBeSentAgain(outcome), Err: e.cause,
+	}
+	if last := call.lastNode(); last != nil {
+		err.Node = last.addr()
+	}
+	return err
+}
+
+// givenUp returns how calls end of which this would not have been the end.
+func (e *ending) givenUp(patience error) *ending {
+	if e.later == nil {
+		cause := lastLost(patience, e.cause)
+		e.later = &ending{cause: cause, phase: e.phase, passes: passes(cause), calls: e.calls}
+	}
+	return e.later
+}
+
+// next returns the error of one more of the calls. Ten of them lie together, as futures do.
+func (e *ending) next(call *call, outcome Outcome) error {
+	if len(e.room) == 0 {
+		e.room = make([]Error, max(1, min(e.calls, 10)))
+	}
+	err := &e.room[0]
+	*err = e.of(call, outcome)
+	e.room = e.room[1:]
+	e.calls--
+	return err
 }
 
 // shareSlot is what to do where keys lie in several slots and may not.

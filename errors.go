@@ -95,18 +95,20 @@ func phaseOf(err error, sent bool) string {
 	return "write"
 }
 
-// mayBeSentAgain reports whether a call that failed with that outcome is worth another one: it is safe, and what ended it was
-// time, or circumstances that pass.
-func (call *call) mayBeSentAgain(outcome Outcome, cause error) bool {
-	safe := outcome == NotExecuted || outcome == Unknown && call.isRepeatable()
-	return safe && !call.terms.once && passes(cause)
+// mayBeSentAgain reports whether another call with a command that failed with that outcome is safe, and wanted. Whether it is worth it,
+// the cause says: see passes.
+func (call *call) mayBeSentAgain(outcome Outcome) bool {
+	return !call.terms.once && (outcome == NotExecuted || outcome == Unknown && call.isRepeatable())
 }
 
 // passes reports whether what ended a command was time, or circumstances that pass.
 func passes(cause error) bool {
+	if errors.Is(cause, ErrClosed) {
+		return false
+	}
 	var bootstrap *BootstrapError
-	return !errors.Is(cause, ErrClosed) && (errors.Is(cause, context.Canceled) || errors.Is(cause, context.DeadlineExceeded) ||
-		errors.Is(cause, errScattered) || errors.Is(cause, errReordered) || errors.As(cause, &bootstrap))
+	return errors.Is(cause, context.Canceled) || errors.Is(cause, context.DeadlineExceeded) ||
+		errors.Is(cause, errScattered) || errors.Is(cause, errReordered) || errors.As(cause, &bootstrap)
 }
 
 // isPatience reports whether err is the end of the caller's own patience, and not that of a dial.

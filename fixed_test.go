@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -23,6 +24,7 @@ type fixedCluster struct {
 	listeners []net.Listener
 	slots     []byte // the reply to CLUSTER SLOTS
 	work      sync.WaitGroup
+	mute      atomic.Bool // nothing is answered
 
 	mu    sync.Mutex
 	conns []net.Conn // guarded by mu
@@ -119,6 +121,9 @@ func (c *fixedCluster) answer(out, request []byte, node int) []byte {
 	count := args.Left()
 	name, _ := args.Next()
 	name, _ = resp.Payload(name)
+	if c.mute.Load() {
+		return out
+	}
 	switch string(name) {
 	case "GET":
 		return append(out, fixedValue...)
@@ -163,4 +168,13 @@ func mixed(ctx context.Context, client *keyslot.Client, value string) error {
 		p.Set(hundred[i+1], value)
 	}
 	return p.Exec(ctx)
+}
+
+// ofSets returns a pipeline of so many SETs.
+func ofSets(client *keyslot.Client, size int) *keyslot.Pipeline {
+	p := client.Pipeline()
+	for i := range size {
+		p.Set(hundred[i%len(hundred)], "value")
+	}
+	return p
 }

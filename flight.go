@@ -300,11 +300,12 @@ func (f *flight) newBatch() *wire.Call {
 // judgement. It goes as the calls lie in memory, and not batch by batch: most of its time is waiting for them, unless the processor
 // sees what is next (pipe100/c=512 of benchmarks/).
 func (f *flight) deal(calls []*call) (plain int) {
+	var lost losses
 	for i, call := range calls {
 		switch b, at := f.places[i].batch, f.places[i].index; {
 		case b == nil:
 		case at >= len(b.Replies):
-			call.unanswered(b.Err, at < b.Accepted, b.Via())
+			lost.take(call, b, at < b.Accepted)
 		case call.replied(b.Replies[at], len(b.Replies[at]) > wire.OwnReply, b.Via()):
 			plain++
 		}
@@ -322,6 +323,39 @@ func (f *flight) deal(calls []*call) (plain int) {
 		f.kept = f.used
 	}
 	return plain
+}
+
+// losses are the batches of an attempt that did not bring all replies, with what their calls have in common: first those that were not
+// sent whole, then those that were.
+type losses map[*wire.Call]*[2]trouble
+
+// take notes why a call of batch b had no reply, and whether it was sent whole.
+func (l *losses) take(call *call, b *wire.Call, sent bool) {
+	if *l == nil {
+		*l = losses{}
+	}
+	both := (*l)[b]
+	if both == nil {
+		both = &[2]trouble{newLoss(b, false), newLoss(b, true)}
+		(*l)[b] = both
+	}
+	shared := &both[0]
+	if sent {
+		shared = &both[1]
+	}
+	if call.troubled {
+		call.unanswered(shared.lost, sent, shared.via)
+		call.ending = shared.ending
+	} else {
+		call.Frame, call.trouble = nil, shared
+	}
+	shared.ending.calls++
+}
+
+func newLoss(b *wire.Call, sent bool) trouble {
+	return trouble{lost: b.Err, sent: sent, via: b.Via(), ending: &ending{
+		cause: b.Err, phase: phaseOf(b.Err, sent), passes: passes(b.Err), patience: isPatience(b.Err),
+	}}
 }
 
 // sendBundles sends all bundles and returns how many batches could not be sent. A node that is dialled, probed or full holds up

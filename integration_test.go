@@ -32,7 +32,7 @@ func onEngines(t *testing.T, opts realcluster.Options, test func(t *testing.T, c
 	})
 }
 
-func connect(t *testing.T, opts keyslot.Options) *keyslot.Client {
+func connect(t testing.TB, opts keyslot.Options) *keyslot.Client {
 	t.Helper()
 	client, err := keyslot.New(t.Context(), opts)
 	require.NoError(t, err)

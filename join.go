@@ -78,6 +78,9 @@ func (s *split) failures(call *call, policy spec.ResponsePolicy) error {
 func (s *split) isByNode() bool { return len(s.byKey) == 0 }
 
 func nodeOf(err error) string {
+	if e, ok := err.(*Error); ok { //nolint:errorlint // as most are: the search below costs an allocation
+		return e.Node
+	}
 	var e *Error
 	if errors.As(err, &e) {
 		return e.Node

@@ -161,8 +161,22 @@ func (f *flight) settleEach(q *queued) (failed []command.Part) {
 	for i := range f.queued {
 		call := f.at(i)
 		if err := command.Settle(q, &call.Call, call.err); err != nil {
+			if failed == nil {
+				failed = make([]command.Part, 0, f.failedFrom(i))
+			}
 			failed = append(failed, command.Part{Index: i, Node: nodeOf(err), Err: err})
 		}
 	}
 	return failed
+}
+
+// failedFrom returns how many commands have failed from the first one on, which is one of them: a reply that cannot be read may make
+// it more.
+func (f *flight) failedFrom(first int) (n int) {
+	for i := first; i < f.queued; i++ {
+		if f.at(i).err != nil {
+			n++
+		}
+	}
+	return n
 }

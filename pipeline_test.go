@@ -60,6 +60,41 @@ func TestAPipelineRunsEveryTypedCommand(t *testing.T) {
 	require.EqualValues(t, 4, valueOf(t, del))
 }
 
+// What commands have in common that end with their caller's patience is found out once; each still tells what became of it.
+func TestEachCommandThatIsGivenUpTellsItsOwnStory(t *testing.T) {
+	story(t, keyslot.Options{}, func(t *testing.T, s *stage) {
+		s.lower.On("SET", says("-TRYAGAIN Multiple keys request during rehashing of slot"), stuck())
+		s.upper.Close()
+		p := s.client.Pipeline()
+		refused := p.Set(low, "v")
+		require.Error(t, p.Exec(within(t, time.Second)))
+		unanswered, read := p.Incr(low), p.Get(low) // behind the SET
+		unsent, unsentRead := p.Set(up, "v"), p.Get(up)
+		require.Error(t, p.Exec(within(t, time.Second)))
+		for _, row := range []struct {
+			err   error
+			want  keyslot.Error
+			cause string
+		}{
+			{refused.Err(), keyslot.Error{Command: "SET", Slot: 866, Node: lower, Attempts: 2, Phase: "read", Outcome: keyslot.Unknown}, "last answer: TRYAGAIN"},
+			{unanswered.Err(), keyslot.Error{Command: "INCR", Slot: 866, Node: lower, Attempts: 1, Phase: "read", Outcome: keyslot.Unknown}, ""},
+			{read.Err(), keyslot.Error{Command: "GET", Slot: 866, Node: lower, Attempts: 1, Phase: "read", Outcome: keyslot.Unknown, Retryable: true}, ""},
+			{unsent.Err(), keyslot.Error{Command: "SET", Slot: 12182, Node: upper, Phase: "dial", Outcome: keyslot.NotExecuted, Retryable: true}, "last attempt: dial"},
+			{unsentRead.Err(), keyslot.Error{Command: "GET", Slot: 12182, Node: upper, Phase: "dial", Outcome: keyslot.NotExecuted, Retryable: true}, "last attempt: dial"},
+		} {
+			var got *keyslot.Error
+			require.ErrorAs(t, row.err, &got)
+			require.ErrorIs(t, row.err, context.DeadlineExceeded)
+			require.ErrorContains(t, row.err, row.cause)
+			row.want.Err = got.Err
+			if row.want.Attempts == 0 {
+				row.want.Attempts = got.Attempts
+			}
+			require.Equal(t, row.want, *got)
+		}
+	})
+}
+
 func TestAFutureHasNoReplyBeforeExec(t *testing.T) {
 	_, client := begin(t, keyslottest.Options{Shards: 1}, keyslot.Options{})
 	p := client.Pipeline()

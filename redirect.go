@@ -118,10 +118,7 @@ func classify(a attempt) verdict {
 
 // classifyLost judges an attempt without a reply. What was not sent whole never runs, whatever happens later.
 func classifyLost(a attempt) verdict {
-	v := verdict{action: again, executed: NotExecuted, refresh: true}
-	if a.sent {
-		v.executed = Unknown
-	}
+	v := verdict{action: again, executed: ranIf(a.sent), refresh: true}
 	var dial *wire.DialError
 	switch {
 	case errors.As(a.err, &dial), errors.Is(a.err, errNoOwner), errors.Is(a.err, errNoReplica):
@@ -133,6 +130,14 @@ func classifyLost(a attempt) verdict {
 		v.action = finish
 	}
 	return v
+}
+
+// ranIf returns what is known of a command without a reply.
+func ranIf(sent bool) Outcome {
+	if sent {
+		return Unknown
+	}
+	return NotExecuted
 }
 
 // classifyRedirect judges MOVED and ASK. A redirect is followed only if it is one by the strict grammar and names the

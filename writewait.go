@@ -103,10 +103,13 @@ func (f *flight) execAndWait(ctx context.Context, t terms) {
 
 // refuseAll ends the commands queued that have no error of their own.
 func (f *flight) refuseAll(cause error) {
+	e := ending{cause: cause, passes: passes(cause), calls: f.queued}
 	for i := range f.queued {
 		call := f.at(i)
 		if call.err == nil {
-			call.err = cmp.Or(call.check(), call.fail(NotExecuted, cause))
+			if call.err = call.check(); call.err == nil {
+				call.err = e.next(call, NotExecuted)
+			}
 		}
 	}
 }
