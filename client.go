@@ -1,7 +1,6 @@
 package keyslot
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"sort"
@@ -85,8 +84,8 @@ func (c *Client) Topology() Topology {
 // else, nil and time.Duration included, is an *ArgumentError. A command of a module that the table does not know counts
 // as a write whose first argument is its key.
 //
-// A command without a key goes to any primary, or where the servers' own table wants that to every primary or node, the
-// replies joined as it says: DBSIZE is a sum. Where some nodes failed, a *PartsError lists them; a primary that is replaced
+// A command without a key goes to any primary (PUBLISH to the one that owns its channel's slot, see Publish), or where the servers'
+// own table wants that to every primary or node, the replies joined as it says: DBSIZE is a sum. Where some nodes failed, a *PartsError lists them; a primary that is replaced
 // meanwhile is no failure. RANDOMKEY is null only if every primary is empty. What has an answer of its own on each node,
 // such as INFO, is refused with the methods that ask one or all: On and DoEach.
 //
@@ -224,7 +223,7 @@ func (c *core) route(r *routes, call *call, f *flight) error {
 	case call.pinned != nil:
 		call.node = call.pinned
 	case call.slot == command.NoSlot:
-		call.node = cmp.Or(r.anyPrimary(call.empty...), r.anyPrimary())
+		call.node = call.keylessNode(r)
 	case call.spreads():
 		return c.routeRead(r, call, f)
 	default:

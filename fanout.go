@@ -75,6 +75,21 @@ func (call *call) planKeyless() (splits bool, err error) {
 	return false, nil
 }
 
+// keylessNode returns the primary that a command without a key goes to: any, but for PUBLISH. A message reaches the subscribers of every
+// node from whichever node takes it, and those that nodes hand on to each other may overtake one another: what is for one channel goes
+// by way of one node, that which owns the channel's slot as if it were a key, unless it does not take it. The slot is not the call's:
+// no server redirects a PUBLISH, and a transaction may have one for any channel.
+func (call *call) keylessNode(r *routes) *node {
+	if call.Cmd != spec.PUBLISH.Command() || call.Request.Len() < 2 {
+		return cmp.Or(r.anyPrimary(call.empty...), r.anyPrimary())
+	}
+	home := r.primary(slotOf(call.Request.At(1)))
+	if home != nil && home.promise() != troubled && call.attempts < freeResends {
+		return home
+	}
+	return cmp.Or(r.anyPrimary(home), home)
+}
+
 // planAll routes a command to several nodes.
 func (call *call) planAll() (splits bool, err error) {
 	keys := call.Request.Keys()

@@ -83,6 +83,63 @@ func TestAnswersThatCannotBeJoinedAreRefused(t *testing.T) {
 	require.Equal(t, "FT.CURSOR walks one node at a time: use a view made by Client.On(ToNode(...))", cursor)
 }
 
+// A subscriber hears each node by itself, so that what two nodes take may overtake each other.
+func TestMessagesToAChannelGoByWayOfOneNode(t *testing.T) {
+	story(t, keyslot.Options{ConnsPerNode: 2}, func(t *testing.T, s *stage) {
+		s.lower.On("PUBLISH", one)
+		s.upper.On("PUBLISH", one)
+		publish := func(channel string) {
+			t.Helper()
+			for range 10 {
+				_, err := s.client.Publish(t.Context(), channel, "m")
+				require.NoError(t, err)
+			}
+			p := s.client.Pipeline()
+			for range 10 {
+				p.Publish(channel, "m")
+				p.Publish(low, "m")
+			}
+			require.NoError(t, p.Exec(t.Context()))
+		}
+		publish(up)
+		require.Len(t, sent(s.lower, "PUBLISH"), 10)
+		messages := sent(s.upper, "PUBLISH")
+		require.Len(t, messages, 20)
+		for _, m := range messages {
+			require.Equal(t, []string{"PUBLISH", up, "m"}, m.Args)
+			require.Equal(t, messages[0].Conn, m.Conn)
+		}
+		_, err := s.client.On(keyslot.ToKey(low)).Publish(t.Context(), up, "m")
+		require.NoError(t, err)
+		require.Len(t, sent(s.lower, "PUBLISH"), 11, "as the view says")
+
+		s.upper.Close()
+		publish(up)
+		require.Len(t, sent(s.lower, "PUBLISH"), 41, "which has subscribers too")
+		require.Less(t, time.Since(s.began), 2*time.Second)
+	})
+}
+
+func TestAMessageThatANodeRefusesGoesToAnother(t *testing.T) {
+	story(t, keyslot.Options{}, func(t *testing.T, s *stage) {
+		s.upper.On("PUBLISH", says("-BUSY Valkey is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE."))
+		s.lower.On("PUBLISH", one)
+		_, err := s.client.Publish(t.Context(), up, "m")
+		require.NoError(t, err)
+		require.Len(t, sent(s.upper, "PUBLISH"), 2)
+	})
+}
+
+func TestAMessageThatMayHaveBeenTakenIsNotSentAgain(t *testing.T) {
+	story(t, keyslot.Options{}, func(t *testing.T, s *stage) {
+		s.upper.On("PUBLISH", reset)
+		_, err := s.client.Publish(t.Context(), up, "m")
+		trail := s.failsAt(t, 0, err, keyslot.ErrUnknownOutcome)
+		require.Equal(t, -1, trail.Slot, "a channel is no key")
+		require.Empty(t, sent(s.lower, "PUBLISH"))
+	})
+}
+
 func TestRandomKeyIsNullOnlyWhereEveryPrimaryIsEmpty(t *testing.T) {
 	story(t, keyslot.Options{}, func(t *testing.T, s *stage) {
 		s.lower.On("RANDOMKEY", says("_"))

@@ -9,9 +9,12 @@ import (
 )
 
 // Publish sends message to the subscribers of channel on every node, and returns how many of those that the node which took the
-// message served itself: it tells nothing of the others.
+// message served itself: it tells nothing of the others. The primary that owns the channel's slot, as if the channel were a key, takes
+// it: messages that one client publishes to one channel, one after the other or in one pipeline, arrive in that order. Where that
+// primary does not answer, another one takes them, and those sent before and after may overtake each other. A message that may have
+// been taken is not sent again.
 //
-// PUBLISH (since 2.0.0): O(n) of the subscribers, to any primary.
+// PUBLISH (since 2.0.0): O(n) of the subscribers, to the primary of channel's slot, or else another one.
 func (c Commands) Publish(ctx context.Context, channel, message string) (int64, error) {
 	return run(ctx, c.begin().publish(channel, message), integer)
 }

@@ -53,6 +53,7 @@ func TestTheCommentSaysWhereACommandGoes(t *testing.T) {
 		"MSETEX pairs":                 {[]param{{name: "pairs", kind: "PairList"}}, "to the primary of the slot that all keys share"},
 		"CLUSTER COUNTKEYSINSLOT slot": {[]param{{name: "slot", kind: "int"}}, "to the primary that owns the slot"},
 		"TIME":                         {nil, "to any primary"},
+		"PUBLISH channel message":      {[]param{{name: "channel", kind: "string"}}, "to the primary of channel's slot, or else another one"},
 		"ACL LIST":                     {nil, "to any primary"},
 		"DBSIZE":                       {nil, "to every primary"},
 	} {

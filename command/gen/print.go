@@ -261,6 +261,8 @@ func (m *method) destination() string {
 		return "split over the slots of the keys" + replica
 	case cmd.Name == "RANDOMKEY": // the one whose reply stands for all only if it is not null
 		return "to one primary after the other, by chance, until one has a key"
+	case cmd.Name == "PUBLISH": // whose channel is no key
+		return "to the primary of channel's slot, or else another one"
 	case cmd.Response == spec.ResponseSpecial && i < 0:
 		return "to the one node of a view (Client.On), and refused without"
 	case cmd.Request == spec.RequestAllShards && i < 0:
