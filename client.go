@@ -84,10 +84,11 @@ func (c *Client) Topology() Topology {
 // else, nil and time.Duration included, is an *ArgumentError. A command of a module that the table does not know counts
 // as a write whose first argument is its key.
 //
-// A command without a key goes to any primary (PUBLISH to the one that owns its channel's slot, see Publish), or where the servers'
-// own table wants that to every primary or node, the replies joined as it says: DBSIZE is a sum. Where some nodes failed, a *PartsError lists them; a primary that is replaced
-// meanwhile is no failure. RANDOMKEY is null only if every primary is empty. What has an answer of its own on each node,
-// such as INFO, is refused with the methods that ask one or all: On and DoEach.
+// A command without a key goes to any primary (PUBLISH to the one that owns its channel's slot, see Publish), or where the
+// servers' own table wants that to every primary or node, the replies joined as it says: DBSIZE is a sum. Where some nodes
+// failed, a *PartsError lists them; a primary that is replaced meanwhile is no failure. RANDOMKEY is null only if every primary
+// is empty. What has an answer of its own on each node, such as INFO, is refused with the methods that ask one or all: On and
+// DoEach.
 //
 // A reply has the shape of RESP3, in which HGETALL is a map, ZSCORE a number and ZRANGE WITHSCORES an array of pairs. A server
 // that knows only RESP2 sends flat arrays and text; Reply's Map, Float64 and Bool read both. A null reply is a Reply with IsNil,
