@@ -148,21 +148,27 @@ func (call *call) planForSlotOf(slot int) error {
 	if call.terms.to == nil {
 		call.terms.to = slotRoute(slotOf(call.Request.At(keys[0])))
 	}
+	if slot != command.NoSlot && !call.terms.core.isStandalone() {
+		for _, k := range keys { // plan would speak of a view
+			if got := int(slotOf(call.Request.At(k))); got != slot {
+				return call.refuse(k, elsewhereThan(slot, got))
+			}
+		}
+	}
 	_, err := call.plan()
 	switch {
 	case err != nil:
 		return err
 	case call.blocks:
 		return call.refuse(0, call.Name()+" waits at the server and would hold up WAIT: run it by itself")
-	case slot != command.NoSlot && call.slot != slot && !call.terms.core.isStandalone():
-		at := 0 // nobody knows where the key is
-		if len(keys) > 0 {
-			at = keys[0]
-		}
-		return call.refuse(at, fmt.Sprintf("its key is in slot %d and the first one in slot %d, and WriteAndWait is for one slot: %s",
-			call.slot, slot, shareSlot))
+	case slot != command.NoSlot && call.slot != slot && !call.terms.core.isStandalone(): // nobody knows where the key is
+		return call.refuse(0, elsewhereThan(slot, call.slot))
 	}
 	return nil
+}
+
+func elsewhereThan(slot, got int) string {
+	return fmt.Sprintf("its key is in slot %d and the first one in slot %d, and WriteAndWait is for one slot: %s", got, slot, shareSlot)
 }
 
 // sendAndWait is send for calls that WAIT follows. It counts the replicas of its connection's last write, so they have one of

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"math"
+	"strings"
 	"testing"
 	"time"
 
@@ -68,6 +69,9 @@ func TestWriteAndWaitRefusesAllOrNothing(t *testing.T) {
 			require.ErrorIs(t, err, keyslot.ErrNotExecuted, name)
 			require.ErrorAs(t, err, new(*keyslot.ArgumentError), name)
 			require.ErrorIs(t, first.Err(), keyslot.ErrNotExecuted, name)
+			if strings.HasSuffix(name, "slot") {
+				require.ErrorContains(t, err, "and WriteAndWait is for one slot: give the keys a common hash tag")
+			}
 			require.ErrorContains(t, err, ", at index 1, cannot be sent: ", "whatever the first error is, it names the culprit")
 		}
 		mine := errors.New("mine")
