@@ -38,7 +38,8 @@ type solo struct {
 // trip is where a call goes, and where it has been.
 type trip struct {
 	asking   bool
-	blocks   bool // it runs on a connection of its own
+	blocks   bool // it waits at the server, on a connection of its own
+	apart    bool // it is for a node where a script runs: on a connection of its own, for on others it would wait behind the script
 	large    bool // the attempt under way goes where large values go
 	troubled bool // trouble is the call's own
 	readonly bool // the attempt under way goes to a replica, over a READONLY connection
@@ -277,7 +278,7 @@ func (call *call) forget() {
 	call.Forget()
 	call.terms = &call.terms.core.terms
 	call.slot, call.blocks, call.err = command.NoSlot, false, nil
-	call.node, call.routes, call.attempts, call.asking, call.readonly, call.spurned = nil, nil, 0, false, false, false
+	call.node, call.routes, call.attempts, call.asking, call.readonly, call.spurned, call.apart = nil, nil, 0, false, false, false, false
 	if calm := &call.terms.core.calm; call.pinned != nil || call.of != nil || call.trouble != calm || call.seeking {
 		call.trip = trip{trouble: calm}
 	}

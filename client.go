@@ -154,18 +154,20 @@ func (c *core) sendAlone(ctx context.Context, until time.Time, call *call) (plai
 // sendOnce sends a call once and waits for it.
 func (c *core) sendOnce(ctx context.Context, until time.Time, call *call) (plain bool) {
 	w := &call.solo.waiter
-	w.Busy = !call.blocks && c.running.crowded() // a connection for blocking commands is not shared
+	alone := call.blocks || call.apart
+	w.Busy = !alone && c.running.crowded() // a connection of its own is not shared
 	w.Expect(1)
 	err := c.load(call, until)
 	switch {
 	case err != nil:
-	case call.blocks:
+	case alone:
+		call.ownTrouble()
 		call.borrowed, err = call.node.sendDedicated(ctx, until, w, call.solo.wires[:])
 	default:
 		err = call.lane().track(call.large).send(ctx, until, w, call.solo.wires[:])
 	}
 	plain = call.await(ctx, err)
-	if call.blocks && call.borrowed != nil && (!call.keeps || !call.answered()) {
+	if alone && call.borrowed != nil && (!call.keeps || !call.answered()) {
 		if call.isEvicted() {
 			call.borrowed.Drain()
 		}

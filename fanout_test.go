@@ -3,6 +3,7 @@ package keyslot_test
 import (
 	"context"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -280,5 +281,42 @@ func TestOneSuccessIsEnoughWhereTheTableSaysSo(t *testing.T) {
 		require.Equal(t, idle, string(said))
 		_, err = s.client.DoEach(t.Context(), "SCRIPT", "KILL")
 		require.Error(t, err, "each for itself")
+
+		s.lower.On("SCRIPT", says("-UNKILLABLE it has written"))
+		_, err = s.client.Do(t.Context(), "SCRIPT", "KILL")
+		require.ErrorAs(t, err, &said)
+		require.Equal(t, "UNKILLABLE", said.Code(), "what matters comes first")
+		s.lower.On("SCRIPT", says("-%s", idle), says("-UNKILLABLE it has written"))
+		s.upper.On("SCRIPT", ok)
+		require.NoError(t, s.client.ScriptKill(t.Context()))
+		require.ErrorContains(t, s.client.ScriptKill(t.Context()), "failed for 1 of 2 parts")
+	})
+}
+
+// The server reads nothing of a connection while it runs a script for it.
+func TestWhatEndsAScriptDoesNotWaitBehindIt(t *testing.T) {
+	story(t, keyslot.Options{}, func(t *testing.T, s *stage) {
+		s.lower.On("EVAL", stuck())
+		s.lower.On("SCRIPT", ok)
+		s.lower.On("FUNCTION", ok)
+		s.upper.On("SCRIPT", says("-NOTBUSY No scripts in execution right now."))
+		s.upper.On("FUNCTION", says("-NOTBUSY No scripts in execution right now."))
+		running := make(chan error)
+		go func() { // ends at its deadline
+			_, err := s.client.Do(within(t, 400*time.Millisecond), "EVAL", "while true do end", 1, low)
+			running <- err
+		}()
+		synctest.Wait()
+		p := s.client.Pipeline()
+		queued := p.FunctionKill()
+		for _, err := range []error{
+			s.client.ScriptKill(t.Context()), s.client.FunctionKill(t.Context()),
+			s.client.On(keyslot.ToKey(low)).ScriptKill(t.Context()), p.Exec(t.Context()), queued.Err(),
+		} {
+			require.NoError(t, err)
+		}
+		require.Equal(t, s.began, time.Now())
+		require.Len(t, sent(s.lower, "SCRIPT"), 2)
+		require.ErrorIs(t, <-running, context.DeadlineExceeded)
 	})
 }

@@ -55,7 +55,8 @@ func newSlab(c *core) *slab {
 
 // bundle is what goes over one connection in one attempt.
 type bundle struct {
-	track   *track
+	track   *track       // nil: a connection of its own
+	apart   *node        // to this node
 	batches []*wire.Call // in the order of their commands
 	size    int          // how many commands they are
 }
@@ -202,6 +203,7 @@ func (f *flight) send(ctx context.Context, until time.Time, calls []*call) (plai
 		refused := f.sendBundles(ctx, until, w)
 		w.Withdraw(refused)
 		w.Wait(ctx, batches)
+		f.giveBack()
 	}
 	f.waiter.Now = time.Time{} // by the next attempt it is long ago, and no Wait may have seen it
 	return f.deal(calls) == len(calls)
@@ -221,6 +223,11 @@ func (f *flight) arrange(until time.Time, calls []*call) {
 			f.places = append(f.places, batchPos{})
 			continue
 		}
+		if call.apart {
+			f.newBundle(nil).apart = call.node
+			f.put(&f.bundles[len(f.bundles)-1], call, request, until)
+			continue
+		}
 		g := f.bundle(call.lane())
 		if call.large { // and all that go with it, to keep their order
 			g.track = &g.track.lane.large
@@ -228,7 +235,7 @@ func (f *flight) arrange(until time.Time, calls []*call) {
 		f.put(g, call, request, until)
 	}
 	for i := range f.bundles {
-		if track := f.bundles[i].track; track.conn.Load() == nil {
+		if track := f.bundles[i].track; track != nil && track.conn.Load() == nil {
 			_, _ = track.startDial(true) // its error comes again when the track is opened
 		}
 	}
@@ -244,7 +251,7 @@ func (f *flight) bundle(l *lane) *bundle {
 	const few = 8 // are found faster by looking at each
 	if len(f.bundles) <= few {
 		for i := range f.bundles {
-			if f.bundles[i].track.lane == l {
+			if t := f.bundles[i].track; t != nil && t.lane == l {
 				return &f.bundles[i]
 			}
 		}
@@ -260,7 +267,7 @@ func (f *flight) newBundle(t *track) *bundle {
 	n := len(f.bundles)
 	f.bundles = slices.Grow(f.bundles, 1)[:n+1]
 	g := &f.bundles[n]
-	g.track, g.batches, g.size = t, emptied(g.batches), 0
+	g.track, g.apart, g.batches, g.size = t, nil, emptied(g.batches), 0
 	return g
 }
 
@@ -363,7 +370,7 @@ func newLoss(b *wire.Call, sent bool) trouble {
 func (f *flight) sendBundles(ctx context.Context, until time.Time, w *wire.Waiter) (refused int) {
 	f.slow = emptied(f.slow)
 	for _, g := range f.bundles {
-		if conn := g.track.live(); conn == nil || g.size > chunk || !conn.Offer(w, g.batches) {
+		if conn := g.live(); conn == nil || g.size > chunk || !conn.Offer(w, g.batches) {
 			f.slow = append(f.slow, g)
 		}
 	}
@@ -399,9 +406,12 @@ func (f *flight) sendBundle(ctx context.Context, until time.Time, w *wire.Waiter
 	for first := rest[0]; len(rest) > 0; {
 		n := fill(rest)
 		var err error
-		if rest[0] == first {
+		switch {
+		case g.apart != nil:
+			_, err = g.apart.sendDedicated(ctx, until, w, rest[:n])
+		case rest[0] == first:
 			err = g.track.send(ctx, until, w, rest[:n])
-		} else {
+		default:
 			err = first.Via().Send(ctx, w, rest[:n])
 		}
 		if err != nil {
@@ -413,6 +423,23 @@ func (f *flight) sendBundle(ctx context.Context, until time.Time, w *wire.Waiter
 		rest = rest[n:]
 	}
 	return 0
+}
+
+// live returns the connection that is there for the bundle; nil if there is none, or is yet to be borrowed.
+func (g *bundle) live() *wire.Conn {
+	if g.track == nil {
+		return nil
+	}
+	return g.track.live()
+}
+
+// giveBack ends the use of connections that were borrowed.
+func (f *flight) giveBack() {
+	for i := range f.bundles {
+		if g := &f.bundles[i]; g.apart != nil && g.batches[0].Via() != nil {
+			g.apart.giveBack(g.batches[0].Via())
+		}
+	}
 }
 
 // fill returns how many of the batches, one at least, make a chunk.

@@ -57,8 +57,10 @@ func (s *split) failures(call *call, policy spec.ResponsePolicy) error {
 				failed = append(failed, command.Part{Node: nodeOf(part.err), Err: part.err})
 			}
 		}
-		// SCRIPT KILL and FUNCTION KILL: the script runs on one node.
-		if len(failed) == 0 || policy == spec.ResponseOneSucceeded && len(failed) < len(s.parts) {
+		if policy == spec.ResponseOneSucceeded {
+			failed = killFailures(failed, len(s.parts))
+		}
+		if len(failed) == 0 {
 			return nil
 		}
 		return command.NewPartsError(call.Name(), len(s.parts), failed, call.isRepeatable())
@@ -73,6 +75,24 @@ func (s *split) failures(call *call, policy spec.ResponsePolicy) error {
 		return nil
 	}
 	return command.NewPartsError(call.Name(), len(s.byKey), failed, call.isRepeatable())
+}
+
+// killFailures returns what to tell of the failures of SCRIPT KILL or FUNCTION KILL at some of total nodes: that nothing runs at a node
+// comes last, and is none where something was killed elsewhere.
+func killFailures(failed []command.Part, total int) []command.Part {
+	var idle []command.Part
+	rest := slices.DeleteFunc(slices.Clone(failed), func(p command.Part) bool {
+		var said ServerError
+		isIdle := errors.As(p.Err, &said) && said.Code() == "NOTBUSY"
+		if isIdle {
+			idle = append(idle, p)
+		}
+		return isIdle
+	})
+	if len(failed) < total {
+		return rest
+	}
+	return append(rest, idle...)
 }
 
 func (s *split) isByNode() bool { return len(s.byKey) == 0 }

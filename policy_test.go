@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -272,19 +271,38 @@ func textOf(r keyslot.Reply) string {
 	return strings.Join(lines, "\n")
 }
 
-func TestAScriptIsKilledOnWhicheverNodeItRuns(t *testing.T) {
+// What waits behind a script on its connection is not read before the script ends.
+func TestAScriptIsKilledOnWhicheverNodeItRunsWhoeverRunsIt(t *testing.T) {
 	onEngines(t, realcluster.Options{Config: []string{"busy-reply-threshold 10"}}, func(t *testing.T, cluster *realcluster.Cluster) {
 		client := connect(t, keyslot.Options{Endpoints: cluster.Addrs()[:1]})
-		require.NoError(t, client.Ping(t.Context()))
-		var running sync.WaitGroup
-		defer running.Wait()
-		primary, err := cluster.Primary(t.Context(), 12182)
+		const endless = "#!lua name=l\nredis.register_function('endless', function() while true do end end)"
+		_, err := client.FunctionLoad(t.Context(), endless)
 		require.NoError(t, err)
-		running.Go(func() { _, _ = cluster.Do(t.Context(), primary, "EVAL", "while true do end", "0") })
-		require.Eventually(t, func() bool {
-			_, err := client.Do(t.Context(), "SCRIPT", "KILL")
-			return err == nil
-		}, 10*time.Second, 10*time.Millisecond)
+		var notBusy keyslot.ServerError
+		require.ErrorAs(t, client.ScriptKill(t.Context()), &notBusy)
+		require.Equal(t, "NOTBUSY", notBusy.Code())
+		atOne := client.On(keyslot.ToKey(up))
+		for name, row := range map[string]struct {
+			run  []any
+			kill func() error
+		}{
+			"script":           {[]any{"EVAL", "while true do end", 1, up}, func() error { return client.ScriptKill(t.Context()) }},
+			"script, one node": {[]any{"EVAL", "while true do end", 1, up}, func() error { return atOne.ScriptKill(t.Context()) }},
+			"function":         {[]any{"FCALL", "endless", 1, up}, func() error { return client.FunctionKill(t.Context()) }},
+			"in a pipeline": {[]any{"EVAL", "while true do end", 1, up}, func() error {
+				p := client.Pipeline()
+				p.ScriptKill()
+				return p.Exec(t.Context())
+			}},
+		} {
+			ended := make(chan error, 1)
+			go func() { // ends when it is killed
+				_, err := client.Do(within(t, time.Minute), row.run...)
+				ended <- err
+			}()
+			require.Eventually(t, func() bool { return row.kill() == nil }, 20*time.Second, 10*time.Millisecond, name)
+			require.ErrorContains(t, <-ended, "killed by user", name)
+		}
 	})
 }
 

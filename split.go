@@ -22,6 +22,7 @@ func (call *call) plan() (splits bool, err error) {
 			return false, err
 		}
 		keys = r.Keys()
+		call.apart = call.Cmd != nil && call.Cmd.Flags.Has(spec.AllowBusy)
 	}
 	if call.Cmd != nil {
 		_, _, call.blocks = call.Cmd.BlockTimeout(r)
@@ -199,7 +200,7 @@ func (s *split) place(slot uint16) *int32 {
 // part returns an empty call for a part of another one.
 func (f *flight) part(of *call, slot int, n *node) *call {
 	sub := f.call()
-	sub.terms, sub.Cmd, sub.slot, sub.pinned = of.terms, of.Cmd, slot, n
+	sub.terms, sub.Cmd, sub.slot, sub.pinned, sub.apart = of.terms, of.Cmd, slot, n, of.apart
 	return sub
 }
 

@@ -216,7 +216,7 @@ func (c *Call) functionFlush(opts []ScriptFlushOption) *Call {
 	return c
 }
 
-// FunctionKill ends the function that runs on a primary, if it has not written yet.
+// FunctionKill ends the functions that run on primaries, if they have not written yet. It is ScriptKill for functions.
 //
 // FUNCTION KILL (since 7.0.0): O(1), to every primary.
 func (c Commands) FunctionKill(ctx context.Context) error {
@@ -372,7 +372,10 @@ func (c *Call) scriptFlush(opts []ScriptFlushOption) *Call {
 	return c
 }
 
-// ScriptKill ends the script that runs on a primary, if it has not written yet.
+// ScriptKill ends the scripts that run on primaries, if they have not written yet: this client's own too, for it goes over connections
+// that carry nothing else. It returns nil if it has ended one, and no node failed to but those where none runs. Else it fails, with
+// NOTBUSY where none runs and UNKILLABLE where one has written, and that comes first in a *PartsError. A server listens only when the
+// script has run for its busy-reply-threshold, 5 s by default: ctx should last longer.
 //
 // SCRIPT KILL (since 2.6.0): O(1), to every primary.
 func (c Commands) ScriptKill(ctx context.Context) error {
