@@ -80,7 +80,7 @@ func TestAllocationsOfACommand(t *testing.T) {
 func TestALargePipelineFindsItsMemory(t *testing.T) {
 	client := connect(t, keyslot.Options{Endpoints: []string{startFixedCluster(t, 3).addr()}, RefreshAfter: -1})
 	defer debug.SetGCPercent(debug.SetGCPercent(-1)) // a collection empties the pools
-	run := func() { require.NoError(t, ofSets(client, 10_000).Exec(t.Context())) }
+	run := func() { require.NoError(t, largePipeline(client).Exec(t.Context())) }
 	run()
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
@@ -94,14 +94,13 @@ func TestGivingALargePipelineUpAllocatesLittle(t *testing.T) {
 	cluster := startFixedCluster(t, 3)
 	client := connect(t, keyslot.Options{Endpoints: []string{cluster.addr()}, RefreshAfter: -1})
 	defer debug.SetGCPercent(debug.SetGCPercent(-1))
-	const size = 10_000
-	require.NoError(t, ofSets(client, size).Exec(t.Context()))
+	require.NoError(t, largePipeline(client).Exec(t.Context()))
 	cluster.mute.Store(true)
 	for name, timeout := range map[string]time.Duration{"before Exec": 0, "unanswered": 100 * time.Millisecond} {
 		t.Run(name, func(t *testing.T) {
 			require.Less(t, testing.AllocsPerRun(1, func() {
-				require.ErrorIs(t, ofSets(client, size).Exec(within(t, timeout)), context.DeadlineExceeded)
-			}), size/2.0)
+				require.ErrorIs(t, largePipeline(client).Exec(within(t, timeout)), context.DeadlineExceeded)
+			}), largeSize/2.0)
 		})
 	}
 }

@@ -52,7 +52,6 @@ func BenchmarkPipeline100(b *testing.B) {
 // A large pipeline that is given up, next to one that is answered: late-ns is how long after its deadline Exec returns, for each
 // command.
 func BenchmarkPipelineGivenUp(b *testing.B) {
-	const size = 10_000
 	for _, row := range []struct {
 		name  string
 		mute  bool
@@ -65,13 +64,13 @@ func BenchmarkPipelineGivenUp(b *testing.B) {
 		b.Run(row.name, func(b *testing.B) {
 			cluster := startFixedCluster(b, 3)
 			client := connect(b, keyslot.Options{Endpoints: []string{cluster.addr()}, RefreshAfter: -1, MaxInFlight: 1 << 20})
-			require.NoError(b, ofSets(client, size).Exec(b.Context()))
+			require.NoError(b, largePipeline(client).Exec(b.Context()))
 			cluster.mute.Store(row.mute)
 			b.ReportAllocs()
 			var late time.Duration
 			for b.Loop() {
 				ctx, cancel := context.WithTimeout(b.Context(), row.after)
-				p := ofSets(client, size)
+				p := largePipeline(client)
 				began := time.Now()
 				if err := p.Exec(ctx); (err == nil) != (row.name == "answered") {
 					b.Fatal(err)
@@ -82,7 +81,7 @@ func BenchmarkPipelineGivenUp(b *testing.B) {
 				}
 				cancel()
 			}
-			b.ReportMetric(float64(late.Nanoseconds())/float64(b.N)/size, "late-ns")
+			b.ReportMetric(float64(late.Nanoseconds())/float64(b.N)/largeSize, "late-ns")
 		})
 	}
 }

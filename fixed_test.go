@@ -170,10 +170,12 @@ func mixed(ctx context.Context, client *keyslot.Client, value string) error {
 	return p.Exec(ctx)
 }
 
-// ofSets returns a pipeline of so many SETs.
-func ofSets(client *keyslot.Client, size int) *keyslot.Pipeline {
+const largeSize = 10_000
+
+// largePipeline returns one of largeSize SETs.
+func largePipeline(client *keyslot.Client) *keyslot.Pipeline {
 	p := client.Pipeline()
-	for i := range size {
+	for i := range largeSize {
 		p.Set(hundred[i%len(hundred)], "value")
 	}
 	return p
