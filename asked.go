@@ -53,6 +53,7 @@ func (c *core) doubts(call *call) bool {
 	}
 	c.traceRetry(call, retryDoubt)
 	call.noteStep(retryDoubt)
+	call.ownTrouble() // as every call that goes on
 	call.node, call.readonly, call.spurned = nil, false, true
 	return true
 }

@@ -1,6 +1,10 @@
 package keyslot
 
-import "github.com/keyslot-go/keyslot/internal/spec"
+import (
+	"reflect"
+
+	"github.com/keyslot-go/keyslot/internal/spec"
+)
 
 // SlotOfBytes is slotOf for the external tests.
 func SlotOfBytes(key []byte) uint16 { return slotOf(key) }
@@ -15,3 +19,6 @@ func Joined(policy spec.ResponsePolicy, replies ...string) (string, error) {
 	frame, err := s.joined(nil, policy)
 	return string(frame), err
 }
+
+// IsCalm reports whether what calls without trouble share is empty.
+func IsCalm(c *Client) bool { return reflect.DeepEqual(c.core.calm, trouble{}) }

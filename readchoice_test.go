@@ -320,6 +320,22 @@ func TestAnEmptyAnswerIsDoubtedWhileSlotsMove(t *testing.T) {
 }
 
 // A function of Trace that panics ends the attempt in the middle of its calls, of which some are not counted off yet.
+// Calls that have had no trouble share an empty one, which is not to be written to.
+func TestADoubtedReadGetsATroubleOfItsOwn(t *testing.T) {
+	readStory(t, keyslot.Options{ReadFrom: keyslot.PreferReplica}, []string{primary, replica1}, nil, func(t *testing.T, f *flock) {
+		f.warm(t)
+		f.node[replica1].On("GET", says("-MOVED 12539 10.9.9.9:6379"), says("_"))
+		require.Equal(t, primary, f.get(t))
+		f.node[primary].On("SET", says("-TRYAGAIN not yet"), ok)
+		p := f.client.Pipeline()
+		who, set := p.Get("key"), p.Set("key", "value")
+		require.NoError(t, p.Exec(t.Context()))
+		require.NoError(t, set.Err())
+		require.Equal(t, primary, valueOf(t, who))
+		require.True(t, keyslot.IsCalm(f.client))
+	})
+}
+
 func TestAPanicOfAProgramsTraceLeavesNoReadsInFlight(t *testing.T) {
 	panics := true
 	trace := &keyslot.Trace{Retried: func(keyslot.RetryEvent) {
