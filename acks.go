@@ -167,7 +167,7 @@ func (a *acks) sleep(d time.Duration) {
 	}
 }
 
-// flush acknowledges what is there, in one write, and returns the last failure.
+// flush acknowledges what is there, in one write. Of the failures it returns one that may pass, if there is one: another try is worth it.
 func (a *acks) flush(ctx context.Context) (err error) {
 	type batch struct {
 		stream string
@@ -188,7 +188,9 @@ func (a *acks) flush(ctx context.Context) (err error) {
 	defer a.mu.Unlock()
 	for _, b := range batches {
 		if failed := b.done.Err(); failed != nil {
-			err = failed
+			if err == nil || isLasting(err) {
+				err = failed
+			}
 			continue
 		}
 		for _, id := range b.ids {

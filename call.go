@@ -394,7 +394,7 @@ func (call *call) answered() bool {
 	return !resp.IsError(call.Frame)
 }
 
-// lastAttempt describes an lastAttempt that came back without a reply, or with an error reply.
+// lastAttempt describes an attempt that came back without a reply, or with an error reply.
 func (call *call) lastAttempt() attempt {
 	a := attempt{
 		slot: call.slot, pinned: call.pinned != nil, err: call.lost, sent: call.sent, repeatable: call.isRepeatable(),

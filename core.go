@@ -112,7 +112,8 @@ func (c *core) close() {
 		close(c.done)
 		c.install.Unlock()
 		// The order is that of who starts whom: subscriptions ask for looks and refreshes, looks for refreshes, those start
-		// races, races and commands start dials, dials open connections.
+		// races, races and commands start dials, dials open connections. A refresh may ask for a look as well, which does
+		// nothing by then.
 		c.subscriptions.close()
 		c.scout.looks.close()
 		c.refresher.close()

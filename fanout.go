@@ -80,10 +80,14 @@ func (call *call) planKeyless() (splits bool, err error) {
 // by way of one node, that which owns the channel's slot as if it were a key, unless it does not take it. The slot is not the call's:
 // no server redirects a PUBLISH, and a transaction may have one for any channel.
 func (call *call) keylessNode(r *routes) *node {
-	if call.Cmd != spec.PUBLISH.Command() || call.Request.Len() < 2 {
+	first := call
+	if call.tx != nil {
+		first = call.tx.flight.at(0)
+	}
+	if first.Cmd != spec.PUBLISH.Command() || first.Request.Len() < 2 {
 		return cmp.Or(r.anyPrimary(call.empty...), r.anyPrimary())
 	}
-	home := r.primary(slotOf(call.Request.At(1)))
+	home := r.primary(slotOf(first.Request.At(1)))
 	if home != nil && home.promise() != troubled && call.attempts < freeResends {
 		return home
 	}

@@ -110,6 +110,12 @@ func TestMessagesToAChannelGoByWayOfOneNode(t *testing.T) {
 			require.Equal(t, []string{"PUBLISH", up, "m"}, m.Args)
 			require.Equal(t, messages[0].Conn, m.Conn)
 		}
+		for range 10 {
+			tx := s.client.Tx()
+			tx.Publish(up, "m")
+			_ = tx.Exec(t.Context()) // which nobody has scripted
+		}
+		require.Len(t, sent(s.lower, "PUBLISH"), 10)
 		_, err := s.client.On(keyslot.ToKey(low)).Publish(t.Context(), up, "m")
 		require.NoError(t, err)
 		require.Len(t, sent(s.lower, "PUBLISH"), 11, "as the view says")
@@ -318,5 +324,20 @@ func TestWhatEndsAScriptDoesNotWaitBehindIt(t *testing.T) {
 		require.Equal(t, s.began, time.Now())
 		require.Len(t, sent(s.lower, "SCRIPT"), 2)
 		require.ErrorIs(t, <-running, context.DeadlineExceeded)
+	})
+}
+
+// They share a connection at each node, for there are only so many.
+func TestAnyNumberOfKillsMayGoTogether(t *testing.T) {
+	story(t, keyslot.Options{}, func(t *testing.T, s *stage) {
+		s.lower.On("FUNCTION", ok)
+		s.upper.On("FUNCTION", ok)
+		before := s.dialsTo(lower).Load()
+		p := s.client.Pipeline()
+		for range 1025 {
+			p.FunctionKill()
+		}
+		require.NoError(t, p.Exec(t.Context()))
+		require.LessOrEqual(t, s.dialsTo(lower).Load()-before, int32(2))
 	})
 }

@@ -224,8 +224,7 @@ func (f *flight) arrange(until time.Time, calls []*call) {
 			continue
 		}
 		if call.apart {
-			f.newBundle(nil).apart = call.node
-			f.put(&f.bundles[len(f.bundles)-1], call, request, until)
+			f.put(f.bundleApart(call.node), call, request, until)
 			continue
 		}
 		g := f.bundle(call.lane())
@@ -260,6 +259,18 @@ func (f *flight) bundle(l *lane) *bundle {
 	}
 	f.byLane[l] = len(f.bundles)
 	return f.newBundle(&l.small)
+}
+
+// bundleApart returns the bundle for a connection of its own to n, made if need be. It is valid until the next one is made.
+func (f *flight) bundleApart(n *node) *bundle {
+	for i := range f.bundles {
+		if f.bundles[i].apart == n {
+			return &f.bundles[i]
+		}
+	}
+	b := f.newBundle(nil)
+	b.apart = n
+	return b
 }
 
 // newBundle returns an empty bundle, with the memory of one that was in its place before. It is valid until the next one is made.
@@ -407,12 +418,12 @@ func (f *flight) sendBundle(ctx context.Context, until time.Time, w *wire.Waiter
 		n := fill(rest)
 		var err error
 		switch {
+		case rest[0] != first:
+			err = first.Via().Send(ctx, w, rest[:n])
 		case g.apart != nil:
 			_, err = g.apart.sendDedicated(ctx, until, w, rest[:n])
-		case rest[0] == first:
-			err = g.track.send(ctx, until, w, rest[:n])
 		default:
-			err = first.Via().Send(ctx, w, rest[:n])
+			err = g.track.send(ctx, until, w, rest[:n])
 		}
 		if err != nil {
 			for _, b := range rest {

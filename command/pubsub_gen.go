@@ -12,7 +12,7 @@ import (
 // message served itself: it tells nothing of the others. The primary that owns the channel's slot, as if the channel were a key, takes
 // it: messages that one client publishes to one channel, one after the other or in one pipeline, arrive in that order. Where that
 // primary does not answer, another one takes them, and those sent before and after may overtake each other. A message that may have
-// been taken is not sent again.
+// been taken is not sent again. In a transaction with keys, and in Watch, it goes by way of their node.
 //
 // PUBLISH (since 2.0.0): O(n) of the subscribers, to the primary of channel's slot, or else another one.
 func (c Commands) Publish(ctx context.Context, channel, message string) (int64, error) {
