@@ -121,6 +121,7 @@ func TestMessagesToAChannelGoByWayOfOneNode(t *testing.T) {
 		require.Len(t, sent(s.lower, "PUBLISH"), 11, "as the view says")
 
 		s.upper.Close()
+		synctest.Wait() // else a message may be on its way
 		publish(up)
 		require.Len(t, sent(s.lower, "PUBLISH"), 41, "which has subscribers too")
 		require.Less(t, time.Since(s.began), 2*time.Second)
