@@ -98,16 +98,6 @@ func (c *core) withNameless(err error) error {
 	return all
 }
 
-// failure returns why the last lookup of a name brought no address, or nil.
-func (r *resolver) failure(host string) error {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if a, known := r.answers[host]; known && a.finished() {
-		return a.err
-	}
-	return nil
-}
-
 // bootstrapError adds what to do, where the cause tells.
 func (c *core) bootstrapError(cause error) error {
 	return &BootstrapError{Endpoints: c.opts.Endpoints, Advice: advice(cause), Err: cause}

@@ -532,6 +532,17 @@ func (e *ending) next(call *call, outcome Outcome) error {
 	return err
 }
 
+// strayKey returns the first key that is in another slot than slot: its index among the words, and its slot. All are in slot if the
+// index is 0.
+func (call *call) strayKey(slot int) (index, got int) {
+	for _, k := range call.Request.Keys() {
+		if got := int(slotOf(call.Request.At(k))); got != slot {
+			return k, got
+		}
+	}
+	return 0, slot
+}
+
 // shareSlot is what to do where keys lie in several slots and may not.
 const shareSlot = "give the keys a common hash tag, like {user:1}:name"
 

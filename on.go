@@ -103,10 +103,8 @@ func (call *call) planSlot(slot uint16) error {
 	if call.terms.core.isStandalone() {
 		return nil
 	}
-	for _, k := range call.Request.Keys() {
-		if other := slotOf(call.Request.At(k)); other != slot {
-			return call.refuse(k, fmt.Sprintf("its key is in slot %d, and the commands of this view are for slot %d", other, slot))
-		}
+	if k, other := call.strayKey(int(slot)); k > 0 {
+		return call.refuse(k, fmt.Sprintf("its key is in slot %d, and the commands of this view are for slot %d", other, slot))
 	}
 	return nil
 }

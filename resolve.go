@@ -239,3 +239,13 @@ func alternate(candidates []candidate) []candidate {
 	}
 	return ordered
 }
+
+// failure returns why the last lookup of a name brought no address, or nil.
+func (r *resolver) failure(host string) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if a, known := r.answers[host]; known && a.finished() {
+		return a.err
+	}
+	return nil
+}

@@ -199,10 +199,8 @@ func (call *call) checkQueued(slot int) error {
 	case splits && slot == command.NoSlot:
 		slot = int(slotOf(call.Request.At(keys[0])))
 	}
-	for _, k := range keys {
-		if got := int(slotOf(call.Request.At(k))); slot != command.NoSlot && got != slot {
-			return call.refuse(k, fmt.Sprintf("its key is in slot %d and the transaction in slot %d: %s", got, slot, shareSlot))
-		}
+	if k, got := call.strayKey(slot); k > 0 && slot != command.NoSlot {
+		return call.refuse(k, fmt.Sprintf("its key is in slot %d and the transaction in slot %d: %s", got, slot, shareSlot))
 	}
 	if len(keys) == 0 && slot != command.NoSlot && call.slot != command.NoSlot && call.slot != slot {
 		return call.refuse(0, fmt.Sprintf("it concerns slot %d and the transaction slot %d", call.slot, slot))

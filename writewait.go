@@ -149,10 +149,8 @@ func (call *call) planForSlotOf(slot int) error {
 		call.terms.to = slotRoute(slotOf(call.Request.At(keys[0])))
 	}
 	if slot != command.NoSlot && !call.terms.core.isStandalone() {
-		for _, k := range keys { // plan would speak of a view
-			if got := int(slotOf(call.Request.At(k))); got != slot {
-				return call.refuse(k, elsewhereThan(slot, got))
-			}
+		if k, got := call.strayKey(slot); k > 0 { // plan would speak of a view
+			return call.refuse(k, elsewhereThan(slot, got))
 		}
 	}
 	_, err := call.plan()
