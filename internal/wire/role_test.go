@@ -304,6 +304,72 @@ func TestTheEndOfAnIdleConnectionIsSeenBeforeTheReaderRuns(t *testing.T) {
 	}
 }
 
+// Over TLS an end is announced, so it is something to read. What it is only the reader can tell, which runs later.
+func TestNothingIsRiskedOnAnIdleConnectionWithSomethingUnread(t *testing.T) {
+	ca := newAuthority(t)
+	server := ca.server(t, "node")
+	stray := func(n *fakenode.Node) { n.Push("+EXTRA\r\n") }
+	for name, row := range map[string]struct {
+		tls   bool
+		comes func(*fakenode.Node)
+		want  error // nil: any
+	}{
+		"a stray reply":          {false, stray, wire.ErrMisplaced},
+		"a stray reply over TLS": {true, stray, wire.ErrMisplaced},
+		"an end over TLS":        {true, func(n *fakenode.Node) { n.Cut(fakenode.FIN) }, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				node, opts := newNode(t)
+				node.Handle(echo)
+				if row.tls {
+					node.UseTLS(server)
+					opts.TLS = ca.client()
+				}
+				conn, release := withALateReader(t, opts)
+				row.comes(node)
+				time.Sleep(time.Millisecond)
+				time.AfterFunc(time.Millisecond, release)
+				var w wire.Waiter
+				w.Expect(1)
+				err := conn.Send(t.Context(), &w, get(1))
+				require.Error(t, err, "the call was not taken")
+				if row.want != nil {
+					require.ErrorIs(t, err, row.want)
+				}
+				require.NotContains(t, commands(node), "GET 0")
+			})
+		})
+	}
+}
+
+func TestAMerePushHoldsACommandUpForOnePing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		node, opts := newNode(t)
+		node.Handle(echo)
+		conn, release := withALateReader(t, opts)
+		node.Push(">1\r\n+news\r\n")
+		time.Sleep(time.Millisecond)
+		time.AfterFunc(time.Millisecond, release)
+		mustEcho(t, conn, "mine")
+		mustEcho(t, conn, "next")
+		require.Equal(t, []string{"GET warm", "PING", "GET mine", "GET next"}, commands(node))
+	})
+}
+
+// withALateReader returns a connection whose reader reads no more until it is released.
+func withALateReader(t *testing.T, opts wire.Options) (conn *wire.Conn, release func()) {
+	var raw watched
+	raw.dialled(&opts)
+	conn = connect(t, opts)
+	synctest.Wait() // until the reader reads
+	late := make(chan struct{})
+	raw.onRead = func() { <-late }
+	mustEcho(t, conn, "warm")
+	synctest.Wait()
+	return conn, func() { close(late) }
+}
+
 // A look into a connection that it may wait for must not be mistaken for the end of it, nor be missed: whatever the order of
 // a cancel and a reply, the connection lives and everybody gets their own.
 func TestLoneCallersAreCancelledAtAnyMoment(t *testing.T) {

@@ -14,8 +14,8 @@ const (
 	suspectAfter = 500 * time.Millisecond
 	// probeTimeout is how long an idle connection may take to answer PING before it is given up.
 	probeTimeout = 500 * time.Millisecond
-	// lookAfter is how long a connection may be idle without a look at whether the peer has closed it: the reader notices, but
-	// in a busy process it may take a while until it runs.
+	// lookAfter is how long a connection may be idle without a look at whether the peer has closed it, or sent anything: the reader
+	// notices, but in a busy process it may take a while until it runs.
 	lookAfter = 500 * time.Microsecond
 )
 
@@ -29,8 +29,9 @@ type idleness struct {
 func (i *idleness) lasted(now time.Time) time.Duration { return passed(i.since, now) }
 
 // lookFirst looks after a connection before a command is risked on it: one that has had nothing to do the peer may have closed,
-// and the process may have been frozen and the connection cut meanwhile. After a long silence PING goes ahead of the
-// command; it costs nothing when lost, a command may. Until its answer comes nobody enters. mu is held.
+// and the process may have been frozen and the connection cut meanwhile. After a long silence, and where something has come that
+// nobody asked for, PING goes ahead of the command; it costs nothing when lost, a command may. Until its answer comes nobody enters.
+// mu is held.
 func (c *Conn) lookFirst(w *Waiter) {
 	switch {
 	case c.follows:
@@ -47,8 +48,11 @@ func (c *Conn) lookFirst(w *Waiter) {
 	case c.opts.wantsProbe(idle):
 		c.probe()
 	case idle >= lookAfter && c.role == theReader && c.socket != nil:
-		if _, ended := c.socket.source.Peek(); ended {
+		switch unread, ended := c.socket.source.Peek(); {
+		case ended:
 			c.die(io.EOF) // the reader will find out by itself, and bury it
+		case unread: // nobody has asked for it: a stray reply, the goodbye of TLS, or a mere push
+			c.probe()
 		}
 	}
 }
