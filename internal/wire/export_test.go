@@ -123,5 +123,5 @@ func Yield(c *Conn) (again bool) {
 func Freeze(c *Conn, d time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.watch.last, c.watch.next = c.watch.last.Add(-d), c.watch.next.Add(-d)
+	c.watch.last, c.watch.next, c.idle.since = c.watch.last.Add(-d), c.watch.next.Add(-d), c.idle.since.Add(-d)
 }

@@ -33,20 +33,20 @@ func (i *idleness) lasted(now time.Time) time.Duration { return passed(i.since, 
 // nobody asked for, PING goes ahead of the command; it costs nothing when lost, a command may. Until its answer comes nobody enters.
 // mu is held.
 func (c *Conn) lookFirst(w *Waiter) {
-	switch {
-	case c.follows:
+	if c.follows {
 		return
-	case c.queue.len() > 0:
+	}
+	now := w.now()
+	if c.queue.len() > 0 {
 		// The tick that would tell is late too: who comes first after a freeze may come before it.
-		if now := w.now(); c.overslept(now) {
-			c.probe()
-			c.watch.next = now // so that the tick does not find out once more
+		if c.overslept(now) {
+			c.probeBeforeTick(now)
 		}
 		return
 	}
-	switch idle := c.idle.lasted(w.now()); {
+	switch idle := c.idle.lasted(now); {
 	case c.opts.wantsProbe(idle):
-		c.probe()
+		c.probeBeforeTick(now)
 	case idle >= lookAfter && c.role == theReader && c.socket != nil:
 		switch unread, ended := c.socket.source.Peek(); {
 		case ended:
@@ -55,6 +55,12 @@ func (c *Conn) lookFirst(w *Waiter) {
 			c.probe()
 		}
 	}
+}
+
+// probeBeforeTick probes where the watchdog's tick may be as late as the caller: it is not to find out once more. mu is held.
+func (c *Conn) probeBeforeTick(now time.Time) {
+	c.watch.next = now
+	c.probe()
 }
 
 // Nudge asks the peer of a connection that has had nothing to do for so long whether it is still there. It does not wait:
@@ -166,8 +172,11 @@ func (c *Conn) look() {
 		return
 	}
 	head, bytes := c.progress()
-	slept := c.watch.slept(now)
 	framed, received := c.framed.Load(), c.bytesRead.Load()
+	slept := c.watch.slept(now)
+	if slept {
+		bytes = received + head // the PING is yet to be written: that it was will be no news at the next look
+	}
 	trickled := c.watch.trickle.Observe(now, framed, received, slept || framed == received)
 	silent := c.watch.observe(now, head, bytes, slept)
 	if c.follows { // nothing is owed before it is written
