@@ -57,9 +57,10 @@ func (c *Conn) lookFirst(w *Waiter) {
 	}
 }
 
-// probeBeforeTick probes where the watchdog's tick may be as late as the caller: it is not to find out once more. mu is held.
+// probeBeforeTick probes where the watchdog's tick may be as late as the caller. It is not to find out once more, nor to hold against
+// the PING how long other replies have been due. mu is held.
 func (c *Conn) probeBeforeTick(now time.Time) {
-	c.watch.next = now
+	c.watch.next, c.watch.since = now, now
 	c.probe()
 }
 
@@ -156,7 +157,8 @@ func (c *Conn) armWatchdog(deadline time.Time) {
 func (c *Conn) look() {
 	now := time.Now()
 	c.mu.Lock()
-	if c.overslept(now) {
+	overslept := c.overslept(now)
+	if overslept {
 		c.probe() // what is in flight is at risk already; nothing else is to be
 	}
 	c.fence.age(now)
@@ -173,7 +175,7 @@ func (c *Conn) look() {
 	}
 	head, bytes := c.progress()
 	framed, received := c.framed.Load(), c.bytesRead.Load()
-	slept := c.watch.slept(now)
+	slept := c.watch.slept(now) || overslept // which the wall clock alone may show
 	if slept {
 		bytes = received + head // the PING is yet to be written: that it was will be no news at the next look
 	}

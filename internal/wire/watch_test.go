@@ -425,6 +425,30 @@ func TestAnIdleConnectionIsProbedOnceAfterAFreeze(t *testing.T) {
 	})
 }
 
+// The monotonic clock stands still meanwhile, so that a slow command looks like a peer that did not answer the probe.
+func TestASlowReplyIsWaitedForAfterTheMachineWasSuspended(t *testing.T) {
+	for name, ahead := range map[string]bool{"the tick probes": false, "a command ahead of the tick probes": true} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				node, opts := newNode(t)
+				node.Handle(echo)
+				node.On("SLOW", fakenode.Reaction{Delay: 900 * time.Millisecond, Send: "+late\r\n"})
+				opts.IdleProbe = 5 * time.Second
+				conn := connect(t, opts)
+				owed := send(t, t.Context(), conn, &wire.Call{Request: request("SLOW")})
+				time.Sleep(600 * time.Millisecond)
+				wire.Suspend(conn, 5*time.Second)
+				if ahead {
+					mustEcho(t, conn, "a")
+				}
+				require.Equal(t, []string{"+late\r\n"}, replies(owed.wait(t.Context())))
+				mustEcho(t, conn, "b")
+				require.Equal(t, 1, pings(node))
+			})
+		})
+	}
+}
+
 func TestIdleConnectionThatWasResetMeanwhile(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		node, opts := newNode(t)
