@@ -2,6 +2,7 @@ package keyslot_test
 
 import (
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -52,6 +53,29 @@ func TestAPipelineLeavesAFrozenReplicaWithTheRepliesItHas(t *testing.T) {
 			require.Equal(t, want, valueOf(t, gets[i]))
 		}
 		require.Len(t, sent(f.node[primary], "GET"), before+3)
+	})
+}
+
+// Reads that a silent replica has no room for are answered as soon as those that it was sent.
+func TestAPipelineThatWaitsForRoomLeavesAFrozenReplica(t *testing.T) {
+	readStory(t, keyslot.Options{ReadFrom: keyslot.PreferReplica, MaxInFlight: 64}, three[:2], nil, func(t *testing.T, f *flock) {
+		f.warm(t)
+		f.node[replica1].On("GET", stuck())
+		f.began = time.Now()
+		var callers sync.WaitGroup
+		for range 2 {
+			callers.Go(func() {
+				p := f.client.Pipeline()
+				for range 60 {
+					p.Get(low)
+				}
+				err := p.Exec(t.Context())
+				if took := time.Since(f.began); err != nil || took > time.Second {
+					t.Errorf("after %v: %v", took, err)
+				}
+			})
+		}
+		callers.Wait()
 	})
 }
 

@@ -20,7 +20,7 @@ type Call struct {
 	Request []byte   // one encoded command; copied when it is sent
 	Batch   [][]byte // or several, that nothing comes between; likewise. Request, if any, is only what OnLarge is told then
 	Asking  bool     // send ASKING in front, in the same write
-	Movable bool     // GiveBack may return it unanswered
+	Movable bool     // GiveBack may return it unanswered, or unsent
 
 	// What whoever reads looks at, next to each other: with many calls in flight most of its time goes into fetching them.
 	Reply  []byte  // the outcome: one complete frame; in the call's own memory, which is used again when it is next sent

@@ -2,8 +2,8 @@ package wire
 
 import "bytes"
 
-// GiveBack returns the Movable calls that are unanswered to their callers, with cause, so that they can be sent elsewhere at
-// once. The connection lives on, and throws their replies away when they come. It does not wait.
+// GiveBack returns the Movable calls that are unanswered, or wait for room, to their callers, with cause, so that they can be sent
+// elsewhere at once. The connection lives on, and throws the replies away when they come. It does not wait.
 func (c *Conn) GiveBack(cause error) {
 	c.mu.Lock()
 	if c.err != nil { // it is dead, and whoever ends it settles the calls
@@ -24,6 +24,7 @@ func (c *Conn) GiveBack(cause error) {
 		}
 		given = append(given, call)
 	}
+	c.line.giveBack(cause)
 	alone := c.role == aCaller
 	c.mu.Unlock()
 	c.finishClaimed(given, alone)

@@ -63,6 +63,43 @@ func TestAnUnsentCallIsGivenBackUnsent(t *testing.T) {
 	})
 }
 
+// What was given back holds its room until its reply comes.
+func TestWhoWaitsForRoomIsGivenBackItsCalls(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		node, opts := newNode(t)
+		late := make(chan struct{})
+		node.On("GET", fakenode.Reaction{After: late, Send: "+late\r\n"}, fakenode.Reaction{Send: "+own\r\n"})
+		opts.MaxInFlight = 2
+		conn := connect(t, opts)
+		full := get(2)
+		full[0].Movable, full[1].Movable = true, true
+		sent := send(t, t.Context(), conn, full...)
+		wait := func(movable ...bool) <-chan error {
+			entered, calls := make(chan error, 1), get(len(movable))
+			for i, m := range movable {
+				calls[i].Movable = m
+			}
+			go func() { // ends with its turn
+				var w wire.Waiter
+				w.Expect(len(calls))
+				entered <- conn.Send(t.Context(), &w, calls)
+			}()
+			synctest.Wait()
+			return entered
+		}
+		stay, leave, partly := wait(false), wait(true, true), wait(true, false)
+		conn.GiveBack(errMoved)
+		sent.wait(t.Context())
+		require.ErrorIs(t, <-leave, errMoved)
+		synctest.Wait()
+		require.Empty(t, stay)
+		require.Empty(t, partly)
+		close(late)
+		require.NoError(t, <-stay)
+		require.NoError(t, <-partly)
+	})
+}
+
 // A caller that is alone reads for itself: it has to be woken.
 func TestACallerThatReadsForItselfIsGivenBackItsCall(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"cmp"
 	"container/list"
 	"context"
 	"time"
@@ -18,8 +19,10 @@ type line struct {
 type turn struct {
 	commands int
 	bytes    int
+	movable  bool          // all its calls are
 	called   chan struct{} // closed when room is held for the turn, or there will never be any
 	held     bool          // guarded by Conn.mu
+	err      error         // guarded by Conn.mu: why there will never be any, where the connection lives on
 }
 
 // admit returns with room for calls in the queue, or with the reason why they cannot enter. mu is held, and released
@@ -36,9 +39,10 @@ func (c *Conn) admit(ctx context.Context, w *Waiter, calls []*Call) error {
 	if c.line.turns.Len() == 0 && c.hasRoom(commands) {
 		return nil
 	}
-	t := &turn{commands: commands, called: make(chan struct{})}
+	t := &turn{commands: commands, movable: true, called: make(chan struct{})}
 	for _, call := range calls {
 		t.bytes += call.length()
+		t.movable = t.movable && call.Movable
 	}
 	place := c.line.turns.PushBack(t)
 	c.callReader() // room is made by replies
@@ -51,7 +55,7 @@ func (c *Conn) admit(ctx context.Context, w *Waiter, calls []*Call) error {
 		c.line.bytes -= t.bytes
 	}
 	if err == nil {
-		err = c.refusal()
+		err = cmp.Or(t.err, c.refusal())
 	}
 	if err != nil {
 		c.callNext()
@@ -110,6 +114,19 @@ func (c *Conn) callNext() {
 		}
 		c.line.turns.Remove(front)
 		close(t.called)
+	}
+}
+
+// giveBack sends those away, with cause, whose calls are all Movable. Conn.mu is held.
+func (l *line) giveBack(cause error) {
+	for place := l.turns.Front(); place != nil; {
+		t, next := place.Value.(*turn), place.Next()
+		if t.movable {
+			t.err = cause
+			l.turns.Remove(place)
+			close(t.called)
+		}
+		place = next
 	}
 }
 
