@@ -118,7 +118,13 @@ func (c *Conn) Send(ctx context.Context, w *Waiter, calls []*Call) error {
 		return err
 	}
 	if flush, busy := c.take(w, calls); flush {
-		c.flush(busy, false)
+		if busy {
+			given := [...]promise{{c, c.queue.entered}}
+			c.mu.Unlock()
+			letJoin(given[:])
+			c.mu.Lock()
+		}
+		c.flush(false)
 	}
 	c.mu.Unlock()
 	return nil
@@ -137,7 +143,7 @@ func (c *Conn) Offer(w *Waiter, calls []*Call) (taken bool) {
 	case flush && busy && len(c.fill) <= little:
 		w.unwritten = append(w.unwritten, promise{c, c.queue.entered})
 	case flush:
-		c.flush(false, false)
+		c.flush(false)
 	}
 	return true
 }

@@ -23,15 +23,9 @@ const writePiece = 96 << 10
 
 // flush writes what is in the fill buffer. Its caller has set c.flushing and so is the only flusher until that is
 // cleared. It writes on the caller's goroutine only while Write cannot block, and hands the rest to the connection's own
-// goroutine: no caller is stuck in write(2) past its context. busy says that others may be about to send, inRead that flush is
-// called within a read. mu is held, and released while others join and inside Write.
-func (c *Conn) flush(busy, inRead bool) {
-	if busy {
-		given := [...]promise{{c, c.queue.entered}}
-		c.mu.Unlock()
-		letJoin(given[:])
-		c.mu.Lock()
-	}
+// goroutine: no caller is stuck in write(2) past its context. inRead says that it is called within a read. mu is held, and released
+// inside Write.
+func (c *Conn) flush(inRead bool) {
 	for range callerRounds {
 		if !c.fits() {
 			break
@@ -63,7 +57,7 @@ func (w *Waiter) Flush() {
 	letJoin(w.unwritten)
 	for _, p := range w.unwritten {
 		p.conn.mu.Lock()
-		p.conn.flush(false, false)
+		p.conn.flush(false)
 		p.conn.mu.Unlock()
 	}
 	clear(w.unwritten)

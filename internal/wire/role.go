@@ -223,7 +223,7 @@ func (c *Conn) nothingToRead() (again bool) {
 	if c.unwritten {
 		c.unwritten = false
 		c.mu.Lock()
-		c.flush(false, true)
+		c.flush(true)
 		c.mu.Unlock()
 		if c.poll.on { // where processors are short, the server may have run, and answered, within the write
 			return true
