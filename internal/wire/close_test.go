@@ -61,15 +61,28 @@ func TestDrainOfAnUnusedConnection(t *testing.T) {
 func TestDrainedConnectionEndsAlsoWhenItsLastCallIsCutOut(t *testing.T) {
 	gone, cancel := context.WithCancel(context.Background())
 	cancel()
-	for range 50 { // the flusher may be faster
-		synctest.Test(t, func(t *testing.T) {
-			node, opts := newNode(t)
-			node.Handle(echo)
-			conn := connect(t, opts)
-			s := send(t, gone, conn, get(1)...)
-			conn.Drain()
-			s.wait(gone)
-			conn.Wait()
+	for name, cutOut := range map[string]func(*wire.Conn, *sending){
+		"given up":          func(_ *wire.Conn, s *sending) { s.wait(gone) },
+		"given back":        func(conn *wire.Conn, _ *sending) { conn.GiveBack(errMoved) },
+		"past its deadline": func(*wire.Conn, *sending) { time.Sleep(time.Second) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				node, opts := newNode(t)
+				before, conn := connect(t, opts), connect(t, opts)
+				defer before.Close()
+				conn.Follow(before) // so nothing is written
+				call := get(1)[0]
+				call.Movable, call.Deadline = true, time.Now().Add(time.Second)
+				s := send(t, t.Context(), conn, call)
+				synctest.Wait() // until the reader reads
+				conn.Drain()
+				cutOut(conn, s)
+				synctest.Wait()
+				require.Equal(t, io.EOF, node.Ended(1))
+				require.Error(t, call.Err)
+				require.False(t, call.Sent)
+			})
 		})
 	}
 }

@@ -201,8 +201,11 @@ func (c *Conn) giveUp(call *Call, cause error) bool {
 	}
 	call.state = abandoned
 	c.giveUpLocked(call, cause)
+	drained := c.isDrained()
 	c.mu.Unlock()
-	c.partIfDrained()
+	if drained {
+		c.poke()
+	}
 	return true
 }
 
@@ -269,24 +272,15 @@ func (c *Conn) Drain() {
 	c.draining = true
 	c.callReader()
 	c.callNext()
-	c.mu.Unlock()
-	c.partIfDrained()
-}
-
-// partIfDrained has the reader goroutine close a connection that has nothing left to do.
-func (c *Conn) partIfDrained() {
-	c.mu.Lock()
 	drained := c.isDrained()
-	if drained {
-		c.callReader()
-	}
 	c.mu.Unlock()
 	if drained {
 		c.poke()
 	}
 }
 
-// isDrained reports whether the connection is to close and may. mu is held.
+// isDrained reports whether the connection is to close and may. The reader goroutine closes it, which Drain has called; whoever takes
+// the last call out without reading pokes it. mu is held.
 func (c *Conn) isDrained() bool { return c.draining && c.err == nil && c.queue.len() == 0 }
 
 // interrupt makes whoever reads look around: a read in progress, or else the next one, ends with a timeout.

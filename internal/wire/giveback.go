@@ -25,22 +25,24 @@ func (c *Conn) GiveBack(cause error) {
 		given = append(given, call)
 	}
 	c.line.giveBack(cause)
-	alone := c.role == aCaller
+	poke := c.concernsReader(given)
 	c.mu.Unlock()
-	c.finishClaimed(given, alone)
+	c.finishClaimed(given, poke)
 }
 
-// finishClaimed wakes the callers of calls that were claimed under mu, by somebody who does not read; alone says that one of the
-// callers did.
-func (c *Conn) finishClaimed(calls []*Call, alone bool) {
+// concernsReader reports whether whoever reads has to know that somebody else has claimed calls: one may be its own, or it may have
+// nothing left to do but to close the connection. mu is held.
+func (c *Conn) concernsReader(claimed []*Call) bool {
+	return len(claimed) > 0 && (c.role == aCaller || c.isDrained())
+}
+
+// finishClaimed wakes the callers of calls that were claimed under mu, and whoever reads, if poke says so: see concernsReader.
+func (c *Conn) finishClaimed(calls []*Call, poke bool) {
 	for _, call := range calls {
 		call.finish()
 	}
-	if len(calls) > 0 {
-		c.partIfDrained()
-		if alone {
-			c.poke()
-		}
+	if poke {
+		c.poke()
 	}
 }
 

@@ -189,11 +189,11 @@ func (c *Conn) look() {
 	if suspect {
 		c.watch.told = now
 	}
-	probing, alone := c.idle.probing, c.role == aCaller
+	probing, poke := c.idle.probing, c.concernsReader(expired)
 	c.watch.lookAt(now, nearest)
 	c.mu.Unlock()
 
-	c.finishClaimed(expired, alone)
+	c.finishClaimed(expired, poke)
 	if probing && silent >= probeTimeout {
 		c.fail(ErrProbeFailed)
 	}
