@@ -1,9 +1,9 @@
 // Package wire is one pipelined connection to one node. It knows commands as bytes and replies as frames; slots,
 // redirects and retries are the business of its caller.
 //
-// Who may touch what: callers run Send, or Offer and Flush, and Wait; whoever finds the connection without a flusher writes for everybody
-// behind it, and hands over to the flusher goroutine where a write could block; one goroutine at a time reads and
-// completes calls in order, the connection's own or a caller who is alone. DESIGN.md draws the states.
+// Who may touch what: callers run Send, or Offer and Flush, and Wait; whoever finds the connection without a flusher writes for
+// everybody behind it, and hands over to the flusher goroutine where a write could block; one goroutine at a time reads and completes
+// calls in order, the connection's own or a caller who is alone. DESIGN.md draws the states.
 package wire
 
 import (
@@ -73,7 +73,7 @@ type Conn struct {
 	exact  bool    // a failed Write says how many bytes the kernel took
 
 	poke     func()        // interrupt, made once
-	turn     chan struct{} // tells the reader goroutine to look at role and err
+	recalled chan struct{} // by callReader: the reader goroutine has its role back
 	born     time.Time
 	over     chan struct{} // closed by die: nothing will be answered any more
 	ended    chan struct{} // closed when the reader goroutine has ended, and the flusher before it

@@ -150,7 +150,7 @@ func withCause(ctx context.Context, err error) error {
 func establish(ctx context.Context, raw net.Conn, opts Options) (*Conn, error) {
 	c := &Conn{
 		raw: raw, rw: raw, opts: opts, exact: isExact(raw), born: time.Now(),
-		turn: make(chan struct{}, 1), over: make(chan struct{}), ended: make(chan struct{}),
+		recalled: make(chan struct{}, 1), over: make(chan struct{}), ended: make(chan struct{}),
 	}
 	c.poke = c.interrupt
 	tune(raw, opts.PeerTimeout)

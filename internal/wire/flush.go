@@ -104,8 +104,7 @@ func (c *Conn) flushRest() {
 func (c *Conn) fits() bool { return c.appended-c.answered <= int64(c.room) }
 
 // writeFill writes the fill buffer, if the connection may write yet, and reports whether there is more to write; when not,
-// c.flushing is cleared.
-// mu is held, and released inside Write.
+// c.flushing is cleared. mu is held, and released inside Write.
 func (c *Conn) writeFill(inRead bool) (more bool) {
 	if c.err != nil || c.follows || len(c.fill) == 0 {
 		c.flushing = false

@@ -31,7 +31,7 @@ const (
 // goroutines to end.
 func (c *Conn) read() {
 	for c.serve() {
-		<-c.turn
+		<-c.recalled
 	}
 	c.flushers.Wait()
 	c.buf = nil // calls that were sent on the connection, and are kept to be sent on others, refer to it
@@ -101,12 +101,12 @@ func (c *Conn) consider() (dead, drained, retire bool) {
 func (c *Conn) callReader() {
 	if c.role == nobody || c.role == aCallerSoon {
 		c.role, c.alone = theReader, nil
-		c.turn <- struct{}{} // never waits: the goroutine took the last one before it retired
+		c.recalled <- struct{}{} // never waits: the goroutine took the last one before it retired
 	}
 }
 
-// begin decides who reads now that somebody has queued a call and nobody reads, and so has seen what came since: whoever does looks
-// before anything is written. It reports whether the caller is to write at once. mu is held.
+// begin decides who reads, where somebody has queued a call and nobody does. Nor has anybody seen what came meanwhile, so whoever reads
+// looks before anything is written. It reports whether the caller is to write at once. mu is held.
 func (c *Conn) begin(w *Waiter, call *Call) (flush bool) {
 	if w.Prompt && c.fits() {
 		switch {

@@ -23,7 +23,7 @@ const (
 type idleness struct {
 	since   time.Time
 	probing bool
-	again   bool // a fence was under way, whose answer may be older than what the probe is for: another one follows it
+	again   bool // a fence was out, whose answer may be older than what the probe is for: the probe follows that answer
 }
 
 func (i *idleness) lasted(now time.Time) time.Duration { return passed(i.since, now) }
@@ -74,6 +74,8 @@ func (c *Conn) Nudge(idle time.Duration) {
 	}
 }
 
+// probe queues PING, before whose answer nobody enters: see match and hasRoom. A fence that is out already has another one follow it.
+// mu is held.
 func (c *Conn) probe() {
 	c.idle.probing = true
 	if c.idle.again = c.fence.out; c.idle.again {
