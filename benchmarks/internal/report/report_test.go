@@ -77,13 +77,33 @@ func TestTargetsAreMetMissedOrNotMeasured(t *testing.T) {
 	met := verdictOf(t, r, "ops/s x rueidis")
 	require.True(t, met.Met)
 	require.Equal(t, ">= 2.2", met.Bound)
-	require.Equal(t, 2.2, met.Reached)
+	require.Equal(t, "2.2", met.Shown)
 	require.True(t, verdictOf(t, r, "allocs/op").Met, "1.04 is 1 and something of the runtime's")
 	require.False(t, verdictOf(t, r, "ops/s x goredis").Met, "2.2 is not 3.5")
 	require.False(t, verdictOf(t, r, "CPU/op x rueidis").Met, "0.45 is not 0.42")
 	require.True(t, verdictOf(t, r, "ops/s x goredis-auto").Missing, "it failed")
 	for _, v := range r.Verdicts {
 		require.NotContains(t, v.Metric, "delay20", "it took no part")
+	}
+}
+
+// 219.6 of 100 is short of 2.2, which it would be with two digits.
+func TestTargetsAreJudgedBeforeTheyAreRounded(t *testing.T) {
+	reached := func(ops float64) report.Verdict {
+		samples := append(rounds("get64/c=64", "keyslot", ops), rounds("get64/c=64", "rueidis", 100)...)
+		return verdictOf(t, report.New(report.Settings{}, samples), "ops/s x rueidis")
+	}
+	short := reached(219.6)
+	require.False(t, short.Met)
+	require.Equal(t, "2.196", short.Shown, "2.2 beside a bound of 2.2 would seem to be met")
+	require.InDelta(t, 2.196, short.Reached, 1e-9)
+	require.True(t, reached(220.4).Met)
+	require.Equal(t, "2.2", reached(220.4).Shown)
+
+	for allocs, met := range map[float64]bool{1.049: true, 1.051: false} {
+		samples := rounds("get64/c=64", "keyslot", 1)
+		samples[0].Result.Allocs = allocs
+		require.Equal(t, met, verdictOf(t, report.New(report.Settings{}, samples), "allocs/op").Met, "%g, of which 0.05 may be the runtime's", allocs)
 	}
 }
 

@@ -78,9 +78,9 @@ func (r Report) writeTargets(w io.Writer) {
 	met := 0
 	fmt.Fprintf(w, "\ntarget\tof\tmetric\tbound\treached\t\n")
 	for _, v := range r.Verdicts {
-		reached := fmt.Sprintf("%g\tmissed", v.Reached)
+		reached := v.Shown + "\tmissed"
 		if v.Met {
-			reached = fmt.Sprintf("%g\tmet", v.Reached)
+			reached = v.Shown + "\tmet"
 			met++
 		}
 		if v.Missing {

@@ -12,7 +12,8 @@ type Verdict struct {
 	Client  string  `json:"client"`
 	Metric  string  `json:"metric"`  // for example "ops/s x rueidis"
 	Bound   string  `json:"bound"`   // for example ">= 2.2"
-	Reached float64 `json:"reached"` // rounded as it was judged
+	Reached float64 `json:"reached"` // as it was judged
+	Shown   string  `json:"shown"`   // Reached rounded, but on its own side of the bound
 	Met     bool    `json:"met"`
 	Missing bool    `json:"missing,omitempty"` // one of the clients compared failed
 }
@@ -23,15 +24,18 @@ type metric struct {
 	of    func(Ratios) float64 // of a target against another client
 	alone field                // of a target without one
 	least bool                 // the bound is the lowest value allowed, else the highest
-	whole bool                 // figures alone are whole numbers: what the runtime adds behind the decimal point is not ours
+	slack float64              // what a figure alone may be above its bound
 }
+
+// ofTheRuntime is how many allocations by operation count as none of the client's: those of the runtime's own, which every process has.
+const ofTheRuntime = 0.05
 
 var (
 	opsMetric    = metric{name: "ops/s", of: func(r Ratios) float64 { return r.Ops }, alone: opsPerSecond, least: true}
 	cpuMetric    = metric{name: "CPU/op", of: func(r Ratios) float64 { return r.CPU }, alone: cpu}
 	p50Metric    = metric{name: "p50", of: func(r Ratios) float64 { return r.P50 }, alone: p50}
 	p99Metric    = metric{name: "p99", of: func(r Ratios) float64 { return r.P99 }, alone: p99}
-	allocsMetric = metric{name: "allocs/op", of: func(r Ratios) float64 { return r.Allocs }, alone: allocs, whole: true}
+	allocsMetric = metric{name: "allocs/op", of: func(r Ratios) float64 { return r.Allocs }, alone: allocs, slack: ofTheRuntime}
 )
 
 // judge says whether our row reaches the bound.
@@ -40,21 +44,34 @@ func (t target) judge(own Row, bound float64) Verdict {
 	if t.metric.least {
 		v.Bound = fmt.Sprintf(">= %g", bound)
 	}
-	reached, steps := t.metric.alone(own.Median), 100.0
-	if t.metric.whole && t.against == "" {
-		steps = 10
+	slack, digits := t.metric.slack, 1
+	if slack == 0 || t.against != "" {
+		slack, digits = 0, 2
 	}
-	v.Missing = own.Rounds == 0
+	v.Reached, v.Missing = t.metric.alone(own.Median), own.Rounds == 0
 	if t.against != "" {
 		v.Metric += " x " + t.against
 		ratios, known := own.Against[t.against]
-		reached = t.metric.of(ratios)
-		v.Missing = v.Missing || !known
+		v.Reached, v.Missing = t.metric.of(ratios), v.Missing || !known
 	}
-	v.Reached = math.Round(reached*steps) / steps
-	reaches := t.metric.least && v.Reached >= bound || !t.metric.least && v.Reached <= bound
-	v.Met = reaches && !v.Missing && own.Median.Errors == 0 // whoever fails operations may be fast
+	reaches := func(figure float64) bool {
+		return t.metric.least && figure >= bound || !t.metric.least && figure <= bound+slack
+	}
+	v.Shown = round(v.Reached, digits, reaches)
+	v.Met = reaches(v.Reached) && !v.Missing && own.Median.Errors == 0 // whoever fails operations may be fast
 	return v
+}
+
+// round spells a figure with some digits behind the decimal point, and with more where it would seem to reach a bound that it is
+// short of, or to be short of one that it reaches.
+func round(figure float64, digits int, reaches func(float64) bool) string {
+	for most := digits + 4; digits < most; digits++ {
+		step := math.Pow10(digits)
+		if rounded := math.Round(figure*step) / step; reaches(rounded) == reaches(figure) {
+			return fmt.Sprint(rounded)
+		}
+	}
+	return fmt.Sprint(figure)
 }
 
 // Verdicts judges the targets whose clients took part in their cells, in the order of the rows.
