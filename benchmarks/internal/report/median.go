@@ -62,18 +62,19 @@ func medianResult(own []Sample) load.Result {
 }
 
 func compare(own, other []Sample) Ratios {
+	ratio := func(f field) float64 { return median(ratios(own, other, f)) }
 	return Ratios{
-		Ops:    ratio(own, other, opsPerSecond),
-		CPU:    ratio(own, other, cpu),
-		P50:    ratio(own, other, p50),
-		P99:    ratio(own, other, p99),
-		Allocs: ratio(own, other, allocs),
+		Rounds: len(ratios(own, other, opsPerSecond)),
+		Ops:    ratio(opsPerSecond),
+		CPU:    ratio(cpu),
+		P50:    ratio(p50),
+		P99:    ratio(p99),
+		Allocs: ratio(allocs),
 	}
 }
 
-// ratio returns the median of own by other over the rounds in both: noise that lasts longer than a round falls out.
-func ratio(own, other []Sample, f field) float64 {
-	var ratios []float64
+// ratios returns own by other for each round in both: noise that lasts longer than a round falls out.
+func ratios(own, other []Sample, f field) (ratios []float64) {
 	for _, a := range own {
 		for _, b := range other {
 			if a.Round == b.Round && f(a.Result) > 0 && f(b.Result) > 0 {
@@ -81,5 +82,5 @@ func ratio(own, other []Sample, f field) float64 {
 			}
 		}
 	}
-	return median(ratios)
+	return ratios
 }

@@ -118,7 +118,7 @@ func newFigures(r Row) figures {
 	default:
 		versus := r.Against[baseline]
 		f.Figures = []string{
-			fmt.Sprintf("%.0f", m.OpsPerSecond), factor(versus.Ops), fmt.Sprintf("%.0f", m.P50), fmt.Sprintf("%.0f", m.P99),
+			fmt.Sprintf("%.0f", m.OpsPerSecond), times(versus, r), fmt.Sprintf("%.0f", m.P50), fmt.Sprintf("%.0f", m.P99),
 			fmt.Sprintf("%.0f", m.P999), fmt.Sprintf("%.2f", m.CPU), factor(versus.CPU), fmt.Sprintf("%.1f", m.Allocs),
 			fmt.Sprintf("%.0f", m.Bytes), fmt.Sprint(m.Conns) + trouble(m.Errors, m.FirstError),
 		}

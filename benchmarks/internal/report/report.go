@@ -3,7 +3,6 @@ package report
 import (
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 )
@@ -47,7 +46,7 @@ func New(settings Settings, samples []Sample) Report {
 func (s *Settings) learn(samples []Sample) {
 	s.Servers, s.Rounds, s.Fewest = nil, 0, 0
 	for _, cell := range group(samples, func(s Sample) string { return s.Cell }) {
-		rounds := len(group(cell, func(s Sample) string { return strconv.Itoa(s.Round) }))
+		rounds := countRounds(cell)
 		if s.Fewest == 0 || rounds < s.Fewest {
 			s.Fewest = rounds
 		}

@@ -118,6 +118,34 @@ func TestNoTargetIsMetWhereOperationsFailed(t *testing.T) {
 	require.Contains(t, string(page), "1 errors: reset")
 }
 
+// A client whose operations fail does fewer, so that ours would seem fast beside it.
+func TestNoTargetIsMetBesideAClientWhoseOperationsFailed(t *testing.T) {
+	samples := append(rounds("get64/c=64", "keyslot", 300, 300), rounds("get64/c=64", "rueidis", 100, 100)...)
+	samples[2].Result.Errors, samples[2].Result.FirstError = 7, "reset"
+	r := report.New(report.Settings{}, samples)
+	v := verdictOf(t, r, "ops/s x rueidis")
+	require.False(t, v.Met)
+	require.True(t, v.Missing, "nor is it missed")
+	require.Equal(t, "no verdict, rueidis: 7 errors", v.Said())
+	require.True(t, verdictOf(t, r, "allocs/op").Met, "which compares with nobody")
+
+	samples[0].Result.Errors = 1
+	require.Equal(t, "missed, keyslot: 1 errors", verdictOf(t, report.New(report.Settings{}, samples), "ops/s x rueidis").Said(), "our own come first")
+}
+
+func TestARatioSaysHowManyRoundsItRestsOn(t *testing.T) {
+	samples := append(rounds("get64/c=64", "keyslot", 300, 300, 300), rounds("get64/c=64", "rueidis", 1, 1, 100)...)
+	for i := range 2 {
+		samples[3+i].Result = load.Result{} // it hung, and did nothing at all
+	}
+	r := report.New(report.Settings{}, samples)
+	require.Equal(t, "3 (1 of 3 rounds)", verdictOf(t, r, "ops/s x rueidis").Figure())
+	var out bytes.Buffer
+	require.NoError(t, r.Table(&out))
+	require.Contains(t, out.String(), "3.00 (1 of 3 rounds)")
+	require.Equal(t, "1", verdictOf(t, r, "allocs/op").Figure(), "all rounds have that")
+}
+
 func TestTableSaysWhatTheFiguresAre(t *testing.T) {
 	samples := append(rounds("pipe100/c=8", "keyslot", 230), rounds("pipe100/c=8", "rueidis", 100)...)
 	samples = append(samples, rounds("pipe100/c=8", "goredis", 0)...)

@@ -22,6 +22,7 @@ type Row struct {
 	Cell   string      `json:"cell"`
 	Client string      `json:"client"`
 	Rounds int         `json:"rounds"` // that measured something
+	Of     int         `json:"of"`     // as many as the cell has
 	Median load.Result `json:"median"`
 	// Against compares with other clients of the cell: keyslot with all, the others with the baseline.
 	Against map[string]Ratios `json:"against,omitempty"`
@@ -29,6 +30,7 @@ type Row struct {
 
 // Ratios are medians, over the rounds in which both clients ran, of one client's figure by the other's. 0 is no ratio.
 type Ratios struct {
+	Rounds int     `json:"rounds"` // in which both did operations
 	Ops    float64 `json:"ops"`
 	CPU    float64 `json:"cpu"`
 	P50    float64 `json:"p50"`
@@ -47,7 +49,9 @@ func Rows(samples []Sample) []Row {
 	for _, cell := range group(samples, func(s Sample) string { return s.Cell }) {
 		clients := group(cell, func(s Sample) string { return s.Client })
 		for _, own := range clients {
-			rows = append(rows, newRow(own, clients))
+			row := newRow(own, clients)
+			row.Of = countRounds(cell)
+			rows = append(rows, row)
 		}
 	}
 	return rows
@@ -84,6 +88,10 @@ func group(samples []Sample, key func(Sample) string) [][]Sample {
 		groups[i] = append(groups[i], s)
 	}
 	return groups
+}
+
+func countRounds(samples []Sample) int {
+	return len(group(samples, func(s Sample) string { return strconv.Itoa(s.Round) }))
 }
 
 // splitCell returns the setting of a cell and its number of goroutines: "get64/tls" and 8 of "get64/tls/c=8".

@@ -33,9 +33,17 @@ func writeRow(w io.Writer, r Row, verdicts []Verdict) {
 		fmt.Fprintf(w, "%s\tfailed: %s\n", r.Client, m.FirstError)
 	default:
 		versus := r.Against[baseline]
-		fmt.Fprintf(w, "%s\t%.0f\t%s\t%.0f\t%.0f\t%.0f\t%.2f\t%s\t%.1f\t%.0f\t%d\t%s%s\n", r.Client, m.OpsPerSecond, factor(versus.Ops),
+		fmt.Fprintf(w, "%s\t%.0f\t%s\t%.0f\t%.0f\t%.0f\t%.2f\t%s\t%.1f\t%.0f\t%d\t%s%s\n", r.Client, m.OpsPerSecond, times(versus, r),
 			m.P50, m.P99, m.P999, m.CPU, factor(versus.CPU), m.Allocs, m.Bytes, m.Conns, score(r, verdicts), trouble(m.Errors, m.FirstError))
 	}
+}
+
+// times returns the ratio of operations, and how many rounds it rests on where these are not all.
+func times(versus Ratios, r Row) string {
+	if versus.Ops == 0 {
+		return ""
+	}
+	return factor(versus.Ops) + of(versus.Rounds, r.Of)
 }
 
 // factor returns a ratio, or nothing where there is none.
@@ -75,18 +83,23 @@ func (r Report) writeTargets(w io.Writer) {
 	if len(r.Verdicts) == 0 {
 		return
 	}
-	met := 0
+	met, without := 0, 0
 	fmt.Fprintf(w, "\ntarget\tof\tmetric\tbound\treached\t\n")
 	for _, v := range r.Verdicts {
-		reached := v.Shown + "\tmissed"
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", v.Cell, v.Client, v.Metric, v.Bound, v.Figure(), v.Said())
 		if v.Met {
-			reached = v.Shown + "\tmet"
 			met++
 		}
 		if v.Missing {
-			reached = "-\tnot measured"
+			without++
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", v.Cell, v.Client, v.Metric, v.Bound, reached)
 	}
-	fmt.Fprintf(w, "\n%d of %d targets met; there are %d in all\n", met, len(r.Verdicts), TargetCount())
+	fmt.Fprintf(w, "\n%d of %d targets met%s; there are %d in all\n", met, len(r.Verdicts), noVerdict(without), TargetCount())
+}
+
+func noVerdict(n int) string {
+	if n == 0 {
+		return ""
+	}
+	return fmt.Sprintf(", %d without a verdict", n)
 }

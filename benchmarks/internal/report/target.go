@@ -14,8 +14,11 @@ type Verdict struct {
 	Bound   string  `json:"bound"`   // for example ">= 2.2"
 	Reached float64 `json:"reached"` // as it was judged
 	Shown   string  `json:"shown"`   // Reached rounded, but on its own side of the bound
+	Rounds  int     `json:"rounds"`  // that Reached rests on
+	Of      int     `json:"of"`      // as many as its cell has
 	Met     bool    `json:"met"`
-	Missing bool    `json:"missing,omitempty"` // one of the clients compared failed
+	Missing bool    `json:"missing,omitempty"` // there is no verdict
+	Why     string  `json:"why,omitempty"`     // it is not met though the figure reaches the bound, or there is no verdict
 }
 
 // metric is what a target bounds.
@@ -38,28 +41,69 @@ var (
 	allocsMetric = metric{name: "allocs/op", of: func(r Ratios) float64 { return r.Allocs }, alone: allocs, slack: ofTheRuntime}
 )
 
-// judge says whether our row reaches the bound.
-func (t target) judge(own Row, bound float64) Verdict {
+// judge says whether our row reaches the bound; other is that of the client it is compared with, or nil.
+func (t target) judge(own Row, other *Row, bound float64) Verdict {
 	v := Verdict{Cell: own.Cell, Client: own.Client, Metric: t.metric.name, Bound: fmt.Sprintf("<= %g", bound)}
 	if t.metric.least {
 		v.Bound = fmt.Sprintf(">= %g", bound)
 	}
+	v.Reached, v.Rounds, v.Of = t.metric.alone(own.Median), own.Rounds, own.Of
 	slack, digits := t.metric.slack, 1
-	if slack == 0 || t.against != "" {
+	if slack == 0 || other != nil {
 		slack, digits = 0, 2
 	}
-	v.Reached, v.Missing = t.metric.alone(own.Median), own.Rounds == 0
-	if t.against != "" {
-		v.Metric += " x " + t.against
-		ratios, known := own.Against[t.against]
-		v.Reached, v.Missing = t.metric.of(ratios), v.Missing || !known
+	if other != nil {
+		v.Metric += " x " + other.Client
+		ratios := own.Against[other.Client] // zero where no round has both
+		v.Reached, v.Rounds = t.metric.of(ratios), ratios.Rounds
 	}
 	reaches := func(figure float64) bool {
 		return t.metric.least && figure >= bound || !t.metric.least && figure <= bound+slack
 	}
 	v.Shown = round(v.Reached, digits, reaches)
-	v.Met = reaches(v.Reached) && !v.Missing && own.Median.Errors == 0 // whoever fails operations may be fast
+	switch {
+	case v.Rounds == 0 || other != nil && v.Reached == 0:
+		v.Missing, v.Why = true, "not measured"
+	case own.Median.Errors > 0: // whoever fails operations may be fast
+		v.Why = failures(own)
+	case other != nil && other.Median.Errors > 0: // and who fails them does fewer, which makes us fast
+		v.Missing, v.Why = true, failures(*other)
+	default:
+		v.Met = reaches(v.Reached)
+	}
 	return v
+}
+
+func failures(r Row) string { return fmt.Sprintf("%s: %d errors", r.Client, r.Median.Errors) }
+
+// Said returns what v says, and why.
+func (v Verdict) Said() string {
+	switch {
+	case v.Met:
+		return "met"
+	case v.Missing:
+		return "no verdict, " + v.Why
+	case v.Why != "":
+		return "missed, " + v.Why
+	default:
+		return "missed"
+	}
+}
+
+// Figure returns what was reached, and how many rounds that rests on where these are not all.
+func (v Verdict) Figure() string {
+	if v.Reached == 0 && v.Missing {
+		return "-"
+	}
+	return v.Shown + of(v.Rounds, v.Of)
+}
+
+// of says how many rounds a figure rests on, and nothing where these are all.
+func of(rounds, all int) string {
+	if rounds == all {
+		return ""
+	}
+	return fmt.Sprintf(" (%d of %d rounds)", rounds, all)
 }
 
 // round spells a figure with some digits behind the decimal point, and with more where it would seem to reach a bound that it is
@@ -85,7 +129,7 @@ func Verdicts(rows []Row) []Verdict {
 				continue
 			}
 			if other := find(rows, own.Cell, t.against); t.against == "" || other != nil {
-				verdicts = append(verdicts, t.judge(own, bound))
+				verdicts = append(verdicts, t.judge(own, other, bound))
 			}
 		}
 	}
