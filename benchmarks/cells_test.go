@@ -25,7 +25,17 @@ func TestEveryTargetIsMeasuredByTheFullRun(t *testing.T) {
 			samples = append(samples, report.Sample{Cell: c.name, Client: name, Result: load.Result{OpsPerSecond: 1, CPU: 1, P50: 1, P99: 1, Allocs: 1}})
 		}
 	}
-	require.Len(t, report.New(report.Settings{}, samples).Verdicts, report.TargetCount(), "a target names a cell or a client that does not run")
+	r := report.New(report.Settings{}, samples)
+	require.Len(t, r.Verdicts, report.TargetCount(), "a target names a cell or a client that does not run")
+
+	judged := map[string]bool{}
+	for _, v := range slices.Concat(r.Verdicts, r.NotBehind) {
+		if v.Client == "keyslot" && v.Metric == "ops/s x rueidis" {
+			require.False(t, judged[v.Cell], "%s is judged twice", v.Cell)
+			judged[v.Cell] = true
+		}
+	}
+	require.Len(t, judged, len(cellsOf(fullRun)), "each cell says what keyslot does beside rueidis")
 }
 
 func TestCellsHaveNamesOfTheirOwnAndKnownClients(t *testing.T) {

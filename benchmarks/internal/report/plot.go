@@ -15,6 +15,13 @@ type plot struct {
 	Settings []string
 	Legend   []key
 	Sections []section
+	Judged   []judged
+	Summary  string
+}
+
+// judged is a table of verdicts.
+type judged struct {
+	Title    string
 	Verdicts []Verdict
 }
 
@@ -41,7 +48,12 @@ type figures struct {
 // HTML returns a page with charts of the report, which needs no other file.
 func (r Report) HTML() ([]byte, error) {
 	legend := newLegend(r.Rows)
-	shown := plot{Settings: r.Settings.lines(), Legend: legend, Verdicts: r.Verdicts}
+	shown := plot{Settings: r.Settings.lines(), Legend: legend, Summary: r.summary()}
+	for _, of := range []judged{{"targets", r.Verdicts}, {"not behind " + baseline, r.NotBehind}} {
+		if len(of.Verdicts) > 0 {
+			shown.Judged = append(shown.Judged, of)
+		}
+	}
 	for _, rows := range bySetting(r.Rows) {
 		shown.Sections = append(shown.Sections, newSection(rows, legend))
 	}
@@ -118,7 +130,7 @@ func newFigures(r Row) figures {
 	default:
 		versus := r.Against[baseline]
 		f.Figures = []string{
-			fmt.Sprintf("%.0f", m.OpsPerSecond), times(versus, r), fmt.Sprintf("%.0f", m.P50), fmt.Sprintf("%.0f", m.P99),
+			fmt.Sprintf("%.0f", m.OpsPerSecond), r.versusBaseline(), fmt.Sprintf("%.0f", m.P50), fmt.Sprintf("%.0f", m.P99),
 			fmt.Sprintf("%.0f", m.P999), fmt.Sprintf("%.2f", m.CPU), factor(versus.CPU), fmt.Sprintf("%.1f", m.Allocs),
 			fmt.Sprintf("%.0f", m.Bytes), fmt.Sprint(m.Conns) + trouble(m.Errors, m.FirstError),
 		}

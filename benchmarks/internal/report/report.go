@@ -9,9 +9,10 @@ import (
 
 // Report is all that a run of the harness has to say.
 type Report struct {
-	Settings Settings  `json:"settings"`
-	Rows     []Row     `json:"rows"`
-	Verdicts []Verdict `json:"targets"`
+	Settings  Settings  `json:"settings"`
+	Rows      []Row     `json:"rows"`
+	Verdicts  []Verdict `json:"targets"`
+	NotBehind []Verdict `json:"not_behind"` // in the cells without a target for ops/s beside the baseline
 }
 
 // Settings are what the figures depend on besides the clients.
@@ -39,7 +40,41 @@ type Build struct {
 func New(settings Settings, samples []Sample) Report {
 	rows := Rows(samples)
 	settings.learn(samples)
-	return Report{settings, rows, Verdicts(rows)}
+	return Report{settings, rows, Verdicts(rows), NotBehind(rows)}
+}
+
+// summary counts what is met. The cells of NotBehind are counted apart, so that the number of targets is what it is without them.
+func (r Report) summary() string {
+	met, without := 0, 0
+	for _, v := range r.Verdicts {
+		if v.Met {
+			met++
+		}
+		if v.Missing {
+			without++
+		}
+	}
+	said := fmt.Sprintf("%d of %d targets met%s (there are %d in all)", met, len(r.Verdicts), noVerdict(without), TargetCount())
+	if len(r.NotBehind) == 0 {
+		return said
+	}
+	cells := map[string][]Verdict{}
+	for _, v := range r.NotBehind {
+		cells[v.Cell] = append(cells[v.Cell], v)
+	}
+	count := map[string]int{}
+	for _, verdicts := range cells {
+		count[standing(verdicts)]++
+	}
+	return said + fmt.Sprintf("; not behind %s: %d of %d cells%s (those without a target for ops/s beside it)",
+		baseline, count["not behind"], len(cells), noVerdict(count[""]))
+}
+
+func noVerdict(n int) string {
+	if n == 0 {
+		return ""
+	}
+	return fmt.Sprintf(", %d without a verdict", n)
 }
 
 // learn fills in what only samples know.

@@ -146,6 +146,28 @@ func TestARatioSaysHowManyRoundsItRestsOn(t *testing.T) {
 	require.Equal(t, "1", verdictOf(t, r, "allocs/op").Figure(), "all rounds have that")
 }
 
+// A cell without a target of its own is judged too, apart from those: else targets could be set where we are fast alone.
+func TestACellWithoutATargetIsNotToBeBehind(t *testing.T) {
+	var samples []report.Sample
+	for cell, ops := range map[string]float64{"get64k/c=8": 90, "set64/c=1": 89, "pipe10k/c=1": 0, "set64/c=64": 160} {
+		samples = append(append(samples, rounds(cell, "keyslot", ops)...), rounds(cell, "rueidis", 100)...)
+	}
+	r := report.New(report.Settings{}, samples)
+	said := map[string]string{}
+	for _, v := range r.NotBehind {
+		said[v.Cell+" "+v.Metric+" "+v.Bound] = v.Said()
+	}
+	require.Equal(t, map[string]string{
+		"get64k/c=8 ops/s x rueidis >= 0.9": "met", "get64k/c=8 CPU/op x rueidis <= 1.1": "missed", // 1/90 by 1/100 is 1.11
+		"set64/c=1 ops/s x rueidis >= 0.9": "missed", "set64/c=1 CPU/op x rueidis <= 1.1": "missed",
+		"pipe10k/c=1 ops/s x rueidis >= 0.9": "no verdict, not measured", "pipe10k/c=1 CPU/op x rueidis <= 1.1": "no verdict, not measured",
+	}, said, "set64/c=64 has a target of its own")
+	var out bytes.Buffer
+	require.NoError(t, r.Table(&out))
+	require.Contains(t, out.String(), "1 of 3 targets met (there are 124 in all); not behind rueidis: 0 of 3 cells, 1 without a verdict")
+	require.Regexp(t, `(?m)^keyslot +90 .* behind$`, out.String())
+}
+
 func TestTableSaysWhatTheFiguresAre(t *testing.T) {
 	samples := append(rounds("pipe100/c=8", "keyslot", 230), rounds("pipe100/c=8", "rueidis", 100)...)
 	samples = append(samples, rounds("pipe100/c=8", "goredis", 0)...)

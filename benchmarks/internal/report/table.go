@@ -3,6 +3,7 @@ package report
 import (
 	"fmt"
 	"io"
+	"strings"
 	"text/tabwriter"
 )
 
@@ -18,28 +19,30 @@ func (r Report) Table(w io.Writer) error {
 			cell = row.Cell
 			fmt.Fprintf(table, "\n%s\tops/s\tx %s\tp50 us\tp99 us\tp99.9 us\tCPU us/op\tx %s\tallocs/op\tB/op\tconns\ttargets\n", cell, baseline, baseline)
 		}
-		writeRow(table, row, r.Verdicts)
+		r.writeRow(table, row)
 	}
 	r.writeTargets(table)
 	return table.Flush()
 }
 
-func writeRow(w io.Writer, r Row, verdicts []Verdict) {
-	m := r.Median
+func (r Report) writeRow(w io.Writer, row Row) {
+	m := row.Median
 	switch {
 	case m.Unsupported != "":
-		fmt.Fprintf(w, "%s\tn/a: %s\n", r.Client, m.Unsupported)
-	case r.Rounds == 0:
-		fmt.Fprintf(w, "%s\tfailed: %s\n", r.Client, m.FirstError)
+		fmt.Fprintf(w, "%s\tn/a: %s\n", row.Client, m.Unsupported)
+	case row.Rounds == 0:
+		fmt.Fprintf(w, "%s\tfailed: %s\n", row.Client, m.FirstError)
 	default:
-		versus := r.Against[baseline]
-		fmt.Fprintf(w, "%s\t%.0f\t%s\t%.0f\t%.0f\t%.0f\t%.2f\t%s\t%.1f\t%.0f\t%d\t%s%s\n", r.Client, m.OpsPerSecond, times(versus, r),
-			m.P50, m.P99, m.P999, m.CPU, factor(versus.CPU), m.Allocs, m.Bytes, m.Conns, score(r, verdicts), trouble(m.Errors, m.FirstError))
+		versus := row.Against[baseline]
+		fmt.Fprintf(w, "%s\t%.0f\t%s\t%.0f\t%.0f\t%.0f\t%.2f\t%s\t%.1f\t%.0f\t%d\t%s%s\n",
+			row.Client, m.OpsPerSecond, row.versusBaseline(), m.P50, m.P99, m.P999, m.CPU, factor(versus.CPU),
+			m.Allocs, m.Bytes, m.Conns, r.score(row), trouble(m.Errors, m.FirstError))
 	}
 }
 
-// times returns the ratio of operations, and how many rounds it rests on where these are not all.
-func times(versus Ratios, r Row) string {
+// versusBaseline returns the ratio of operations, and how many rounds it rests on where these are not all.
+func (r Row) versusBaseline() string {
+	versus := r.Against[baseline]
 	if versus.Ops == 0 {
 		return ""
 	}
@@ -54,11 +57,11 @@ func factor(ratio float64) string {
 	return fmt.Sprintf("%.2f", ratio)
 }
 
-// score returns how many of a row's targets are met.
-func score(r Row, verdicts []Verdict) string {
+// score returns how many of a row's targets are met, and of a cell of NotBehind whether we are behind.
+func (r Report) score(row Row) string {
 	met, judged := 0, 0
-	for _, v := range verdicts {
-		if v.Cell != r.Cell || v.Client != r.Client || v.Missing {
+	for _, v := range inCell(r.Verdicts, row.Cell, row.Client) {
+		if v.Missing {
 			continue
 		}
 		judged++
@@ -66,10 +69,14 @@ func score(r Row, verdicts []Verdict) string {
 			met++
 		}
 	}
-	if judged == 0 {
-		return ""
+	var said []string
+	if judged > 0 {
+		said = append(said, fmt.Sprintf("%d of %d met", met, judged))
 	}
-	return fmt.Sprintf("%d of %d met", met, judged)
+	if verdicts := inCell(r.NotBehind, row.Cell, row.Client); len(verdicts) > 0 && standing(verdicts) != "" {
+		said = append(said, standing(verdicts))
+	}
+	return strings.Join(said, ", ")
 }
 
 func trouble(errors uint64, first string) string {
@@ -80,26 +87,19 @@ func trouble(errors uint64, first string) string {
 }
 
 func (r Report) writeTargets(w io.Writer) {
-	if len(r.Verdicts) == 0 {
-		return
+	writeVerdicts(w, "target", r.Verdicts)
+	writeVerdicts(w, "not behind "+baseline, r.NotBehind)
+	if len(r.Verdicts)+len(r.NotBehind) > 0 {
+		fmt.Fprintf(w, "\n%s\n", r.summary())
 	}
-	met, without := 0, 0
-	fmt.Fprintf(w, "\ntarget\tof\tmetric\tbound\treached\t\n")
-	for _, v := range r.Verdicts {
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", v.Cell, v.Client, v.Metric, v.Bound, v.Figure(), v.Said())
-		if v.Met {
-			met++
-		}
-		if v.Missing {
-			without++
-		}
-	}
-	fmt.Fprintf(w, "\n%d of %d targets met%s; there are %d in all\n", met, len(r.Verdicts), noVerdict(without), TargetCount())
 }
 
-func noVerdict(n int) string {
-	if n == 0 {
-		return ""
+func writeVerdicts(w io.Writer, what string, verdicts []Verdict) {
+	if len(verdicts) == 0 {
+		return
 	}
-	return fmt.Sprintf(", %d without a verdict", n)
+	fmt.Fprintf(w, "\n%s\tof\tmetric\tbound\treached\t\n", what)
+	for _, v := range verdicts {
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", v.Cell, v.Client, v.Metric, v.Bound, v.Figure(), v.Said())
+	}
 }

@@ -136,6 +136,48 @@ func Verdicts(rows []Row) []Verdict {
 	return verdicts
 }
 
+// NotBehind judges, in each cell that no target bounds the ops/s of beside the baseline, whether keyslot is behind that: so no cell is
+// left out because we are slow there. Two verdicts stand for a cell, one on ops/s and one on CPU.
+func NotBehind(rows []Row) []Verdict {
+	var verdicts []Verdict
+	for _, own := range rows {
+		other := find(rows, own.Cell, baseline)
+		if own.Client != ours || other == nil || hasOwnTarget(own.Cell) {
+			continue
+		}
+		verdicts = append(verdicts,
+			target{metric: opsMetric, against: baseline}.judge(own, other, notSlower),
+			target{metric: cpuMetric, against: baseline}.judge(own, other, notWorse))
+	}
+	return verdicts
+}
+
+// hasOwnTarget reports whether a target bounds keyslot's ops/s beside the baseline.
+func hasOwnTarget(cell string) bool {
+	setting, workers := splitCell(cell)
+	return slices.ContainsFunc(targets, func(t target) bool {
+		_, bounded := t.bounds[workers]
+		return bounded && t.setting == setting && t.client() == ours && t.metric.name == opsMetric.name && t.against == baseline
+	})
+}
+
+// standing says of a cell of NotBehind, by its verdicts, whether we are behind.
+func standing(verdicts []Verdict) string {
+	switch {
+	case slices.ContainsFunc(verdicts, func(v Verdict) bool { return v.Missing }):
+		return ""
+	case slices.ContainsFunc(verdicts, func(v Verdict) bool { return !v.Met }):
+		return "behind"
+	default:
+		return "not behind"
+	}
+}
+
+// inCell returns the verdicts on a client in a cell.
+func inCell(verdicts []Verdict, cell, client string) []Verdict {
+	return slices.DeleteFunc(slices.Clone(verdicts), func(v Verdict) bool { return v.Cell != cell || v.Client != client })
+}
+
 // TargetCount returns how many verdicts a run has in which every client takes part in every cell.
 func TargetCount() int {
 	n := 0
