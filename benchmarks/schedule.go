@@ -15,8 +15,8 @@ import (
 	"github.com/keyslot-go/keyslot/benchmarks/internal/servers"
 )
 
-// schedule runs the clients of every cell in turn, round by round: A B C A B C. What disturbs the machine for a while
-// then disturbs all of them.
+// schedule runs the clients of every cell in turn, round by round, and each round begins with the next of them: A B C, B C A. What
+// disturbs the machine for a while then disturbs all of them, and nobody is always first, or always behind a pause.
 type schedule struct {
 	opts    options
 	cells   []cell
@@ -107,7 +107,7 @@ func (s *schedule) runRound(ctx context.Context, c cell, round int) error {
 	if err := s.startServers(ctx, c.servers); err != nil {
 		return err
 	}
-	for _, name := range c.clients {
+	for _, name := range inTurn(c.clients, round) {
 		if s.journal.Unsupported(c.name, name) {
 			continue
 		}
@@ -123,6 +123,12 @@ func (s *schedule) runRound(ctx context.Context, c cell, round int) error {
 		}
 	}
 	return nil
+}
+
+// inTurn returns clients in the order of a round.
+func inTurn(clients []string, round int) []string {
+	first := round % len(clients)
+	return slices.Concat(clients[first:], clients[:first])
 }
 
 // measure runs one child. A client that fails fails its cell, not the whole run.

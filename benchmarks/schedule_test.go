@@ -46,11 +46,36 @@ func TestClientsTakeTurnsInProcessesOfTheirOwn(t *testing.T) {
 		require.Positive(t, s.Result.OpsPerSecond)
 		require.Positive(t, s.Result.CPU)
 	}
-	require.Equal(t, []string{"keyslot", "rueidis", "keyslot", "rueidis"}, order)
+	require.Equal(t, []string{"keyslot", "rueidis", "rueidis", "keyslot"}, order, "nobody is first in each round")
 
 	require.Equal(t, samples, runOnce(t, opts), "all is there: the same command measures nothing anew")
 	opts.rounds = 3
 	require.Equal(t, samples, runOnce(t, opts)[:4], "only the third round is new")
+}
+
+func TestEachClientBeginsARound(t *testing.T) {
+	clients := []string{"a", "b", "c"}
+	for round, want := range [][]string{{"a", "b", "c"}, {"b", "c", "a"}, {"c", "a", "b"}, {"a", "b", "c"}} {
+		require.Equal(t, want, inTurn(clients, round))
+	}
+	require.Equal(t, []string{"a", "b", "c"}, clients, "as they were")
+}
+
+// The rounds of a journal from before may have been measured in another order: they are kept, and those it lacks are added.
+func TestAJournalOfAnotherOrderIsContinued(t *testing.T) {
+	opts := briefly(t)
+	kept, err := journal.Open(opts.out, journal.Session{Measure: opts.measure})
+	require.NoError(t, err)
+	defer kept.Close()
+	cell := "get64/50nodes,slow/c=4"
+	for _, one := range []report.Sample{{Cell: cell, Client: "keyslot", Round: 1}, {Cell: cell, Client: "rueidis", Round: 1},
+		{Cell: cell, Client: "keyslot", Round: 0}} { // that one was interrupted
+		require.NoError(t, kept.Add(one))
+	}
+	s, err := newSchedule(opts, kept, io.Discard)
+	require.NoError(t, err)
+	runs, _ := s.estimate()
+	require.Equal(t, 2, runs, "the round that was interrupted, as a whole")
 }
 
 func TestAProfileOfTheClientIsWritten(t *testing.T) {
