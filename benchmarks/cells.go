@@ -42,6 +42,7 @@ type setting struct {
 var (
 	fromOne = []int{1, 8, 64, 512}
 	few     = []int{1, 8, 64}
+	fewest  = []int{1, 8} // where 64 would have so much under way that each ends one or two operations
 	busy    = []int{64, 512}
 	extreme = []int{4, 512} // idle and saturated
 )
@@ -57,7 +58,7 @@ var fullRun = []setting{
 	{workload: "get64k", servers: servers.Plain, clients: quickly, workers: few},
 	{workload: "set64k", servers: servers.Plain, clients: quickly, workers: few},
 	{workload: "pipe1k", servers: servers.Plain, clients: quickly, workers: few},
-	{workload: "pipe10k", servers: servers.Plain, clients: quickly, workers: few},
+	{workload: "pipe10k", servers: servers.Plain, clients: quickly, workers: fewest},
 	{workload: "pipe4k", servers: servers.Plain, clients: quickly, workers: few},
 	{workload: "mget4k", servers: servers.Plain, clients: quickly, workers: few},
 	{workload: "get64", variant: "ctx=cancel", servers: servers.Plain, clients: strongest, workers: fromOne,

@@ -80,6 +80,14 @@ func TestCellsDoWhatTheirNamesSay(t *testing.T) {
 	}
 }
 
+// With 640,000 commands under way a run of a second is over when each goroutine has had a reply or two.
+func TestNoCellHasMoreUnderWayThanARunCanAnswer(t *testing.T) {
+	commands := map[string]int{"pipe100": 100, "pipe4k": 100, "pipe1k": 1000, "pipe10k": 10_000}
+	for _, c := range cellsOf(fullRun) {
+		require.LessOrEqual(t, commands[c.load.Workload]*c.load.Workers, 100_000, c.name)
+	}
+}
+
 func TestTheReportFollowsTheMatrixNotTheJournal(t *testing.T) {
 	var want []report.Sample
 	for _, cell := range []string{"get64/c=1", "get64/c=64", "set64/c=1", "get64/50nodes/c=4", "gone/c=1", "gone/c=8"} {

@@ -57,9 +57,9 @@ type Result struct {
 	Unsupported string `json:"unsupported,omitempty"` // why the client cannot do this workload; then all else is 0
 
 	OpsPerSecond float64 `json:"ops_per_second"`
-	P50          float64 `json:"p50_us"` // µs, as P99 and P999; an upper bound at most 3 % too high
-	P99          float64 `json:"p99_us"`
-	P999         float64 `json:"p999_us"`
+	P50          float64 `json:"p50_us"`           // µs, as P99 and P999; an upper bound at most 3 % too high
+	P99          float64 `json:"p99_us,omitempty"` // 0 in a report: of too few operations, as P999
+	P999         float64 `json:"p999_us,omitempty"`
 	CPU          float64 `json:"cpu_us_per_op"` // µs, user and system, of this process alone: load, pacing and burners included
 	Allocs       float64 `json:"allocs_per_op"`
 	Bytes        float64 `json:"bytes_per_op"`

@@ -1,7 +1,9 @@
 package report
 
 import (
+	"math"
 	"slices"
+	"time"
 
 	"github.com/keyslot-go/keyslot/benchmarks/internal/load"
 )
@@ -34,6 +36,39 @@ func conns(r load.Result) float64        { return float64(r.Conns) }
 // measured returns the samples that measured something: not those that are unsupported or failed.
 func measured(samples []Sample) []Sample {
 	return slices.DeleteFunc(slices.Clone(samples), func(s Sample) bool { return s.Result.OpsPerSecond == 0 })
+}
+
+// How many operations a run has to measure for a percentile to be one, and not merely the slowest of them.
+const (
+	enoughForP99  = 100
+	enoughForP999 = 1000
+)
+
+// withoutTails returns samples without the percentiles of a client in a cell, where one of its rounds, each of which measured for so
+// long (0: unknown), did too few operations for them.
+func withoutTails(samples []Sample, length time.Duration) []Sample {
+	if length == 0 {
+		return samples
+	}
+	run := func(s Sample) [2]string { return [2]string{s.Cell, s.Client} }
+	fewest := map[[2]string]float64{}
+	for _, s := range measured(samples) {
+		did := math.Round(s.Result.OpsPerSecond * length.Seconds())
+		if least, known := fewest[run(s)]; !known || did < least {
+			fewest[run(s)] = did
+		}
+	}
+	samples = slices.Clone(samples)
+	for i := range samples {
+		did := fewest[run(samples[i])]
+		if did < enoughForP99 {
+			samples[i].Result.P99 = 0
+		}
+		if did < enoughForP999 {
+			samples[i].Result.P999 = 0
+		}
+	}
+	return samples
 }
 
 func medianResult(own []Sample) load.Result {

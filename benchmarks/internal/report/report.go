@@ -38,7 +38,7 @@ type Build struct {
 
 // New returns the report of samples, in their order.
 func New(settings Settings, samples []Sample) Report {
-	rows := Rows(samples)
+	rows := Rows(withoutTails(samples, settings.Measure))
 	settings.learn(samples)
 	return Report{settings, rows, Verdicts(rows), NotBehind(rows)}
 }

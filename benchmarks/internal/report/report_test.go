@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -166,6 +167,22 @@ func TestACellWithoutATargetIsNotToBeBehind(t *testing.T) {
 	require.NoError(t, r.Table(&out))
 	require.Contains(t, out.String(), "1 of 3 targets met (there are 124 in all); not behind rueidis: 0 of 3 cells, 1 without a verdict")
 	require.Regexp(t, `(?m)^keyslot +90 .* behind$`, out.String())
+}
+
+func TestAPercentileOfTooFewOperationsIsNoFigure(t *testing.T) {
+	for ops, want := range map[float64]string{49: `5 +- +-`, 50: `5 +20 +-`, 499: `5 +20 +-`, 500: `5 +20 +30`} {
+		samples := append(rounds("get64/c=64", "keyslot", 1000, ops), rounds("get64/c=64", "rueidis", 1000, ops)...)
+		for i := range samples {
+			samples[i].Result.P999 = 30
+		}
+		r := report.New(report.Settings{Measure: 2 * time.Second}, samples)
+		var out bytes.Buffer
+		require.NoError(t, r.Table(&out))
+		require.Regexp(t, `(?m)^keyslot .* `+want+` `, out.String(), "%g operations a second for two seconds in one of the rounds", ops)
+		require.Equal(t, ops < 50, verdictOf(t, r, "p99 x rueidis").Missing)
+		require.False(t, ops < 50 && verdictOf(t, r, "p99 x rueidis").Met, "no figure is below no bound")
+		require.Equal(t, 30.0, samples[0].Result.P999, "a sample stays as it was measured")
+	}
 }
 
 func TestTableSaysWhatTheFiguresAre(t *testing.T) {

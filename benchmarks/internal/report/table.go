@@ -34,8 +34,8 @@ func (r Report) writeRow(w io.Writer, row Row) {
 		fmt.Fprintf(w, "%s\tfailed: %s\n", row.Client, m.FirstError)
 	default:
 		versus := row.Against[baseline]
-		fmt.Fprintf(w, "%s\t%.0f\t%s\t%.0f\t%.0f\t%.0f\t%.2f\t%s\t%.1f\t%.0f\t%d\t%s%s\n",
-			row.Client, m.OpsPerSecond, row.versusBaseline(), m.P50, m.P99, m.P999, m.CPU, factor(versus.CPU),
+		fmt.Fprintf(w, "%s\t%.0f\t%s\t%.0f\t%s\t%s\t%.2f\t%s\t%.1f\t%.0f\t%d\t%s%s\n",
+			row.Client, m.OpsPerSecond, row.versusBaseline(), m.P50, tail(m.P99), tail(m.P999), m.CPU, factor(versus.CPU),
 			m.Allocs, m.Bytes, m.Conns, r.score(row), trouble(m.Errors, m.FirstError))
 	}
 }
@@ -47,6 +47,14 @@ func (r Row) versusBaseline() string {
 		return ""
 	}
 	return factor(versus.Ops) + of(versus.Rounds, r.Of)
+}
+
+// tail returns a high percentile, and a dash where there are too few operations for it.
+func tail(micros float64) string {
+	if micros == 0 {
+		return "-"
+	}
+	return fmt.Sprintf("%.0f", micros)
 }
 
 // factor returns a ratio, or nothing where there is none.
