@@ -144,8 +144,8 @@ func brief(r load.Result) string {
 	switch {
 	case r.Unsupported != "":
 		return "n/a: " + r.Unsupported
-	case r.Errors > 0:
-		return fmt.Sprintf("%.0f ops/s, %d errors: %s", r.OpsPerSecond, r.Errors, r.FirstError)
+	case r.Errors+r.WarmUpErrors > 0:
+		return fmt.Sprintf("%.0f ops/s,%s", r.OpsPerSecond, report.Trouble(r))
 	default:
 		return fmt.Sprintf("%.0f ops/s, %.2f us/op", r.OpsPerSecond, r.CPU)
 	}

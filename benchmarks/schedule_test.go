@@ -95,7 +95,7 @@ func TestAClientThatFailsDoesNotEndTheRun(t *testing.T) {
 	result := s.measure(t.Context(), spec)
 	require.Equal(t, uint64(1), result.Errors)
 	require.Contains(t, result.FirstError, `no client "nobody"`)
-	require.Contains(t, brief(result), "nobody")
+	require.Contains(t, brief(result), "0 ops/s, 1 errors: nobody")
 
 	spec.Workload = strings.Repeat("nothing", 20_000) // as long as what a child prints that panics
 	result = s.measure(t.Context(), spec)

@@ -65,7 +65,8 @@ type Result struct {
 	Bytes        float64 `json:"bytes_per_op"`
 	Conns        int     `json:"connections"` // -1 where they cannot be counted
 	Errors       uint64  `json:"errors"`
-	FirstError   string  `json:"first_error,omitempty"` // see ErrorText
+	WarmUpErrors uint64  `json:"warm_up_errors,omitempty"` // of operations that ended before anybody measured; not among Errors
+	FirstError   string  `json:"first_error,omitempty"`    // of all of them; see ErrorText
 }
 
 // maxErrorText bounds the text of an error in a Result, in bytes. That of a child which panicked has all its goroutines in it.
@@ -191,6 +192,7 @@ func (r *run) result(used usage, conns int) Result {
 	for _, w := range r.workers {
 		all.add(&w.took)
 		res.Errors += w.errors
+		res.WarmUpErrors += w.warmUpErrors
 		if w.firstError != nil {
 			res.FirstError = ErrorText(w.firstError)
 		}

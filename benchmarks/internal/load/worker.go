@@ -12,9 +12,10 @@ type worker struct {
 	index int
 	pick  picker
 
-	took       histogram
-	errors     uint64
-	firstError error
+	took         histogram
+	errors       uint64
+	warmUpErrors uint64
+	firstError   error
 }
 
 // loop does operations until the load is stopped.
@@ -31,6 +32,8 @@ func (w *worker) loop(ctx context.Context) {
 		err := w.run.op(ctx, w.run.client, w.run.data, &w.pick)
 		now = w.run.now() // and where the next operation begins: at 512 goroutines every look at the clock shows in the figures
 		switch w.run.phase.Load() {
+		case warming:
+			w.fail(&w.warmUpErrors, err)
 		case measuring:
 			w.record(now-start, err)
 		case stopped:
@@ -44,7 +47,15 @@ func (w *worker) record(took time.Duration, err error) {
 		w.took.record(took)
 		return
 	}
-	w.errors++
+	w.fail(&w.errors, err)
+}
+
+// fail counts an error among those of a phase; nil is none.
+func (w *worker) fail(count *uint64, err error) {
+	if err == nil {
+		return
+	}
+	*count++
 	if w.firstError == nil {
 		w.firstError = err
 	}

@@ -55,6 +55,30 @@ func TestALateReplyDoesNotHideThoseThatItHeldUp(t *testing.T) {
 	})
 }
 
+func TestErrorsOfTheWarmUpAreCountedApart(t *testing.T) {
+	calls := 0
+	r := &run{spec: Spec{Workers: 1}, began: time.Now()}
+	r.op = func(context.Context, client.Client, *data, *picker) error {
+		switch calls++; calls {
+		case 3:
+			r.phase.Store(measuring)
+			return nil
+		case 4:
+			return errors.New("late")
+		case 5:
+			r.phase.Store(stopped)
+		}
+		return errors.New("early")
+	}
+	w := &worker{run: r}
+	w.loop(t.Context())
+	r.workers = []*worker{w}
+	result := r.result(usage{wall: time.Second}, 0)
+	require.Equal(t, [2]uint64{2, 1}, [2]uint64{result.WarmUpErrors, result.Errors})
+	require.Equal(t, "early", result.FirstError)
+	require.InDelta(t, 1, result.OpsPerSecond, 0)
+}
+
 func TestPickerReachesEveryKey(t *testing.T) {
 	seen := map[int]bool{}
 	for pick, i := newPicker(0), 0; i < 1000; i++ {

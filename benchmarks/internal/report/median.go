@@ -86,6 +86,7 @@ func medianResult(own []Sample) load.Result {
 	}
 	for _, s := range own {
 		m.Errors += s.Result.Errors
+		m.WarmUpErrors += s.Result.WarmUpErrors
 		if s.Result.FirstError != "" {
 			m.FirstError = s.Result.FirstError
 		}

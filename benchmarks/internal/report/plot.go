@@ -132,7 +132,7 @@ func newFigures(r Row) figures {
 		f.Figures = []string{
 			fmt.Sprintf("%.0f", m.OpsPerSecond), r.versusBaseline(), fmt.Sprintf("%.0f", m.P50), tail(m.P99),
 			tail(m.P999), fmt.Sprintf("%.2f", m.CPU), factor(versus.CPU), fmt.Sprintf("%.1f", m.Allocs),
-			fmt.Sprintf("%.0f", m.Bytes), fmt.Sprint(m.Conns) + trouble(m.Errors, m.FirstError),
+			fmt.Sprintf("%.0f", m.Bytes), fmt.Sprint(m.Conns) + Trouble(m),
 		}
 	}
 	return f

@@ -119,6 +119,22 @@ func TestNoTargetIsMetWhereOperationsFailed(t *testing.T) {
 	require.Contains(t, string(page), "1 errors: reset")
 }
 
+func TestErrorsOfTheWarmUpAreShown(t *testing.T) {
+	samples := append(rounds("get64/c=64", "keyslot", 300, 300), rounds("get64/c=64", "rueidis", 100, 100)...)
+	for i := range samples {
+		samples[i].Result.WarmUpErrors, samples[i].Result.FirstError = 2, "reset"
+	}
+	r := report.New(report.Settings{}, samples)
+	var out bytes.Buffer
+	require.NoError(t, r.Table(&out))
+	require.Regexp(t, `(?m)^rueidis .* 4 errors while warming up: reset$`, out.String())
+	require.True(t, verdictOf(t, r, "ops/s x rueidis").Met, "what was measured has none")
+	samples[3].Result.Errors = 1
+	page, err := report.New(report.Settings{}, samples).HTML()
+	require.NoError(t, err)
+	require.Contains(t, string(page), "1 errors, 4 errors while warming up: reset")
+}
+
 // A client whose operations fail does fewer, so that ours would seem fast beside it.
 func TestNoTargetIsMetBesideAClientWhoseOperationsFailed(t *testing.T) {
 	samples := append(rounds("get64/c=64", "keyslot", 300, 300), rounds("get64/c=64", "rueidis", 100, 100)...)

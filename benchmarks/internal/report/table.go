@@ -5,6 +5,8 @@ import (
 	"io"
 	"strings"
 	"text/tabwriter"
+
+	"github.com/keyslot-go/keyslot/benchmarks/internal/load"
 )
 
 // Table writes the report for people: what each client reached, cell by cell, and what the targets say.
@@ -36,7 +38,7 @@ func (r Report) writeRow(w io.Writer, row Row) {
 		versus := row.Against[baseline]
 		fmt.Fprintf(w, "%s\t%.0f\t%s\t%.0f\t%s\t%s\t%.2f\t%s\t%.1f\t%.0f\t%d\t%s%s\n",
 			row.Client, m.OpsPerSecond, row.versusBaseline(), m.P50, tail(m.P99), tail(m.P999), m.CPU, factor(versus.CPU),
-			m.Allocs, m.Bytes, m.Conns, r.score(row), trouble(m.Errors, m.FirstError))
+			m.Allocs, m.Bytes, m.Conns, r.score(row), Trouble(m))
 	}
 }
 
@@ -87,11 +89,19 @@ func (r Report) score(row Row) string {
 	return strings.Join(said, ", ")
 }
 
-func trouble(errors uint64, first string) string {
-	if errors == 0 {
+// Trouble says which operations failed, and is empty where none did.
+func Trouble(r load.Result) string {
+	var said []string
+	if r.Errors > 0 {
+		said = append(said, fmt.Sprintf("%d errors", r.Errors))
+	}
+	if r.WarmUpErrors > 0 {
+		said = append(said, fmt.Sprintf("%d errors while warming up", r.WarmUpErrors))
+	}
+	if len(said) == 0 {
 		return ""
 	}
-	return fmt.Sprintf(" %d errors: %s", errors, first)
+	return " " + strings.Join(said, ", ") + ": " + r.FirstError
 }
 
 func (r Report) writeTargets(w io.Writer) {
