@@ -15,11 +15,11 @@ import (
 	"github.com/keyslot-go/keyslot/benchmarks/internal/report"
 )
 
-// describe returns what the figures depend on.
+// describe returns what the figures depend on; builds are the programs that measured them, which this one need not be.
 func describe(opts options, builds []report.Build) report.Settings {
 	return report.Settings{
-		Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH, CPUs: runtime.NumCPU(), GC: load.GC(),
-		WarmUp: opts.warmUp, Measure: opts.measure, Modules: peers(), Builds: builds,
+		Platform: runtime.GOOS + "/" + runtime.GOARCH, CPUs: runtime.NumCPU(), GC: load.GC(),
+		WarmUp: opts.warmUp, Measure: opts.measure, Builds: builds,
 	}
 }
 
@@ -57,6 +57,8 @@ func newSession(opts options) (journal.Session, error) {
 	}
 	return journal.Session{
 		CPUs: runtime.NumCPU(), Addr: opts.addr, GC: load.GC(), WarmUp: opts.warmUp, Measure: opts.measure,
-		Build: report.Build{Digest: hex.EncodeToString(digest.Sum(nil))[:12], Commit: commit()},
+		Build: report.Build{
+			Digest: hex.EncodeToString(digest.Sum(nil))[:12], Commit: commit(), Go: runtime.Version(), Peers: report.JoinPeers(peers()),
+		},
 	}, nil
 }

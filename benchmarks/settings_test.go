@@ -1,6 +1,7 @@
 package main
 
 import (
+	"runtime"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -23,4 +24,11 @@ func TestASessionHasWhatFiguresDependOn(t *testing.T) {
 	other, err := newSession(options{})
 	require.NoError(t, err)
 	require.NotEqual(t, own, other)
+}
+
+func TestASessionNamesItsGoVersionAndItsClients(t *testing.T) {
+	session, err := newSession(options{})
+	require.NoError(t, err)
+	require.Equal(t, runtime.Version(), session.Go)
+	require.Contains(t, session.Peers, "github.com/redis/rueidis v")
 }

@@ -15,7 +15,7 @@ import (
 	"github.com/keyslot-go/keyslot/benchmarks/internal/report"
 )
 
-var session = journal.Session{CPUs: 2, Measure: time.Second, Build: report.Build{Digest: "one", Commit: "c0ffee"}}
+var session = journal.Session{CPUs: 2, Measure: time.Second, Build: report.Build{Digest: "one", Commit: "c0ffee", Go: "go1", Peers: "a/client v1"}}
 
 // rebuilt returns the session of another build.
 func rebuilt() journal.Session {
@@ -126,6 +126,17 @@ func TestOnlyBuildsThatMeasuredAreNamed(t *testing.T) {
 	require.Equal(t, []report.Build{rebuilt().Build, session.Build}, open(t, path, session).Builds(), "the report says that the code changed")
 	require.NoError(t, second.Add(sample("rueidis", 0, 21)))
 	require.Equal(t, []report.Build{rebuilt().Build}, open(t, path, session).Builds(), "all was measured again")
+}
+
+func TestAJournalFromBeforeGoVersionsWereNotedIsRead(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "full.jsonl")
+	text := `{"session":{"cpus":2,"gc":"","warm_up_ns":0,"measure_ns":1000000000,"build":"old","commit":"c0ffee"}}
+{"sample":{"cell":"get64/c=1","client":"keyslot","round":0,"result":{"ops_per_second":10}}}
+`
+	require.NoError(t, os.WriteFile(path, []byte(text), 0o600))
+	j := open(t, path, session)
+	require.Equal(t, []report.Build{{Digest: "old", Commit: "c0ffee"}}, j.Builds(), "not the Go version and the clients of who reads it")
+	require.Equal(t, []report.Sample{sample("keyslot", 0, 10)}, j.Samples())
 }
 
 func TestAClientThatCannotIsNotAskedAgain(t *testing.T) {

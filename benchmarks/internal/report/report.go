@@ -17,13 +17,11 @@ type Report struct {
 
 // Settings are what the figures depend on besides the clients.
 type Settings struct {
-	Go       string        `json:"go"`
 	Platform string        `json:"platform"` // such as linux/amd64
 	CPUs     int           `json:"cpus"`
 	GC       string        `json:"gc"`
 	WarmUp   time.Duration `json:"warm_up_ns"`
 	Measure  time.Duration `json:"measure_ns"`
-	Modules  []string      `json:"modules"`          // the clients and their versions
 	Builds   []Build       `json:"builds,omitempty"` // the programs that measured; more than one: the code changed between rounds
 	Servers  []string      `json:"servers"`          // what they talked to; New fills it in from the samples, as the rounds
 	Rounds   int           `json:"rounds"`           // of the cell that has the most
@@ -34,7 +32,15 @@ type Settings struct {
 type Build struct {
 	Digest string `json:"build"`
 	Commit string `json:"commit,omitempty"` // what it was built from, with " (modified)" where that is not all; empty: unknown
+	Go     string `json:"go,omitempty"`     // the version that built it
+	Peers  string `json:"peers,omitempty"`  // modules of the clients in it with their versions, as JoinPeers has them
 }
+
+// between separates the peers of a Build, which is one string so that builds can be compared.
+const between = ", "
+
+// JoinPeers returns modules, each as "path version", as a Build has them.
+func JoinPeers(modules []string) string { return strings.Join(modules, between) }
 
 // New returns the report of samples, in their order.
 func New(settings Settings, samples []Sample) Report {
@@ -96,15 +102,32 @@ func (s *Settings) learn(samples []Sample) {
 
 func (s Settings) lines() []string {
 	lines := []string{
-		fmt.Sprintf("%s %s, %d CPUs, %s; each run warms up for %v and measures for %v", s.Go, s.Platform, s.CPUs, s.GC, s.WarmUp, s.Measure),
+		fmt.Sprintf("%s %s, %d CPUs, %s; each run warms up for %v and measures for %v",
+			known(distinct(s.Builds, func(b Build) string { return b.Go }), "unknown Go version"), s.Platform, s.CPUs, s.GC, s.WarmUp, s.Measure),
 		fmt.Sprintf("%s against %s, commit %s", s.rounds(), known(s.Servers, "unknown servers"),
 			known(distinct(s.Builds, func(b Build) string { return b.Commit }), "unknown")),
-		strings.Join(s.Modules, ", "),
+		s.peers(),
 	}
 	if builds := distinct(s.Builds, func(b Build) string { return b.Digest }); len(builds) > 1 {
-		lines = append(lines, fmt.Sprintf("NOTE: measured by %d builds of this program, whose code differs", len(builds)))
+		lines = append(lines, fmt.Sprintf("NOTE: measured by %d builds of this program, whose code, clients or Go version differ", len(builds)))
 	}
 	return lines
+}
+
+// peers returns the clients that were measured, each with all of its versions.
+func (s Settings) peers() string {
+	var all []string
+	for _, b := range s.Builds {
+		for peer := range strings.SplitSeq(b.Peers, between) {
+			if peer != "" && !slices.Contains(all, peer) {
+				all = append(all, peer)
+			}
+		}
+	}
+	if len(all) == 0 {
+		return "clients of unknown versions"
+	}
+	return JoinPeers(slices.Sorted(slices.Values(all)))
 }
 
 func (s Settings) rounds() string {

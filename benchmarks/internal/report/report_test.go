@@ -3,6 +3,7 @@ package report_test
 import (
 	"bytes"
 	"encoding/json"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -215,7 +216,6 @@ func TestTableSaysWhatTheFiguresAre(t *testing.T) {
 // header returns what stands above the first cell of the table.
 func header(t *testing.T, settings report.Settings, samples []report.Sample) string {
 	t.Helper()
-	settings.Modules = []string{"a/client v1"}
 	var out bytes.Buffer
 	require.NoError(t, report.New(settings, samples).Table(&out))
 	text, _, _ := strings.Cut(out.String(), "\n\n")
@@ -239,7 +239,21 @@ func TestTableSaysWhatWasMeasuredWithWhat(t *testing.T) {
 	require.Contains(t, text, "1 to 3 rounds against redis-server 7.0.15 and fake nodes, commit c0ffee\n")
 	require.Contains(t, text, "NOTE: measured by 2 builds")
 
-	require.Contains(t, header(t, report.Settings{}, rounds("get64/c=8", "keyslot", 1)), "1 round against unknown servers, commit unknown")
+	text = header(t, report.Settings{}, rounds("get64/c=8", "keyslot", 1))
+	require.Contains(t, text, "1 round against unknown servers, commit unknown")
+	require.Contains(t, text, "unknown Go version")
+	require.Contains(t, text, "clients of unknown versions")
+}
+
+// The program that prints a journal may be built otherwise than those that measured it.
+func TestTableNamesTheGoVersionsAndClientsThatWereMeasured(t *testing.T) {
+	text := header(t, report.Settings{Builds: []report.Build{
+		{Digest: "a", Go: "go1.1", Peers: report.JoinPeers([]string{"a/client v1", "another v7"})},
+		{Digest: "b", Go: "go1.2", Peers: report.JoinPeers([]string{"a/client v2", "another v7"})},
+	}}, rounds("get64/c=8", "keyslot", 1))
+	require.Contains(t, text, "go1.1 and go1.2 ")
+	require.Contains(t, text, "\na/client v1, a/client v2, another v7\n")
+	require.NotContains(t, text, runtime.Version())
 }
 
 func TestAContextForEachCallMayCostItsOwnAllocations(t *testing.T) {
@@ -249,7 +263,7 @@ func TestAContextForEachCallMayCostItsOwnAllocations(t *testing.T) {
 }
 
 func TestReportSurvivesJSON(t *testing.T) {
-	before := report.New(report.Settings{Go: "go1", CPUs: 2, Builds: []report.Build{{Digest: "a", Commit: "b"}}}, append(rounds("set64/c=64", "keyslot", 2), rounds("set64/c=64", "rueidis", 1)...))
+	before := report.New(report.Settings{CPUs: 2, Builds: []report.Build{{Digest: "a", Commit: "b", Go: "go1", Peers: "c v1"}}}, append(rounds("set64/c=64", "keyslot", 2), rounds("set64/c=64", "rueidis", 1)...))
 	text, err := json.Marshal(before)
 	require.NoError(t, err)
 	var after report.Report
