@@ -159,7 +159,7 @@ func (t *timeline) finish(before usage) {
 	cost := used.by(t.total.operations() + t.total.errors) // those that failed have cost something too
 	cost.Dials, cost.Conns = dials, conns
 	t.abandon(unanswered, "no answer when the run was over")
-	t.abandon(r.pace.unsent(), "due, but never sent: the client was too far behind")
+	t.abandon(r.pace.unsent(), NeverSent)
 	for t.windowAt+r.spec.Window < end { // where this goroutine has had no processor for so long, the first one has it all
 		t.endWindow(t.windowAt + r.spec.Window)
 	}
@@ -173,6 +173,10 @@ func (t *timeline) finish(before usage) {
 		Usage: cost,
 	}})
 }
+
+// NeverSent is the error of operations of an open loop that no worker took on before the end: the client was too slow, or the machine
+// was busy with something else just then.
+const NeverSent = "due, but never sent: the client was too far behind"
 
 // abandon counts operations that never ended as errors of the last window.
 func (t *timeline) abandon(n int64, text string) {
