@@ -127,16 +127,28 @@ func TestASecondInterruptLeavesNoFiles(t *testing.T) {
 	require.Empty(t, left)
 }
 
+// patience is how long a line is waited for. A cluster of processes may have to start before it, beside other tests.
+const patience = time.Minute
+
 // awaitLine reads until a line holds text.
 func awaitLine(t *testing.T, r io.Reader, text string) {
 	t.Helper()
-	timeout := time.AfterFunc(20*time.Second, func() { panic("no line holds " + text) })
-	defer timeout.Stop()
-	var seen strings.Builder
-	for one := make([]byte, 1); !strings.Contains(seen.String(), text); {
-		_, err := r.Read(one)
+	var seen strings.Builder // the goroutine's until it has ended
+	ended := make(chan error, 1)
+	go func() { // ends with the line, or with what r reads from: the context of the test ends that
+		var err error
+		for one := make([]byte, 1); err == nil && !strings.Contains(seen.String(), text); {
+			if _, err = r.Read(one); err == nil {
+				seen.Write(one)
+			}
+		}
+		ended <- err
+	}()
+	select {
+	case err := <-ended:
 		require.NoError(t, err, seen.String())
-		seen.Write(one)
+	case <-time.After(patience):
+		t.Fatalf("no line holds %q within %v", text, patience)
 	}
 }
 
