@@ -21,7 +21,7 @@ const childArg = "run-one-load"
 type child struct {
 	cmd      *exec.Cmd
 	messages chan load.Message // closed when the process has ended; the one who reads them must read on until then
-	problems tail
+	problems beginning
 
 	mu     sync.Mutex
 	in     io.WriteCloser // guarded by mu
@@ -87,26 +87,26 @@ func (c *child) died() error {
 	return fmt.Errorf("the process of the run has ended (%v): %s", c.cmd.ProcessState, c.problems.text())
 }
 
-// mostTail is how much of what a process says on its standard error is kept.
-const mostTail = 4 << 10
+// mostKept is how much of what a process says on its standard error is kept: of a panic the beginning has the cause.
+const mostKept = 4 << 10
 
-// tail keeps the beginning of what is written to it, up to mostTail.
-type tail struct {
+// beginning keeps the beginning of what is written to it, up to mostKept.
+type beginning struct {
 	mu   sync.Mutex
 	kept []byte // guarded by mu
 }
 
-func (t *tail) Write(p []byte) (int, error) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.kept = append(t.kept, p[:min(len(p), mostTail-len(t.kept))]...)
+func (b *beginning) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.kept = append(b.kept, p[:min(len(p), mostKept-len(b.kept))]...)
 	return len(p), nil
 }
 
-func (t *tail) text() string {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return string(t.kept)
+func (b *beginning) text() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return string(b.kept)
 }
 
 // mostOrders may wait in the process, so that parent and child never wait for each other with both pipes full.
