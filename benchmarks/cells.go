@@ -110,7 +110,8 @@ func (s setting) name(workers int) string {
 // inMatrixOrder returns samples as the full run takes them, cell by cell, however often it was interrupted and whatever was
 // measured again. Those of cells and clients that are gone stand behind the others.
 func inMatrixOrder(samples []report.Sample) []report.Sample {
-	cells, clients := places(cellsOf(fullRun), func(c cell) string { return c.name }), places(client.Names(), func(n string) string { return n })
+	cells := places(cellsOf(fullRun), func(c cell) string { return c.name })
+	clients := places(client.Names(), func(n string) string { return n })
 	return slices.SortedStableFunc(slices.Values(samples), func(a, b report.Sample) int {
 		return cmp.Or(
 			cmp.Compare(cells(a.Cell), cells(b.Cell)), cmp.Compare(a.Cell, b.Cell), // the names keep unknown ones together

@@ -22,7 +22,8 @@ func TestEveryTargetIsMeasuredByTheFullRun(t *testing.T) {
 	var samples []report.Sample
 	for _, c := range cellsOf(fullRun) {
 		for _, name := range c.clients {
-			samples = append(samples, report.Sample{Cell: c.name, Client: name, Result: load.Result{OpsPerSecond: 1, CPU: 1, P50: 1, P99: 1, Allocs: 1}})
+			samples = append(samples,
+				report.Sample{Cell: c.name, Client: name, Result: load.Result{OpsPerSecond: 1, CPU: 1, P50: 1, P99: 1, Allocs: 1}})
 		}
 	}
 	r := report.New(report.Settings{}, samples)

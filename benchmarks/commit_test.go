@@ -24,7 +24,8 @@ func TestWithoutThatItIsTheOneThatIsCheckedOut(t *testing.T) {
 	}
 	dir := t.TempDir()
 	git := func(args ...string) {
-		out, err := exec.Command("git", append([]string{"-C", dir, "-c", "user.name=n", "-c", "user.email=e"}, args...)...).CombinedOutput()
+		out, err := exec.Command("git",
+			append([]string{"-C", dir, "-c", "user.name=n", "-c", "user.email=e"}, args...)...).CombinedOutput()
 		require.NoError(t, err, "%s", out)
 	}
 	require.Empty(t, checkedOut(dir))

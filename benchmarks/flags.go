@@ -41,10 +41,15 @@ func parseFlags(args []string) (options, error) {
 	flags.BoolVar(&o.quick, "quick", false, "only GET of 64 B against rueidis and go-redis, in less than a minute")
 	flags.BoolVar(&o.json, "json", false, "print JSON instead of tables")
 	flags.StringVar(&o.plot, "plot", "", "also draw charts into this HTML `file`")
-	flags.StringVar(&o.out, "out", "", "`file` that keeps what was measured, and is continued (default benchmarks/results/full.jsonl\nfor the full run; none with -quick, -cells or -clients)")
-	flags.StringVar(&o.addr, "addr", "", "`host:port` of a running cluster to use instead of starting one; overwrites its keys key:* and big:*,\nand leaves out the cells that need another kind of cluster")
+	flags.StringVar(&o.out, "out", "",
+		"`file` that keeps what was measured, and is continued (default benchmarks/results/full.jsonl\n"+
+			"for the full run; none with -quick, -cells or -clients)")
+	flags.StringVar(&o.addr, "addr", "",
+		"`host:port` of a running cluster to use instead of starting one; overwrites its keys key:* and big:*,\n"+
+			"and leaves out the cells that need another kind of cluster")
 	flags.Func("cells", "run only the cells whose name matches this `regexp`", pattern(&o.cells))
-	flags.Func("clients", "run the clients whose name matches this `regexp`, also those that are not in a cell by default", pattern(&o.clients))
+	flags.Func("clients", "run the clients whose name matches this `regexp`, also those that are not in a cell by default",
+		pattern(&o.clients))
 	flags.IntVar(&o.rounds, "rounds", 0, "`number` of rounds (default 5, with -quick 3)")
 	flags.Float64Var(&seconds, "seconds", 0, "how long each run measures (default 1.5, with -quick 0.8)")
 	flags.StringVar(&o.profile, "profile", "", "write a CPU profile of the client to this `file`; choose one cell and one client")
@@ -57,7 +62,8 @@ func parseFlags(args []string) (options, error) {
 	if o.rounds < 0 {
 		return o, errors.New("-rounds must be positive")
 	}
-	if least, most := shortestRun.Seconds(), longestRun.Seconds(); seconds != 0 && !(seconds >= least && seconds <= most) { // nor NaN
+	least, most := shortestRun.Seconds(), longestRun.Seconds()
+	if seconds != 0 && !(seconds >= least && seconds <= most) { // nor NaN
 		return o, fmt.Errorf("-seconds %g: must be from %g to %g", seconds, least, most)
 	}
 	o.setLength(seconds)

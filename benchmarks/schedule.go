@@ -118,7 +118,8 @@ func (s *schedule) runRound(ctx context.Context, c cell, round int) error {
 			return err
 		}
 		fmt.Fprintf(s.log, "%-32s round %d  %-16s %s\n", c.name, round+1, name, brief(result))
-		if err := s.journal.Add(report.Sample{Cell: c.name, Client: name, Round: round, Server: s.running.Version(), Result: result}); err != nil {
+		sample := report.Sample{Cell: c.name, Client: name, Round: round, Server: s.running.Version(), Result: result}
+		if err := s.journal.Add(sample); err != nil {
 			return err
 		}
 	}

@@ -58,7 +58,8 @@ func newSession(opts options) (journal.Session, error) {
 	return journal.Session{
 		CPUs: runtime.NumCPU(), Addr: opts.addr, GC: load.GC(), WarmUp: opts.warmUp, Measure: opts.measure,
 		Build: report.Build{
-			Digest: hex.EncodeToString(digest.Sum(nil))[:12], Commit: commit(), Go: runtime.Version(), Peers: report.JoinPeers(peers()),
+			Digest: hex.EncodeToString(digest.Sum(nil))[:12], Commit: commit(),
+			Go: runtime.Version(), Peers: report.JoinPeers(peers()),
 		},
 	}, nil
 }

@@ -1,6 +1,6 @@
 // Command coldstart compares what it takes clients to get from nothing to their first reply, as in a new execution environment of
-// AWS Lambda: connections, TLS handshakes, time, goroutines that stay, and the size of the program. README.md of the benchmarks says
-// more.
+// AWS Lambda: connections, TLS handshakes, time, goroutines that stay, and the size of the program. README.md of the benchmarks
+// says more.
 package main
 
 import (
@@ -54,7 +54,8 @@ func compare(ctx context.Context, rounds int, out io.Writer) error {
 		return err
 	}
 	defer remove()
-	fmt.Fprintf(out, "first GET of a new process, redis %s on loopback, a replica for each shard, medians of %d rounds\n", engine.Version, rounds)
+	fmt.Fprintf(out, "first GET of a new process, redis %s on loopback, a replica for each shard, medians of %d rounds\n",
+		engine.Version, rounds)
 	t := newTable(out)
 	for _, s := range setups {
 		fmt.Fprintln(os.Stderr, s.name, "...")

@@ -28,7 +28,8 @@ func TestTableComparesWithTheFirstRow(t *testing.T) {
 		{program{"other", "", 9_000_000}, run{first.Result{FirstReply: 5 * time.Millisecond}, 4}},
 	})
 	require.NoError(t, table.flush())
-	require.Contains(t, out.String(), "| 1 shard | other   | 4     | 0              | 5.00 ms     | 2.5       | 0          | 9.0 MB  |")
+	require.Contains(t, out.String(),
+		"| 1 shard | other   | 4     | 0              | 5.00 ms     | 2.5       | 0          | 9.0 MB  |")
 }
 
 func TestRoundsMustBePositive(t *testing.T) {

@@ -30,7 +30,8 @@ func TestScaleOutUnderLoadWithoutAnError(t *testing.T) {
 	require.Len(t, r.Runs, 1)
 	result := r.Runs[0]
 	for _, e := range result.Errors {
-		require.Equal(t, load.NeverSent, e.Text, "which is the machine's doing, where it stalls for more than the 20 ms that occupy four workers")
+		require.Equal(t, load.NeverSent, e.Text,
+			"which is the machine's doing, where it stalls for more than the 20 ms that occupy four workers")
 	}
 	require.InDelta(t, 800, result.Reads.Count+result.Writes.Count, 80)
 	require.InDelta(t, 0.8, float64(result.Reads.Count)/float64(result.Reads.Count+result.Writes.Count), 0.1)
@@ -109,7 +110,8 @@ func TestInterruptEndsCleanlyWithTheSummary(t *testing.T) {
 
 // A second interrupt waits for nothing; servers and their files go all the same.
 func TestASecondInterruptLeavesNoFiles(t *testing.T) {
-	program := exec.CommandContext(t.Context(), os.Args[0], "-local", "-duration", "1h", "-warmup", "100ms", "-window", "200ms", "-rate", "200", "-keys", "100")
+	program := exec.CommandContext(t.Context(), os.Args[0], "-local", "-duration", "1h", "-warmup", "100ms", "-window", "200ms",
+		"-rate", "200", "-keys", "100")
 	temporary := t.TempDir()
 	program.Env = append(os.Environ(), asProgram+"=1", "TMPDIR="+temporary)
 	progress, err := program.StderrPipe()

@@ -73,33 +73,26 @@ func parseFlags(args []string) (options, error) {
 func flagSet(o *options) *flag.FlagSet {
 	set := flag.NewFlagSet("bench", flag.ContinueOnError)
 	set.SetOutput(io.Discard) // errors are printed once, by the caller, in one line
-	set.StringVar(&o.target.Endpoint, "endpoint", "", "`host:port` or URL of the cluster: its configuration endpoint, or one of its nodes")
+	set.StringVar(&o.target.Endpoint, "endpoint", "",
+		"`host:port` or URL of the cluster: its configuration endpoint, or one of its nodes")
 	set.BoolVar(&o.target.TLS, "tls", false, "over TLS")
-	set.StringVar(&o.target.User, "user", "", "`name` to log in with; its password is taken from the environment, "+client.PasswordVariable)
-	set.BoolVar(&o.target.IAM, "iam", false, "log in to ElastiCache by IAM as -user, with AWS credentials from where the SDK finds them")
+	set.StringVar(&o.target.User, "user", "",
+		"`name` to log in with; its password is taken from the environment, "+client.PasswordVariable)
+	set.BoolVar(&o.target.IAM, "iam", false,
+		"log in to ElastiCache by IAM as -user, with AWS credentials from where the SDK finds them")
 	set.BoolVar(&o.local, "local", false, "start a cluster on this machine: of servers, or in this process where there is none")
 	set.BoolVar(&o.inProcess, "in-process", false, "start the cluster in this process even where there is a server")
 	set.IntVar(&o.cluster.Shards, "shards", 1, "`number` of shards of -local")
 	set.IntVar(&o.cluster.Replicas, "replicas", 1, "`number` of replicas of each shard of -local")
 
-	set.Float64Var(&o.load.Reads, "reads", 0.8, "`share` of reads, 0 to 1; the others are writes")
-	set.IntVar(&o.load.Keys, "keys", 10_000, "`number` of keys")
-	set.StringVar(&o.load.Dist, "dist", load.Uniform, "`how` keys are chosen: uniform, zipf (1/rank^1.1) or hot (one key for half of the operations)")
-	set.Func("value", "`sizes` of values in bytes, comma between them, drawn evenly; 1k is 1024 (default 64)", sizes(&o.load.Values))
-	set.IntVar(&o.load.Sessions, "sessions", 0, "`number` of sessions instead of -keys: four keys with one hash tag, read by one MGET and written by one MSET")
-	set.IntVar(&o.load.Pipeline, "pipeline", 0, "an operation is a pipeline of this `number` of commands over any slots")
-	set.IntVar(&o.load.Workers, "workers", 16, "`number` of goroutines that share one client: a closed loop, each sends when it has its reply")
-	set.Float64Var(&o.load.Rate, "rate", 0, "`operations` a second over all workers: an open loop, whose latency counts from when an operation was due (default: closed loop)")
-	set.DurationVar(&o.load.Ramp, "ramp", 0, "the load grows evenly for this `time`, from the start of the warm-up")
-	set.Func("conns", "`kinds` of connections, comma between them: reuse (one client for all) and per-call (a new one for each operation) (default reuse)", list(&o.conns))
-	set.BoolVar(&o.load.ReplicaReads, "replica-reads", false, "reads go to replicas where there are any")
-	set.DurationVar(&o.load.Timeout, "timeout", 0, "`time` that an operation may take (default: what the client does by itself)")
-
+	o.declareOperations(set)
 	set.DurationVar(&o.load.Duration, "duration", 30*time.Second, "`time` that each run measures")
 	set.DurationVar(&o.load.WarmUp, "warmup", 3*time.Second, "`time` of load before that, measured by nobody")
-	set.DurationVar(&o.load.Window, "window", 0, "`time` that a window takes (default 30s, but a twentieth of -duration if that is less)")
+	set.DurationVar(&o.load.Window, "window", 0,
+		"`time` that a window takes (default 30s, but a twentieth of -duration if that is less)")
 	set.IntVar(&o.repeat, "repeat", 1, "`number` of runs of each client, taking turns")
-	set.Func("client", "`names` of clients, comma between them, which take turns: keyslot, goredis, rueidis (default keyslot)", list(&o.clients))
+	set.Func("client", "`names` of clients, comma between them, which take turns: keyslot, goredis, rueidis (default keyslot)",
+		list(&o.clients))
 	set.Uint64Var(&o.load.Seed, "seed", 0, "`number` that decides what is drawn, and the names of keys; 0 draws it too")
 
 	for _, e := range []struct {
@@ -115,11 +108,36 @@ func flagSet(o *options) *flag.FlagSet {
 	}
 
 	set.BoolVar(&o.json, "json", false, "print everything as JSON on standard output, and the rest on standard error")
-	set.BoolVar(&o.emf, "emf", false, "print CloudWatch embedded metric format on standard output, a line for each window, and the rest on standard error")
+	set.BoolVar(&o.emf, "emf", false,
+		"print CloudWatch embedded metric format on standard output, a line for each window, and the rest on standard error")
 	set.StringVar(&o.csv, "csv", "", "write the windows into this `file`")
 	set.StringVar(&o.report, "report", "", "write a page with charts into this HTML `file`")
 	set.StringVar(&o.chart, "chart", "", "write one chart, for a page of text, into this SVG `file`")
 	return set
+}
+
+// declareOperations declares the flags that say what an operation is and how operations come.
+func (o *options) declareOperations(set *flag.FlagSet) {
+	set.Float64Var(&o.load.Reads, "reads", 0.8, "`share` of reads, 0 to 1; the others are writes")
+	set.IntVar(&o.load.Keys, "keys", 10_000, "`number` of keys")
+	set.StringVar(&o.load.Dist, "dist", load.Uniform,
+		"`how` keys are chosen: uniform, zipf (1/rank^1.1) or hot (one key for half of the operations)")
+	set.Func("value", "`sizes` of values in bytes, comma between them, drawn evenly; 1k is 1024 (default 64)",
+		sizes(&o.load.Values))
+	set.IntVar(&o.load.Sessions, "sessions", 0,
+		"`number` of sessions instead of -keys: four keys with one hash tag, read by one MGET and written by one MSET")
+	set.IntVar(&o.load.Pipeline, "pipeline", 0, "an operation is a pipeline of this `number` of commands over any slots")
+	set.IntVar(&o.load.Workers, "workers", 16,
+		"`number` of goroutines that share one client: a closed loop, each sends when it has its reply")
+	set.Float64Var(&o.load.Rate, "rate", 0,
+		"`operations` a second over all workers: an open loop, whose latency counts from when an operation was due "+
+			"(default: closed loop)")
+	set.DurationVar(&o.load.Ramp, "ramp", 0, "the load grows evenly for this `time`, from the start of the warm-up")
+	set.Func("conns",
+		"`kinds` of connections, comma between them: reuse (one client for all) and per-call (a new one for each operation) "+
+			"(default reuse)", list(&o.conns))
+	set.BoolVar(&o.load.ReplicaReads, "replica-reads", false, "reads go to replicas where there are any")
+	set.DurationVar(&o.load.Timeout, "timeout", 0, "`time` that an operation may take (default: what the client does by itself)")
 }
 
 // plans returns a flag that plans an experiment.
@@ -221,7 +239,8 @@ func checkLoad(o *options) error {
 		{l.Keys < 1 || l.Keys > mostKeys, fmt.Sprintf("-keys is 1 to %d", mostKeys)},
 		{l.Sessions < 0 || l.Sessions > mostKeys/4, fmt.Sprintf("-sessions is 1 to %d", mostKeys/4)},
 		{int64(max(l.Keys, 4*l.Sessions))*int64(slices.Max(l.Values)) > mostBytes, "-keys times -value is more than 8 GiB"},
-		{!slices.Contains(load.Distributions(), l.Dist), fmt.Sprintf("-dist %q is none of %s", l.Dist, strings.Join(load.Distributions(), ", "))},
+		{!slices.Contains(load.Distributions(), l.Dist),
+			fmt.Sprintf("-dist %q is none of %s", l.Dist, strings.Join(load.Distributions(), ", "))},
 		{l.Pipeline < 0 || l.Pipeline > mostPipeline, fmt.Sprintf("-pipeline is 1 to %d", mostPipeline)},
 		{l.Pipeline > 1 && l.Sessions > 0, "-pipeline and -sessions exclude each other"},
 		{l.Workers < 1 || l.Workers > mostWorkers, fmt.Sprintf("-workers is 1 to %d", mostWorkers)},

@@ -15,7 +15,8 @@ import (
 	"github.com/keyslot-go/keyslot/benchmarks/internal/report"
 )
 
-var session = journal.Session{CPUs: 2, Measure: time.Second, Build: report.Build{Digest: "one", Commit: "c0ffee", Go: "go1", Peers: "a/client v1"}}
+var session = journal.Session{CPUs: 2, Measure: time.Second,
+	Build: report.Build{Digest: "one", Commit: "c0ffee", Go: "go1", Peers: "a/client v1"}}
 
 // rebuilt returns the session of another build.
 func rebuilt() journal.Session {
@@ -51,7 +52,8 @@ func TestAnInterruptedRunGoesOnWhereItWas(t *testing.T) {
 	require.False(t, second.Has("get64/c=8", 0, both))
 	require.NoError(t, second.Add(sample("keyslot", 1, 40)))
 	require.NoError(t, second.Add(sample("rueidis", 1, 50)))
-	require.Equal(t, []report.Sample{sample("keyslot", 0, 10), sample("rueidis", 0, 20), sample("keyslot", 1, 40), sample("rueidis", 1, 50)},
+	require.Equal(t,
+		[]report.Sample{sample("keyslot", 0, 10), sample("rueidis", 0, 20), sample("keyslot", 1, 40), sample("rueidis", 1, 50)},
 		second.Samples(), "the newer sample counts")
 }
 
@@ -123,7 +125,8 @@ func TestOnlyBuildsThatMeasuredAreNamed(t *testing.T) {
 	require.Equal(t, string(before), string(after), "it was only read")
 
 	require.NoError(t, second.Add(sample("keyslot", 0, 11)))
-	require.Equal(t, []report.Build{rebuilt().Build, session.Build}, open(t, path, session).Builds(), "the report says that the code changed")
+	require.Equal(t, []report.Build{rebuilt().Build, session.Build}, open(t, path, session).Builds(),
+		"the report says that the code changed")
 	require.NoError(t, second.Add(sample("rueidis", 0, 21)))
 	require.Equal(t, []report.Build{rebuilt().Build}, open(t, path, session).Builds(), "all was measured again")
 }
@@ -135,7 +138,8 @@ func TestAJournalFromBeforeGoVersionsWereNotedIsRead(t *testing.T) {
 `
 	require.NoError(t, os.WriteFile(path, []byte(text), 0o600))
 	j := open(t, path, session)
-	require.Equal(t, []report.Build{{Digest: "old", Commit: "c0ffee"}}, j.Builds(), "not the Go version and the clients of who reads it")
+	require.Equal(t, []report.Build{{Digest: "old", Commit: "c0ffee"}}, j.Builds(),
+		"not the Go version and the clients of who reads it")
 	require.Equal(t, []report.Sample{sample("keyslot", 0, 10)}, j.Samples())
 }
 

@@ -33,7 +33,8 @@ func (c chart) svg(rows []Row, legend []key) string {
 	}
 	scale := c.scale(rows)
 	var b strings.Builder
-	fmt.Fprintf(&b, `<svg width="%g" height="%g" viewBox="0 0 %g %g" role="img" aria-label="%s">`, width, height, width, height, html.EscapeString(c.title))
+	fmt.Fprintf(&b, `<svg width="%g" height="%g" viewBox="0 0 %g %g" role="img" aria-label="%s">`, width, height, width, height,
+		html.EscapeString(c.title))
 	fmt.Fprintf(&b, `<text class="title" x="%g" y="16">%s</text>`, left, html.EscapeString(c.title))
 	for _, tick := range scale.ticks {
 		y := scale.y(tick)

@@ -103,13 +103,15 @@ func (s *Settings) learn(samples []Sample) {
 func (s Settings) lines() []string {
 	lines := []string{
 		fmt.Sprintf("%s %s, %d CPUs, %s; each run warms up for %v and measures for %v",
-			known(distinct(s.Builds, func(b Build) string { return b.Go }), "unknown Go version"), s.Platform, s.CPUs, s.GC, s.WarmUp, s.Measure),
+			known(distinct(s.Builds, func(b Build) string { return b.Go }), "unknown Go version"),
+			s.Platform, s.CPUs, s.GC, s.WarmUp, s.Measure),
 		fmt.Sprintf("%s against %s, commit %s", s.rounds(), known(s.Servers, "unknown servers"),
 			known(distinct(s.Builds, func(b Build) string { return b.Commit }), "unknown")),
 		s.peers(),
 	}
 	if builds := distinct(s.Builds, func(b Build) string { return b.Digest }); len(builds) > 1 {
-		lines = append(lines, fmt.Sprintf("NOTE: measured by %d builds of this program, whose code, clients or Go version differ", len(builds)))
+		lines = append(lines,
+			fmt.Sprintf("NOTE: measured by %d builds of this program, whose code, clients or Go version differ", len(builds)))
 	}
 	return lines
 }

@@ -105,7 +105,8 @@ func TestTargetsAreJudgedBeforeTheyAreRounded(t *testing.T) {
 	for allocs, met := range map[float64]bool{1.049: true, 1.051: false} {
 		samples := rounds("get64/c=64", "keyslot", 1)
 		samples[0].Result.Allocs = allocs
-		require.Equal(t, met, verdictOf(t, report.New(report.Settings{}, samples), "allocs/op").Met, "%g, of which 0.05 may be the runtime's", allocs)
+		require.Equal(t, met, verdictOf(t, report.New(report.Settings{}, samples), "allocs/op").Met,
+			"%g, of which 0.05 may be the runtime's", allocs)
 	}
 }
 
@@ -148,7 +149,8 @@ func TestNoTargetIsMetBesideAClientWhoseOperationsFailed(t *testing.T) {
 	require.True(t, verdictOf(t, r, "allocs/op").Met, "which compares with nobody")
 
 	samples[0].Result.Errors = 1
-	require.Equal(t, "missed, keyslot: 1 errors", verdictOf(t, report.New(report.Settings{}, samples), "ops/s x rueidis").Said(), "our own come first")
+	require.Equal(t, "missed, keyslot: 1 errors", verdictOf(t, report.New(report.Settings{}, samples), "ops/s x rueidis").Said(),
+		"our own come first")
 }
 
 func TestARatioSaysHowManyRoundsItRestsOn(t *testing.T) {
@@ -178,11 +180,13 @@ func TestACellWithoutATargetIsNotToBeBehind(t *testing.T) {
 	require.Equal(t, map[string]string{
 		"get64k/c=8 ops/s x rueidis >= 0.9": "met", "get64k/c=8 CPU/op x rueidis <= 1.1": "missed", // 1/90 by 1/100 is 1.11
 		"set64/c=1 ops/s x rueidis >= 0.9": "missed", "set64/c=1 CPU/op x rueidis <= 1.1": "missed",
-		"pipe10k/c=1 ops/s x rueidis >= 0.9": "no verdict, not measured", "pipe10k/c=1 CPU/op x rueidis <= 1.1": "no verdict, not measured",
+		"pipe10k/c=1 ops/s x rueidis >= 0.9":  "no verdict, not measured",
+		"pipe10k/c=1 CPU/op x rueidis <= 1.1": "no verdict, not measured",
 	}, said, "set64/c=64 has a target of its own")
 	var out bytes.Buffer
 	require.NoError(t, r.Table(&out))
-	require.Contains(t, out.String(), "1 of 3 targets met (there are 124 in all); not behind rueidis: 0 of 3 cells, 1 without a verdict")
+	require.Contains(t, out.String(),
+		"1 of 3 targets met (there are 124 in all); not behind rueidis: 0 of 3 cells, 1 without a verdict")
 	require.Regexp(t, `(?m)^keyslot +90 .* behind$`, out.String())
 }
 
@@ -195,7 +199,8 @@ func TestAPercentileOfTooFewOperationsIsNoFigure(t *testing.T) {
 		r := report.New(report.Settings{Measure: 2 * time.Second}, samples)
 		var out bytes.Buffer
 		require.NoError(t, r.Table(&out))
-		require.Regexp(t, `(?m)^keyslot .* `+want+` `, out.String(), "%g operations a second for two seconds in one of the rounds", ops)
+		require.Regexp(t, `(?m)^keyslot .* `+want+` `, out.String(), "%g operations a second for two seconds in one of the rounds",
+			ops)
 		require.Equal(t, ops < 50, verdictOf(t, r, "p99 x rueidis").Missing)
 		require.False(t, ops < 50 && verdictOf(t, r, "p99 x rueidis").Met, "no figure is below no bound")
 		require.Equal(t, 30.0, samples[0].Result.P999, "a sample stays as it was measured")
@@ -205,7 +210,8 @@ func TestAPercentileOfTooFewOperationsIsNoFigure(t *testing.T) {
 func TestTableSaysWhatTheFiguresAre(t *testing.T) {
 	samples := append(rounds("pipe100/c=8", "keyslot", 230), rounds("pipe100/c=8", "rueidis", 100)...)
 	samples = append(samples, rounds("pipe100/c=8", "goredis", 0)...)
-	samples = append(samples, report.Sample{Cell: "pipe100/c=8", Client: "radix", Result: load.Result{Unsupported: "one slot only"}})
+	samples = append(samples,
+		report.Sample{Cell: "pipe100/c=8", Client: "radix", Result: load.Result{Unsupported: "one slot only"}})
 	var out bytes.Buffer
 	require.NoError(t, report.New(report.Settings{}, samples).Table(&out))
 	for _, want := range []string{"pipe100/c=8", "2.30", "n/a: one slot only", "failed: no route", ">= 1.15", "missed"} {
@@ -257,13 +263,16 @@ func TestTableNamesTheGoVersionsAndClientsThatWereMeasured(t *testing.T) {
 }
 
 func TestAContextForEachCallMayCostItsOwnAllocations(t *testing.T) {
-	for cell, bound := range map[string]string{"get64/ctx=timeout/c=1": "<= 9", "get64/ctx=timeout/c=8": "<= 6", "get64/c=1": "<= 1"} {
+	for cell, bound := range map[string]string{"get64/ctx=timeout/c=1": "<= 9", "get64/ctx=timeout/c=8": "<= 6",
+		"get64/c=1": "<= 1"} {
 		require.Equal(t, bound, verdictOf(t, report.New(report.Settings{}, rounds(cell, "keyslot", 1)), "allocs/op").Bound)
 	}
 }
 
 func TestReportSurvivesJSON(t *testing.T) {
-	before := report.New(report.Settings{CPUs: 2, Builds: []report.Build{{Digest: "a", Commit: "b", Go: "go1", Peers: "c v1"}}}, append(rounds("set64/c=64", "keyslot", 2), rounds("set64/c=64", "rueidis", 1)...))
+	before := report.New(
+		report.Settings{CPUs: 2, Builds: []report.Build{{Digest: "a", Commit: "b", Go: "go1", Peers: "c v1"}}},
+		append(rounds("set64/c=64", "keyslot", 2), rounds("set64/c=64", "rueidis", 1)...))
 	text, err := json.Marshal(before)
 	require.NoError(t, err)
 	var after report.Report

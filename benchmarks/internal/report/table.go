@@ -19,7 +19,8 @@ func (r Report) Table(w io.Writer) error {
 	for _, row := range r.Rows {
 		if row.Cell != cell {
 			cell = row.Cell
-			fmt.Fprintf(table, "\n%s\tops/s\tx %s\tp50 us\tp99 us\tp99.9 us\tCPU us/op\tx %s\tallocs/op\tB/op\tconns\ttargets\n", cell, baseline, baseline)
+			fmt.Fprintf(table, "\n%s\tops/s\tx %s\tp50 us\tp99 us\tp99.9 us\tCPU us/op\tx %s\tallocs/op\tB/op\tconns\ttargets\n",
+				cell, baseline, baseline)
 		}
 		r.writeRow(table, row)
 	}

@@ -30,7 +30,7 @@ type metric struct {
 	slack float64              // what a figure alone may be above its bound
 }
 
-// ofTheRuntime is how many allocations by operation count as none of the client's: those of the runtime's own, which every process has.
+// ofTheRuntime is how many allocations by operation count as none of the client's: every process has some of the runtime's own.
 const ofTheRuntime = 0.05
 
 var (
@@ -136,8 +136,8 @@ func Verdicts(rows []Row) []Verdict {
 	return verdicts
 }
 
-// NotBehind judges, in each cell that no target bounds the ops/s of beside the baseline, whether keyslot is behind that: so no cell is
-// left out because we are slow there. Two verdicts stand for a cell, one on ops/s and one on CPU.
+// NotBehind judges, in each cell that no target bounds the ops/s of beside the baseline, whether keyslot is behind that: so no
+// cell is left out because we are slow there. Two verdicts stand for a cell, one on ops/s and one on CPU.
 func NotBehind(rows []Row) []Verdict {
 	var verdicts []Verdict
 	for _, own := range rows {

@@ -29,8 +29,8 @@ func all(bound float64) map[int]float64 { return from1(bound, bound, bound, boun
 
 func extreme(bound float64) map[int]float64 { return map[int]float64{4: bound, 512: bound} }
 
-// notWorse is the ratio up to which a figure counts as equal, where we are to be no worse than another, and notSlower the one down to
-// which ops/s do: differences below 10 % are noise, as README.md says.
+// notWorse is the ratio up to which a figure counts as equal, where we are to be no worse than another, and notSlower the one
+// down to which ops/s do: differences below 10 % are noise, as README.md says.
 const (
 	notWorse  = 1.1
 	notSlower = 0.9

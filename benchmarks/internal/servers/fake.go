@@ -139,7 +139,8 @@ func hello(resp3 bool) string {
 	if resp3 {
 		head, proto = "%7\r\n", 3
 	}
-	return head + bulk("server") + bulk("redis") + bulk("version") + bulk(fakeVersion) + bulk("proto") + fmt.Sprintf(":%d\r\n", proto) +
+	return head + bulk("server") + bulk("redis") + bulk("version") + bulk(fakeVersion) + bulk("proto") +
+		fmt.Sprintf(":%d\r\n", proto) +
 		bulk("id") + ":1\r\n" + bulk("mode") + bulk("cluster") + bulk("role") + bulk("master") + bulk("modules") + "*0\r\n"
 }
 

@@ -37,7 +37,8 @@ func TestProxyDelaysRepliesAndKeepsTheirBytes(t *testing.T) {
 }
 
 func TestFakeNodesRefuseWhatIsNoCommand(t *testing.T) {
-	for _, text := range []string{"GET a\r\n", "*-1\r\n", "*99999\r\n", "*1\r\n:1\r\n", "*1\r\n$9999999\r\n", "*1\r\n$3\r\nGE", "*x\r\n", "*1"} {
+	for _, text := range []string{"GET a\r\n", "*-1\r\n", "*99999\r\n", "*1\r\n:1\r\n", "*1\r\n$9999999\r\n", "*1\r\n$3\r\nGE",
+		"*x\r\n", "*1"} {
 		_, err := servers.ReadCommand(bufio.NewReader(strings.NewReader(text)), nil)
 		require.Error(t, err, "%q", text)
 	}

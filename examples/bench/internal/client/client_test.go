@@ -45,7 +45,8 @@ func each(t *testing.T, test func(t *testing.T, cluster *keyslottest.Cluster, c 
 				require.NoError(t, err)
 				defer cluster.Close()
 				s := &seen{perCall: perCall}
-				settings := client.Settings{Options: keyslot.Options{Endpoints: []string{cluster.Endpoint()}}, Observer: s.observer()}
+				settings := client.Settings{Options: keyslot.Options{Endpoints: []string{cluster.Endpoint()}},
+					Observer: s.observer()}
 				c := client.PerCall(name, settings)
 				if !perCall {
 					c, err = client.Open(t.Context(), name, settings)

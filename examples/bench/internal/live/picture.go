@@ -85,7 +85,8 @@ func latencies(name string, l record.Latency, seconds float64) string {
 
 func counters(s State, width int) string {
 	text := fit(fmt.Sprintf("now %s/s   errors %s   redirects %s   above: %.1f s from %.1f s on",
-		output.Grouped(int64(s.Live.Rate)), output.Grouped(s.Live.Errors), output.Grouped(s.Live.Redirects), s.shown().Seconds, s.shown().At), width)
+		output.Grouped(int64(s.Live.Rate)), output.Grouped(s.Live.Errors), output.Grouped(s.Live.Redirects),
+		s.shown().Seconds, s.shown().At), width)
 	if s.Live.Errors > 0 {
 		return red + text + plain
 	}
@@ -150,7 +151,8 @@ func windowLine(s State, w record.Window) string {
 	return fmt.Sprintf("%7.1f s  %s/s  reads p50 %s p95 %s p99 %s  writes p50 %s p95 %s p99 %s  errors %d  redirects %d  %s",
 		w.At+w.Seconds, output.Grouped(int64(float64(w.Reads.Count+w.Writes.Count)/w.Seconds)),
 		output.Micros(w.Reads.P50), output.Micros(w.Reads.P95), output.Micros(w.Reads.P99),
-		output.Micros(w.Writes.P50), output.Micros(w.Writes.P95), output.Micros(w.Writes.P99), w.Errors, w.Redirects, watch.Brief(s.Owners))
+		output.Micros(w.Writes.P50), output.Micros(w.Writes.P95), output.Micros(w.Writes.P99),
+		w.Errors, w.Redirects, watch.Brief(s.Owners))
 }
 
 func eventLine(e record.Event) string {

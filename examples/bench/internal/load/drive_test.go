@@ -177,7 +177,8 @@ func TestPhasesBeginWhenTheyAreOrdered(t *testing.T) {
 		orders := make(chan Order)
 		go func() { // ends with its second order
 			time.Sleep(300 * time.Millisecond)
-			orders <- Order{Owners: &record.Ownership{Shards: []record.ShardSlots{{Shard: "shard 1", Ranges: [][2]uint16{{0, 16383}}}}}}
+			all := []record.ShardSlots{{Shard: "shard 1", Ranges: [][2]uint16{{0, 16383}}}}
+			orders <- Order{Owners: &record.Ownership{Shards: all}}
 			orders <- Order{Phase: "scale-out"}
 		}()
 		all := drive(Spec{Duration: time.Second, Window: time.Second}, orders, func(call int) error {

@@ -18,9 +18,10 @@ func sample() record.Record {
 	reads := record.Latency{Count: 900, P50: 100, P90: 200, P95: 250.5, P99: 900, Max: 1500}
 	window := record.Window{At: 1.5, Seconds: 0.5, Reads: reads, Errors: 2, Redirects: 7,
 		Shards: []record.ShardRate{{Shard: "shard 1", Ops: 600}, {Shard: "shard 2", Ops: 300}}}
-	run := record.Run{Client: "keyslot", Conns: "reuse", Repetition: 1, Duration: 10, Reads: reads, Windows: []record.Window{window},
-		Errors: []record.Error{{Text: "CLUSTERDOWN", Count: 2}},
-		Phases: []record.Phase{{Name: "before", Seconds: 4, Reads: reads}, {Name: "scale-out", At: 4, Seconds: 6, Reads: reads}}}
+	run := record.Run{Client: "keyslot", Conns: "reuse", Repetition: 1, Duration: 10, Reads: reads,
+		Windows: []record.Window{window},
+		Errors:  []record.Error{{Text: "CLUSTERDOWN", Count: 2}},
+		Phases:  []record.Phase{{Name: "before", Seconds: 4, Reads: reads}, {Name: "scale-out", At: 4, Seconds: 6, Reads: reads}}}
 	return record.Record{Title: "Scale-out under load", Machine: record.Machine{CPUs: 2, Load: -1}, Runs: []record.Run{run}}
 }
 

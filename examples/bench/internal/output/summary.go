@@ -16,7 +16,8 @@ import (
 func Summary(w io.Writer, r record.Record) error {
 	out := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintf(w, "\n%s\n%s, %s, at %s\n", r.Title, r.Server.Version, r.Server.Where, r.Server.Endpoint)
-	fmt.Fprintf(w, "%s, %d CPUs, %s, %s%s\n", cmp.Or(r.Machine.CPU, "CPU not known"), r.Machine.CPUs, r.Machine.OS, r.Machine.Go, loadOf(r.Machine))
+	fmt.Fprintf(w, "%s, %d CPUs, %s, %s%s\n", cmp.Or(r.Machine.CPU, "CPU not known"), r.Machine.CPUs, r.Machine.OS, r.Machine.Go,
+		loadOf(r.Machine))
 	groups := grouped(r.Runs)
 	overall(out, groups)
 	if err := out.Flush(); err != nil {
@@ -82,7 +83,8 @@ func overall(out io.Writer, groups []group) {
 		if len(g.runs) > 1 {
 			_, read := of(func(r record.Run) float64 { return r.Reads.P95 })
 			_, write := of(func(r record.Run) float64 { return r.Writes.P95 })
-			fmt.Fprintf(out, "spread\t%s\t\t%s\t\t\t%s\t\t\t\t%s\t\t\t\t\n", share(rateSpread), share(read), share(write), share(cpuSpread))
+			fmt.Fprintf(out, "spread\t%s\t\t%s\t\t\t%s\t\t\t\t%s\t\t\t\t\n", share(rateSpread), share(read), share(write),
+				share(cpuSpread))
 		}
 	}
 }
@@ -147,8 +149,9 @@ func phases(out io.Writer, runs []record.Run) {
 	fmt.Fprintln(out, "\n\tphase\tseconds\tops/s\tread p50\tp95\tp99\tmax\twrite p50\tp95\tp99\tmax\terrors\t")
 	for _, run := range runs {
 		for _, p := range run.Phases {
-			fmt.Fprintf(out, "%s %s #%d\t%s\t%.1f\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%d\t\n", run.Client, run.Conns, run.Repetition,
-				p.Name, p.Seconds, count(float64(p.Reads.Count+p.Writes.Count)/max(p.Seconds, 1e-9)),
+			fmt.Fprintf(out, "%s %s #%d\t%s\t%.1f\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%d\t\n",
+				run.Client, run.Conns, run.Repetition, p.Name, p.Seconds,
+				count(float64(p.Reads.Count+p.Writes.Count)/max(p.Seconds, 1e-9)),
 				Micros(p.Reads.P50), Micros(p.Reads.P95), Micros(p.Reads.P99), Micros(p.Reads.Max),
 				Micros(p.Writes.P50), Micros(p.Writes.P95), Micros(p.Writes.P99), Micros(p.Writes.Max), p.Errors)
 		}

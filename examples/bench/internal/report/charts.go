@@ -53,7 +53,8 @@ func (st *stage) strips() []strip {
 }
 
 func (st *stage) latencyStrip(k kind) strip {
-	made := strip{Title: "Latency of " + k.name, About: "time from call to reply, by percentile of a window" + logarithmically(st.latency)}
+	made := strip{Title: "Latency of " + k.name,
+		About: "time from call to reply, by percentile of a window" + logarithmically(st.latency)}
 	for _, name := range ordered {
 		made.Legend = append(made.Legend, key{name, name, name})
 	}
@@ -61,7 +62,8 @@ func (st *stage) latencyStrip(k kind) strip {
 		numbers := table{Columns: columns("time", "p50, ms", "p90, ms", "p95, ms", "p99, ms", "operations")}
 		for _, w := range s.drawn {
 			l := k.of(w)
-			numbers.add(st.fraction(mid(w)), moment(w.At), ms(l, l.P50), ms(l, l.P90), ms(l, l.P95), ms(l, l.P99), count(float64(l.Count)))
+			numbers.add(st.fraction(mid(w)), moment(w.At), ms(l, l.P50), ms(l, l.P90), ms(l, l.P95), ms(l, l.P99),
+				count(float64(l.Count)))
 		}
 		return st.draw(s, tallLatency, st.latency, made.Title+", "+s.name+": "+summary(s.drawn, k), numbers, func(p *plot) {
 			any := false
@@ -169,7 +171,8 @@ func (st *stage) shardLegend() []key {
 }
 
 func (st *stage) shardStrip() strip {
-	made := strip{Title: "Throughput by shard", About: "operations per second, one shard on top of the other", Legend: st.shardLegend()}
+	made := strip{Title: "Throughput by shard", About: "operations per second, one shard on top of the other",
+		Legend: st.shardLegend()}
 	made.Figures = st.each(func(s *series) figure {
 		numbers := table{Columns: columns(append([]string{"time"}, st.shards.names...)...)}
 		stacks := make([][]box, len(st.shards.names))

@@ -27,7 +27,8 @@ func clean(r record.Record) record.Record {
 	if math.IsNaN(r.Machine.Load) || math.IsInf(r.Machine.Load, 0) {
 		r.Machine.Load = -1
 	}
-	r.Server.Endpoint, r.Server.Version, r.Server.Where = printable(r.Server.Endpoint), printable(r.Server.Version), printable(r.Server.Where)
+	r.Server.Endpoint, r.Server.Version = printable(r.Server.Endpoint), printable(r.Server.Version)
+	r.Server.Where = printable(r.Server.Where)
 	r.Settings = each(r.Settings, func(s *record.Setting) { s.Name, s.Value = printable(s.Name), printable(s.Value) })
 	r.Runs = each(r.Runs, cleanRun)
 	return r

@@ -47,7 +47,8 @@ func (s span) during(run record.Run) []record.Window {
 func phases(run record.Run) []record.Phase {
 	if len(run.Phases) == 0 {
 		failed, _ := failures(run)
-		return []record.Phase{{Name: "whole run", Seconds: length(run), Reads: run.Reads, Writes: run.Writes, Errors: int64(failed)}}
+		return []record.Phase{{Name: "whole run", Seconds: length(run), Reads: run.Reads, Writes: run.Writes,
+			Errors: int64(failed)}}
 	}
 	times := map[string]int{}
 	named := make([]record.Phase, len(run.Phases))

@@ -85,7 +85,8 @@ func failuresOf(s *series) string {
 func reuseFound(all []*series) string {
 	for _, p := range pairs(all) {
 		if p.fresh > 0 && p.reused > 0 {
-			return fmt.Sprintf("A new connection for each call made p95 of %s with %s %s times as long.", p.kind, p.client, short(p.fresh/p.reused))
+			return fmt.Sprintf("A new connection for each call made p95 of %s with %s %s times as long.", p.kind, p.client,
+				short(p.fresh/p.reused))
 		}
 	}
 	return ""

@@ -20,7 +20,8 @@ func measured(client, conns string, p95 ...float64) record.Run {
 
 func TestFinding(t *testing.T) {
 	tested := measured("keyslot", "reuse", 300, 310, 1180, 700, 320, 290)
-	tested.Phases = []record.Phase{{Name: "before", Seconds: 2}, {Name: "scale-out", At: 2, Seconds: 2}, {Name: "after scale-out", At: 4, Seconds: 2}}
+	tested.Phases = []record.Phase{{Name: "before", Seconds: 2}, {Name: "scale-out", At: 2, Seconds: 2},
+		{Name: "after scale-out", At: 4, Seconds: 2}}
 	failed := measured("goredis", "reuse", 300)
 	failed.Errors = []record.Error{{Text: "CLUSTERDOWN", Count: 250}}
 	stuck := measured("keyslot", "reuse", 300, 0)
@@ -34,15 +35,18 @@ func TestFinding(t *testing.T) {
 		{"no experiment", []record.Run{measured("keyslot", "reuse", 300, 450)},
 			"keyslot: p95 of reads stayed under 460 µs in every window of 1 s; 0 of 1,000 operations failed."},
 		{"scale-out", []record.Run{tested},
-			"keyslot: p95 of reads stayed under 1.2 ms during scale-out and 330 µs otherwise, in every window of 1 s; 0 of 1,000 operations failed."},
+			"keyslot: p95 of reads stayed under 1.2 ms during scale-out and 330 µs otherwise, in every window of 1 s; " +
+				"0 of 1,000 operations failed."},
 		{"nothing ends", []record.Run{stuck},
-			"keyslot: p95 of reads stayed under 310 µs otherwise, in every window of 1 s; none ended during kill; 0 of 1,000 operations failed."},
+			"keyslot: p95 of reads stayed under 310 µs otherwise, in every window of 1 s; " +
+				"none ended during kill; 0 of 1,000 operations failed."},
 		{"beside another, which failed, in two repetitions", []record.Run{tested, failed, failed},
-			"keyslot: p95 of reads stayed under 1.2 ms during scale-out and 330 µs otherwise, in every window of 1 s; 0 of 1,000 operations failed. " +
-				"500 of 2,500 failed with goredis."},
+			"keyslot: p95 of reads stayed under 1.2 ms during scale-out and 330 µs otherwise, in every window of 1 s; " +
+				"0 of 1,000 operations failed. 500 of 2,500 failed with goredis."},
 		{"per call", []record.Run{measured("keyslot", "reuse", 200), measured("keyslot", "per-call", 1500)},
 			"keyslot: p95 of reads stayed under 210 µs in every window of 1 s; 0 of 1,000 operations failed. " +
-				"0 of 1,000 failed with keyslot per-call. A new connection for each call made p95 of reads with keyslot 7.5 times as long."},
+				"0 of 1,000 failed with keyslot per-call. " +
+				"A new connection for each call made p95 of reads with keyslot 7.5 times as long."},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			lead, rest := finding(group(c.runs))
@@ -52,7 +56,8 @@ func TestFinding(t *testing.T) {
 }
 
 func TestTheMiddleRepetitionIsDrawn(t *testing.T) {
-	all := group([]record.Run{measured("keyslot", "reuse", 900), measured("keyslot", "reuse", 100), measured("keyslot", "reuse", 300)})
+	all := group([]record.Run{measured("keyslot", "reuse", 900), measured("keyslot", "reuse", 100),
+		measured("keyslot", "reuse", 300)})
 	require.Len(t, all, 1)
 	require.Equal(t, 300.0, all[0].shown.Reads.P95)
 	require.Equal(t, []string{"keyslot", "3", "0.300 (0.100 to 0.900)"}, texts(spreadTable(all).Rows[0])[:3])

@@ -40,7 +40,8 @@ func Chart(w io.Writer, r record.Record) error {
 	var b strings.Builder
 	lead, rest := finding(all)
 	title := shortenTo(cmp.Or(r.Title, "Benchmark"), 90)
-	fmt.Fprintf(&b, `<svg xmlns="http://www.w3.org/2000/svg" width="%s" height="%s" viewBox="0 0 %s %s" role="img" aria-label="%s">`,
+	fmt.Fprintf(&b,
+		`<svg xmlns="http://www.w3.org/2000/svg" width="%s" height="%s" viewBox="0 0 %s %s" role="img" aria-label="%s">`,
 		pixels(imageWidth), pixels(height), pixels(imageWidth), pixels(height), escape(strings.TrimSpace(title+". "+lead+" "+rest)))
 	fmt.Fprintf(&b, "<style>%s</style>", variables()+chartStyle) // ours, and without "<" and "&"
 	fmt.Fprintf(&b, `<rect class="page" width="%s" height="%s" rx="8"/>`, pixels(imageWidth), pixels(height))
@@ -48,7 +49,8 @@ func Chart(w io.Writer, r record.Record) error {
 	b.WriteString(legend)
 	for i, k := range kinds {
 		at := top + float64(i)*each
-		fmt.Fprintf(&b, `<text class="heading" x="%s" y="%s">p95 of %s%s</text>`, pixels(imageMargin), pixels(at+10), k.name, logarithmically(st.p95))
+		fmt.Fprintf(&b, `<text class="heading" x="%s" y="%s">p95 of %s%s</text>`, pixels(imageMargin), pixels(at+10), k.name,
+			logarithmically(st.p95))
 		p := &plot{height: imagePlot, time: st.time, value: st.p95}
 		st.overlay95(p, k, behind)
 		fmt.Fprintf(&b, `<svg x="%s" y="%s" width="%s" height="%s" overflow="visible">%s</svg>`,
@@ -69,7 +71,8 @@ func imageLegend(all []*series) (drawn string, rows int) {
 		if x > imageMargin && x+wide > imageWidth-imageMargin {
 			x, y = imageMargin, y+legendTall
 		}
-		fmt.Fprintf(&b, `<line class="line %s" x1="%s" x2="%s" y1="%s" y2="%s"/>`, "p95-of "+s.class(), pixels(x), pixels(x+24), pixels(y), pixels(y))
+		fmt.Fprintf(&b, `<line class="line %s" x1="%s" x2="%s" y1="%s" y2="%s"/>`, "p95-of "+s.class(), pixels(x), pixels(x+24),
+			pixels(y), pixels(y))
 		fmt.Fprintf(&b, `<text class="label" x="%s" y="%s" dy=".33em">%s</text>`, pixels(x+31), pixels(y), escape(name))
 		x += wide
 		rows = int((y-imageTop)/legendTall) + 1

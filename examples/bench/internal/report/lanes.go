@@ -55,7 +55,8 @@ func (st *stage) slotStrip() strip {
 			cells := []string{moment(o.At)}
 			for j, ranges := range st.shards.ranges(o) {
 				for _, r := range ranges {
-					bands[j] = append(bands[j], box{o.At, until, tallSlots * (1 - float64(r[1]+1)/slots), tallSlots * (1 - float64(r[0])/slots)})
+					bands[j] = append(bands[j],
+						box{o.At, until, tallSlots * (1 - float64(r[1]+1)/slots), tallSlots * (1 - float64(r[0])/slots)})
 				}
 				cells = append(cells, spellRanges(ranges))
 			}
@@ -179,6 +180,7 @@ func (p *plot) dots(l lane, y float64, events []record.Event) {
 			continue
 		}
 		last = at
-		fmt.Fprintf(p, `<circle class="dot %s" cx="%s" cy="%s" r="4"><title>%s %s</title></circle>`, l.class, p.percent(e.At), pixels(y), moment(e.At), escape(e.Text))
+		fmt.Fprintf(p, `<circle class="dot %s" cx="%s" cy="%s" r="4"><title>%s %s</title></circle>`, l.class, p.percent(e.At),
+			pixels(y), moment(e.At), escape(e.Text))
 	}
 }

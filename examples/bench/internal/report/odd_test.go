@@ -25,7 +25,8 @@ const attack = `</title></script><script>alert(1)</script><b onclick="x">'"&amp;
 // hostile returns a record that has attack wherever there is text.
 func hostile() record.Record {
 	r := sample(contenders[0], contenders[1])
-	r.Title, r.Command, r.Server, r.Machine.CPU = attack, attack, record.Server{Endpoint: attack, Version: attack, Where: attack}, attack
+	r.Title, r.Command, r.Machine.CPU = attack, attack, attack
+	r.Server = record.Server{Endpoint: attack, Version: attack, Where: attack}
 	r.Machine.OS, r.Machine.Go = attack, strings.Repeat("long", 500)
 	r.Settings = append(r.Settings, record.Setting{Name: attack, Value: attack})
 	for i := range r.Runs {
@@ -66,18 +67,23 @@ func oddities() map[string]record.Record {
 		manyShards.Shards = append(manyShards.Shards, record.ShardRate{Shard: fmt.Sprint("shard ", i), Ops: 1})
 	}
 	return map[string]record.Record{
-		"nothing":      {},
-		"empty run":    of(record.Run{}),
-		"no windows":   of(record.Run{Client: "keyslot", Duration: 10, Reads: once}),
-		"one window":   of(record.Run{Client: "keyslot", Duration: 1, Reads: once, Windows: []record.Window{{Seconds: 1, Reads: once}}}),
+		"nothing":    {},
+		"empty run":  of(record.Run{}),
+		"no windows": of(record.Run{Client: "keyslot", Duration: 10, Reads: once}),
+		"one window": of(record.Run{Client: "keyslot", Duration: 1, Reads: once,
+			Windows: []record.Window{{Seconds: 1, Reads: once}}}),
 		"no length":    of(record.Run{Windows: []record.Window{{Reads: once}, {At: 1, Reads: once}}}),
 		"nothing done": of(record.Run{Duration: 2, Windows: []record.Window{{Seconds: 1}, {At: 1, Seconds: 1}}}),
 		"only writes":  of(record.Run{Duration: 1, Writes: once, Windows: []record.Window{{Seconds: 1, Writes: once}}}),
-		"no numbers": of(record.Run{Duration: nan, Warmup: -inf, Reads: broken, Windows: []record.Window{{At: nan, Seconds: inf, Reads: broken, Errors: -1}},
-			Phases: []record.Phase{{Name: "kill", At: inf, Seconds: nan, Reads: broken}}, Events: []record.Event{{At: nan}, {At: inf, Kind: record.Topology}},
-			Usage: record.Usage{CPUPerOp: nan, AllocsPerOp: inf, BytesPerOp: -inf, Dials: -1, Conns: -1}, Ownership: []record.Ownership{{At: inf}, {At: -inf}}}),
+		"no numbers": of(record.Run{Duration: nan, Warmup: -inf, Reads: broken,
+			Windows:   []record.Window{{At: nan, Seconds: inf, Reads: broken, Errors: -1}},
+			Phases:    []record.Phase{{Name: "kill", At: inf, Seconds: nan, Reads: broken}},
+			Events:    []record.Event{{At: nan}, {At: inf, Kind: record.Topology}},
+			Usage:     record.Usage{CPUPerOp: nan, AllocsPerOp: inf, BytesPerOp: -inf, Dials: -1, Conns: -1},
+			Ownership: []record.Ownership{{At: inf}, {At: -inf}}}),
 		"huge counts": of(record.Run{Duration: 1e300, Reads: record.Latency{Count: math.MaxInt64, P95: 1e300},
-			Windows: []record.Window{{Seconds: 1e-300, Reads: record.Latency{Count: math.MaxInt64, P50: 1e-300, P95: 1e300}, Errors: math.MaxInt64}}}),
+			Windows: []record.Window{{Seconds: 1e-300, Reads: record.Latency{Count: math.MaxInt64, P50: 1e-300, P95: 1e300},
+				Errors: math.MaxInt64}}}),
 		"bad slots": of(record.Run{Duration: 1, Ownership: []record.Ownership{{Shards: []record.ShardSlots{
 			{Shard: "a", Ranges: [][2]uint16{{9, 3}, {0, 65535}, {16383, 16383}}}, {Shard: "a"}}}}}),
 		"many shards": of(record.Run{Duration: 1, Windows: []record.Window{manyShards}}),
@@ -122,7 +128,8 @@ func TestOddRecordsGiveWholePages(t *testing.T) {
 
 func TestEmptyChartsSayWhy(t *testing.T) {
 	text := parse(t, page(t, oddities()["nothing done"])).text
-	for _, words := range []string{"no operation ended", "no reads ended", "no writes ended", "none", "this client does not tell", "not recorded"} {
+	for _, words := range []string{"no operation ended", "no reads ended", "no writes ended", "none", "this client does not tell",
+		"not recorded"} {
 		require.Contains(t, text, words)
 	}
 	require.Contains(t, parse(t, page(t, record.Record{})).text, "Nothing was measured.")
@@ -161,17 +168,22 @@ func FuzzWrite(f *testing.F) {
 	f.Fuzz(func(t *testing.T, at, long, a, b float64, n int64, slot uint16, text string) {
 		l := record.Latency{Count: n, P50: a, P90: b, P95: at, P99: long, Max: a}
 		run := record.Run{
-			Client: text, Conns: text, Warmup: b, Duration: long, Reads: l, Writes: l, Errors: []record.Error{{Text: text, Count: n}},
-			Windows: []record.Window{{At: at, Seconds: long, Reads: l, Errors: n, Shards: []record.ShardRate{{Shard: text, Ops: n}}}, {At: a, Seconds: b, Writes: l, Redirects: n}},
-			Phases:  []record.Phase{{Name: "before", Seconds: at, Reads: l}, {Name: text, At: at, Seconds: b, Writes: l, Errors: n}},
-			Events:  []record.Event{{At: a, Kind: record.Experiment, Text: text}, {At: b, Kind: record.Topology}, {At: long, Kind: text}},
+			Client: text, Conns: text, Warmup: b, Duration: long, Reads: l, Writes: l,
+			Errors: []record.Error{{Text: text, Count: n}},
+			Windows: []record.Window{{At: at, Seconds: long, Reads: l, Errors: n,
+				Shards: []record.ShardRate{{Shard: text, Ops: n}}}, {At: a, Seconds: b, Writes: l, Redirects: n}},
+			Phases: []record.Phase{{Name: "before", Seconds: at, Reads: l},
+				{Name: text, At: at, Seconds: b, Writes: l, Errors: n}},
+			Events: []record.Event{{At: a, Kind: record.Experiment, Text: text}, {At: b, Kind: record.Topology},
+				{At: long, Kind: text}},
 			Ownership: []record.Ownership{{At: at, Shards: []record.ShardSlots{{Shard: text, Ranges: [][2]uint16{{slot, slot}}}}},
 				{At: a, Shards: []record.ShardSlots{{Shard: "x", Ranges: [][2]uint16{{0, slot}}}}}},
 			Usage: record.Usage{CPUPerOp: a, AllocsPerOp: b, BytesPerOp: at, Dials: n, Conns: int(slot)},
 		}
 		other := run
 		other.Conns, other.Repetition = "per-call", 2
-		r := record.Record{Title: text, Runs: []record.Run{run, other, other}, Machine: record.Machine{Load: a, Memory: n, CPUs: int(slot)}}
+		r := record.Record{Title: text, Runs: []record.Run{run, other, other},
+			Machine: record.Machine{Load: a, Memory: n, CPUs: int(slot)}}
 		well(t, r)
 	})
 }

@@ -13,11 +13,13 @@ func TestColorsStandOutFromWhatTheyLieOn(t *testing.T) {
 	for _, dark := range []bool{false, true} {
 		for _, face := range faces {
 			for _, c := range inks {
-				require.GreaterOrEqual(t, contrast(c.in(dark), face.in(dark)), 4.5, "%s on %s, dark %v (WCAG 2.2, 1.4.3)", c.name, face.name, dark)
+				require.GreaterOrEqual(t, contrast(c.in(dark), face.in(dark)), 4.5, "%s on %s, dark %v (WCAG 2.2, 1.4.3)", c.name,
+					face.name, dark)
 			}
 			for _, group := range [][]color{hues[:], shades[:], steps[:], signs[:]} {
 				for _, c := range group {
-					require.GreaterOrEqual(t, contrast(c.in(dark), face.in(dark)), 3.0, "%s on %s, dark %v (WCAG 2.2, 1.4.11)", c.name, face.name, dark)
+					require.GreaterOrEqual(t, contrast(c.in(dark), face.in(dark)), 3.0, "%s on %s, dark %v (WCAG 2.2, 1.4.11)",
+						c.name, face.name, dark)
 				}
 			}
 		}

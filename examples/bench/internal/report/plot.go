@@ -39,7 +39,8 @@ func (p *plot) frame() {
 	for _, tick := range p.time.ticks {
 		x := p.percent(tick)
 		fmt.Fprintf(p, `<line class="notch" x1="%s" x2="%s" y1="%s" y2="%s"/>`, x, x, pixels(p.height), pixels(p.height+4))
-		fmt.Fprintf(p, `<text class="tick" x="%s" y="%s" text-anchor="middle">%s</text>`, x, pixels(p.height+16), p.time.spell(tick))
+		fmt.Fprintf(p, `<text class="tick" x="%s" y="%s" text-anchor="middle">%s</text>`, x, pixels(p.height+16),
+			p.time.spell(tick))
 	}
 }
 
@@ -57,14 +58,16 @@ func (p *plot) happenings(h happenings) {
 		}
 		x := 100 * p.time.at(s.from)
 		wide := max(100*p.time.at(s.to)-x, tightest)
-		fmt.Fprintf(p, `<rect class="span" x="%s%%" y="0" width="%s%%" height="%s"/>`, hundredths(x), hundredths(min(wide, 100-x+tightest)), pixels(p.height))
+		fmt.Fprintf(p, `<rect class="span" x="%s%%" y="0" width="%s%%" height="%s"/>`, hundredths(x),
+			hundredths(min(wide, 100-x+tightest)), pixels(p.height))
 		fmt.Fprintf(p, `<line class="begin" x1="%s%%" x2="%s%%" y1="0" y2="%s"/>`, hundredths(x), hundredths(x), pixels(p.height))
 		if row := h.rows[i]; row >= 0 {
 			anchor := "start"
 			if h.leans(i, p.time) {
 				anchor, x = "end", 100
 			}
-			fmt.Fprintf(p, `<text class="name" x="%s%%" y="%s" text-anchor="%s">%s</text>`, hundredths(x), pixels(-6-nameTall*float64(row)), anchor, escape(shorten(s.name)))
+			fmt.Fprintf(p, `<text class="name" x="%s%%" y="%s" text-anchor="%s">%s</text>`, hundredths(x),
+				pixels(-6-nameTall*float64(row)), anchor, escape(shorten(s.name)))
 		}
 	}
 	last := -tightest
@@ -91,12 +94,14 @@ func (p *plot) edges(h happenings) {
 
 // say writes a few words into the middle of a plot that has nothing to show.
 func (p *plot) say(words string) {
-	fmt.Fprintf(p, `<text class="none" x="50%%" y="%s" dy=".33em" text-anchor="middle">%s</text>`, pixels(p.height/2), escape(words))
+	fmt.Fprintf(p, `<text class="none" x="50%%" y="%s" dy=".33em" text-anchor="middle">%s</text>`, pixels(p.height/2),
+		escape(words))
 }
 
 // inside draws curves, which stretch.
 func (p *plot) inside(draw func()) {
-	fmt.Fprintf(p, `<svg class="data" viewBox="0 0 %g %s" preserveAspectRatio="none" width="100%%" height="%s" overflow="visible">`, breadth, pixels(p.height), pixels(p.height))
+	fmt.Fprintf(p, `<svg class="data" viewBox="0 0 %g %s" preserveAspectRatio="none" width="100%%" height="%s" overflow="visible">`,
+		breadth, pixels(p.height), pixels(p.height))
 	draw()
 	p.WriteString(`</svg>`)
 }

@@ -151,7 +151,8 @@ func facts(r record.Record, all []*series) []fact {
 	add("Clients", false, versions...)
 	if len(all) > 0 {
 		run := all[0].shown
-		add("Measured", false, spellDuration(length(run))+" each", "after "+spellDuration(run.Warmup)+" of warm-up", repetitions(all))
+		add("Measured", false, spellDuration(length(run))+" each", "after "+spellDuration(run.Warmup)+" of warm-up",
+			repetitions(all))
 	}
 	return known
 }
@@ -199,11 +200,13 @@ func spellDuration(seconds float64) string {
 // notes say what a reader of the charts has to know, for this record.
 func notes(all []*series) []string {
 	said := []string{
-		"Time counts from the end of the warm-up. All clients have the same axes. Shaded: an experiment, from its beginning to its end; dotted: the cluster's map became another.",
+		"Time counts from the end of the warm-up. All clients have the same axes. Shaded: an experiment, " +
+			"from its beginning to its end; dotted: the cluster's map became another.",
 		"A window is drawn at its middle. Where no operation ended, a line has a gap.",
 	}
 	if most := all[0].merged; most > 1 {
-		said = append(said, fmt.Sprintf("There are %s windows, of which each %s neighbours are drawn as one: counts added, of percentiles the highest.",
+		said = append(said, fmt.Sprintf("There are %s windows, of which each %s neighbours are drawn as one: "+
+			"counts added, of percentiles the highest.",
 			count(float64(len(all[0].shown.Windows))), count(float64(most))))
 	}
 	for _, s := range all {
@@ -213,7 +216,8 @@ func notes(all []*series) []string {
 	}
 	for _, s := range all {
 		if len(s.runs) > 1 {
-			said = append(said, "Of several repetitions the charts show the middle one by p95 of reads; the spread is in a table below, failures count in all.")
+			said = append(said, "Of several repetitions the charts show the middle one by p95 of reads; "+
+				"the spread is in a table below, failures count in all.")
 			break
 		}
 	}
@@ -240,7 +244,8 @@ func timelines(all []*series) []timeline {
 					events.bad(1)
 				}
 			}
-			lines = append(lines, timeline{Name: fmt.Sprintf("%s: %s", name, cmp.Or(plural(len(run.Events), "event"), "no events")), Events: events, Open: len(lines) == 0})
+			heading := fmt.Sprintf("%s: %s", name, cmp.Or(plural(len(run.Events), "event"), "no events"))
+			lines = append(lines, timeline{Name: heading, Events: events, Open: len(lines) == 0})
 		}
 	}
 	return lines

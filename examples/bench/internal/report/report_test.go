@@ -26,7 +26,8 @@ func TestLeaveSamplesToLookAt(t *testing.T) {
 	six := append(slices.Clone(contenders), contenders[1], contenders[1])
 	six[4].client, six[5].client = "goredis", "rueidis"
 	for name, r := range map[string]record.Record{
-		"six": sample(six...), "three": sample(contenders...), "one": sample(contenders[0]), "two": sample(contenders[0], contenders[2]),
+		"six": sample(six...), "three": sample(contenders...), "one": sample(contenders[0]),
+		"two":  sample(contenders[0], contenders[2]),
 		"none": {Title: "Nothing yet"}, "hostile": hostile(), "odd": oddities()["one window"],
 	} {
 		require.NoError(t, os.WriteFile(filepath.Join(*samples, name+".html"), []byte(page(t, r)), 0o644))
@@ -39,7 +40,8 @@ func TestPageHoldsAllOfTheRecord(t *testing.T) {
 	text := parse(t, page(t, r)).text
 	wanted := []string{
 		r.Title, r.Command, "21 November 2026", r.Server.Version, r.Server.Where, r.Server.Endpoint,
-		r.Machine.CPU, "2 CPUs", "8 GiB", "after 5\u00a0s of warm-up", r.Machine.OS, r.Machine.Go, "3 repetitions", "keyslot per-call",
+		r.Machine.CPU, "2 CPUs", "8 GiB", "after 5\u00a0s of warm-up", r.Machine.OS, r.Machine.Go, "3 repetitions",
+		"keyslot per-call",
 	}
 	for _, s := range r.Settings {
 		wanted = append(wanted, s.Name, s.Value)
@@ -110,7 +112,8 @@ func TestWhatHappenedIsMarkedInEveryChartOfTime(t *testing.T) {
 		timed++
 		spans := figure.all("rect", "span")
 		require.Len(t, spans, 2)
-		require.Equal(t, []string{"33.33%", "15%"}, []string{spans[0].attrs["x"], spans[0].attrs["width"]}, "18 of 120 s from the 40th")
+		require.Equal(t, []string{"33.33%", "15%"}, []string{spans[0].attrs["x"], spans[0].attrs["width"]},
+			"18 of 120 s from the 40th")
 		var names []string
 		for _, name := range figure.all("text", "name") {
 			names = append(names, name.text)
@@ -140,7 +143,8 @@ func TestPageNeedsNothingElse(t *testing.T) {
 		inside := doc.all(name, "")
 		require.Len(t, inside, 1)
 		sum := sha256.Sum256([]byte(inside[0].text))
-		require.Contains(t, policy, "'sha256-"+base64.StdEncoding.EncodeToString(sum[:])+"'", "the browser would not use this %s", name)
+		require.Contains(t, policy, "'sha256-"+base64.StdEncoding.EncodeToString(sum[:])+"'", "the browser would not use this %s",
+			name)
 	}
 }
 
@@ -167,7 +171,8 @@ func TestPicture(t *testing.T) {
 	require.Contains(t, root.all("style", "")[0].text, "prefers-color-scheme: dark")
 	require.NotContains(t, text, "<script")
 	require.NotEmpty(t, root.all("rect", "page"), "GitHub's page would shine through")
-	for _, part := range []string{"p95 of reads", "p95 of writes", "keyslot", "keyslot per-call", "goredis", "rueidis", "scale-out", "failover"} {
+	for _, part := range []string{"p95 of reads", "p95 of writes", "keyslot", "keyslot per-call", "goredis", "rueidis", "scale-out",
+		"failover"} {
 		require.Contains(t, root.text, part)
 	}
 	require.Len(t, root.all("path", "p95-of"), 2*len(contenders))

@@ -33,13 +33,16 @@ const (
 // repetitions of each contender.
 func sample(contenders ...contender) record.Record {
 	r := record.Record{
-		Title:   "Scale-out from one shard to two, and a failover",
-		Command: "go run ./examples/bench -local -duration 2m -scale-out-at 40s -failover-at 80s -client keyslot,goredis,rueidis -repeat 3 -report report.html",
+		Title: "Scale-out from one shard to two, and a failover",
+		Command: "go run ./examples/bench -local -duration 2m -scale-out-at 40s -failover-at 80s " +
+			"-client keyslot,goredis,rueidis -repeat 3 -report report.html",
 		Started: time.Date(2026, 11, 21, 16, 5, 0, 0, time.UTC),
 		Machine: record.Machine{OS: "linux/amd64", CPU: "AMD EPYC 7571", CPUs: 2, Memory: 8 << 30, Go: "go1.26.0", Load: 0.42},
-		Server:  record.Server{Endpoint: "127.0.0.1:30001", Version: "redis-server 7.0.15", Where: "loopback, 1 shard with 1 replica each"},
+		Server: record.Server{Endpoint: "127.0.0.1:30001", Version: "redis-server 7.0.15",
+			Where: "loopback, 1 shard with 1 replica each"},
 		Settings: []record.Setting{
-			{Name: "workers", Value: "64, closed loop"}, {Name: "reads to writes", Value: "4 to 1"}, {Name: "keys", Value: "100,000, zipf"},
+			{Name: "workers", Value: "64, closed loop"}, {Name: "reads to writes", Value: "4 to 1"},
+			{Name: "keys", Value: "100,000, zipf"},
 			{Name: "value size", Value: "512 bytes"}, {Name: "window", Value: "2s"}, {Name: "warm-up", Value: "5s"},
 		},
 	}
@@ -60,13 +63,15 @@ func (c contender) run(repetition int, random *rand.Rand) record.Run {
 		run.Windows = append(run.Windows, c.window(at, random))
 	}
 	run.Phases = []record.Phase{
-		c.phase("before", 0, 40, run.Windows), c.phase("scale-out", 40, 58, run.Windows), c.phase("after scale-out", 58, 80, run.Windows),
+		c.phase("before", 0, 40, run.Windows), c.phase("scale-out", 40, 58, run.Windows),
+		c.phase("after scale-out", 58, 80, run.Windows),
 		c.phase("failover", 80, 84, run.Windows), c.phase("after failover", 84, 120, run.Windows),
 	}
 	whole := c.phase("", 0, sampleSeconds, run.Windows)
 	run.Reads, run.Writes = whole.Reads, whole.Writes
 	if whole.Errors > 0 {
-		run.Errors = []record.Error{{Text: "not executed: CLUSTERDOWN The cluster is down", Count: whole.Errors - 7}, {Text: "unknown outcome: connection reset", Count: 7}}
+		run.Errors = []record.Error{{Text: "not executed: CLUSTERDOWN The cluster is down", Count: whole.Errors - 7},
+			{Text: "unknown outcome: connection reset", Count: 7}}
 	}
 	for at := 0; at <= 36; at++ {
 		run.Ownership = append(run.Ownership, ownership(float64(40+at)-float64(at)/2, 8192*at/36))
@@ -148,11 +153,13 @@ func (c contender) events(failed int64) []record.Event {
 		{At: 84, Kind: record.Experiment, Text: "failover ended, 4.0 s after it began"},
 	}
 	for at := 41; at < 58; at += 5 {
-		events = append(events, record.Event{At: float64(at), Kind: record.Redirect, Text: fmt.Sprintf("ASK, %d times in 5.0 s", 300+at)},
+		events = append(events,
+			record.Event{At: float64(at), Kind: record.Redirect, Text: fmt.Sprintf("ASK, %d times in 5.0 s", 300+at)},
 			record.Event{At: float64(at) + 0.3, Kind: record.Refresh, Text: "moved"})
 	}
 	if failed > 0 {
-		events = append(events, record.Event{At: 80.4, Kind: record.Failure, Text: fmt.Sprintf("CLUSTERDOWN, %d times in 2.2 s", failed)})
+		events = append(events,
+			record.Event{At: 80.4, Kind: record.Failure, Text: fmt.Sprintf("CLUSTERDOWN, %d times in 2.2 s", failed)})
 	}
 	return events
 }
@@ -160,9 +167,11 @@ func (c contender) events(failed int64) []record.Event {
 // ownership gives the second shard so many slots, from the front of the first one's.
 func ownership(at float64, moved int) record.Ownership {
 	o := record.Ownership{At: at}
-	o.Shards = append(o.Shards, record.ShardSlots{Shard: "shard 1", Node: "127.0.0.1:30001", Ranges: [][2]uint16{{uint16(moved), sampleSlots - 1}}})
+	o.Shards = append(o.Shards,
+		record.ShardSlots{Shard: "shard 1", Node: "127.0.0.1:30001", Ranges: [][2]uint16{{uint16(moved), sampleSlots - 1}}})
 	if moved > 0 {
-		o.Shards = append(o.Shards, record.ShardSlots{Shard: "shard 2", Node: "127.0.0.1:30003", Ranges: [][2]uint16{{0, uint16(moved - 1)}}})
+		o.Shards = append(o.Shards,
+			record.ShardSlots{Shard: "shard 2", Node: "127.0.0.1:30003", Ranges: [][2]uint16{{0, uint16(moved - 1)}}})
 	}
 	return o
 }

@@ -16,9 +16,12 @@ func TestTicksAreRound(t *testing.T) {
 		scale scale
 		want  []string
 	}{
-		{"latencies that are close", latencyScale([]float64{310, 870, 0}), []string{"0 µs", "200 µs", "400 µs", "600 µs", "800 µs", "1 ms"}},
-		{"latencies far apart", latencyScale([]float64{0, 180, 5900}), []string{"100 µs", "200 µs", "500 µs", "1 ms", "2 ms", "5 ms", "10 ms"}},
-		{"many decades", latencyScale([]float64{3, 2_000_000}), []string{"1 µs", "10 µs", "100 µs", "1 ms", "10 ms", "100 ms", "1 s", "10 s"}},
+		{"latencies that are close", latencyScale([]float64{310, 870, 0}),
+			[]string{"0 µs", "200 µs", "400 µs", "600 µs", "800 µs", "1 ms"}},
+		{"latencies far apart", latencyScale([]float64{0, 180, 5900}),
+			[]string{"100 µs", "200 µs", "500 µs", "1 ms", "2 ms", "5 ms", "10 ms"}},
+		{"many decades", latencyScale([]float64{3, 2_000_000}),
+			[]string{"1 µs", "10 µs", "100 µs", "1 ms", "10 ms", "100 ms", "1 s", "10 s"}},
 		{"no latencies", latencyScale(nil), []string{"0 µs", "1 µs"}},
 		{"one error", whole(1, fewTicks), []string{"0", "1"}},
 		{"three errors", whole(3, fewTicks), []string{"0", "2", "4"}},
@@ -51,7 +54,8 @@ func TestScalesHaveRoomForTheirValues(t *testing.T) {
 		for _, times := range []float64{1, 1.01, 2, 9.99, 40, 12345, 1e7} {
 			high := low * times
 			t.Run(fmt.Sprint(low, high), func(t *testing.T) {
-				for _, s := range []scale{latencyScale([]float64{low, high}), linear(high, manyTicks), whole(high, fewTicks), timeScale(high)} {
+				for _, s := range []scale{latencyScale([]float64{low, high}), linear(high, manyTicks), whole(high, fewTicks),
+					timeScale(high)} {
 					require.LessOrEqual(t, len(s.ticks), 12)
 					require.InDelta(t, 0.5, s.at(low), 0.5)
 					require.InDelta(t, 0.5, s.at(high), 0.5)
@@ -67,8 +71,9 @@ func TestNumbersInWords(t *testing.T) {
 	for want, got := range map[string]string{
 		"850 µs": latency(850.4), "1 ms": latency(999.9), "1.25 ms": latency(1250), "2 s": latency(2e6), "0.5 µs": latency(0.5),
 		"0.085": milliseconds(85), "12.30": milliseconds(12300), "123.4": milliseconds(123_400), "22,233": milliseconds(22_233_100),
-		"412,000": count(412_000), "999": count(999), "1,000,000": count(1e6), "20k": rate(20_000), "1.5M": rate(1.5e6), "5,000": rate(5000),
-		"0 %": share(0, 10), "< 0.001 %": share(1, 1e9), "12.5 %": share(1, 8),
+		"412,000": count(412_000), "999": count(999), "1,000,000": count(1e6), "20k": rate(20_000), "1.5M": rate(1.5e6),
+		"5,000": rate(5000),
+		"0 %":   share(0, 10), "< 0.001 %": share(1, 1e9), "12.5 %": share(1, 8),
 		"1200": short(ceiling(1190)), "1300": short(ceiling(1200)), "0.82": short(ceiling(0.811)),
 	} {
 		require.Equal(t, want, plain(got))
@@ -103,7 +108,9 @@ func TestNamesNeverOverlap(t *testing.T) {
 func TestResharding16384TimesIsDrawnSparsely(t *testing.T) {
 	var maps []record.Ownership
 	for slot := range 16384 {
-		maps = append(maps, record.Ownership{At: float64(slot) / 163.84, Shards: []record.ShardSlots{{Shard: "shard 2", Ranges: [][2]uint16{{0, uint16(slot)}}}}})
+		maps = append(maps,
+			record.Ownership{At: float64(slot) / 163.84,
+				Shards: []record.ShardSlots{{Shard: "shard 2", Ranges: [][2]uint16{{0, uint16(slot)}}}}})
 	}
 	drawn := sparse(maps, 100)
 	require.LessOrEqual(t, len(drawn), 2*mostMaps+2)
@@ -115,7 +122,8 @@ func TestResharding16384TimesIsDrawnSparsely(t *testing.T) {
 func TestAWindowThatWasCutShortSetsNoScale(t *testing.T) {
 	window := func(at, seconds float64, n int64) record.Window {
 		return record.Window{
-			At: at, Seconds: seconds, Reads: record.Latency{Count: n, P50: 100, P95: 200}, Shards: []record.ShardRate{{Shard: "shard 1", Ops: n}},
+			At: at, Seconds: seconds, Reads: record.Latency{Count: n, P50: 100, P95: 200},
+			Shards: []record.ShardRate{{Shard: "shard 1", Ops: n}},
 		}
 	}
 	all := group([]record.Run{{

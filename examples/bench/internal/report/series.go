@@ -46,7 +46,8 @@ func group(runs []record.Run) []*series {
 		at := slices.IndexFunc(all, func(s *series) bool { return s.client == run.Client && s.conns == run.Conns })
 		if at < 0 {
 			at = len(all)
-			all = append(all, &series{client: run.Client, conns: run.Conns, hue: hue(clients[run.Client]), fresh: run.Conns == perCall})
+			all = append(all,
+				&series{client: run.Client, conns: run.Conns, hue: hue(clients[run.Client]), fresh: run.Conns == perCall})
 		}
 		all[at].runs = append(all[at].runs, run)
 	}

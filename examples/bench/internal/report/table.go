@@ -158,8 +158,9 @@ func usageTable(all []*series) table {
 	t := table{Columns: labelled("client", "version", "CPU, µs/op", "allocations/op", "bytes/op", "dials", "connections")}
 	for _, s := range all {
 		u := s.shown.Usage
-		t.add("", s.name, cmp.Or(s.shown.Version, nothing), known(u.CPUPerOp > 0, short(u.CPUPerOp)), known(u.AllocsPerOp > 0, short(u.AllocsPerOp)),
-			known(u.BytesPerOp > 0, count(u.BytesPerOp)), known(u.Dials >= 0, count(float64(u.Dials))), known(u.Conns >= 0, count(float64(u.Conns))))
+		t.add("", s.name, cmp.Or(s.shown.Version, nothing), known(u.CPUPerOp > 0, short(u.CPUPerOp)),
+			known(u.AllocsPerOp > 0, short(u.AllocsPerOp)), known(u.BytesPerOp > 0, count(u.BytesPerOp)),
+			known(u.Dials >= 0, count(float64(u.Dials))), known(u.Conns >= 0, count(float64(u.Conns))))
 	}
 	return t
 }
@@ -189,7 +190,8 @@ func wholeTable(all []*series) table {
 
 // spreadTable shows how far the repetitions of a client are apart: the middle one, then the least and the highest.
 func spreadTable(all []*series) table {
-	t := table{Columns: columns("client", "repetitions", "p95 of reads, ms", "p95 of writes, ms", "operations per second", "CPU, µs/op", "failed")}
+	t := table{Columns: columns("client", "repetitions", "p95 of reads, ms", "p95 of writes, ms", "operations per second",
+		"CPU, µs/op", "failed")}
 	for _, s := range all {
 		if len(s.runs) < 2 {
 			continue

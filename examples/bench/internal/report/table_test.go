@@ -15,8 +15,9 @@ func told() record.Run {
 	return record.Run{
 		Client: "keyslot", Version: "v1", Conns: "reuse", Duration: 10, Reads: reads, Writes: writes,
 		Errors: []record.Error{{Text: "reset", Count: 4}, {Text: "CLUSTERDOWN", Count: 6}},
-		Phases: []record.Phase{{Name: "kill", Seconds: 2, Reads: reads, Errors: 10}, {Name: "kill", At: 5, Seconds: 1, Writes: writes}},
-		Usage:  record.Usage{AllocsPerOp: 1.25, BytesPerOp: 6400, Dials: -1, Conns: 4},
+		Phases: []record.Phase{{Name: "kill", Seconds: 2, Reads: reads, Errors: 10},
+			{Name: "kill", At: 5, Seconds: 1, Writes: writes}},
+		Usage: record.Usage{AllocsPerOp: 1.25, BytesPerOp: 6400, Dials: -1, Conns: 4},
 	}
 }
 

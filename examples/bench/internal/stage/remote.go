@@ -91,7 +91,8 @@ func (s remote) instructions(e Experiment, now record.Ownership) string {
 	if endpoint.Region != "" {
 		region = " --region " + endpoint.Region
 	}
-	return fmt.Sprintf("now, for %s, in another terminal:\n  aws elasticache %s%s", e, awsCLI(e, endpoint.Cache, len(now.Shards)), region)
+	return fmt.Sprintf("now, for %s, in another terminal:\n  aws elasticache %s%s",
+		e, awsCLI(e, endpoint.Cache, len(now.Shards)), region)
 }
 
 // awsCLI returns a command of the AWS CLI (AWS CLI Command Reference, elasticache). AWS kills no node on request: the test
@@ -101,7 +102,8 @@ func awsCLI(e Experiment, group string, shards int) string {
 		group = "GROUP"
 	}
 	resize := func(to int) string {
-		return fmt.Sprintf("modify-replication-group-shard-configuration --replication-group-id %s --node-group-count %d --apply-immediately", group, to)
+		return fmt.Sprintf("modify-replication-group-shard-configuration --replication-group-id %s --node-group-count %d "+
+			"--apply-immediately", group, to)
 	}
 	switch e {
 	case ScaleOut:
@@ -116,9 +118,11 @@ func (s remote) redisCLI(e Experiment) string {
 	at, _, _ := strings.Cut(s.target.Name(), ",")
 	switch e {
 	case ScaleOut:
-		return fmt.Sprintf("redis-cli --cluster add-node NEW:PORT %s && redis-cli --cluster rebalance %s --cluster-use-empty-masters", at, at)
+		return fmt.Sprintf("redis-cli --cluster add-node NEW:PORT %s && "+
+			"redis-cli --cluster rebalance %s --cluster-use-empty-masters", at, at)
 	case ScaleIn:
-		return fmt.Sprintf("redis-cli --cluster rebalance %s --cluster-weight NODE-ID=0 && redis-cli --cluster del-node %s NODE-ID", at, at)
+		return fmt.Sprintf("redis-cli --cluster rebalance %s --cluster-weight NODE-ID=0 && "+
+			"redis-cli --cluster del-node %s NODE-ID", at, at)
 	case Failover:
 		return "redis-cli -h REPLICA -p PORT CLUSTER FAILOVER"
 	}
