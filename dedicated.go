@@ -3,6 +3,7 @@ package keyslot
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"time"
 
@@ -117,7 +118,7 @@ func (d *dedicated) pop() (conn *wire.Conn, usable bool) {
 	}
 	last := len(d.idle) - 1
 	conn = d.idle[last].Conn
-	d.idle = d.idle[:last]
+	d.idle = slices.Delete(d.idle, last, last+1) // which clears the place
 	usable = conn.Err() == nil && !conn.Old()
 	if !usable {
 		delete(d.all, conn)
@@ -265,12 +266,7 @@ func (d *dedicated) trimLater(after time.Duration) {
 func (d *dedicated) trimNow() {
 	d.mu.Lock()
 	d.trim = nil
-	var surplus []resting
-	for len(d.idle) > keepDedicated && time.Since(d.idle[0].since) >= restDedicated {
-		delete(d.all, d.idle[0].Conn)
-		surplus = append(surplus, d.idle[0])
-		d.idle = d.idle[1:]
-	}
+	surplus := d.takeUnused(restDedicated, keepDedicated)
 	if len(d.idle) > keepDedicated {
 		d.trimLater(restDedicated - time.Since(d.idle[0].since))
 	}
@@ -278,6 +274,18 @@ func (d *dedicated) trimNow() {
 	for _, conn := range surplus {
 		conn.Drain()
 	}
+}
+
+// takeUnused takes away the connections that have not been used for so long, but for the last few. mu is held.
+func (d *dedicated) takeUnused(unused time.Duration, few int) (taken []resting) {
+	n := 0
+	for len(d.idle)-n > few && time.Since(d.idle[n].since) >= unused {
+		delete(d.all, d.idle[n].Conn)
+		n++
+	}
+	taken = slices.Clone(d.idle[:n])
+	d.idle = slices.Delete(d.idle, 0, n) // which clears what is left behind
+	return taken
 }
 
 func (d *dedicated) each(do func(*wire.Conn), retire bool) {
