@@ -245,6 +245,30 @@ func TestConnectionsOfBlockingCommandsAreKeptWhileTheyAreUsed(t *testing.T) {
 	})
 }
 
+// After a freeze all of them are dead, and whoever finds one out does so for all.
+func TestAfterAFreezeDeadConnectionsAreNotProbedOneAfterAnother(t *testing.T) {
+	story(t, keyslot.Options{IdleProbe: time.Second, RefreshAfter: -1}, func(t *testing.T, s *stage) {
+		release := make(chan struct{})
+		s.lower.On("BLPOP", fakenode.Reaction{After: release, Send: popped + "\r\n"})
+		var blocked sync.WaitGroup
+		for range 4 {
+			blocked.Go(func() {
+				_, err := s.client.Do(t.Context(), "BLPOP", low, 0)
+				require.NoError(t, err)
+			})
+		}
+		synctest.Wait()
+		close(release)
+		blocked.Wait()
+		s.lower.Handle(func(r fakenode.Request) (fakenode.Reaction, bool) { return stuck(), 1 <= r.Conn && r.Conn <= 4 })
+		time.Sleep(10 * time.Minute)
+		s.began = time.Now()
+		_, err := s.client.Do(t.Context(), "BLPOP", low, 0)
+		require.NoError(t, err)
+		require.LessOrEqual(t, time.Since(s.began), 750*time.Millisecond)
+	})
+}
+
 // Silence on its own connection says nothing of a node where a command blocks.
 func TestAFrozenPrimaryWhereCommandsBlockIsLeftForItsReplica(t *testing.T) {
 	failover(t, keyslot.Options{}, func(t *testing.T, s *stage, client *keyslot.Client) {

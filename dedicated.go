@@ -76,9 +76,23 @@ func (n *node) sendDedicated(ctx context.Context, until time.Time, w *wire.Waite
 	}
 	if err := conn.Send(ctx, w, call); err != nil {
 		n.giveBack(conn)
+		if errors.Is(err, wire.ErrProbeFailed) {
+			n.dedicated.endUnused(dialPatience) // the probe's time: what has been used since is well
+		}
 		return nil, err
 	}
 	return conn, nil
+}
+
+// endUnused ends the connections that have not been used for so long. Where one did not answer its probe they are as dead as that
+// one, and each would take a caller as long to find out.
+func (d *dedicated) endUnused(unused time.Duration) {
+	d.mu.Lock()
+	ended := d.takeUnused(unused, 0)
+	d.mu.Unlock()
+	for _, conn := range ended {
+		conn.Drain()
+	}
 }
 
 // borrow returns a connection that nobody else uses, dialled if need be, within the caller's patience.
