@@ -167,9 +167,13 @@ func lastID(reply Reply) string {
 // asked for a sign of life.
 const nudgeAfter = 5 * time.Second
 
+// leavePatience is how long a node that has left the cluster may still take to redirect what blocks there: servers look once a second
+// for such commands whose slots have gone.
+const leavePatience = 2 * time.Second
+
 // lookAfter is told for every 500 ms that a command waits at n. Silence on its connection proves nothing, so that n is asked
-// over the shared one: a frozen or unreachable node would hold the command for ever. Once n has lost its slots as well, or has
-// left the cluster, the command is given up: whatever such a node still answers is lost.
+// over the shared one: a frozen or unreachable node would hold the command for ever. Once n has lost its slots as well, or left the
+// cluster a while ago, the command is given up: whatever such a node still answers is lost.
 func (c *core) lookAfter(n *node, waiting *wire.Conn) {
 	if n.left(waiting.Addr()) {
 		waiting.Abandon(errLeft)
@@ -188,7 +192,11 @@ func (c *core) lookAfter(n *node, waiting *wire.Conn) {
 	}
 	missing := n.redial.failing() || n.silent()
 	switch {
-	case errors.Is(err, errRetired), missing && n.lostSlots.Load():
+	case errors.Is(err, errRetired):
+		if n.dedicated.hasLeft(leavePatience) {
+			abandon(n.connections())
+		}
+	case missing && n.lostSlots.Load():
 		abandon(n.connections())
 	case missing:
 		c.missed(n, true, "a node where commands block does not answer")

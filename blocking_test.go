@@ -269,6 +269,43 @@ func TestAfterAFreezeDeadConnectionsAreNotProbedOneAfterAnother(t *testing.T) {
 	})
 }
 
+// A primary whose last slot has gone is in no map, and takes up to a second to redirect what blocks there.
+func TestABlockingCommandFollowsTheLastSlotOfANodeThatLeaves(t *testing.T) {
+	story(t, keyslot.Options{}, func(t *testing.T, s *stage) {
+		s.lower.On("BLPOP", fakenode.Reaction{Delay: 10 * time.Second, Send: "-MOVED 866 " + upper + "\r\n"})
+		s.lower.On("GET", value, says("-MOVED 866 %s", upper))
+		s.upper.On("BLPOP", says(popped))
+		s.upper.On("GET", value)
+		_, err := s.client.Get(t.Context(), low)
+		require.NoError(t, err)
+		time.AfterFunc(9200*time.Millisecond, func() {
+			s.net.Topology(2, fakenode.Shard{First: 0, Last: 16383, Nodes: []string{upper}})
+			_, err := s.client.Get(t.Context(), low)
+			require.NoError(t, err)
+		})
+		_, err = s.client.Do(t.Context(), "BLPOP", low, 0)
+		require.NoError(t, err)
+		require.Equal(t, 10*time.Second, time.Since(s.began))
+	})
+}
+
+// It may have been frozen before it left, and then it never says anything.
+func TestABlockingCommandIsGivenUpWhereItsNodeHasLeftAndSaysNothing(t *testing.T) {
+	story(t, keyslot.Options{}, func(t *testing.T, s *stage) {
+		s.lower.On("BLPOP", stuck())
+		s.lower.On("GET", says("-MOVED 866 %s", upper))
+		s.upper.On("GET", value)
+		time.AfterFunc(time.Second, func() {
+			s.net.Topology(2, fakenode.Shard{First: 0, Last: 16383, Nodes: []string{upper}})
+			_, err := s.client.Get(t.Context(), low)
+			require.NoError(t, err)
+		})
+		_, err := s.client.Do(t.Context(), "BLPOP", low, 0)
+		require.ErrorIs(t, err, keyslot.ErrUnknownOutcome)
+		require.InDelta(t, 3.25, time.Since(s.began).Seconds(), 0.5)
+	})
+}
+
 // Silence on its own connection says nothing of a node where a command blocks.
 func TestAFrozenPrimaryWhereCommandsBlockIsLeftForItsReplica(t *testing.T) {
 	failover(t, keyslot.Options{}, func(t *testing.T, s *stage, client *keyslot.Client) {

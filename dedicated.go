@@ -33,7 +33,7 @@ type dedicated struct {
 	mu      sync.Mutex
 	idle    []resting           // last used last
 	all     map[*wire.Conn]bool // idle ones included
-	retired bool                // no dial may start
+	retired time.Time           // when the node left, and no dial may start any more; zero: it has not
 	lost    chan struct{}       // closed, and replaced, when the node has lost its slots
 	trim    *time.Timer         // closes what is too many; nil while nothing is
 }
@@ -49,7 +49,16 @@ func (d *dedicated) init(retired bool) {
 	d.dials = make(chan struct{}, dialDedicatedMax)
 	d.all = make(map[*wire.Conn]bool)
 	d.lost = make(chan struct{})
-	d.retired = retired
+	if retired {
+		d.retired = time.Now()
+	}
+}
+
+// hasLeft reports whether the node left so long ago, or before.
+func (d *dedicated) hasLeft(ago time.Duration) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return !d.retired.IsZero() && time.Since(d.retired) >= ago
 }
 
 // resign lets nobody wait any longer for a connection to the node, which has lost its slots.
@@ -212,7 +221,7 @@ func (n *node) dialDedicated(ctx context.Context, until time.Time, lost <-chan s
 func (n *node) startDedicated() error {
 	n.dedicated.mu.Lock()
 	defer n.dedicated.mu.Unlock()
-	if n.dedicated.retired {
+	if !n.dedicated.retired.IsZero() {
 		return errRetired
 	}
 	if conn := n.lane(0).small.live(); conn != nil && conn.Proven() {
@@ -228,7 +237,7 @@ func (n *node) startDedicated() error {
 func (d *dedicated) add(conn *wire.Conn) {
 	d.mu.Lock()
 	d.all[conn] = true
-	retired := d.retired
+	retired := !d.retired.IsZero()
 	d.mu.Unlock()
 	if retired {
 		conn.Drain()
@@ -250,7 +259,7 @@ func (n *node) keep(conn *wire.Conn) {
 	d := &n.dedicated
 	dead, old := conn.Err() != nil, conn.Old()
 	d.mu.Lock()
-	retired := d.retired
+	retired := !d.retired.IsZero()
 	if dead || retired || old {
 		delete(d.all, conn)
 	} else {
@@ -304,7 +313,9 @@ func (d *dedicated) takeUnused(unused time.Duration, few int) (taken []resting) 
 
 func (d *dedicated) each(do func(*wire.Conn), retire bool) {
 	d.mu.Lock()
-	d.retired = d.retired || retire
+	if retire && d.retired.IsZero() {
+		d.retired = time.Now()
+	}
 	if retire {
 		d.idle = nil
 		if d.trim != nil {

@@ -45,7 +45,7 @@ func TestTwoIdsAtOneAddressAreOneNode(t *testing.T) {
 	again := nodesOf(p, now, failed, successor)
 	require.Same(t, first[0], first[1])
 	require.Same(t, first[0], again[0])
-	require.False(t, first[0].dedicated.retired)
+	require.Zero(t, first[0].dedicated.retired)
 }
 
 func TestAnAddressTakenOverIsAnotherNode(t *testing.T) {
@@ -75,11 +75,11 @@ func TestStrangersLeaveHalfAMinuteAfterTheirLastUse(t *testing.T) {
 	idle := p.stranger(Node{Host: "idle", Port: 1}, now)
 	used := p.stranger(Node{Host: "used", Port: 1}, now)
 	nodesOf(p, now.Add(30*time.Second))
-	require.False(t, idle.dedicated.retired)
+	require.Zero(t, idle.dedicated.retired)
 	p.stranger(Node{Host: "used", Port: 1}, now.Add(30*time.Second))
 	nodesOf(p, now.Add(31*time.Second))
-	require.True(t, idle.dedicated.retired)
-	require.False(t, used.dedicated.retired)
+	require.NotZero(t, idle.dedicated.retired)
+	require.Zero(t, used.dedicated.retired)
 	require.Len(t, p.nodes, 1)
 }
 
@@ -90,11 +90,11 @@ func TestStrangersAreBoundedAndTheLongestUnusedLeaves(t *testing.T) {
 	first := p.stranger(Node{Host: "first", Port: 1}, now)
 	for i := range 1000 {
 		last := p.stranger(Node{Host: fmt.Sprint("h", i), Port: 1}, now.Add(time.Duration(i+1)))
-		require.False(t, last.dedicated.retired)
+		require.Zero(t, last.dedicated.retired)
 	}
 	require.Len(t, p.nodes, maxStrangers+1)
-	require.True(t, first.dedicated.retired)
-	require.False(t, mapped.dedicated.retired)
+	require.NotZero(t, first.dedicated.retired)
+	require.Zero(t, mapped.dedicated.retired)
 }
 
 func TestANodeThatLeftIsNotDialled(t *testing.T) {
