@@ -86,13 +86,7 @@ func (r *dialPace) failed(err error, now time.Time) {
 	r.err, r.heir, r.notyet = err, nil, now.Add(pace.next())
 }
 
-func (r *dialPace) reset() {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.resetLocked()
-}
-
-// served notes that a connection of the node serves. That says nothing of new logins: an old one outlives its password.
+// served notes that a connection of the node serves, or did. That says nothing of new logins: an old one outlives its password.
 func (r *dialPace) served() {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -328,7 +328,7 @@ func (l *lane) mayRenew(conn *wire.Conn, now time.Time) bool {
 // connections only to hang up must not be dialled in a loop.
 func (n *node) lost(conn *wire.Conn) {
 	if conn.Proven() {
-		n.redial.reset()
+		n.redial.served()
 		return
 	}
 	n.redial.failed(&wire.DialError{Phase: wire.PhaseHello, Addr: n.addr(), Err: conn.Err()}, time.Now())

@@ -221,7 +221,7 @@ func (l *listener) lost(err error) (served bool) {
 	}
 	switch {
 	case served:
-		l.node.redial.reset()
+		l.node.redial.served()
 	case dialled:
 		l.node.redial.failed(&wire.DialError{Phase: wire.PhaseHello, Addr: l.addr, Err: err}, time.Now())
 	}

@@ -120,6 +120,49 @@ func TestRefusedLoginsArePacedWhateverElseServes(t *testing.T) {
 	})
 }
 
+// That connections served until they were cut must not hurry the logins of those that replace them.
+func TestRefusedLoginsArePacedWhereConnectionsAreCutOneByOne(t *testing.T) {
+	const many = 20
+	blocks := func(t *testing.T, s *stage) {
+		release := make(chan struct{})
+		s.lower.On("BLPOP", fakenode.Reaction{After: release, Send: popped + "\r\n"})
+		for range many {
+			go func() { // ends with the client
+				for err := error(nil); !errors.Is(err, keyslot.ErrClosed); {
+					_, err = s.client.Do(t.Context(), "BLPOP", low, 0)
+				}
+			}()
+		}
+		synctest.Wait()
+		s.lower.On("BLPOP", stuck())
+		close(release)
+	}
+	subscribes := func(t *testing.T, s *stage) {
+		confirms(s.lower)
+		for range many {
+			_, err := s.client.SSubscribe(t.Context(), low)
+			require.NoError(t, err)
+		}
+	}
+	for name, connects := range map[string]func(t *testing.T, s *stage){"blocked": blocks, "subscribed": subscribes} {
+		t.Run(name, func(t *testing.T) {
+			var dials collected[keyslot.ConnectEvent]
+			story(t, keyslot.Options{Trace: &keyslot.Trace{Connected: dials.add}}, func(t *testing.T, s *stage) {
+				connects(t, s)
+				synctest.Wait()
+				require.Equal(t, 1+many, s.lower.Open())
+				dials.take()
+				s.lower.On("HELLO", says(wrongpass))
+				for conn := 1; conn <= many; conn++ {
+					s.lower.CutConn(conn, fakenode.RST)
+					time.Sleep(100 * time.Millisecond)
+				}
+				require.LessOrEqual(t, len(dials.take()), 8, "a second apart, and longer each time")
+			})
+		})
+	}
+}
+
 func TestWhatBlocksIsNotCutOffForItsAge(t *testing.T) {
 	var dials collected[keyslot.ConnectEvent]
 	opts := rotating(&dials)
