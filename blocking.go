@@ -172,25 +172,26 @@ const nudgeAfter = 5 * time.Second
 const leavePatience = 2 * time.Second
 
 // lookAfter is told for every 500 ms that a command waits at n. Silence on its connection proves nothing, so that n is asked
-// over the shared one: a frozen or unreachable node would hold the command for ever. Once n has lost its slots as well, or left the
-// cluster a while ago, the command is given up: whatever such a node still answers is lost.
+// over the shared one: a frozen or unreachable node would hold the command for ever. Where that answers, a dial that failed proves
+// nothing either. Once n has lost its slots as well, or left the cluster a while ago, the command is given up: whatever such a node
+// still answers is lost.
 func (c *core) lookAfter(n *node, waiting *wire.Conn) {
 	if n.left(waiting.Addr()) {
 		waiting.Abandon(errLeft)
 		return
 	}
 	t := &n.lane(0).small
-	conn := t.live()
+	conn, missing := t.live(), n.silent()
 	var err error
 	switch {
 	case conn == nil:
 		_, err = t.startDial(true)
-	case n.redial.failing(): // only an answer on the new connection tells that the node is back
-		conn.Nudge(0)
+		missing = missing || n.redial.failing()
+	case n.redial.failing(): // the node is in doubt, but may only have no room for one more connection
+		conn.Nudge(dialPatience)
 	default:
 		conn.Nudge(nudgeAfter)
 	}
-	missing := n.redial.failing() || n.silent()
 	switch {
 	case errors.Is(err, errRetired):
 		if n.dedicated.hasLeft(leavePatience) {
