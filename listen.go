@@ -225,7 +225,9 @@ func (l *listener) lost(err error) (served bool) {
 	case dialled:
 		l.node.redial.failed(&wire.DialError{Phase: wire.PhaseHello, Addr: l.addr, Err: err}, time.Now())
 	}
-	s.core.missed(l.node, true, "lost a connection")
+	if !l.node.answers() { // else there may only be no room for one more connection
+		s.core.missed(l.node, true, "lost a connection")
+	}
 	s.look()
 	return served
 }

@@ -54,3 +54,33 @@ func TestAPrimaryThatAnswersIsNotMissedForDialsThatWereRefused(t *testing.T) {
 		})
 	}
 }
+
+// A subscription dials again and again, for as long as there is no room for it.
+func TestAPrimaryThatAnswersIsNotMissedForASubscription(t *testing.T) {
+	var log bytes.Buffer
+	opts := keyslot.Options{Logger: slog.New(slog.NewTextHandler(&log, nil))}
+	witnesses(t, opts, func(t *testing.T, s *stage, o *owners, client *keyslot.Client) {
+		s.lower.On("GET", value)
+		_, err := client.Get(t.Context(), low)
+		require.NoError(t, err)
+		answer := o.answer(lower)
+		s.lower.Handle(func(r fakenode.Request) (fakenode.Reaction, bool) {
+			if isSubscription(r) {
+				return confirm(3, r), true
+			}
+			return answer(r)
+		})
+		_, err = client.SSubscribe(t.Context(), low)
+		require.NoError(t, err)
+		subscribed := sent(s.lower, "SSUBSCRIBE")[0].Conn
+		s.lower.Greet(noRoom)
+		s.lower.CutConn(subscribed, fakenode.RST)
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		require.Empty(t, sent(s.spare, "EXISTS"))
+		require.Empty(t, log.String())
+		s.lower.StopReading()
+		time.Sleep(3 * time.Second)
+		require.NotEmpty(t, sent(s.spare, "EXISTS"), "its silence is noticed all the same")
+	})
+}
