@@ -190,7 +190,7 @@ func (n *node) dialDedicated(ctx context.Context, until time.Time, lost <-chan s
 	go func() { // ends with the dial, within DialTimeout; pool.close waits for it
 		defer n.pool.work.Done()
 		conn, err = n.pool.dial(n.pool.ctx, n, purpose{blocking: true, wanted: always})
-		n.redial.ended(nil, err, time.Now())
+		n.redial.ended(conn, err, time.Now())
 		<-n.dedicated.dials
 		if err == nil {
 			n.dedicated.add(conn)
@@ -223,9 +223,6 @@ func (n *node) startDedicated() error {
 	defer n.dedicated.mu.Unlock()
 	if !n.dedicated.retired.IsZero() {
 		return errRetired
-	}
-	if conn := n.lane(0).small.live(); conn != nil && conn.Proven() {
-		n.redial.served() // an old failure must not slow the connections of a node that answers
 	}
 	if err := n.redial.allow(time.Now()); err != nil {
 		return err
@@ -267,11 +264,8 @@ func (n *node) keep(conn *wire.Conn) {
 		d.trimLater(restDedicated)
 	}
 	d.mu.Unlock()
-	switch {
-	case dead && !errors.Is(conn.Err(), errGivenUp): // that one tells nothing of the node
+	if dead && !errors.Is(conn.Err(), errGivenUp) { // that one tells nothing of the node
 		n.lost(conn)
-	case !dead && conn.Proven():
-		n.redial.served()
 	}
 	if retired || old {
 		conn.Drain()

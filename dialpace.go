@@ -2,30 +2,32 @@ package keyslot
 
 import (
 	"errors"
+	"slices"
 	"sync"
 	"time"
 
 	"github.com/keyslot-go/keyslot/internal/wire"
 )
 
-// dialPace decides when a node may be dialled again, for all its connections. Safe for concurrent use.
+// dialPace decides when a node may be dialled again, for all its connections. It is a circuit breaker: a failure opens it, after a
+// pause one dial at a time goes ahead to see, and a connection made since that serves closes it. Older ones say nothing of new dials.
+// Safe for concurrent use.
 type dialPace struct {
 	mu     sync.Mutex
-	err    error      // guarded by mu: why the last dial, or the connection that it made, was useless
-	heir   *wire.Conn // guarded by mu: a connection made since, which is to serve before err is forgotten
-	notyet time.Time  // guarded by mu: no dial before this time
-	pace   pacer      // guarded by mu: after dials that failed
-	login  pacer      // guarded by mu: after logins that were refused
-	barred bool       // guarded by mu: the last dial was refused its login
-	trying bool       // guarded by mu: after a failure, one dial goes ahead to see
+	err    error        // guarded by mu: why the last dial, or the connection that it made, was useless; nil: closed
+	since  []*wire.Conn // guarded by mu: made since then
+	trying bool         // guarded by mu: one dial goes ahead to see
+	notyet time.Time    // guarded by mu: no dial before this time
+	barred bool         // guarded by mu: the last dial was refused its login
+	pace   pacer        // guarded by mu: after dials that failed
+	login  pacer        // guarded by mu: after logins that were refused
 }
 
 // allow returns nil if the node may be dialled now, or why the last dial failed. ended must follow a dial allowed.
 func (r *dialPace) allow(now time.Time) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.settleLocked()
-	if r.err == nil {
+	if !r.isOpen() {
 		return nil
 	}
 	if r.trying || now.Before(r.notyet) {
@@ -35,8 +37,8 @@ func (r *dialPace) allow(now time.Time) error {
 	return nil
 }
 
-// ended notes what became of a dial; conn is nil unless it is shared. Success alone resets nothing but that a login was refused:
-// the connection has to serve.
+// ended notes what became of a dial to the node, whether it was allowed here or not; conn is nil if a subscription owns it. Success
+// alone ends nothing but that a login was refused: the connection has to serve.
 func (r *dialPace) ended(conn *wire.Conn, err error, now time.Time) {
 	if err != nil {
 		r.failed(err, now)
@@ -45,37 +47,18 @@ func (r *dialPace) ended(conn *wire.Conn, err error, now time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.trying = false
-	r.madeLocked(conn)
-}
-
-// made notes a shared connection that was made by no dial allowed here, such as one that a topology came over.
-func (r *dialPace) made(conn *wire.Conn) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.madeLocked(conn)
-}
-
-func (r *dialPace) madeLocked(conn *wire.Conn) {
-	r.settleLocked()
-	if r.barred {
-		r.resetLocked()
-	}
-	if r.err != nil && conn != nil {
-		r.heir = conn
-	}
-}
-
-// settleLocked forgets the last failure if a connection that was made since has served. Older ones say nothing of new dials.
-func (r *dialPace) settleLocked() {
-	if r.heir != nil && r.heir.Proven() {
-		r.resetLocked()
+	switch {
+	case r.barred:
+		r.close()
+	case conn != nil && r.isOpen():
+		r.since = slices.DeleteFunc(r.since, func(c *wire.Conn) bool { return c.Err() != nil })
+		r.since = append(r.since, conn)
 	}
 }
 
 func (r *dialPace) failed(err error, now time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.trying = false
 	pace := &r.pace
 	var dial *wire.DialError
 	var refused wire.Refusal
@@ -83,20 +66,29 @@ func (r *dialPace) failed(err error, now time.Time) {
 	if r.barred {
 		pace = &r.login
 	}
-	r.err, r.heir, r.notyet = err, nil, now.Add(pace.next())
+	r.err, r.since, r.trying, r.notyet = err, nil, false, now.Add(pace.next())
 }
 
-// served notes that a connection of the node serves, or did. That says nothing of new logins: an old one outlives its password.
+// served notes that a subscription's connection served. That says nothing of new logins: it outlived its password.
 func (r *dialPace) served() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if !r.barred {
-		r.resetLocked()
+		r.close()
 	}
 }
 
-func (r *dialPace) resetLocked() {
-	r.err, r.heir, r.notyet, r.barred = nil, nil, time.Time{}, false
+// isOpen reports whether the last failure counts, and closes the breaker if a connection made since has served. mu is held.
+func (r *dialPace) isOpen() bool {
+	if slices.ContainsFunc(r.since, (*wire.Conn).Proven) {
+		r.close()
+	}
+	return r.err != nil
+}
+
+// close forgets the last failure. mu is held.
+func (r *dialPace) close() {
+	r.err, r.since, r.notyet, r.barred = nil, nil, time.Time{}, false
 	r.pace.reset()
 	r.login.reset()
 }
@@ -106,13 +98,11 @@ func (r *dialPace) resetLocked() {
 func (r *dialPace) state() (notyet time.Time, barred bool, failed error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.settleLocked()
+	r.isOpen()
 	return r.notyet, r.barred, r.err
 }
 
 func (r *dialPace) failing() bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.settleLocked()
-	return r.err != nil
+	_, _, err := r.state()
+	return err != nil
 }

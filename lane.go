@@ -265,7 +265,7 @@ func (t *track) offer(conn *wire.Conn) bool {
 	offered := !t.lane.retired && t.conn.CompareAndSwap(nil, conn)
 	if offered {
 		t.err = nil
-		t.lane.node.redial.made(conn)
+		t.lane.node.redial.ended(conn, nil, time.Now())
 	}
 	return offered
 }
@@ -325,11 +325,9 @@ func (l *lane) mayRenew(conn *wire.Conn, now time.Time) bool {
 }
 
 // lost notes the end of a connection. One that never answered a command is as good as a failed dial: a server that takes
-// connections only to hang up must not be dialled in a loop.
+// connections only to hang up must not be dialled in a loop. One that did says nothing of the next.
 func (n *node) lost(conn *wire.Conn) {
-	if conn.Proven() {
-		n.redial.served()
-		return
+	if !conn.Proven() {
+		n.redial.failed(&wire.DialError{Phase: wire.PhaseHello, Addr: n.addr(), Err: conn.Err()}, time.Now())
 	}
-	n.redial.failed(&wire.DialError{Phase: wire.PhaseHello, Addr: n.addr(), Err: conn.Err()}, time.Now())
 }

@@ -82,6 +82,45 @@ func TestEveryBlockingCommandOfAHealthyNodeGetsItsConnection(t *testing.T) {
 	})
 }
 
+// That it serves on the connections that it has says nothing of new ones.
+func TestANodeWithoutRoomIsDialledAFewTimesASecondThoughItServes(t *testing.T) {
+	story(t, keyslot.Options{}, func(t *testing.T, s *stage) {
+		s.upper.On("GET", value)
+		_, err := s.client.Get(t.Context(), up)
+		require.NoError(t, err)
+		s.upper.Greet(noRoom)
+		before := s.dialsTo(upper).Load()
+		s.crowd(t, 1000, 5*time.Second, "BLPOP", up, 0)
+		require.Less(t, s.dialsTo(upper).Load()-before, int32(80))
+	})
+}
+
+// A command that blocks for ever is never answered, but its connection is introduced ahead of it, and that is.
+func TestAnOldFailureIsForgottenOnceACommandBlocks(t *testing.T) {
+	var retried atomic.Int32
+	trace := &keyslot.Trace{Retried: func(keyslot.RetryEvent) { retried.Add(1) }}
+	story(t, keyslot.Options{Trace: trace}, func(t *testing.T, s *stage) {
+		s.upper.On("GET", value)
+		s.upper.On("BLPOP", stuck())
+		_, err := s.client.Get(t.Context(), up)
+		require.NoError(t, err)
+		s.upper.Greet(noRoom)
+		s.crowd(t, 1, 300*time.Millisecond, "BLPOP", up, 0)
+		s.upper.Greet(fakenode.Reaction{Delay: 10 * time.Millisecond})
+		time.Sleep(time.Minute)
+		retried.Store(0)
+		block := func() { _, _ = s.client.Do(t.Context(), "BLPOP", up, 0) } // ends with the client
+		go block()
+		time.Sleep(20 * time.Millisecond)
+		for range 16 {
+			go block()
+		}
+		time.Sleep(20 * time.Millisecond)
+		require.Len(t, sent(s.upper, "BLPOP"), 17)
+		require.Zero(t, retried.Load())
+	})
+}
+
 func TestAConnectionThatServedIsReplacedAtOnce(t *testing.T) {
 	story(t, keyslot.Options{}, func(t *testing.T, s *stage) {
 		s.upper.Close()
