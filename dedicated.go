@@ -31,15 +31,15 @@ type dedicated struct {
 
 	// guarded by mu
 	mu      sync.Mutex
-	idle    []resting           // last used last
+	idle    []idleConn          // last used last
 	all     map[*wire.Conn]bool // idle ones included
 	retired time.Time           // when the node left, and no dial may start any more; zero: it has not
 	lost    chan struct{}       // closed, and replaced, when the node has lost its slots
 	trim    *time.Timer         // closes what is too many; nil while nothing is
 }
 
-// resting is a connection that nobody uses.
-type resting struct {
+// idleConn is a connection that nobody uses.
+type idleConn struct {
 	*wire.Conn
 	since time.Time
 }
@@ -260,7 +260,7 @@ func (n *node) keep(conn *wire.Conn) {
 	if dead || retired || old {
 		delete(d.all, conn)
 	} else {
-		d.idle = append(d.idle, resting{conn, time.Now()})
+		d.idle = append(d.idle, idleConn{conn, time.Now()})
 		d.trimLater(restDedicated)
 	}
 	d.mu.Unlock()
@@ -294,7 +294,7 @@ func (d *dedicated) trimNow() {
 }
 
 // takeUnused takes away the connections that have not been used for so long, but for the last few. mu is held.
-func (d *dedicated) takeUnused(unused time.Duration, few int) (taken []resting) {
+func (d *dedicated) takeUnused(unused time.Duration, few int) (taken []idleConn) {
 	n := 0
 	for len(d.idle)-n > few && time.Since(d.idle[n].since) >= unused {
 		delete(d.all, d.idle[n].Conn)

@@ -13,14 +13,14 @@ import (
 // pause one dial at a time goes ahead to see, and a connection made since that serves closes it. Older ones say nothing of new dials.
 // Safe for concurrent use.
 type dialPace struct {
-	mu     sync.Mutex
-	err    error        // guarded by mu: why the last dial, or the connection that it made, was useless; nil: closed
-	since  []*wire.Conn // guarded by mu: made since then
-	trying bool         // guarded by mu: one dial goes ahead to see
-	notyet time.Time    // guarded by mu: no dial before this time
-	barred bool         // guarded by mu: the last dial was refused its login
-	pace   pacer        // guarded by mu: after dials that failed
-	login  pacer        // guarded by mu: after logins that were refused
+	mu           sync.Mutex
+	err          error        // guarded by mu: why the last dial, or the connection that it made, was useless; nil: closed
+	since        []*wire.Conn // guarded by mu: made since then
+	trying       bool         // guarded by mu: one dial goes ahead to see
+	notyet       time.Time    // guarded by mu: no dial before this time
+	loginRefused bool         // guarded by mu: the last dial was refused its login
+	pace         pacer        // guarded by mu: after dials that failed
+	login        pacer        // guarded by mu: after logins that were refused
 }
 
 // allow returns nil if the node may be dialled now, or why the last dial failed. ended must follow a dial allowed.
@@ -48,7 +48,7 @@ func (r *dialPace) ended(conn *wire.Conn, err error, now time.Time) {
 	defer r.mu.Unlock()
 	r.trying = false
 	switch {
-	case r.barred:
+	case r.loginRefused:
 		r.close()
 	case conn != nil && r.isOpen():
 		r.since = slices.DeleteFunc(r.since, func(c *wire.Conn) bool { return c.Err() != nil })
@@ -62,8 +62,8 @@ func (r *dialPace) failed(err error, now time.Time) {
 	pace := &r.pace
 	var dial *wire.DialError
 	var refused wire.Refusal
-	r.barred = errors.As(err, &dial) && dial.Phase == wire.PhaseAuth && errors.As(err, &refused)
-	if r.barred {
+	r.loginRefused = errors.As(err, &dial) && dial.Phase == wire.PhaseAuth && errors.As(err, &refused)
+	if r.loginRefused {
 		pace = &r.login
 	}
 	r.err, r.since, r.trying, r.notyet = err, nil, false, now.Add(pace.next())
@@ -73,7 +73,7 @@ func (r *dialPace) failed(err error, now time.Time) {
 func (r *dialPace) served() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if !r.barred {
+	if !r.loginRefused {
 		r.close()
 	}
 }
@@ -88,18 +88,18 @@ func (r *dialPace) isOpen() bool {
 
 // close forgets the last failure. mu is held.
 func (r *dialPace) close() {
-	r.err, r.since, r.notyet, r.barred = nil, nil, time.Time{}, false
+	r.err, r.since, r.notyet, r.loginRefused = nil, nil, time.Time{}, false
 	r.pace.reset()
 	r.login.reset()
 }
 
 // state returns why the last dial failed, nil if none did, and then when the next one may be tried, and whether the login was
 // refused.
-func (r *dialPace) state() (notyet time.Time, barred bool, failed error) {
+func (r *dialPace) state() (notyet time.Time, loginRefused bool, failed error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.isOpen()
-	return r.notyet, r.barred, r.err
+	return r.notyet, r.loginRefused, r.err
 }
 
 func (r *dialPace) failing() bool {

@@ -135,7 +135,7 @@ func (l *listener) run(ctx context.Context) {
 			break
 		}
 		if errors.Is(err, errAged) {
-			l.leave(err)
+			l.disconnected(err)
 			continue
 		}
 		if l.lost(err) && time.Since(began) >= steadyAfter {
@@ -210,7 +210,7 @@ func (l *listener) begin() {
 // more. Its topics tell what they missed when they are confirmed again.
 func (l *listener) lost(err error) (served bool) {
 	s := l.sub
-	dialled, served := l.leave(err)
+	dialled, served := l.disconnected(err)
 	s.mu.Lock()
 	if err != nil && s.anchor == l.node {
 		s.anchor = pickAnchor(s.core.routes.Load(), l.node)
@@ -232,8 +232,8 @@ func (l *listener) lost(err error) (served bool) {
 	return served
 }
 
-// leave notes that the connection, if there was one, has ended, and why.
-func (l *listener) leave(err error) (dialled, served bool) {
+// disconnected notes that the connection, if there was one, has ended, and why.
+func (l *listener) disconnected(err error) (dialled, served bool) {
 	s := l.sub
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -248,19 +248,19 @@ func (l *listener) leave(err error) (dialled, served bool) {
 
 // converse writes what there is to write, and looks after the peer. It returns why that has to end; nil once the reader has ended.
 func (l *listener) converse(ctx context.Context, stream *wire.Stream, ended <-chan struct{}) error {
-	var h hush
+	var w watchdog
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {
 		now := time.Now()
-		out, wait, err := l.next(&h, now, stream.Received())
+		out, wait, err := l.next(&w, now, stream.Received())
 		if err == nil && len(out) > 0 {
 			err = stream.Write(out)
 		}
 		if err == nil && l.node.left(stream.Addr()) {
 			err = errLeft
 		}
-		if err == nil && !h.owed && stream.Old() { // a dial may take long, and a silence must be noticed
+		if err == nil && !w.owed && stream.Old() { // a dial may take long, and a silence must be noticed
 			if l.spare, _ = l.dial(ctx); l.spare != nil { // otherwise the old one goes on, and it is tried again
 				err = errAged
 			}
@@ -283,8 +283,8 @@ func (l *listener) converse(ctx context.Context, stream *wire.Stream, ended <-ch
 	}
 }
 
-// hush is how long a peer has been silent. Owned by run.
-type hush struct {
+// watchdog notices a peer that has been silent for too long. Owned by run.
+type watchdog struct {
 	bytes  int64     // received by
 	since  time.Time // then, when it last said something or owed nothing
 	expect time.Time // when the next look is due
@@ -294,32 +294,32 @@ type hush struct {
 }
 
 // observe returns for how long nothing has come although something is due.
-func (h *hush) observe(now time.Time, bytes int64, slept bool) time.Duration {
-	if h.since.IsZero() || slept || bytes != h.bytes {
-		h.since, h.bytes = now, bytes
+func (w *watchdog) observe(now time.Time, bytes int64, slept bool) time.Duration {
+	if w.since.IsZero() || slept || bytes != w.bytes {
+		w.since, w.bytes = now, bytes
 	}
-	if !h.owed {
+	if !w.owed {
 		return 0
 	}
-	return now.Sub(h.since)
+	return now.Sub(w.since)
 }
 
 // next returns what to write, and how long to wait for the next look; 0: until there is more to write.
-func (l *listener) next(h *hush, now time.Time, received int64) (out []byte, wait time.Duration, err error) {
+func (l *listener) next(w *watchdog, now time.Time, received int64) (out []byte, wait time.Duration, err error) {
 	s := l.sub
 	opts := &s.core.opts
 	every := min(probeEvery, opts.IdleProbe)
 	s.mu.Lock()
-	h.owed = len(l.asked) > 0
-	slept := !h.expect.IsZero() && now.Sub(h.expect) > suspectAfter // this process, and not the peer
-	trickled := h.trickle.Observe(now, l.heard.UnixNano(), received, slept || !h.owed)
-	silent := h.observe(now, received, slept)
+	w.owed = len(l.asked) > 0
+	slept := !w.expect.IsZero() && now.Sub(w.expect) > suspectAfter // this process, and not the peer
+	trickled := w.trickle.Observe(now, l.heard.UnixNano(), received, slept || !w.owed)
+	silent := w.observe(now, received, slept)
 	idle := now.Sub(l.heard)
-	if !h.owed && len(l.outbox) == 0 && every > 0 && idle >= every {
+	if !w.owed && len(l.outbox) == 0 && every > 0 && idle >= every {
 		l.outbox = append(l.outbox, &request{command: "PING"})
 	}
-	if !h.owed && len(l.outbox) > 0 {
-		h.since = now // nothing was owed before
+	if !w.owed && len(l.outbox) > 0 {
+		w.since = now // nothing was owed before
 	}
 	out = l.flush()
 	owed := len(l.asked) > 0
@@ -340,9 +340,9 @@ func (l *listener) next(h *hush, now time.Time, received int64) (out []byte, wai
 	case every > 0:
 		wait = max(every-idle, time.Millisecond)
 	}
-	h.expect = now.Add(wait)
+	w.expect = now.Add(wait)
 	if wait == 0 {
-		h.expect = time.Time{}
+		w.expect = time.Time{}
 	}
 	return out, wait, nil
 }

@@ -111,8 +111,8 @@ func (p *pool) nodeAt(info Node) *node {
 	return n
 }
 
-// leave drains a node and forgets it. mu is held.
-func (p *pool) leave(n *node, now time.Time) {
+// remove drains a node and forgets it. mu is held.
+func (p *pool) remove(n *node, now time.Time) {
 	n.retire()
 	delete(p.nodes, n.at)
 	p.tallies.leave(n, now)
@@ -135,7 +135,7 @@ func (p *pool) stranger(info Node, now time.Time) *node {
 		}
 	}
 	if strangers > maxStrangers {
-		p.leave(oldest, now)
+		p.remove(oldest, now)
 	}
 	return n
 }
@@ -157,7 +157,7 @@ func (p *pool) reconcile(infos []*Node, now time.Time) []*node {
 	}
 	for addr, n := range p.nodes {
 		if byAddr[addr] == nil && now.Sub(n.lastUsed) > keepStranger {
-			p.leave(n, now)
+			p.remove(n, now)
 		}
 	}
 	return out
