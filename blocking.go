@@ -195,10 +195,10 @@ func (c *core) lookAfter(n *node, waiting *wire.Conn) {
 	switch {
 	case errors.Is(err, errRetired):
 		if n.dedicated.hasLeft(leavePatience) {
-			abandon(n.connections())
+			abandon(n.conns(false))
 		}
 	case missing && n.lostSlots.Load():
-		abandon(n.connections())
+		abandon(n.conns(false))
 	case missing:
 		c.missed(n, true, "a node where commands block does not answer")
 	}

@@ -48,11 +48,11 @@ func (n *node) foundAt(addr string, listed []netip.Addr) {
 			}
 		}
 	}
-	n.dedicated.each(func(conn *wire.Conn) {
+	for _, conn := range n.dedicated.conns(false) {
 		if n.left(conn.Addr()) {
 			conn.Abandon(errLeft)
 		}
-	}, false)
+	}
 }
 
 // byName dials the addresses behind a node's name, until one leads to where it should.

@@ -3,6 +3,7 @@ package keyslot
 import (
 	"context"
 	"errors"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -305,8 +306,10 @@ func (d *dedicated) takeUnused(unused time.Duration, few int) (taken []idleConn)
 	return taken
 }
 
-func (d *dedicated) each(do func(*wire.Conn), retire bool) {
+// conns returns the connections, idle ones included; with retire, no new one will be made.
+func (d *dedicated) conns(retire bool) []*wire.Conn {
 	d.mu.Lock()
+	defer d.mu.Unlock()
 	if retire && d.retired.IsZero() {
 		d.retired = time.Now()
 	}
@@ -316,12 +319,5 @@ func (d *dedicated) each(do func(*wire.Conn), retire bool) {
 			d.trim.Stop()
 		}
 	}
-	conns := make([]*wire.Conn, 0, len(d.all))
-	for conn := range d.all {
-		conns = append(conns, conn)
-	}
-	d.mu.Unlock()
-	for _, conn := range conns {
-		do(conn)
-	}
+	return slices.Collect(maps.Keys(d.all))
 }

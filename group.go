@@ -287,7 +287,9 @@ func (n *node) renew() {
 			n.lanes[i].renew(conn)
 		}
 	}
-	n.dedicated.each((*wire.Conn).Drain, false)
+	for _, conn := range n.dedicated.conns(false) {
+		conn.Drain()
+	}
 }
 
 // noticeMode asks for a topology where a connection shows that the node has changed its mode: a server does so only when it is

@@ -164,21 +164,19 @@ func (p *pool) reconcile(infos []*Node, now time.Time) []*node {
 }
 
 // retire lets the node dial no more and drains its connections.
-func (n *node) retire() { n.each((*wire.Conn).Drain, true) }
+func (n *node) retire() {
+	for _, conn := range n.conns(true) {
+		conn.Drain()
+	}
+}
 
-// each applies do to all connections of the node; with retire, no new one will be made.
-func (n *node) each(do func(*wire.Conn), retire bool) {
+// conns returns all connections of the node; with retire, no new one will be made.
+func (n *node) conns(retire bool) (conns []*wire.Conn) {
 	for i := range n.lanes {
-		for _, conn := range n.lanes[i].conns(retire) {
-			do(conn)
-		}
+		conns = append(conns, n.lanes[i].conns(retire)...)
+		conns = append(conns, n.reading.lanes[i].conns(retire)...)
 	}
-	for i := range n.reading.lanes {
-		for _, conn := range n.reading.lanes[i].conns(retire) {
-			do(conn)
-		}
-	}
-	n.dedicated.each(do, retire)
+	return append(conns, n.dedicated.conns(retire)...)
 }
 
 // silent reports whether a shared connection of the node owes replies and has not received a byte for a while.

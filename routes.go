@@ -170,12 +170,7 @@ func (n *node) deposed() (lost []*wire.Conn) {
 	if !n.silent() {
 		return nil
 	}
-	return n.connections()
-}
-
-func (n *node) connections() (conns []*wire.Conn) {
-	n.each(func(conn *wire.Conn) { conns = append(conns, conn) }, false)
-	return conns
+	return n.conns(false)
 }
 
 func abandon(lost []*wire.Conn) {
@@ -192,7 +187,7 @@ func (c *core) suspect(n *node, conn *wire.Conn) {
 		conn.Abandon(errLeft)
 		return
 	case n.lostSlots.Load():
-		abandon(n.connections())
+		abandon(n.conns(false))
 		return
 	}
 	c.missed(n, true, "a node is silent")
