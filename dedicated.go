@@ -62,16 +62,16 @@ func (d *dedicated) hasLeft(ago time.Duration) bool {
 	return !d.retired.IsZero() && time.Since(d.retired) >= ago
 }
 
-// resign lets nobody wait any longer for a connection to the node, which has lost its slots.
-func (d *dedicated) resign() {
+// releaseWaiters lets nobody wait any longer for a connection to the node, which has lost its slots.
+func (d *dedicated) releaseWaiters() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	close(d.lost)
 	d.lost = make(chan struct{})
 }
 
-// resigned returns a channel that is closed when the node next loses its slots.
-func (d *dedicated) resigned() <-chan struct{} {
+// released returns a channel that is closed when the node next loses its slots.
+func (d *dedicated) released() <-chan struct{} {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return d.lost
@@ -108,7 +108,7 @@ func (d *dedicated) endUnused(unused time.Duration) {
 // borrow returns a connection that nobody else uses, dialled if need be, within the caller's patience.
 func (n *node) borrow(ctx context.Context, until time.Time) (*wire.Conn, error) {
 	d := &n.dedicated
-	lost := d.resigned()
+	lost := d.released()
 	if err := n.acquire(ctx, until, d.permits, lost); err != nil {
 		return nil, err
 	}
@@ -164,7 +164,7 @@ func (n *node) acquire(ctx context.Context, until time.Time, permits chan<- stru
 	case permits <- struct{}{}:
 		return nil
 	case <-lost:
-		return errResigned
+		return errLostSlots
 	case <-n.pool.ctx.Done(): // whoever has the permits may be a function given to Watch, which Close does not end
 		return ErrClosed
 	case <-ctx.Done():
@@ -211,7 +211,7 @@ func (n *node) dialDedicated(ctx context.Context, until time.Time, lost <-chan s
 		return conn, err
 	case <-lost:
 		close(gone)
-		return nil, errResigned
+		return nil, errLostSlots
 	case <-ctx.Done():
 		close(gone)
 		return nil, &waitError{ctx.Err()}

@@ -51,7 +51,7 @@ var (
 
 var (
 	errNoOwner    = errors.New("no node is known to serve the slot")
-	errResigned   = errors.New("the node has lost its slots")
+	errLostSlots  = errors.New("the node has lost its slots")
 	errRetired    = errors.New("the node has left the cluster")
 	errGivenUp    = errors.New("given up by its caller")
 	errSwallowed  = errors.New("the connection swallows what is sent, while its node answers on another")
@@ -81,7 +81,7 @@ func phaseOf(err error, sent bool) string {
 		wait    *waitError
 	)
 	switch {
-	case errors.Is(err, errNoOwner), errors.Is(err, errNoReplica), errors.Is(err, errRetired), errors.Is(err, errResigned), errors.Is(err, errScattered):
+	case errors.Is(err, errNoOwner), errors.Is(err, errNoReplica), errors.Is(err, errRetired), errors.Is(err, errLostSlots), errors.Is(err, errScattered):
 		return ""
 	case errors.As(err, &resolve):
 		return "resolve"

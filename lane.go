@@ -242,20 +242,20 @@ func (n *node) toAsk(ctx context.Context) (*wire.Conn, error) {
 	return n.lane(0).small.open(ctx, time.Time{}, false)
 }
 
-// resign lets nobody wait for a dial to the node any longer: it has lost its slots, so their commands go elsewhere.
-func (n *node) resign() {
+// releaseWaiters lets nobody wait for a dial to the node any longer: it has lost its slots, so their commands go elsewhere.
+func (n *node) releaseWaiters() {
 	for i := range n.lanes {
 		l := &n.lanes[i]
 		l.mu.Lock()
 		for _, t := range l.tracks() {
 			if t.dialing != nil {
 				close(t.dialing)
-				t.dialing, t.err = nil, errResigned
+				t.dialing, t.err = nil, errLostSlots
 			}
 		}
 		l.mu.Unlock()
 	}
-	n.dedicated.resign()
+	n.dedicated.releaseWaiters()
 }
 
 // offer makes conn the track's connection if it has none, and reports whether it did.

@@ -166,7 +166,7 @@ func (c *core) movedTo(slot uint16, target Node) *node {
 // cut off: all, if the node owes replies in silence. What a frozen primary acknowledges when it wakes is lost by then.
 func (n *node) deposed() (lost []*wire.Conn) {
 	n.lostSlots.Store(true)
-	n.resign()
+	n.releaseWaiters()
 	if !n.silent() {
 		return nil
 	}
