@@ -266,10 +266,17 @@ func (c *core) askRefresh(call *call, v verdict) {
 	switch {
 	case call.readonly && call.terms.reads != Replica: // the primary serves it meanwhile
 		c.refresher.request("a replica did not answer")
+	case call.lost != nil && call.node != nil && call.hadItsOwn() && call.node.answers(): // what has frozen does not answer the PING
 	case call.lost != nil:
 		c.missed(call.node, true, "lost a connection")
 	case v.action == follow: // movedTo asks, if that is news
 	default:
 		c.missed(call.node, false, ServerError(call.refusal).Code())
 	}
+}
+
+// hadItsOwn reports whether what the attempt lost, or did not get, was a connection of its own, which says nothing of those that
+// others share: the server may have no room for one more. That a name leads to a replica by now concerns all of them.
+func (call *call) hadItsOwn() bool {
+	return (call.blocks || call.apart) && !errors.As(call.lost, &replicaError{})
 }

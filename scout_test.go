@@ -363,6 +363,25 @@ func TestAPrimaryThatAnswersIsNotMissedForAnotherDial(t *testing.T) {
 	}
 }
 
+// A server that refuses one more connection says so, and goes on serving those that it has.
+func TestAPrimaryThatServesIsNotMissedForAConnectionThatItRefuses(t *testing.T) {
+	var log bytes.Buffer
+	opts := keyslot.Options{Logger: slog.New(slog.NewTextHandler(&log, nil))}
+	witnesses(t, opts, func(t *testing.T, s *stage, _ *owners, client *keyslot.Client) {
+		s.lower.On("GET", value)
+		_, err := client.Get(t.Context(), low)
+		require.NoError(t, err)
+		s.lower.Greet(fakenode.Reaction{Send: "-ERR max number of clients reached\r\n", End: fakenode.FIN})
+		_, err = client.Do(within(t, 5*time.Second), "BLPOP", low, 0)
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+		require.Greater(t, s.dialsTo(lower).Load(), int32(5))
+		synctest.Wait()
+		require.Empty(t, sent(s.spare, "EXISTS"))
+		require.Zero(t, s.asked())
+		require.Empty(t, log.String())
+	})
+}
+
 // Every dial takes a while, and nothing is wrong: looks for one primary must not lead to looks for those that they dial.
 func TestSlowDialsDoNotLeadToMore(t *testing.T) {
 	const shards, width = 64, 256
