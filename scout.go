@@ -69,15 +69,25 @@ func newScout(look func(ctx context.Context, reason string, urgent bool) error, 
 	return s
 }
 
-// missed is told that n, where the map sent a command, did not serve it. It never blocks.
+// missed is told that n, where a command was sent, did not serve it; nil: the map names nobody. It never blocks. The topology is dear,
+// and is asked for urgently only where nothing else can help:
+//
+//	who did not serve                     what is done
+//	a node that has lost its slots        nothing: the map is newer than the attempt
+//	a proxy                               the topology, at leisure: it does not change
+//	nobody; the primary of a group        the topology, urgently; of a group, that is a few roles
+//	a replica, or one that has left       the topology, at leisure: primaries serve meanwhile
+//	a primary                             looks at its shard
 func (c *core) missed(n *node, lost bool, reason string) {
 	r := c.routes.Load()
 	switch {
-	case n != nil && n.lostSlots.Load(): // the map is newer than the attempt
-	case r != nil && r.kind == serverless: // its map is for good
+	case n != nil && n.lostSlots.Load():
+	case r != nil && r.kind == serverless:
 		c.refresher.request(reason)
-	case n == nil || r == nil || !r.leads(n) || r.kind == standalone:
+	case n == nil || r == nil || r.kind == standalone:
 		c.refresher.urgent(reason)
+	case !r.leads(n):
+		c.refresher.request(reason)
 	default:
 		c.scout.note(n, lost)
 		c.scout.looks.urgent(reason)

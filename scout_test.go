@@ -363,6 +363,24 @@ func TestAPrimaryThatAnswersIsNotMissedForAnotherDial(t *testing.T) {
 	}
 }
 
+// A replica that was asked who has taken over, and says nothing, is as silent as a primary.
+func TestASilentReplicaDoesNotHurryTheTopology(t *testing.T) {
+	witnesses(t, keyslot.Options{}, func(t *testing.T, s *stage, _ *owners, client *keyslot.Client) {
+		s.lower.On("INCR", reset)
+		loseOne := func() {
+			_, err := client.Incr(t.Context(), low)
+			require.ErrorIs(t, err, keyslot.ErrUnknownOutcome)
+			time.Sleep(2 * missedFor)
+		}
+		loseOne()
+		require.NotEmpty(t, sent(s.spare, "EXISTS"))
+		s.spare.StopReading()
+		loseOne()
+		time.Sleep(10 * time.Second)
+		require.LessOrEqual(t, s.asked(), 14, "once a second while it is silent")
+	})
+}
+
 // A server that refuses one more connection says so, and goes on serving those that it has.
 func TestAPrimaryThatServesIsNotMissedForAConnectionThatItRefuses(t *testing.T) {
 	var log bytes.Buffer
