@@ -264,7 +264,7 @@ func ask(ctx context.Context, conn *wire.Conn, from Node) (*view, error) {
 // askRefresh asks for a new map because of what an attempt came back with. A caller that waits for it is urgent.
 func (c *core) askRefresh(call *call, v verdict) {
 	switch {
-	case call.readonly && call.terms.reads != Replica: // the primary serves it meanwhile
+	case call.readonly, errors.Is(call.lost, errNoReplica): // the primary serves it meanwhile; under Replica, no map makes one fit
 		c.refresher.request("a replica did not answer")
 	case call.lost != nil && call.node != nil && call.hadItsOwn() && call.node.answers(): // what has frozen does not answer the PING
 	case call.lost != nil:

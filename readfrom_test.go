@@ -320,3 +320,24 @@ func TestAnOrderedPipelineReadsFromPrimaries(t *testing.T) {
 		require.Equal(t, primary, who, "it has to see what the pipeline wrote")
 	})
 }
+
+// Who reads from replicas only waits for one: that the cluster is asked for its topology ten times a second brings none.
+func TestStrictReadsThatWaitForAReplicaDoNotHurryTheTopology(t *testing.T) {
+	for name, opts := range map[string]keyslot.Options{
+		"it is down":         {ReadFrom: keyslot.Replica},
+		"it is too far back": {ReadFrom: keyslot.Replica, MaxLag: time.Second}, // which it does not tell
+	} {
+		t.Run(name, func(t *testing.T) {
+			readStory(t, opts, three[:2], nil, func(t *testing.T, f *flock) {
+				if opts.MaxLag == 0 {
+					f.warm(t)
+					f.node[replica1].Close()
+				}
+				before := len(sent(f.node[primary], "CLUSTER SLOTS"))
+				_, err := f.client.Get(within(t, 5*time.Second), "key")
+				require.ErrorIs(t, err, context.DeadlineExceeded)
+				require.LessOrEqual(t, len(sent(f.node[primary], "CLUSTER SLOTS"))-before, 6)
+			})
+		})
+	}
+}
