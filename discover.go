@@ -271,7 +271,7 @@ func (c *core) askRefresh(call *call, v verdict) {
 		c.missed(call.node, true, "lost a connection")
 	case v.action == follow: // movedTo asks, if that is news
 	default:
-		c.missed(call.node, false, ServerError(call.refusal).Code())
+		c.turnedAway(call.node, ServerError(call.refusal))
 	}
 }
 

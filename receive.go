@@ -219,7 +219,7 @@ func (l *listener) askElsewhere(topics []*topic, v verdict, said ServerError, no
 	if v.action == follow && !v.ask { // no server sends ASK here: the source serves until the slot has moved
 		to, _ = s.core.redirect(l.node, v)
 	} else if v.refresh {
-		s.core.missed(l.node, false, said.Code())
+		s.core.turnedAway(l.node, said)
 	}
 	if to == l.node { // what answers under this name was replaced
 		s.core.refresher.request("MOVED to the node that says it")

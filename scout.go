@@ -94,6 +94,16 @@ func (c *core) missed(n *node, lost bool, reason string) {
 	}
 }
 
+// turnedAway is missed for a node that answered. A MOVED that cannot be followed, because the node has no name for the new owner, is
+// for the topology, in which others may have one: a look would ask for another key of the shard, which may not have moved.
+func (c *core) turnedAway(n *node, said ServerError) {
+	if code := said.Code(); code == "MOVED" && c.kind() == sharded {
+		c.refresher.urgent(code)
+	} else {
+		c.missed(n, false, code)
+	}
+}
+
 func (s *scout) note(n *node, lost bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

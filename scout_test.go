@@ -381,6 +381,34 @@ func TestASilentReplicaDoesNotHurryTheTopology(t *testing.T) {
 	})
 }
 
+// A node that has not heard the name of its peer redirects to "?", for the one slot that has moved.
+func TestASlotThatMovedToANodeWithoutANameIsFoundInTheTopology(t *testing.T) {
+	for name, ask := range map[string]func(ctx context.Context, client *keyslot.Client) error{
+		"INCR": func(ctx context.Context, client *keyslot.Client) error {
+			_, err := client.Incr(ctx, low)
+			return err
+		},
+		"SSUBSCRIBE": func(ctx context.Context, client *keyslot.Client) error {
+			_, err := client.SSubscribe(ctx, low)
+			return err
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			witnesses(t, keyslot.Options{}, func(t *testing.T, s *stage, _ *owners, client *keyslot.Client) {
+				s.lower.On(name, says("-MOVED 866 ?:6379"))
+				s.upper.On("INCR", one)
+				s.upper.On("SSUBSCRIBE", fakenode.Reaction{Send: push(3, "ssubscribe", low, 1)})
+				s.net.Topology(3, fakenode.Shard{First: 0, Last: 865, Nodes: []string{lower, spare}},
+					fakenode.Shard{First: 866, Last: 866, Nodes: []string{upper}},
+					fakenode.Shard{First: 867, Last: 8191, Nodes: []string{lower, spare}},
+					fakenode.Shard{First: 8192, Last: 16383, Nodes: []string{upper}})
+				require.NoError(t, ask(t.Context(), client))
+				require.Less(t, time.Since(s.began), time.Second)
+			})
+		})
+	}
+}
+
 // A server that refuses one more connection says so, and goes on serving those that it has.
 func TestAPrimaryThatServesIsNotMissedForAConnectionThatItRefuses(t *testing.T) {
 	var log bytes.Buffer
