@@ -64,6 +64,27 @@ func TestAReplicaThatIsTooFarBehindIsNotReadFrom(t *testing.T) {
 	})
 }
 
+// Keys of one connection may be all that is read.
+func TestLagIsMeasuredOnWhicheverConnectionAReplicaHas(t *testing.T) {
+	set := func(f *flock) {
+		f.tellsOffset(primary, "master_repl_offset")
+		f.tellsOffset(replica1, "slave_repl_offset")
+	}
+	opts := keyslot.Options{ReadFrom: keyslot.PreferReplica, MaxLag: 2 * time.Second, ConnsPerNode: 2}
+	for _, key := range []string{"hello", "bar"} { // in slots 866 and 5061
+		readStory(t, opts, three[:2], set, func(t *testing.T, f *flock) {
+			who := map[string]int{}
+			for range 60 {
+				node, err := f.client.Get(t.Context(), key)
+				require.NoError(t, err)
+				who[node]++
+				time.Sleep(50 * time.Millisecond)
+			}
+			require.Greater(t, who[replica1], 30, key)
+		})
+	}
+}
+
 func TestStrictReadsWithinALagWaitUntilItIsKnown(t *testing.T) {
 	set := func(f *flock) {
 		f.tellsOffset(primary, "master_repl_offset")
