@@ -188,6 +188,27 @@ func TestAZoneIsLearntFromInfoWhereHelloDoesNotTell(t *testing.T) {
 	})
 }
 
+func TestAZoneIsAskedForAgainWhereANodeWasTooBusyToTell(t *testing.T) {
+	const info = "# Server\r\navailability_zone:here\r\n"
+	text := fakenode.Reaction{Send: fmt.Sprintf("$%d\r\n%s\r\n", len(info), info)}
+	for refusal, zone := range map[string]string{
+		"-BUSY Valkey is busy running a script.":                        "here",
+		"-NOPERM User ann has no permissions to run the 'info' command": "", // for good
+	} {
+		set := func(f *flock) { f.node[replica1].On("INFO", says("%s", refusal), text) }
+		opts := keyslot.Options{ReadFrom: keyslot.AZAffinity, AZ: "here"}
+		readStory(t, opts, three[:2], set, func(t *testing.T, f *flock) {
+			f.warm(t)
+			f.node[replica1].Cut(fakenode.FIN)
+			for range 10 {
+				f.get(t)
+				time.Sleep(100 * time.Millisecond)
+			}
+			require.Equal(t, zone, f.client.Topology().Shards[0].Replicas[0].AZ, refusal)
+		})
+	}
+}
+
 func TestASickZoneIsLeft(t *testing.T) {
 	set := func(f *flock) { f.inZone(replica1, "here") }
 	readStory(t, keyslot.Options{ReadFrom: keyslot.AZAffinity, AZ: "here"}, three, set, func(t *testing.T, f *flock) {
