@@ -191,8 +191,7 @@ func (m miss) isOver(r *routes, n *node, now time.Time) bool {
 	return now.Sub(m.at) >= missedFor || !r.leads(n)
 }
 
-// isOneLost reports whether a primary that is missed is lost. Then those that only cannot serve are most likely waiting for it, as
-// the whole cluster does. mu is held.
+// isOneLost reports whether a primary that is missed is lost. mu is held.
 func (s *scout) isOneLost(r *routes, now time.Time) bool {
 	for n, m := range s.missed {
 		if m.lost && !m.isOver(r, n, now) {
@@ -202,8 +201,9 @@ func (s *scout) isOneLost(r *routes, now time.Time) bool {
 	return false
 }
 
-// due returns the primaries to look for.
-func (s *scout) due(r *routes, now time.Time) (due []*node) {
+// due returns the primaries to look for. While one is lost, those that only cannot serve are most likely waiting for it, as the whole
+// cluster does. One of them may be down by itself: of those that nobody has had a word on for a while, due returns one.
+func (s *scout) due(r *routes, now time.Time) (due []*node, waiting *node) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	isLost := s.isOneLost(r, now)
@@ -213,17 +213,22 @@ func (s *scout) due(r *routes, now time.Time) (due []*node) {
 			delete(s.missed, n)
 		case m.lost == isLost:
 			due = append(due, n)
+		case now.Sub(m.heard) >= wordless:
+			waiting = n
 		}
 	}
-	return due
+	return due, waiting
 }
 
 // look asks who serves the slots of the primaries that are missed, and comes again until nobody misses one.
 func (c *core) look(ctx context.Context, reason string, _ bool) error {
 	r, now := c.routes.Load(), time.Now()
-	due := c.scout.due(r, now)
+	due, waiting := c.scout.due(r, now)
 	c.scout.tell(due, now, c.opts.Logger)
 	due = due[:min(len(due), maxMissed)] // a map has no order, so each has its turn
+	if waiting != nil {
+		due = append(due, waiting)
+	}
 	var looks sync.WaitGroup
 	for _, n := range due {
 		looks.Go(func() { // ends within lookPatience; this function waits for it

@@ -522,6 +522,32 @@ func TestThoseThatWaitForALostPrimaryAreNotLogged(t *testing.T) {
 	})
 }
 
+// With full coverage the cluster is down because of the one that is lost. Without it, another one may be down by itself.
+func TestAShardThatIsDownIsLookedForThoughAnotherOneIsLost(t *testing.T) {
+	const heir = "10.0.0.4:6379"
+	story(t, keyslot.Options{}, func(t *testing.T, s *stage) {
+		s.net.Node(spare).Handle(func(r fakenode.Request) (fakenode.Reaction, bool) { // it will never be promoted
+			return says("-MOVED 866 %s", lower), r.Name() == "EXISTS"
+		})
+		promoted := s.net.Node(heir)
+		promoted.On("EXISTS", says("-CLUSTERDOWN The cluster is down"))
+		promoted.On("INCR", one)
+		s.upper.On("INCR", says("-CLUSTERDOWN The cluster is down"))
+		s.net.Topology(2, fakenode.Shard{First: 0, Last: 8191, Nodes: []string{lower, spare}},
+			fakenode.Shard{First: 8192, Last: 16383, Nodes: []string{upper, heir}})
+		s.refresh(t)
+		s.lower.Close()
+		go func() { _, _ = s.client.Get(within(t, time.Minute), low) }() // ends with the client
+		time.AfterFunc(time.Second, func() {
+			promoted.On("EXISTS", says(":0"))
+			promoted.On("ROLE", says("*3\r\n$6\r\nmaster\r\n:0\r\n*0"))
+		})
+		_, err := s.client.Incr(t.Context(), up)
+		require.NoError(t, err)
+		require.Less(t, time.Since(s.began), 3*time.Second)
+	})
+}
+
 // A second is more than a redirect takes, and less than anybody looks at a service that stands still.
 func TestThatAPrimaryIsMissedForLongIsLogged(t *testing.T) {
 	for after, lines := range map[time.Duration]int{500 * time.Millisecond: 0, 4 * time.Second: 1} {
