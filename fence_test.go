@@ -2,6 +2,7 @@ package keyslot_test
 
 import (
 	"context"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -58,6 +59,39 @@ func TestAFrozenPrimaryThatLostItsSlotsIsCutOffByARefresh(t *testing.T) {
 		}
 		callers.Wait()
 	})
+}
+
+// A node that comes back at another address is the same one to the map. What is at the old address is given up all the same.
+func TestAPrimaryThatHasANewAddressIsCutOffAtTheOldOne(t *testing.T) {
+	for name, breakDown := range map[string]func(s *stage){
+		"it is silent": func(s *stage) { s.lower.On("INCR", stuck()) },
+		"a dial hangs": func(s *stage) {
+			s.net.BlackHole(lower)
+			s.lower.Close()
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			failover(t, keyslot.Options{DialTimeout: 8 * time.Second, CommandTimeout: 9 * time.Second}, func(t *testing.T, s *stage, client *keyslot.Client) {
+				const moved = "10.0.0.4:6379"
+				s.net.Node(moved).On("INCR", one)
+				slots := fakenode.Slots(fakenode.Shard{First: 0, Last: 8191, Nodes: []string{lower}}, fakenode.Shard{First: 8192, Last: 16383, Nodes: []string{upper}})
+				slots = strings.Replace(slots, "10.0.0.1", "10.0.0.4", 1)
+				for _, node := range []*fakenode.Node{s.lower, s.upper, s.spare} {
+					node.On("CLUSTER SLOTS", fakenode.Reaction{Send: slots})
+				}
+				breakDown(s)
+				_, err := client.Incr(t.Context(), low)
+				if name == "it is silent" {
+					require.ErrorIs(t, err, keyslot.ErrUnknownOutcome)
+				} else {
+					require.NoError(t, err)
+				}
+				require.LessOrEqual(t, time.Since(s.began), 1500*time.Millisecond)
+				_, err = client.Incr(t.Context(), low)
+				require.NoError(t, err)
+			})
+		})
+	}
 }
 
 func TestAFrozenPrimaryIsCutOffByTheRedirectThatPromotesItsReplica(t *testing.T) {

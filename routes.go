@@ -89,7 +89,7 @@ func (c *core) installBest(views []*view, asked int, unreachable bool) (installe
 		return false, false, why
 	}
 	r := &routes{slotMap: next, nodes: c.pool.reconcile(next.nodes, time.Now()), replaced: make(chan struct{})}
-	changed = old == nil || !next.agrees(&old.layout)
+	changed = old == nil || !next.agrees(&old.layout) || !r.keeps(old.primaries())
 	if r.kind == standalone && old != nil && changed {
 		r.primaries()[0].renew() // what leads there was opened to something else, and has to show its role
 	}
@@ -103,6 +103,12 @@ func (c *core) installBest(views []*view, asked int, unreachable bool) (installe
 	c.fresh.Store(int64(time.Since(c.born) + c.opts.RefreshAfter))
 	c.publish(old, r)
 	return true, changed, why
+}
+
+// keeps reports whether all of these nodes lead a shard. One that is listed by its id at a new address is the same to the map, and
+// another one to dial.
+func (r *routes) keeps(primaries []*node) bool {
+	return !slices.ContainsFunc(primaries, func(n *node) bool { return !r.leads(n) })
 }
 
 // publish makes r the routes in use in place of old (nil: the first ones), lets go of install, and cuts off primaries that owe
