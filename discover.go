@@ -153,6 +153,9 @@ func (c *core) askEndpoints(ctx context.Context, endpoints []endpoint) (first fi
 const emptyCluster = "the cluster serves no slots yet"
 
 func (c *core) askCandidate(ctx context.Context, from candidate) (finding, error) {
+	if err := c.refresher.logins.allow(from.addr, time.Now()); err != nil {
+		return finding{}, err
+	}
 	info := Node{Host: from.addr.Addr().String(), Port: int(from.addr.Port())}
 	if host := from.endpoint.host; host != info.Host {
 		info.Hostname = host
@@ -176,6 +179,7 @@ func (c *core) askCandidate(ctx context.Context, from candidate) (finding, error
 			}
 		},
 	})
+	c.refresher.logins.ended(from.addr, err, time.Now())
 	if err != nil {
 		return finding{}, err
 	}

@@ -4,10 +4,12 @@ import (
 	"io"
 	"net"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/keyslot-go/keyslot"
+	"github.com/keyslot-go/keyslot/internal/fakenode"
 	"github.com/keyslot-go/keyslot/keyslottest"
 )
 
@@ -68,4 +70,26 @@ func TestBootstrapErrorNamesAnAddressOnce(t *testing.T) {
 		"dial 127.0.0.1:1: connect: connection refused (nothing listens there: check host and port)")
 	_, err = keyslot.Open(t.Context(), "localhost:1")
 	require.ErrorContains(t, err, "localhost:1 (127.0.0.1:1): dial 127.0.0.1:1: connect: connection refused")
+}
+
+// Rounds go on, because nodes may be found that take the login; those that have refused it count each attempt.
+func TestRefusedLoginsAtTheEndpointsArePaced(t *testing.T) {
+	story(t, keyslot.Options{}, func(t *testing.T, s *stage) {
+		client, err := keyslot.New(t.Context(), keyslot.Options{Endpoints: []string{lower, upper}, Password: "old", Dial: s.dial})
+		require.NoError(t, err)
+		defer client.Close()
+		for _, node := range []*fakenode.Node{s.lower, s.upper} {
+			node.On("HELLO", says(wrongpass))
+			node.Cut(fakenode.RST)
+		}
+		before := len(sent(s.lower, "HELLO")) + len(sent(s.upper, "HELLO"))
+		_, err = client.Get(within(t, 10*time.Second), low)
+		require.ErrorContains(t, err, "WRONGPASS")
+		require.Less(t, len(sent(s.lower, "HELLO"))+len(sent(s.upper, "HELLO"))-before, 40)
+
+		s.lower.On("HELLO", fakenode.Reaction{Send: fakenode.Hello})
+		s.lower.On("GET", value)
+		_, err = client.Get(within(t, 11*time.Second), low)
+		require.NoError(t, err, "a password that works again is noticed as soon as at a node")
+	})
 }
