@@ -94,15 +94,22 @@ func TestAllAddressesChangeBehindTheName(t *testing.T) {
 	})
 }
 
+// As after a network was taken away: nobody refuses. Replicas swallow dials as well.
 func TestNodesThatOnlySwallowDialsAreLeftForTheName(t *testing.T) {
 	onSite(t, func(t *testing.T, s *site) {
 		old := s.cluster(0, 40)
+		s.net.Topology(40,
+			fakenode.Shard{First: 0, Last: 5460, Nodes: []string{"10.0.0.1:6379", "10.0.0.4:6379"}},
+			fakenode.Shard{First: 5461, Last: 10922, Nodes: []string{"10.0.0.2:6379", "10.0.0.5:6379"}},
+			fakenode.Shard{First: 10923, Last: 16383, Nodes: []string{"10.0.0.3:6379", "10.0.0.6:6379"}})
 		s.dns.set(name, []string{"10.0.0.1"}, nil)
-		client, err := s.open(t, Options{DialTimeout: time.Second})
+		client, err := s.open(t, Options{})
 		require.NoError(t, err)
-		for i, node := range old {
+		for _, node := range old {
 			node.Close()
-			s.net.BlackHole(fmt.Sprintf("10.0.0.%d:6379", i+1))
+		}
+		for i := 1; i <= 6; i++ {
+			s.net.BlackHole(fmt.Sprintf("10.0.0.%d:6379", i))
 		}
 		s.cluster(1, 41)
 		s.dns.set(name, []string{"10.0.1.1"}, nil)

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"slices"
 	"sync/atomic"
@@ -43,8 +44,14 @@ func (c *core) refresh(ctx context.Context, reason string, urgent bool) error {
 	return event.Err
 }
 
-// learnAgain asks a few nodes of the map in use, and the endpoints where that leads to no map that can be used: because
-// nobody answered, the answers were turned down, or they come from a part of the cluster that sees it as down.
+// learnAgain asks for the map that follows r:
+//
+//  1. one primary, if nobody waits: mostly it knows no other map;
+//  2. a few primaries;
+//  3. if these lead to no map that can be used, because nobody answered, the answers were turned down, or they come from a part of
+//     the cluster that sees it as down: the endpoints; and if nobody answered, all nodes meanwhile.
+//
+// What has come by then is judged together.
 func (c *core) learnAgain(ctx context.Context, r *routes, urgent bool) (asked int, changed bool, err error) {
 	switch {
 	case r.kind == standalone:
@@ -53,29 +60,39 @@ func (c *core) learnAgain(ctx context.Context, r *routes, urgent bool) (asked in
 		return 1, false, nil
 	}
 	views, asked, err := c.askNodes(ctx, r.primaries(), askCount)
+	changed, settled := c.take(views, asked)
+	if settled {
+		return asked, changed, nil
+	}
+	meanwhile, hurry := context.WithCancel(ctx)
+	defer hurry()
+	endpoints := c.beginEndpoints(ctx, hurry)
+	defer endpoints.end()
 	if len(statements(views)) == len(views) { // nobody answers, or knows of the cluster
-		views, asked, err = c.askNodes(ctx, slices.Clone(r.nodes), askMany)
+		views, asked, err = c.askNodes(meanwhile, slices.Clone(r.nodes), askMany)
+		if changed, settled = c.take(views, asked); settled {
+			return asked, changed, nil
+		}
+	}
+	<-endpoints.done
+	asked++ // the endpoints have one voice, however many addresses they have
+	switch {
+	case endpoints.err == nil:
+	case len(views) > 0: // answers came, and the map in use is at least as good
+		return asked, changed, nil
+	default:
+		return asked, false, errors.Join(errors.New(keptNoAnswer.String()), err, endpoints.err)
 	}
 	var refused *TopologyError // an answer, if a useless one
 	unreachable := len(views) == 0 && !errors.As(err, &refused)
-	installed, changed, why := c.installBest(views, asked, false)
-	if installed && slices.ContainsFunc(views, func(v *view) bool { return v.ok }) {
-		return asked, changed, nil
-	}
-	endpoint, _, eerr := c.askEndpoints(ctx, c.endpoints)
-	if eerr == nil && endpoint.view.kind == standalone {
-		endpoint, eerr = c.lead(ctx, endpoint)
-	}
-	asked++ // the endpoints have one voice, however many addresses they have
-	if eerr != nil {
-		if installed || len(views) > 0 {
-			return asked, changed, nil // answers came, and the map in use is at least as good
-		}
-		return asked, false, errors.Join(errors.New(why.String()), err, eerr)
-	}
-	_, again, _ := c.installBest(append(views, endpoint.view), asked, unreachable)
-	c.reuse(endpoint)
+	_, again, _ := c.installBest(append(views, endpoints.found.view), asked, unreachable)
 	return asked, changed || again, nil
+}
+
+// take installs the best of what nodes of the map have answered, and reports whether nobody else has to be asked.
+func (c *core) take(views []*view, asked int) (changed, settled bool) {
+	installed, changed, _ := c.installBest(views, asked, false)
+	return changed, installed && slices.ContainsFunc(views, func(v *view) bool { return v.ok })
 }
 
 // confirmed asks one node and reports whether it knows no other map than the one in use: then there is nobody else to ask.
@@ -147,6 +164,46 @@ func (c *core) askEndpoints(ctx context.Context, endpoints []endpoint) (first fi
 	}
 	first, err = race.run(ctx, candidates)
 	return first, len(candidates), err
+}
+
+// asking is askEndpoints under way, beside questions to nodes.
+type asking struct {
+	core   *core
+	cancel context.CancelFunc
+	hurry  *time.Timer
+
+	// written before done is closed, immutable from then on
+	found finding
+	err   error
+	done  chan struct{}
+}
+
+// beginEndpoints asks the endpoints; end must follow. Once they have led to a map, those who are asked at the same time may take
+// stragglersWait more, as where one of several nodes has answered: then hurry is called.
+func (c *core) beginEndpoints(ctx context.Context, hurry func()) *asking {
+	ctx, cancel := context.WithCancel(ctx)
+	a := &asking{core: c, cancel: cancel, hurry: time.AfterFunc(math.MaxInt64, hurry), done: make(chan struct{})}
+	go func() { // ends with the answer, or soon after end, which waits for it
+		defer close(a.done)
+		a.found, _, a.err = c.askEndpoints(ctx, c.endpoints)
+		if a.err == nil && a.found.view.kind == standalone {
+			a.found, a.err = c.lead(ctx, a.found)
+		}
+		if a.err == nil {
+			a.hurry.Reset(stragglersWait)
+		}
+	}()
+	return a
+}
+
+// end gives up what has not been answered, and leaves the connection that an answer came over to its node.
+func (a *asking) end() {
+	a.cancel()
+	<-a.done
+	a.hurry.Stop()
+	if a.err == nil {
+		a.core.reuse(a.found)
+	}
 }
 
 // emptyCluster is the reason of a TopologyError.
