@@ -328,8 +328,9 @@ func (c *core) askRefresh(call *call, v verdict) {
 	case call.readonly, errors.Is(call.lost, errNoReplica): // the primary serves it meanwhile; under Replica, no map makes one fit
 		c.refresher.request("a replica did not answer")
 	case call.lost != nil && call.node != nil && call.hadItsOwn() && call.node.answers(): // what has frozen does not answer the PING
+	case call.lost != nil && call.isOutlived():
 	case call.lost != nil:
-		c.missed(call.node, true, "lost a connection")
+		c.cutOff(call.node)
 	case v.action == follow: // movedTo asks, if that is news
 	default:
 		c.turnedAway(call.node, ServerError(call.refusal))
@@ -340,4 +341,10 @@ func (c *core) askRefresh(call *call, v verdict) {
 // others share: the server may have no room for one more. That a name leads to a replica by now concerns all of them.
 func (call *call) hadItsOwn() bool {
 	return (call.blocks || call.apart) && !errors.As(call.lost, &replicaError{})
+}
+
+// isOutlived reports whether the node serves on a shared connection, though that of the attempt was lost: it was only cut, and maybe
+// another call has seen to the next one.
+func (call *call) isOutlived() bool {
+	return call.via != nil && slices.ContainsFunc(call.node.serving(), func(conn *wire.Conn) bool { return conn != call.via })
 }

@@ -84,6 +84,13 @@ func (r *refresher) urgent(reason string) {
 	r.demand(reason, true, 0)
 }
 
+// urgentIn is urgent for a round that starts after a delay at the earliest, unless one is due before.
+func (r *refresher) urgentIn(delay time.Duration, reason string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.demand(reason, true, delay)
+}
+
 // wait blocks until the refresh under way has ended, or an urgent one if there is none, and returns its error; but never
 // beyond ctx, whose error it returns then.
 func (r *refresher) wait(ctx context.Context, reason string) error {

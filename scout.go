@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"log/slog"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"strconv"
@@ -16,7 +17,8 @@ import (
 
 const (
 	// Looks at a shard follow each other 60 to 140 ms apart: a promoted replica is found within 60 ms on average, and 5,000
-	// clients are some 50,000 EXISTS a second to a replica that serves nobody else yet.
+	// clients are some 50,000 EXISTS a second to a replica that serves nobody else yet. For a lost connection the first one comes after
+	// 60 ms: by then most that were merely cut have been replaced.
 	scoutFloor  = 60 * time.Millisecond
 	scoutJitter = 80 * time.Millisecond
 	// missedFor is how long a shard is looked at after a caller was last let down: longer than any pause between the attempts
@@ -47,9 +49,10 @@ type scout struct {
 // miss says that a primary has let callers down.
 type miss struct {
 	at    time.Time
-	lost  bool      // by silence or a lost connection; else it answers that it cannot serve, often because of another one
-	heard time.Time // when others last had a word on it, or it was first missed
-	since time.Time // when it was first missed
+	lost  bool         // by silence or a lost connection; else it answers that it cannot serve, often because of another one
+	heard time.Time    // when others last had a word on it, or it was first missed
+	since time.Time    // when it was first missed
+	had   []*wire.Conn // that had served by at, and may have outlasted what it is missed for
 }
 
 // word is what nodes have to say about the slots of another one; more is better.
@@ -78,7 +81,13 @@ func newScout(look func(ctx context.Context, reason string, urgent bool) error, 
 //	nobody; the primary of a group        the topology, urgently; of a group, that is a few roles
 //	a replica, or one that has left       the topology, at leisure: primaries serve meanwhile
 //	a primary                             looks at its shard
-func (c *core) missed(n *node, lost bool, reason string) {
+func (c *core) missed(n *node, lost bool, reason string) { c.missedIn(0, n, lost, reason) }
+
+// cutOff is missed for a node that a connection was lost to. Mostly it was merely cut, and looks would be too early.
+func (c *core) cutOff(n *node) { c.missedIn(scoutFloor, n, true, "lost a connection") }
+
+// missedIn is missed with a delay before the first look.
+func (c *core) missedIn(delay time.Duration, n *node, lost bool, reason string) {
 	r := c.routes.Load()
 	switch {
 	case n != nil && n.lostSlots.Load():
@@ -90,7 +99,7 @@ func (c *core) missed(n *node, lost bool, reason string) {
 		c.refresher.request(reason)
 	default:
 		c.scout.note(n, lost)
-		c.scout.looks.urgent(reason)
+		c.scout.looks.urgentIn(delay, reason)
 	}
 }
 
@@ -105,6 +114,7 @@ func (c *core) turnedAway(n *node, said ServerError) {
 }
 
 func (s *scout) note(n *node, lost bool) {
+	had := n.serving() // not under the lock
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := time.Now()
@@ -112,8 +122,38 @@ func (s *scout) note(n *node, lost bool) {
 	if !ok || now.Sub(last.at) >= missedFor {
 		last = miss{heard: now, since: now}
 	}
-	last.at, last.lost = now, lost || last.lost
+	last.at, last.lost, last.had = now, lost || last.lost, had
 	s.missed[n] = last
+}
+
+// serving returns the shared connections of n that have served, and are neither dead nor silent.
+func (n *node) serving() (conns []*wire.Conn) {
+	for i := range n.lanes {
+		for _, t := range n.lanes[i].tracks() {
+			if conn := t.conn.Load(); conn != nil && conn.Proven() && conn.Err() == nil && !conn.Silent() {
+				conns = append(conns, conn)
+			}
+		}
+	}
+	return conns
+}
+
+// forgive forgets the primaries that were lost and have served since, on a connection that is newer than the loss.
+func (s *scout) forgive() {
+	s.mu.Lock()
+	missed := maps.Clone(s.missed)
+	s.mu.Unlock()
+	for n, m := range missed { // not under the lock
+		isOld := func(conn *wire.Conn) bool { return slices.Contains(m.had, conn) }
+		if !m.lost || len(slices.DeleteFunc(n.serving(), isOld)) == 0 {
+			continue
+		}
+		s.mu.Lock()
+		if s.missed[n].at.Equal(m.at) { // else it has been missed again
+			delete(s.missed, n)
+		}
+		s.mu.Unlock()
+	}
 }
 
 // learnt notes what others had to say about n, and reports whether to ask for the topology: they will not tell, or cannot be
@@ -223,6 +263,7 @@ func (s *scout) due(r *routes, now time.Time) (due []*node, waiting *node) {
 // look asks who serves the slots of the primaries that are missed, and comes again until nobody misses one.
 func (c *core) look(ctx context.Context, reason string, _ bool) error {
 	r, now := c.routes.Load(), time.Now()
+	c.scout.forgive()
 	due, waiting := c.scout.due(r, now)
 	c.scout.tell(due, now, c.opts.Logger)
 	due = due[:min(len(due), maxMissed)] // a map has no order, so each has its turn

@@ -363,6 +363,26 @@ func TestAPrimaryThatAnswersIsNotMissedForAnotherDial(t *testing.T) {
 	}
 }
 
+// Connections are cut now and then: by a proxy, by CLIENT KILL, while a process is frozen. The next one shows that all is well.
+func TestAConnectionThatIsReplacedAtOnceMakesNobodyLook(t *testing.T) {
+	for _, callers := range []int{1, 50} {
+		witnesses(t, keyslot.Options{}, func(t *testing.T, s *stage, _ *owners, client *keyslot.Client) {
+			s.lower.On("GET", fakenode.Reaction{Delay: time.Millisecond, End: fakenode.RST}, value)
+			var all sync.WaitGroup
+			for range callers {
+				all.Go(func() {
+					_, err := client.Get(t.Context(), low)
+					require.NoError(t, err)
+				})
+			}
+			all.Wait()
+			time.Sleep(2 * missedFor)
+			require.Zero(t, s.dialsTo(spare).Load())
+			require.Zero(t, s.asked())
+		})
+	}
+}
+
 // A replica that was asked who has taken over, and says nothing, is as silent as a primary.
 func TestASilentReplicaDoesNotHurryTheTopology(t *testing.T) {
 	witnesses(t, keyslot.Options{}, func(t *testing.T, s *stage, _ *owners, client *keyslot.Client) {
