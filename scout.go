@@ -26,9 +26,9 @@ const (
 	missedFor = time.Second
 	// lookPatience bounds one look. The dial to a node that takes longer goes on, and the next look finds it.
 	lookPatience = 300 * time.Millisecond
-	// wordless is how long those who are asked may say nothing until the topology is asked for instead. Where the machines are
+	// fruitlessFor is how long looks may lead to nothing conclusive until the topology is asked for instead. Where the machines are
 	// busy, as in a storm, dearer questions are no help.
-	wordless = 2 * time.Second
+	fruitlessFor = 2 * time.Second
 	// maxMissed is how many shards are looked at together, and maxReplicas how many replicas of each. ElastiCache has 5.
 	maxMissed   = 4
 	maxReplicas = 5
@@ -48,22 +48,22 @@ type scout struct {
 
 // miss says that a primary has let callers down.
 type miss struct {
-	at    time.Time
+	at    time.Time    // when a caller was last let down
 	lost  bool         // by silence or a lost connection; else it answers that it cannot serve, often because of another one
-	heard time.Time    // when others last had a word on it, or it was first missed
+	heard time.Time    // when evidence on it was last conclusive, or it was first missed
 	since time.Time    // when it was first missed
 	had   []*wire.Conn // that had served by at, and may have outlasted what it is missed for
 }
 
-// word is what nodes have to say about the slots of another one; more is better.
-type word uint8
+// evidence is what others have to say about the slots of a primary that is missed; more is better.
+type evidence uint8
 
 const (
-	silence word = iota
-	barred       // no permission, or no connection
-	rumour       // another node of the shard serves them, and only that one is believed
-	told
-	unproven // whoever was asked serves them, and may not say that it is a primary: but the map will
+	noReply           evidence = iota
+	inconclusive               // no permission, or no connection
+	unconfirmed                // another node of the shard is said to serve them, which has to say so itself
+	conclusive                 // who serves them, which the map follows; or that nobody does yet
+	servesRoleUnknown          // whoever was asked serves them, and may not say that it is a primary: but the map will
 )
 
 func newScout(look func(ctx context.Context, reason string, urgent bool) error, nodes func() int) *scout {
@@ -158,15 +158,15 @@ func (s *scout) forgive() {
 
 // learnt notes what others had to say about n, and reports whether to ask for the topology: they will not tell, or cannot be
 // reached.
-func (s *scout) learnt(n *node, said word, now time.Time) (useless bool) {
+func (s *scout) learnt(n *node, said evidence, now time.Time) (useless bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	m, ok := s.missed[n]
-	if ok && said == told {
+	if ok && said == conclusive {
 		m.heard = now
 		s.missed[n] = m
 	}
-	return ok && (said == barred || said == unproven || now.Sub(m.heard) >= wordless)
+	return ok && (said == inconclusive || said == servesRoleUnknown || now.Sub(m.heard) >= fruitlessFor)
 }
 
 // tell logs which of the primaries that are due have been missed for a while, each once until it is found to serve.
@@ -242,7 +242,7 @@ func (s *scout) isOneLost(r *routes, now time.Time) bool {
 }
 
 // due returns the primaries to look for. While one is lost, those that only cannot serve are most likely waiting for it, as the whole
-// cluster does. One of them may be down by itself: of those that nobody has had a word on for a while, due returns one.
+// cluster does. One of them may be down by itself: due returns one of those on which there was no conclusive evidence for a while.
 func (s *scout) due(r *routes, now time.Time) (due []*node, waiting *node) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -253,7 +253,7 @@ func (s *scout) due(r *routes, now time.Time) (due []*node, waiting *node) {
 			delete(s.missed, n)
 		case m.lost == isLost:
 			due = append(due, n)
-		case now.Sub(m.heard) >= wordless:
+		case now.Sub(m.heard) >= fruitlessFor:
 			waiting = n
 		}
 	}
@@ -317,22 +317,22 @@ func (c *core) serves(ctx context.Context, r *routes, n *node) bool {
 
 // lookFor asks the replicas of the shard that n leads, and one other primary, for a key of the shard. It returns the best that
 // any of them had to say.
-func (c *core) lookFor(ctx context.Context, r *routes, n *node) word {
+func (c *core) lookFor(ctx context.Context, r *routes, n *node) evidence {
 	shard := r.shardOfPrimary(n)
 	key, slot, ok := r.keyOf(shard)
 	if !ok {
-		return barred
+		return inconclusive
 	}
 	nodes := r.witnesses(shard)
 	if len(nodes) == 0 {
-		return barred
+		return inconclusive
 	}
-	words := make([]word, len(nodes))
+	found := make([]evidence, len(nodes))
 	together(ctx, len(nodes), lookPatience, stragglersWait, func(ctx context.Context, i int) (enough bool) {
-		words[i] = c.askOwner(ctx, r, nodes[i], key, slot)
-		return words[i] >= told
+		found[i] = c.askOwner(ctx, r, nodes[i], key, slot)
+		return found[i] >= conclusive
 	})
-	return slices.Max(words)
+	return slices.Max(found)
 }
 
 // witnesses returns who can tell what has become of a shard whose primary does not: its replicas, and another primary.
@@ -380,13 +380,13 @@ func (r *routes) keyOf(shard int) (key string, slot uint16, ok bool) {
 //	S: :0                    | * master ..   the node has been promoted
 //	   :0                    | -NOPERM ..    perhaps: the topology is asked for
 //	   :0                    | anything else who knows
-//	   -MOVED slot host:port |               to the primary: nothing new; in its shard: a rumour; elsewhere: the slot has gone there
+//	   -MOVED slot host:port |               to the primary: nothing new; in its shard: unconfirmed; elsewhere: the slot has gone there
 //	   -CLUSTERDOWN ..       |               nobody serves it yet; LOADING and the like
 //	   -NOPERM ..            |               who knows
 //
 // A node that has lost its slots may not know it yet, if it stood still. Its own epoch (CLUSTER INFO) is newer than the map if
 // it has them back.
-func (c *core) askOwner(ctx context.Context, r *routes, n *node, key string, slot uint16) word {
+func (c *core) askOwner(ctx context.Context, r *routes, n *node, key string, slot uint16) evidence {
 	questions := []string{"EXISTS " + key, "ROLE"}
 	deposed := n.lostSlots.Load()
 	if deposed {
@@ -399,9 +399,9 @@ func (c *core) askOwner(ctx context.Context, r *routes, n *node, key string, slo
 	}
 	switch {
 	case err != nil && ctx.Err() != nil:
-		return silence
+		return noReply
 	case err != nil:
-		return barred
+		return inconclusive
 	case !isError(replies[0]):
 		return c.hearOwner(r, n, slot, replies, deposed)
 	}
@@ -411,29 +411,29 @@ func (c *core) askOwner(ctx context.Context, r *routes, n *node, key string, slo
 		case !r.inShardOf(slot, &to):
 			c.movedTo(slot, to)
 		case !r.primaryOf(slot).is(&to):
-			return rumour
+			return unconfirmed
 		}
 	}
 	nameless := v.action != follow && ServerError(replies[0].Str).Code() == "MOVED"
 	if v.action == finish || v.action == redial || nameless {
-		return barred
+		return inconclusive
 	}
-	return told
+	return conclusive
 }
 
 // hearOwner draws the conclusions of askOwner from the replies of a node that serves the key.
-func (c *core) hearOwner(r *routes, n *node, slot uint16, replies []resp.Value, deposed bool) word {
+func (c *core) hearOwner(r *routes, n *node, slot uint16, replies []resp.Value, deposed bool) evidence {
 	stale := deposed && r.hasEpoch && epochOf(replies[2]) <= r.epoch
 	switch {
 	case replies[0].Kind != resp.Integer:
-		return barred
+		return inconclusive
 	case slices.ContainsFunc(replies, isError):
-		return unproven
+		return servesRoleUnknown
 	case !isPrimary(replies[1]) || stale:
-		return barred
+		return inconclusive
 	}
 	c.movedTo(slot, n.info())
-	return told
+	return conclusive
 }
 
 func isPrimary(role resp.Value) bool {
