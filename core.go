@@ -20,6 +20,7 @@ type core struct {
 	reader    endpoint // without a host if there is none
 	seats     seats    // of the reader endpoint
 	resolver  *resolver
+	logins    loginPace // at the addresses behind the endpoints
 	pool      *pool
 	refresher *refresher
 	scout     *scout

@@ -2,6 +2,7 @@ package keyslot
 
 import (
 	"errors"
+	"net/netip"
 	"slices"
 	"sync"
 	"time"
@@ -60,10 +61,7 @@ func (r *dialPace) failed(err error, now time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	pace := &r.pace
-	var dial *wire.DialError
-	var refused wire.Refusal
-	r.loginRefused = errors.As(err, &dial) && dial.Phase == wire.PhaseAuth && errors.As(err, &refused)
-	if r.loginRefused {
+	if r.loginRefused = isRefusedLogin(err); r.loginRefused {
 		pace = &r.login
 	}
 	r.err, r.since, r.trying, r.notyet = err, nil, false, now.Add(pace.next())
@@ -105,4 +103,53 @@ func (r *dialPace) state() (notyet time.Time, loginRefused bool, failed error) {
 func (r *dialPace) failing() bool {
 	_, _, err := r.state()
 	return err != nil
+}
+
+// loginPace decides when an address behind an endpoint, which is no node yet and has no dialPace, may be dialled again after a refused
+// login: the endpoints are asked each time that the nodes lead to nothing. Safe for concurrent use.
+type loginPace struct {
+	mu      sync.Mutex
+	refused map[netip.AddrPort]*refusedLogin // guarded by mu
+}
+
+type refusedLogin struct {
+	err    error
+	notyet time.Time
+	pace   pacer
+}
+
+// allow returns nil if an address may be dialled now, or why the last login there was refused.
+func (l *loginPace) allow(addr netip.AddrPort, now time.Time) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if last := l.refused[addr]; last != nil && now.Before(last.notyet) {
+		return last.err
+	}
+	return nil
+}
+
+// ended notes what became of a dial.
+func (l *loginPace) ended(addr netip.AddrPort, err error, now time.Time) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !isRefusedLogin(err) {
+		delete(l.refused, addr)
+		return
+	}
+	last := l.refused[addr]
+	if last == nil {
+		if l.refused == nil || len(l.refused) >= maxNames {
+			l.refused = map[netip.AddrPort]*refusedLogin{}
+		}
+		last = &refusedLogin{pace: pacer{first: minLogin, limit: maxLogin}}
+		l.refused[addr] = last
+	}
+	last.err, last.notyet = err, now.Add(last.pace.next())
+}
+
+// isRefusedLogin reports whether a server has refused a dial for its credentials.
+func isRefusedLogin(err error) bool {
+	var dial *wire.DialError
+	var refused wire.Refusal
+	return errors.As(err, &dial) && dial.Phase == wire.PhaseAuth && errors.As(err, &refused)
 }

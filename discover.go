@@ -210,7 +210,7 @@ func (a *asking) end() {
 const emptyCluster = "the cluster serves no slots yet"
 
 func (c *core) askCandidate(ctx context.Context, from candidate) (finding, error) {
-	if err := c.refresher.logins.allow(from.addr, time.Now()); err != nil {
+	if err := c.logins.allow(from.addr, time.Now()); err != nil {
 		return finding{}, err
 	}
 	info := Node{Host: from.addr.Addr().String(), Port: int(from.addr.Port())}
@@ -236,7 +236,7 @@ func (c *core) askCandidate(ctx context.Context, from candidate) (finding, error
 			}
 		},
 	})
-	c.refresher.logins.ended(from.addr, err, time.Now())
+	c.logins.ended(from.addr, err, time.Now())
 	if err != nil {
 		return finding{}, err
 	}

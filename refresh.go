@@ -2,14 +2,10 @@ package keyslot
 
 import (
 	"context"
-	"errors"
 	"log/slog"
 	"math/rand/v2"
-	"net/netip"
 	"sync"
 	"time"
-
-	"github.com/keyslot-go/keyslot/internal/wire"
 )
 
 const (
@@ -43,7 +39,6 @@ type refresher struct {
 
 	wake    chan struct{} // tells a waiting loop that the round has become urgent; one slot
 	running sync.WaitGroup
-	logins  logins // at the addresses behind the endpoints, for run
 
 	// guarded by mu
 	mu      sync.Mutex
@@ -280,53 +275,4 @@ func herdDelay(nodes int) time.Duration {
 		return 0
 	}
 	return rand.N(window)
-}
-
-// logins is when the addresses that refused a login may be dialled again. Nodes have a pace of their own for that (see dialPace), but
-// an endpoint is asked each time that the nodes lead to nothing, and has none. Safe for concurrent use.
-type logins struct {
-	mu      sync.Mutex
-	refused map[netip.AddrPort]*refusedLogin // guarded by mu
-}
-
-type refusedLogin struct {
-	err    error
-	notyet time.Time
-	pace   pacer
-}
-
-// allow returns nil if an address may be dialled now, or why the last login there was refused.
-func (l *logins) allow(addr netip.AddrPort, now time.Time) error {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if last := l.refused[addr]; last != nil && now.Before(last.notyet) {
-		return last.err
-	}
-	return nil
-}
-
-// ended notes what became of a dial.
-func (l *logins) ended(addr netip.AddrPort, err error, now time.Time) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if !isRefusedLogin(err) {
-		delete(l.refused, addr)
-		return
-	}
-	last := l.refused[addr]
-	if last == nil {
-		if l.refused == nil || len(l.refused) >= maxNames {
-			l.refused = map[netip.AddrPort]*refusedLogin{}
-		}
-		last = &refusedLogin{pace: pacer{first: minLogin, limit: maxLogin}}
-		l.refused[addr] = last
-	}
-	last.err, last.notyet = err, now.Add(last.pace.next())
-}
-
-// isRefusedLogin reports whether a server has refused a dial for its credentials.
-func isRefusedLogin(err error) bool {
-	var dial *wire.DialError
-	var refused wire.Refusal
-	return errors.As(err, &dial) && dial.Phase == wire.PhaseAuth && errors.As(err, &refused)
 }
