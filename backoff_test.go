@@ -77,3 +77,22 @@ func TestLimiterDelaysNobodyByTheLongPauseOfAnother(t *testing.T) {
 	soon := now.Add(5 * time.Millisecond)
 	require.Equal(t, soon, l.queue(soon, now))
 }
+
+// The numbers of DESIGN.md, "What is retried".
+func TestPausesOfACallBeginAndEndAsTheTableSays(t *testing.T) {
+	core, err := newCore(Options{Endpoints: []string{"127.0.0.1:1"}, Lazy: true})
+	require.NoError(t, err)
+	defer core.close()
+	for kind, want := range map[pause]struct{ first, limit time.Duration }{
+		tryAgainWait: {5 * time.Millisecond, 200 * time.Millisecond},
+		clusterWait:  {50 * time.Millisecond, 500 * time.Millisecond},
+		replicasWait: {100 * time.Millisecond, time.Second},
+	} {
+		call := newCall(core)
+		call.ownTrouble()
+		p := call.pacer(kind)
+		require.Equal(t, want.first, p.first)
+		require.Equal(t, want.limit, p.limit)
+		require.Same(t, p, call.pacer(kind), "a call has one of each kind, or its pauses would not grow")
+	}
+}
