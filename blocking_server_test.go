@@ -140,7 +140,7 @@ func (m *market) close(t *testing.T) {
 // goesOn waits until 1000 more goods have been popped.
 func (m *market) goesOn(t *testing.T) {
 	from := m.taken(t)
-	require.Eventually(t, func() bool { return m.taken(t) >= from+1000 }, 20*time.Second, 10*time.Millisecond)
+	becomes(t, 20*time.Second, func() bool { return m.taken(t) >= from+1000 })
 }
 
 func TestWhatIsPushedIsPoppedOnceThroughReshardFailoverAndReplacement(t *testing.T) {

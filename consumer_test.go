@@ -79,11 +79,11 @@ func do(t *testing.T, client *keyslot.Client, args ...any) keyslot.Reply {
 func noneIsPending(t *testing.T, client *keyslot.Client, streams ...string) {
 	t.Helper()
 	for _, stream := range streams {
-		require.Eventually(t, func() bool {
+		becomes(t, 10*time.Second, func() bool {
 			summary, err := do(t, client, "XPENDING", stream, "g").Slice()
 			require.NoError(t, err)
 			return summary[0].String() == "0"
-		}, 10*time.Second, time.Millisecond)
+		})
 	}
 }
 
@@ -208,7 +208,7 @@ func TestAMissingGroupIsTheCallersUnlessHeWantsItCreated(t *testing.T) {
 
 	stop := run(t, client, keyslot.ConsumerOptions{Streams: []string{"s", "other"}, CreateFrom: "$", Block: 10 * time.Millisecond}, handled.note)
 	for round := range 3 {
-		require.Eventually(t, func() bool { return do(t, client, "EXISTS", "s", "other").String() == "2" }, 5*time.Second, time.Millisecond)
+		becomes(t, 5*time.Second, func() bool { return do(t, client, "EXISTS", "s", "other").String() == "2" })
 		do(t, client, "XADD", "s", "*", "k", "v")
 		handled.become(t, round+1)
 		noneIsPending(t, client, "s")

@@ -63,12 +63,12 @@ func TestReadsOfAGroupGoToItsReaderEndpoint(t *testing.T) {
 		require.NoError(t, client.Set(ctx, "greeting", "hello"))
 		require.NoError(t, servers.InSync(ctx, servers.Node(0), servers.Node(1), servers.Node(2)))
 		reads := func(i int) int { return readsOf(t, servers, servers.Node(i)) }
-		require.Eventually(t, func() bool {
+		becomes(t, 20*time.Second, func() bool {
 			value, err := client.Get(ctx, "greeting")
 			require.NoError(t, err)
 			require.Equal(t, "hello", value)
 			return reads(1) > 50 && reads(2) > 50
-		}, 20*time.Second, time.Millisecond, "both replicas share the reads")
+		}, "both replicas share the reads")
 
 		before := reads(0)
 		for _, n := range servers.Nodes()[1:] {
@@ -262,11 +262,11 @@ func TestOfSeveralNodesTheOneThatLeadsTakesTheWrites(t *testing.T) {
 		require.NoError(t, servers.Follow(ctx, servers.Node(1), servers.Node(0), servers.Node(2)))
 		require.NoError(t, client.Set(ctx, "greeting", "hello"))
 		require.NoError(t, servers.InSync(ctx, servers.Node(1), servers.Node(0), servers.Node(2)))
-		require.Eventually(t, func() bool {
+		becomes(t, 20*time.Second, func() bool {
 			_, err := client.Get(ctx, "greeting")
 			return (err == nil || errors.Is(err, keyslot.Nil)) &&
 				readsOf(t, servers, servers.Node(0)) > 20 && readsOf(t, servers, servers.Node(2)) > 20
-		}, 20*time.Second, time.Millisecond)
+		})
 	})
 }
 
@@ -321,11 +321,11 @@ func TestAServerThatIsStartedInAnotherModeIsStillServed(t *testing.T) {
 		ctx := within(t, 20*time.Second)
 		require.NoError(t, node.Kill())
 		require.NoError(t, node.RestartWith(ctx, test.config...))
-		require.Eventually(t, func() bool {
+		becomes(t, 10*time.Second, func() bool {
 			_, err := client.Incr(ctx, "visits")
 			require.NoError(t, err)
 			return client.Topology().Standalone == test.standalone
-		}, 10*time.Second, 10*time.Millisecond)
+		})
 		err := client.On(keyslot.ToKey("a")).MSet(ctx, command.Pair{Key: "a", Value: "1"}, command.Pair{Key: "b", Value: "1"})
 		require.Equal(t, test.standalone, err == nil, "over two slots, as one command")
 	}
