@@ -3,6 +3,7 @@ package keyslot_test
 import (
 	"io"
 	"net"
+	"sync"
 	"testing"
 	"time"
 
@@ -17,8 +18,9 @@ import (
 func listen(t *testing.T, reply string) (addr string) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
-	t.Cleanup(func() { l.Close() })
-	go func() { // ends with the listener
+	var answering sync.WaitGroup
+	t.Cleanup(func() { l.Close(); answering.Wait() })
+	answering.Go(func() { // ends with the listener
 		for {
 			conn, err := l.Accept()
 			if err != nil {
@@ -31,9 +33,9 @@ func listen(t *testing.T, reply string) (addr string) {
 				conn.Close()
 				continue
 			}
-			t.Cleanup(func() { conn.Close() })
+			defer conn.Close() // when nobody comes any more
 		}
-	}()
+	})
 	return l.Addr().String()
 }
 

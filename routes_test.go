@@ -34,6 +34,7 @@ func TestAllCommandsOfAnAttemptGoByOneMap(t *testing.T) {
 			core.routes.Store(after)
 		}
 	})
+	defer func() { done.Store(true); changes.Wait() }()
 	const key = "user:3" // of slot 2648, which moves
 	for range 2000 {
 		f := core.flight()
@@ -48,8 +49,6 @@ func TestAllCommandsOfAnAttemptGoByOneMap(t *testing.T) {
 		}
 		f.release()
 	}
-	done.Store(true)
-	changes.Wait()
 }
 
 // BenchmarkRoute is what it costs to find a command's keys, slot and node.

@@ -156,6 +156,8 @@ func TestStatsNeverFallWhileEverythingHappens(t *testing.T) {
 	}
 	var load sync.WaitGroup
 	stop := make(chan struct{})
+	end := sync.OnceFunc(func() { close(stop); load.Wait() })
+	defer end()
 	for i := range 4 {
 		load.Go(func() {
 			for n := 0; ; n++ {
@@ -179,8 +181,7 @@ func TestStatsNeverFallWhileEverythingHappens(t *testing.T) {
 			last = now
 		}
 	}
-	close(stop)
-	load.Wait()
+	end()
 	client.Close()
 	require.GreaterOrEqual(t, total(), last, "also when it is closed")
 }

@@ -5,11 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/keyslot-go/keyslot"
@@ -79,8 +81,9 @@ type counts struct {
 	errors []error // guarded by mu
 }
 
-func count(client *keyslot.Client) *counts {
+func count(t *testing.T, client *keyslot.Client) *counts {
 	c := &counts{client: client}
+	t.Cleanup(c.end)
 	for worker := range 8 {
 		c.workers.Go(func() {
 			for i := worker; !c.stop.Load(); i++ {
@@ -89,6 +92,8 @@ func count(client *keyslot.Client) *counts {
 				case err == nil:
 					c.acked[i%64].Add(1)
 					continue
+				case errors.Is(err, keyslot.ErrClosed):
+					return
 				case errors.Is(err, keyslot.ErrUnknownOutcome):
 					c.unknown[i%64].Add(1)
 				default:
@@ -101,6 +106,11 @@ func count(client *keyslot.Client) *counts {
 		})
 	}
 	return c
+}
+
+func (c *counts) end() {
+	c.stop.Store(true)
+	c.workers.Wait()
 }
 
 // goOn waits until all workers have counted n more.
@@ -119,8 +129,7 @@ func (c *counts) goOn(t *testing.T, n int64) {
 // check stops the workers and compares: each counter holds what was acknowledged, and at most what may have run besides.
 func (c *counts) check(t *testing.T) {
 	t.Helper()
-	c.stop.Store(true)
-	c.workers.Wait()
+	c.end()
 	for i := range c.acked {
 		got, err := c.client.Do(t.Context(), "GET", fmt.Sprint("counter:", i))
 		require.NoError(t, err)
@@ -133,7 +142,7 @@ func (c *counts) check(t *testing.T) {
 
 func TestPlannedChangesUnderLoadFailNothingAndRunNothingTwice(t *testing.T) {
 	cluster, client := begin(t, keyslottest.Options{Replicas: 1, StepPause: 20 * time.Microsecond}, keyslot.Options{})
-	load := count(client)
+	load := count(t, client)
 	load.goOn(t, 500)
 	_, err := cluster.AddShard()
 	require.NoError(t, err)
@@ -151,7 +160,7 @@ func TestPlannedChangesUnderLoadFailNothingAndRunNothingTwice(t *testing.T) {
 
 func TestLostConnectionsUnderLoadRunNothingTwice(t *testing.T) {
 	cluster, client := begin(t, keyslottest.Options{}, keyslot.Options{})
-	load := count(client)
+	load := count(t, client)
 	for round := range 30 {
 		node := cluster.Nodes()[round%3]
 		remove, err := cluster.Inject(node.ID, keyslottest.Fault{Command: "INCR", Times: 1, Reset: true, NoRun: round%2 == 0, ReplyBytes: round % 4})
@@ -168,52 +177,60 @@ func TestLostConnectionsUnderLoadRunNothingTwice(t *testing.T) {
 func TestCloseDuringEverything(t *testing.T) {
 	for _, lazy := range []bool{true, false} {
 		for round := range 20 {
-			var open atomic.Int32
-			cluster, err := keyslottest.Start(keyslottest.Options{Replicas: 1})
-			require.NoError(t, err)
-			client, err := keyslot.New(t.Context(), keyslot.Options{
-				Endpoints: []string{cluster.Endpoint()}, Lazy: lazy,
-				Dial: func(ctx context.Context, network, addr string) (net.Conn, error) {
-					var d net.Dialer
-					conn, err := d.DialContext(ctx, network, addr)
-					if err == nil {
-						open.Add(1)
-						return &closeCounted{TCPConn: conn.(*net.TCPConn), open: &open}, nil
-					}
-					return nil, err
-				},
-			})
-			require.NoError(t, err)
-			var callers sync.WaitGroup
-			for i := range 40 {
-				callers.Go(func() {
-					for err := error(nil); err == nil; {
-						switch key := fmt.Sprint("key:", i); i % 4 {
-						case 0:
-							err = client.Set(t.Context(), key, "v")
-						case 1:
-							_, err = client.Do(t.Context(), "BLPOP", key, 0)
-						case 2:
-							_, err = client.MGet(t.Context(), "a", "b", "c", key)
-						case 3:
-							_, err = client.Do(t.Context(), "DBSIZE")
-						}
-						if err != nil {
-							require.ErrorIs(t, err, keyslot.ErrClosed)
-							require.True(t, errors.Is(err, keyslot.ErrNotExecuted) || errors.Is(err, keyslot.ErrUnknownOutcome) ||
-								errors.As(err, new(*keyslot.PartsError)), "%v", err)
-						}
-					}
-				})
-			}
-			pause := time.NewTimer(time.Duration(round) * 200 * time.Microsecond)
-			<-pause.C
-			require.NoError(t, client.Close())
-			require.Zero(t, open.Load(), "when Close returns, every connection is closed")
-			callers.Wait()
-			require.NoError(t, cluster.Close())
+			closeDuringEverything(t, lazy, time.Duration(round)*200*time.Microsecond)
 		}
 	}
+}
+
+// closeDuringEverything closes a client after so long, while forty callers do four kinds of things.
+func closeDuringEverything(t *testing.T, lazy bool, after time.Duration) {
+	t.Helper()
+	var open atomic.Int32
+	cluster, err := keyslottest.Start(keyslottest.Options{Replicas: 1})
+	require.NoError(t, err)
+	defer cluster.Close()
+	client, err := keyslot.New(t.Context(), keyslot.Options{
+		Endpoints: []string{cluster.Endpoint()}, Lazy: lazy,
+		Dial: func(ctx context.Context, network, addr string) (net.Conn, error) {
+			var d net.Dialer
+			conn, err := d.DialContext(ctx, network, addr)
+			if err == nil {
+				open.Add(1)
+				return &closeCounted{TCPConn: conn.(*net.TCPConn), open: &open}, nil
+			}
+			return nil, err
+		},
+	})
+	require.NoError(t, err)
+	var callers sync.WaitGroup
+	defer callers.Wait()
+	defer client.Close()
+	for i := range 40 {
+		callers.Go(func() { // ends with the client
+			key := fmt.Sprint("key:", i)
+			var err error
+			for err == nil {
+				switch i % 4 {
+				case 0:
+					err = client.Set(t.Context(), key, "v")
+				case 1:
+					_, err = client.Do(t.Context(), "BLPOP", key, 0)
+				case 2:
+					_, err = client.MGet(t.Context(), "a", "b", "c", key)
+				case 3:
+					_, err = client.Do(t.Context(), "DBSIZE")
+				}
+			}
+			assert.ErrorIs(t, err, keyslot.ErrClosed)
+			assert.True(t, errors.Is(err, keyslot.ErrNotExecuted) || errors.Is(err, keyslot.ErrUnknownOutcome) ||
+				errors.As(err, new(*keyslot.PartsError)), "%v", err)
+		})
+	}
+	<-time.After(after)
+	require.NoError(t, client.Close())
+	require.Zero(t, open.Load(), "when Close returns, every connection is closed")
+	callers.Wait()
+	require.NoError(t, cluster.Close())
 }
 
 type closeCounted struct {
@@ -267,6 +284,7 @@ func TestAFrozenPrimaryIsLeftSoonAfterItsReplicaHasTakenOver(t *testing.T) {
 	client := connect(t, keyslot.Options{Endpoints: []string{cluster.Endpoint()}, CommandTimeout: 30 * time.Second})
 	require.NoError(t, client.Set(t.Context(), "k", "v"))
 	frozen := cluster.Owner("k").ID
+	heir := cluster.Shards()[slices.IndexFunc(cluster.Shards(), func(s keyslottest.Shard) bool { return s.Primary.ID == frozen })].Replicas[0].ID
 	thaw, err := cluster.Inject(frozen, keyslottest.Fault{Stall: true})
 	require.NoError(t, err)
 	defer thaw()
@@ -276,16 +294,11 @@ func TestAFrozenPrimaryIsLeftSoonAfterItsReplicaHasTakenOver(t *testing.T) {
 		_, err := client.Get(context.Background(), "k")
 		read <- err
 	}()
-	select {
-	case err := <-read:
-		require.Fail(t, "nobody else has the slots yet", err)
-	case <-time.After(1500 * time.Millisecond): // the first suspicion, at 500 ms, finds nothing new
-	}
-	for _, shard := range cluster.Shards() {
-		if shard.Primary.ID == frozen {
-			require.NoError(t, cluster.Failover(shard.Replicas[0].ID))
-		}
-	}
+	becomes(t, 10*time.Second, func() bool { // the first suspicions find nothing new: it sends whoever asks to the frozen node
+		require.Empty(t, read, "nobody else has the slots yet")
+		return cluster.Stats(heir).Moved >= 2
+	})
+	require.NoError(t, cluster.Failover(heir))
 	select {
 	case err := <-read:
 		require.NoError(t, err)
