@@ -40,6 +40,7 @@ type stage struct {
 	open         atomic.Int32 // connections that the client has not closed
 	writes       atomic.Int32 // Write calls on all connections
 	dials        sync.Map     // from address to *atomic.Int32: dials, failed ones included
+	reading      atomic.Int32 // goroutines that read from a connection, or wait until they can
 }
 
 // dial is what the client connects with.
@@ -82,6 +83,12 @@ func (c *counted) Close() error {
 type lookable struct {
 	*counted
 	looker
+}
+
+func (l lookable) ReadElse(b []byte, empty func() (again bool)) (int, error) {
+	l.stage.reading.Add(1)
+	defer l.stage.reading.Add(-1)
+	return l.looker.ReadElse(b, empty)
 }
 
 type looker interface {

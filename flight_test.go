@@ -85,7 +85,12 @@ func TestAPipelineFindsNobodyReading(t *testing.T) {
 		s.lower.On("GET", value)
 		s.upper.On("GET", value)
 		for _, keys := range [][]string{{low}, {up}, {low, low}, {low, up}} {
+			unread := 0 // pipelines that found nobody reading
 			for range 100 {
+				synctest.Wait()
+				if s.reading.Load() == 0 {
+					unread++
+				}
 				p := s.client.Pipeline()
 				var gets []*keyslot.Future[string]
 				for _, key := range keys {
@@ -97,6 +102,7 @@ func TestAPipelineFindsNobodyReading(t *testing.T) {
 				}
 				time.Sleep(time.Millisecond)
 			}
+			require.Greater(t, unread, 30, "%v: nobody reads once 64 replies have come alone", keys)
 		}
 	})
 }
