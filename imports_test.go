@@ -57,6 +57,21 @@ func TestImportsPointOneWay(t *testing.T) {
 	}
 }
 
+// Modules that are published on their own import what users of this one may: what is internal may change under them.
+func TestPublishedModulesImportWhatIsPublic(t *testing.T) {
+	for _, file := range everyGoFile(t) {
+		dir := path.Dir(file)
+		if dir != "elasticache" && dir != "keyslototel" || strings.HasSuffix(file, "_test.go") {
+			continue
+		}
+		for _, imported := range importsOf(t, file) {
+			if to, ours := ourPackage(imported); ours && to != "." && to != "command" {
+				t.Errorf("%s imports %s, but %s may import only keyslot and command of ours", file, to, dir)
+			}
+		}
+	}
+}
+
 // The codec turns bytes into values: whoever adds a connection to it makes it harder to test at every split point.
 func TestCodecKnowsNoNetwork(t *testing.T) {
 	for _, file := range goFiles(t) {

@@ -20,7 +20,7 @@ const maxLines = 600
 var generatedHeader = regexp.MustCompile(`(?m)^// Code generated .* DO NOT EDIT\.$`)
 
 func TestFilesAreShortOrMarkedAsGenerated(t *testing.T) {
-	for _, file := range goFiles(t) {
+	for _, file := range everyGoFile(t) {
 		content, err := os.ReadFile(file)
 		require.NoError(t, err)
 		header, _, _ := bytes.Cut(content, []byte("\npackage "))
@@ -37,14 +37,25 @@ func TestFilesAreShortOrMarkedAsGenerated(t *testing.T) {
 // goFiles returns the Go files of this module, with slashes, relative to its root.
 func goFiles(t *testing.T) []string {
 	t.Helper()
+	return walkGoFiles(t, func(dir string) bool { return isForeign(dir) || isModule(dir) })
+}
+
+// everyGoFile returns those of the modules in it too.
+func everyGoFile(t *testing.T) []string {
+	t.Helper()
+	return walkGoFiles(t, isForeign)
+}
+
+func walkGoFiles(t *testing.T, skip func(dir string) bool) []string {
+	t.Helper()
 	var files []string
 	err := filepath.WalkDir(".", func(name string, entry fs.DirEntry, err error) error {
 		if err != nil {
 			return err
 		}
 		name = filepath.ToSlash(name)
-		if entry.IsDir() {
-			return skipForeign(name)
+		if entry.IsDir() && name != "." && skip(name) {
+			return fs.SkipDir
 		}
 		if path.Ext(name) == ".go" {
 			files = append(files, name)
@@ -56,17 +67,13 @@ func goFiles(t *testing.T) []string {
 	return files
 }
 
-// skipForeign leaves out the directories that the go command leaves out, and nested modules, whose imports are their own.
-func skipForeign(dir string) error {
+// isForeign reports whether the go command leaves a directory out.
+func isForeign(dir string) bool {
 	base := path.Base(dir)
-	if dir == "." {
-		return nil
-	}
-	if strings.HasPrefix(base, ".") || strings.HasPrefix(base, "_") || base == "testdata" {
-		return fs.SkipDir
-	}
-	if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
-		return fs.SkipDir
-	}
-	return nil
+	return strings.HasPrefix(base, ".") || strings.HasPrefix(base, "_") || base == "testdata"
+}
+
+func isModule(dir string) bool {
+	_, err := os.Stat(filepath.Join(dir, "go.mod"))
+	return err == nil
 }
