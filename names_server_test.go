@@ -66,22 +66,44 @@ func TestAddressesChangeBehindTheNamesOfACluster(t *testing.T) {
 	l.sums(t, false)
 }
 
+func loopbackOf(i int) string { return fmt.Sprintf("127.0.0.%d", i+2) }
+
+// portOfAll returns a port that is free on as many addresses of this machine.
+func portOfAll(t *testing.T, addrs int) (port string) {
+	t.Helper()
+	var taken error
+	for range 20 {
+		if port, taken = tryPort(addrs); taken == nil {
+			return port
+		}
+	}
+	require.NoError(t, taken, "no port is free on all of them")
+	return ""
+}
+
+func tryPort(addrs int) (port string, err error) {
+	port = "0"
+	for i := range addrs {
+		l, err := net.Listen("tcp", net.JoinHostPort(loopbackOf(i), port))
+		if err != nil {
+			return "", err
+		}
+		defer l.Close()
+		_, port, _ = net.SplitHostPort(l.Addr().String())
+	}
+	return port, nil
+}
+
 func TestManyAddressesBehindOneName(t *testing.T) {
 	if runtime.GOOS != "linux" {
 		t.Skip("127.0.0.2 and the addresses after it are this machine's on Linux only")
 	}
-	listen := func(i int) string { return fmt.Sprintf("127.0.0.%d:6379", i+2) }
-	for i := range 6 {
-		l, err := net.Listen("tcp", listen(i))
-		if err != nil {
-			t.Skipf("a port is taken: %v", err)
-		}
-		require.NoError(t, l.Close())
-	}
+	port := portOfAll(t, 6)
+	listen := func(i int) string { return net.JoinHostPort(loopbackOf(i), port) }
 	cluster := realcluster.Start(t, realcluster.Options{Replicas: 1, Listen: listen})
 	w := newTown()
 	w.call(configName, "127.0.0.2", "127.0.0.3", "127.0.0.4", "127.0.0.5", "127.0.0.6", "127.0.0.7", "127.0.0.9")
-	options := keyslot.Options{Endpoints: []string{configName}, Resolver: w, CommandTimeout: 20 * time.Second}
+	options := keyslot.Options{Endpoints: []string{configName + ":" + port}, Resolver: w, CommandTimeout: 20 * time.Second}
 	client := connect(t, options)
 	for i := range 6 {
 		require.True(t, lists(client.Topology(), listen(i)), "one node for each address, though all have one port")

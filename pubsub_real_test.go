@@ -28,10 +28,12 @@ type published struct {
 
 // press publishes numbered messages to channels from several goroutines until it is stopped.
 type press struct {
-	client  *keyslot.Client
-	command string
-	stop    context.CancelFunc
-	workers sync.WaitGroup
+	client   *keyslot.Client
+	command  string
+	channels []string
+	stop     context.CancelFunc
+	presses  sync.WaitGroup // those who publish
+	workers  sync.WaitGroup // those who hear
 
 	mu    sync.Mutex
 	sent  []published             // guarded by mu
@@ -39,15 +41,22 @@ type press struct {
 	last  map[string]int          // guarded by mu; the greatest number heard, by channel
 	twice []published             // guarded by mu
 	gaps  []*keyslot.Gap          // guarded by mu
+	ended map[string]bool         // guarded by mu; the channels whose last word has come
 	count atomic.Int64            // messages heard
 }
 
+// lastWord is published to a channel when nothing else will be.
+const lastWord = 1 << 30
+
 func startPress(t *testing.T, client *keyslot.Client, command string, channels []string) *press {
 	running, stop := context.WithCancel(context.Background())
-	p := &press{client: client, command: command, stop: stop, heard: map[string]map[int]bool{}, last: map[string]int{}}
+	p := &press{
+		client: client, command: command, channels: channels, stop: stop,
+		heard: map[string]map[int]bool{}, last: map[string]int{}, ended: map[string]bool{},
+	}
 	const workers = 4
 	for w := range workers {
-		p.workers.Go(func() {
+		p.presses.Go(func() {
 			for n := w; running.Err() == nil; n += workers {
 				channel := channels[n%len(channels)]
 				began := time.Now()
@@ -59,7 +68,7 @@ func startPress(t *testing.T, client *keyslot.Client, command string, channels [
 			}
 		})
 	}
-	t.Cleanup(func() { stop(); p.workers.Wait() })
+	t.Cleanup(func() { stop(); p.presses.Wait(); p.workers.Wait() })
 	return p
 }
 
@@ -83,6 +92,11 @@ func (p *press) hear(t *testing.T, sub *keyslot.Subscription) {
 			}
 			fmt.Sscan(m.Payload, &n)
 			p.mu.Lock()
+			if n == lastWord {
+				p.ended[m.Channel] = true
+				p.mu.Unlock()
+				continue
+			}
 			if p.heard[m.Channel] == nil {
 				p.heard[m.Channel] = map[int]bool{}
 			}
@@ -123,12 +137,10 @@ func (p *press) goesOn(t *testing.T, channels []string) {
 func (p *press) check(t *testing.T, sub *keyslot.Subscription) {
 	t.Helper()
 	p.stop()
-	last := int64(-1)
-	require.Eventually(t, func() bool { // nothing has come for a while
-		was := last
-		last = p.count.Load()
-		return was == last
-	}, 20*time.Second, 300*time.Millisecond)
+	p.presses.Wait()
+	for _, channel := range p.channels {
+		p.sayLast(t, channel)
+	}
 	require.NoError(t, sub.Close())
 	p.workers.Wait()
 	missing := 0
@@ -144,6 +156,28 @@ func (p *press) check(t *testing.T, sub *keyslot.Subscription) {
 		require.True(t, i < 0 || p.covered(p.sent[i]), "%s %d came twice, and not around a gap: %v", s.channel, s.number, p.gaps)
 	}
 	t.Logf("%d published, %d heard, %d missing, %d gaps", len(p.sent), p.count.Load(), missing, len(p.gaps))
+}
+
+// sayLast waits until a channel has delivered what was published after everything else, and with it whatever of that is still to come.
+// It is published again as long as it may have been lost.
+func (p *press) sayLast(t *testing.T, channel string) {
+	t.Helper()
+	for deadline := time.Now().Add(20 * time.Second); ; {
+		_, err := p.client.Do(within(t, 10*time.Second), p.command, channel, lastWord)
+		require.NoError(t, err)
+		for again := time.Now().Add(time.Second); time.Now().Before(again); <-time.After(time.Millisecond) {
+			if p.hasEnded(channel) {
+				return
+			}
+		}
+		require.True(t, time.Now().Before(deadline), "%s delivers nothing any more", channel)
+	}
+}
+
+func (p *press) hasEnded(channel string) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.ended[channel]
 }
 
 // told returns the gaps so far.

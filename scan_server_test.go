@@ -52,33 +52,64 @@ func missing(keys []string, seen map[string]int) (missed []string) {
 // rest is how long slots stay where they are between two moves.
 const rest = 3 * time.Second
 
-// moves moves slots between primaries, from one to the next and back again, until it is stopped.
-func moves(t *testing.T, cluster *realcluster.Cluster, slots int) (rounds *atomic.Int32, stop func()) {
+// mover moves slots between primaries, from one to the next and back again, until it is stopped.
+type mover struct {
+	rounds atomic.Int32 // that have ended
+	stop   func()
+
+	mu     sync.Mutex
+	failed error // guarded by mu: why the last round that failed did
+}
+
+func moves(t *testing.T, cluster *realcluster.Cluster, slots int) *mover {
 	ctx, cancel := context.WithCancel(context.Background())
-	rounds = new(atomic.Int32)
-	var mover sync.WaitGroup
-	mover.Go(func() { // ends when it is stopped
+	m := new(mover)
+	var moving sync.WaitGroup
+	moving.Go(func() { // ends when it is stopped
 		for i := 0; ctx.Err() == nil; i++ {
-			from, err := cluster.Primary(ctx, i%3*5461)
-			if err != nil {
-				continue
-			}
-			to, err := cluster.Primary(ctx, (i+1)%3*5461+5000)
-			if err != nil || to == from {
-				continue
-			}
-			if err := cluster.Reshard(ctx, from, to, slots); err == nil {
-				rounds.Add(1)
-			}
+			m.note(move(ctx, cluster, i, slots))
 			select { // a scan never ends while a slot moves more often than one walk takes
 			case <-ctx.Done():
 			case <-time.After(rest):
 			}
 		}
 	})
-	stop = sync.OnceFunc(func() { cancel(); mover.Wait() })
-	t.Cleanup(stop)
-	return rounds, stop
+	m.stop = sync.OnceFunc(func() { cancel(); moving.Wait() })
+	t.Cleanup(m.stop)
+	return m
+}
+
+// move is round i: slots go from one primary to another.
+func move(ctx context.Context, cluster *realcluster.Cluster, i, slots int) error {
+	from, err := cluster.Primary(ctx, i%3*5461)
+	if err != nil {
+		return err
+	}
+	to, err := cluster.Primary(ctx, (i+1)%3*5461+5000)
+	if err != nil {
+		return err
+	}
+	if to == from {
+		return fmt.Errorf("%s has both slots", from)
+	}
+	return cluster.Reshard(ctx, from, to, slots)
+}
+
+func (m *mover) note(err error) {
+	if err == nil {
+		m.rounds.Add(1)
+		return
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.failed = err
+}
+
+// lastFailure returns why the last round that failed did; nil if none has.
+func (m *mover) lastFailure() error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.failed
 }
 
 func TestScanSeesEveryKeyThatStaysWhileSlotsMoveAndAPrimaryFailsOver(t *testing.T) {
@@ -87,10 +118,11 @@ func TestScanSeesEveryKeyThatStaysWhileSlotsMoveAndAPrimaryFailsOver(t *testing.
 		keys := fill(t, client, "key:", 20_000)
 		replicas, err := cluster.ReplicasOf(t.Context(), 16000)
 		require.NoError(t, err)
-		rounds, stop := moves(t, cluster, 60)
-		for last := false; !last; {
-			last = rounds.Load() >= 2 // a failover may leave a slot half migrated, for an operator to mend
-			begun, from := time.Now(), rounds.Load()
+		mover := moves(t, cluster, 60)
+		for last, deadline := false, time.Now().Add(3*time.Minute); !last; {
+			last = mover.rounds.Load() >= 2 // a failover may leave a slot half migrated, for an operator to mend
+			begun, from := time.Now(), mover.rounds.Load()
+			require.True(t, last || begun.Before(deadline), "%d reshards ended, the last one that failed: %v", from, mover.lastFailure())
 			seen := map[string]int{}
 			yielded := 0
 			for key, err := range client.Scan(t.Context(), "", keyslot.PageSize(20)) {
@@ -102,9 +134,9 @@ func TestScanSeesEveryKeyThatStaysWhileSlotsMoveAndAPrimaryFailsOver(t *testing.
 				}
 			}
 			require.Empty(t, missing(keys, seen))
-			t.Logf("%d keys yielded %d times in %v, %d reshards ended", len(seen), yielded, time.Since(begun), rounds.Load()-from)
+			t.Logf("%d keys yielded %d times in %v, %d reshards ended", len(seen), yielded, time.Since(begun), mover.rounds.Load()-from)
 		}
-		stop()
+		mover.stop()
 		require.Empty(t, missing(keys, scanned(t, client, "", keyslot.PageSize(100))))
 	})
 }
