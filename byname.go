@@ -56,7 +56,9 @@ func (n *node) foundAt(addr string, listed []netip.Addr) {
 }
 
 // byName dials the addresses behind a node's name, until one leads to where it should.
-func byName[T any](ctx context.Context, c *core, n *node, dial func(ctx context.Context, addr string) (T, error), discard func(T)) (conn T, listed []netip.Addr, err error) {
+func byName[T any](
+	ctx context.Context, c *core, n *node, dial func(ctx context.Context, addr string) (T, error), discard func(T),
+) (conn T, listed []netip.Addr, err error) {
 	candidates, err := c.addressesOf(ctx, n)
 	if err != nil {
 		return conn, nil, err

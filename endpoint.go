@@ -172,7 +172,8 @@ func readTarget(target string) (urlOptions, error) {
 	authority, tail := cutAuthority(rest)
 	// A raw @ or / in a password makes the URL ambiguous, and guessing could send the password to a DNS server as a host name.
 	if strings.Count(authority, "@") > 1 || strings.Contains(tail, "@") {
-		return urlOptions{}, errors.New("more than one @, or an @ after a /, ? or #: percent-encode such characters in user, password and options (@ is %40, / is %2F, ? is %3F, # is %23)")
+		return urlOptions{}, errors.New("more than one @, or an @ after a /, ? or #: " +
+			"percent-encode such characters in user, password and options (@ is %40, / is %2F, ? is %3F, # is %23)")
 	}
 	var o urlOptions
 	userinfo, hosts, hasUser := strings.Cut(authority, "@")

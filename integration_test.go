@@ -131,7 +131,7 @@ func (l *load) goesOn(t *testing.T, n int64) {
 	require.Eventually(t, func() bool { return l.commands.Load() >= from+n }, 20*time.Second, time.Millisecond)
 }
 
-// sums checks every counter: what was acknowledged is there, and nothing ran twice. atMost allows for writes that a
+// sums checks every counter: what was acknowledged is there, and nothing ran twice. lossy allows for writes that a
 // failover lost.
 func (l *load) sums(t *testing.T, lossy bool) {
 	t.Helper()

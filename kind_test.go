@@ -52,7 +52,7 @@ func TestServerlessCachesAreKnownByTheShapeOfTheirMap(t *testing.T) {
 	require.Equal(t, Node{Host: host, Port: 6379}, *v.nodes[0], "what is dialled is the name")
 }
 
-// says is what a server without cluster mode says of itself.
+// saysOf is what a server without cluster mode says of itself.
 func saysOf(name string, r role) *view {
 	return statement(nodeNamed(name), t0.Add(time.Second), r)
 }

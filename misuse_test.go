@@ -17,7 +17,10 @@ func TestAConsumerOfWrongUseDoesNotRun(t *testing.T) {
 	opts := keyslot.ConsumerOptions{Group: "g", Name: "me", Streams: []string{"s"}, CreateFrom: "0"}
 	_, err := keyslot.NewConsumer(nil, opts)
 	require.ErrorAs(t, err, new(*keyslot.OptionError))
-	for id, right := range map[string]bool{"": true, "$": true, "0": true, "0-0": true, "1526919030474-55": true, "-": false, "+": false, ">": false, "5-": false, "-5": false, "5-*": false} {
+	for id, right := range map[string]bool{
+		"": true, "$": true, "0": true, "0-0": true, "1526919030474-55": true,
+		"-": false, "+": false, ">": false, "5-": false, "-5": false, "5-*": false,
+	} {
 		opts.CreateFrom = id
 		_, err := keyslot.NewConsumer(client, opts)
 		require.Equal(t, right, err == nil, id)

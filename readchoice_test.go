@@ -340,7 +340,6 @@ func TestAnEmptyAnswerIsDoubtedWhileSlotsMove(t *testing.T) {
 	}
 }
 
-// A function of Trace that panics ends the attempt in the middle of its calls, of which some are not counted off yet.
 // Calls that have had no trouble share an empty one, which is not to be written to.
 func TestADoubtedReadGetsATroubleOfItsOwn(t *testing.T) {
 	readStory(t, keyslot.Options{ReadFrom: keyslot.PreferReplica}, []string{primary, replica1}, nil, func(t *testing.T, f *flock) {
@@ -357,6 +356,7 @@ func TestADoubtedReadGetsATroubleOfItsOwn(t *testing.T) {
 	})
 }
 
+// A function of Trace that panics ends the attempt in the middle of its calls, of which some are not counted off yet.
 func TestAPanicOfAProgramsTraceLeavesNoReadsInFlight(t *testing.T) {
 	panics := true
 	trace := &keyslot.Trace{Retried: func(keyslot.RetryEvent) {

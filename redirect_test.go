@@ -77,7 +77,8 @@ var refusalRows = []struct {
 	{"MISCONF Redis is configured to save RDB snapshots, but it's currently unable to persist to disk.", surface, surfaceMaybe},
 	{"MISCONF Errors writing to the AOF file: No space left on device", surface, surfaceMaybe},
 	{"OOM command not allowed when used memory > 'maxmemory'.", surface, surfaceMaybe},
-	{"MISCONF Redis is configured to save RDB snapshots, but it's currently unable to persist to disk. Writable scripts are blocked. Use 'no-writes' flag for read only scripts.", surface, surface},
+	{"MISCONF Redis is configured to save RDB snapshots, but it's currently unable to persist to disk. " +
+		"Writable scripts are blocked. Use 'no-writes' flag for read only scripts.", surface, surface},
 	{"OOM allow-oom flag is not set on the script, can not run it when used memory > 'maxmemory'", surface, surface},
 	{"ERR Can not execute a script with write flag using *_ro command.", surface, surface},
 	{"ERR Can not run script on cluster, 'no-cluster' flag is set.", surface, surface},

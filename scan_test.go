@@ -245,7 +245,12 @@ func TestScanOfANodeThatAnswersNonsenseFails(t *testing.T) {
 			require.ErrorAs(t, err, new(keyslot.ServerError))
 		}
 		s.lower.On("SCAN", keysOf("0"))
-		for _, nodes := range []string{"", "\n", "id 10.0.0.1:1@2 myself,master", "id 10.0.0.1:1@2 myself,master - 0 0 1 connected 0-16384", "id a myself,master - 0 0 1 connected [1-<x"} {
+		for _, nodes := range []string{
+			"", "\n",
+			"id 10.0.0.1:1@2 myself,master",
+			"id 10.0.0.1:1@2 myself,master - 0 0 1 connected 0-16384",
+			"id a myself,master - 0 0 1 connected [1-<x",
+		} {
 			s.lower.On("CLUSTER NODES", text(nodes))
 			for _, err := range s.client.Scan(t.Context(), "") {
 				require.ErrorAs(t, err, new(*command.TypeError), "%q", nodes)
@@ -263,7 +268,7 @@ func TestScanOfANodeThatAnswersNonsenseFails(t *testing.T) {
 	})
 }
 
-// own answers CLUSTER NODES.
+// holds answers CLUSTER NODES: which slots a node says that it has.
 func holds(addr, epoch, slots string) fakenode.Reaction {
 	return text(fmt.Sprintf("%x %s@16379 myself,master - 0 0 %s connected %s\n", sha1.Sum([]byte(addr)), addr, epoch, slots))
 }
@@ -286,22 +291,37 @@ func TestScanIsNotFooledByASlotThatComesBack(t *testing.T) {
 // The slot of low stays on its way from the lower node to the upper one.
 func TestScanOfASlotOnItsWay(t *testing.T) {
 	leaves, comes := "0-8191"+motion(866, "->-", upper), "8192-16383"+motion(866, "-<-", lower)
+	others := "{" + low + "}" // a key of that slot which the target has by now
+	type says = []fakenode.Reaction
 	for name, tc := range map[string]struct {
 		lower, upper []fakenode.Reaction
 		walks        int // of the lower node
 		want         map[string]int
 	}{
-		"source, then target":            {[]fakenode.Reaction{holds(lower, "1", leaves)}, []fakenode.Reaction{holds(upper, "2", comes)}, 1, map[string]int{low: 1, "{" + low + "}": 1}},
-		"the target does not take it":    {[]fakenode.Reaction{holds(lower, "1", leaves)}, []fakenode.Reaction{holds(upper, "2", "8192-16383")}, 1, map[string]int{low: 1}},
-		"the source got it back between": {[]fakenode.Reaction{holds(lower, "1", leaves), holds(lower, "3", leaves)}, []fakenode.Reaction{holds(upper, "2", comes)}, 2, map[string]int{low: 2, "{" + low + "}": 2}},
-		"the source called it off":       {[]fakenode.Reaction{holds(lower, "1", leaves), holds(lower, "1", "0-8191")}, []fakenode.Reaction{holds(upper, "2", comes), holds(upper, "2", "8192-16383")}, 2, map[string]int{low: 2, "{" + low + "}": 1}},
+		"source, then target": {
+			lower: says{holds(lower, "1", leaves)}, upper: says{holds(upper, "2", comes)},
+			walks: 1, want: map[string]int{low: 1, others: 1},
+		},
+		"the target does not take it": {
+			lower: says{holds(lower, "1", leaves)}, upper: says{holds(upper, "2", "8192-16383")},
+			walks: 1, want: map[string]int{low: 1},
+		},
+		"the source got it back between": {
+			lower: says{holds(lower, "1", leaves), holds(lower, "3", leaves)}, upper: says{holds(upper, "2", comes)},
+			walks: 2, want: map[string]int{low: 2, others: 2},
+		},
+		"the source called it off": {
+			lower: says{holds(lower, "1", leaves), holds(lower, "1", "0-8191")},
+			upper: says{holds(upper, "2", comes), holds(upper, "2", "8192-16383")},
+			walks: 2, want: map[string]int{low: 2, others: 1},
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			story(t, keyslot.Options{}, func(t *testing.T, s *stage) {
 				s.lower.On("CLUSTER NODES", tc.lower...)
 				s.upper.On("CLUSTER NODES", tc.upper...)
 				s.lower.On("SCAN", keysOf("0", low))
-				s.upper.On("SCAN", keysOf("0", "{"+low+"}"))
+				s.upper.On("SCAN", keysOf("0", others))
 				require.Equal(t, tc.want, scanned(t, s.client, "{"+low+"}*"))
 				require.Len(t, sent(s.lower, "SCAN"), tc.walks)
 			})

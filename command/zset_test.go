@@ -31,8 +31,10 @@ func TestZAddAndItsVariants(t *testing.T) {
 		{"ZADD z NX CH 1 a", func(c command.Commands) (any, error) {
 			return c.ZAddCh(ctx, "z", []command.Scored{{"a", 1}}, command.IfAbsent)
 		}, int64(1), in(":1\r\n")},
-		{"ZADD z LT INCR -0.5 a", func(c command.Commands) (any, error) { return c.ZAddIncr(ctx, "z", -0.5, "a", command.IfLess) }, 2.5, in("$3\r\n2.5\r\n", ",2.5\r\n")},
-		{"ZADD z NX INCR 1 a", func(c command.Commands) (any, error) { return c.ZAddIncr(ctx, "z", 1, "a", command.IfAbsent) }, command.Nil, in(null2, null3)},
+		{"ZADD z LT INCR -0.5 a", func(c command.Commands) (any, error) { return c.ZAddIncr(ctx, "z", -0.5, "a", command.IfLess) },
+			2.5, in("$3\r\n2.5\r\n", ",2.5\r\n")},
+		{"ZADD z NX INCR 1 a", func(c command.Commands) (any, error) { return c.ZAddIncr(ctx, "z", 1, "a", command.IfAbsent) },
+			command.Nil, in(null2, null3)},
 		{"ZINCRBY z 1.5 a", func(c command.Commands) (any, error) { return c.ZIncrBy(ctx, "z", 1.5, "a") }, math.Inf(1), in("$3\r\ninf\r\n", ",inf\r\n")},
 	})
 }
@@ -41,18 +43,21 @@ func TestZRangeAndItsVariants(t *testing.T) {
 	names := []string{"a", "b"}
 	checkExchanges(t, []exchange{
 		{"ZRANGE z 0 -1", func(c command.Commands) (any, error) { return c.ZRange(ctx, "z", command.ByIndex(0, -1)) }, names, in(members)},
-		{"ZRANGE z 0 9 REV", func(c command.Commands) (any, error) { return c.ZRange(ctx, "z", command.ByIndex(0, 9), command.Rev) }, []string{}, in("*0\r\n")},
+		{"ZRANGE z 0 9 REV", func(c command.Commands) (any, error) { return c.ZRange(ctx, "z", command.ByIndex(0, 9), command.Rev) },
+			[]string{}, in("*0\r\n")},
 		{"ZRANGE z 1 (2.5 BYSCORE LIMIT 1 -1", func(c command.Commands) (any, error) {
 			return c.ZRange(ctx, "z", command.ByScore(1, command.Exclusive(2.5)), command.Limit(1, -1))
 		}, names, in(members)},
 		{"ZRANGE z inf (1 BYSCORE LIMIT 0 2 REV", func(c command.Commands) (any, error) {
 			return c.ZRange(ctx, "z", command.ByScore(command.Exclusive(1), math.Inf(1)), command.Limit(0, 2), command.Rev)
 		}, names, in(members)},
-		{"ZRANGE z [a + BYLEX", func(c command.Commands) (any, error) { return c.ZRange(ctx, "z", command.ByLex("a", command.LexMax)) }, names, in(members)},
+		{"ZRANGE z [a + BYLEX", func(c command.Commands) (any, error) { return c.ZRange(ctx, "z", command.ByLex("a", command.LexMax)) },
+			names, in(members)},
 		{"ZRANGE z (b - BYLEX REV", func(c command.Commands) (any, error) {
 			return c.ZRange(ctx, "z", command.ByLex(command.LexMin, command.Exclusive("b")), command.Rev)
 		}, names, in(members)},
-		{"ZRANGE z 0 2 WITHSCORES", func(c command.Commands) (any, error) { return c.ZRangeWithScores(ctx, "z", command.ByIndex(0, 2)) }, scores, in(flatScores, nestedScores)},
+		{"ZRANGE z 0 2 WITHSCORES", func(c command.Commands) (any, error) { return c.ZRangeWithScores(ctx, "z", command.ByIndex(0, 2)) },
+			scores, in(flatScores, nestedScores)},
 		{"ZRANGE z inf -inf BYSCORE REV LIMIT 0 3 WITHSCORES", func(c command.Commands) (any, error) {
 			return c.ZRangeWithScores(ctx, "z", command.ByScore(math.Inf(-1), math.Inf(1)), command.Rev, command.Limit(0, 3))
 		}, []command.Scored{}, in("*0\r\n")},
@@ -68,7 +73,8 @@ func TestZRangeAndItsVariants(t *testing.T) {
 		{"ZREMRANGEBYSCORE z -inf 5", func(c command.Commands) (any, error) {
 			return c.ZRemRangeByScore(ctx, "z", command.ByScore(math.Inf(-1), 5))
 		}, int64(4), in(":4\r\n")},
-		{"ZREMRANGEBYLEX z [a [b", func(c command.Commands) (any, error) { return c.ZRemRangeByLex(ctx, "z", command.ByLex("a", "b")) }, int64(2), in(":2\r\n")},
+		{"ZREMRANGEBYLEX z [a [b", func(c command.Commands) (any, error) { return c.ZRemRangeByLex(ctx, "z", command.ByLex("a", "b")) },
+			int64(2), in(":2\r\n")},
 		{"ZREMRANGEBYRANK z 0 -2", func(c command.Commands) (any, error) { return c.ZRemRangeByRank(ctx, "z", 0, -2) }, int64(2), in(":2\r\n")},
 		{"ZREM z a b", func(c command.Commands) (any, error) { return c.ZRem(ctx, "z", "a", "b") }, int64(2), in(":2\r\n")},
 	})
@@ -97,13 +103,15 @@ func TestSetsOfSortedSets(t *testing.T) {
 		{"ZINTER 2 k l WEIGHTS 1 2.5 AGGREGATE MIN", func(c command.Commands) (any, error) {
 			return c.ZInter(ctx, keys, command.Weights(1, 2.5), command.AggregateMin)
 		}, names, in(members)},
-		{"ZINTER 2 k l AGGREGATE MAX WITHSCORES", func(c command.Commands) (any, error) { return c.ZInterWithScores(ctx, keys, command.AggregateMax) }, scores, in(flatScores, nestedScores)},
+		{"ZINTER 2 k l AGGREGATE MAX WITHSCORES", func(c command.Commands) (any, error) { return c.ZInterWithScores(ctx, keys, command.AggregateMax) },
+			scores, in(flatScores, nestedScores)},
 		{"ZINTERSTORE d 2 k l AGGREGATE SUM", func(c command.Commands) (any, error) {
 			return c.ZInterStore(ctx, "d", keys, command.AggregateSum)
 		}, int64(2), in(":2\r\n")},
 		{"ZINTERCARD 2 k l LIMIT 1", func(c command.Commands) (any, error) { return c.ZInterCard(ctx, 1, keys...) }, int64(1), in(":1\r\n")},
 		{"ZUNION 2 k l", func(c command.Commands) (any, error) { return c.ZUnion(ctx, keys) }, names, in(members)},
-		{"ZUNION 2 k l WEIGHTS 0 1 WITHSCORES", func(c command.Commands) (any, error) { return c.ZUnionWithScores(ctx, keys, command.Weights(0, 1)) }, scores, in(flatScores, nestedScores)},
+		{"ZUNION 2 k l WEIGHTS 0 1 WITHSCORES", func(c command.Commands) (any, error) { return c.ZUnionWithScores(ctx, keys, command.Weights(0, 1)) },
+			scores, in(flatScores, nestedScores)},
 		{"ZUNIONSTORE d 2 k l", func(c command.Commands) (any, error) { return c.ZUnionStore(ctx, "d", keys) }, int64(2), in(":2\r\n")},
 	})
 }
@@ -118,12 +126,15 @@ func TestMembersAndScores(t *testing.T) {
 		{"ZRANK z a", func(c command.Commands) (any, error) { return c.ZRank(ctx, "z", "a") }, int64(2), in(":2\r\n")},
 		{"ZRANK z none", func(c command.Commands) (any, error) { return c.ZRank(ctx, "z", "none") }, command.Nil, in(null2, null3)},
 		{"ZREVRANK z a", func(c command.Commands) (any, error) { return c.ZRevRank(ctx, "z", "a") }, int64(2), in(":2\r\n")},
-		{"ZRANK z a WITHSCORE", func(c command.Commands) (any, error) { return c.ZRankWithScore(ctx, "z", "a") }, command.Ranked{Rank: 2, Score: 2.5}, in("*2\r\n:2\r\n$3\r\n2.5\r\n", "*2\r\n:2\r\n,2.5\r\n")},
-		{"ZREVRANK z none WITHSCORE", func(c command.Commands) (any, error) { return c.ZRevRankWithScore(ctx, "z", "none") }, command.Nil, in(nullArray2, null3)},
+		{"ZRANK z a WITHSCORE", func(c command.Commands) (any, error) { return c.ZRankWithScore(ctx, "z", "a") },
+			command.Ranked{Rank: 2, Score: 2.5}, in("*2\r\n:2\r\n$3\r\n2.5\r\n", "*2\r\n:2\r\n,2.5\r\n")},
+		{"ZREVRANK z none WITHSCORE", func(c command.Commands) (any, error) { return c.ZRevRankWithScore(ctx, "z", "none") },
+			command.Nil, in(nullArray2, null3)},
 		{"ZRANDMEMBER z", func(c command.Commands) (any, error) { return c.ZRandMember(ctx, "z") }, "a", in("$1\r\na\r\n")},
 		{"ZRANDMEMBER none", func(c command.Commands) (any, error) { return c.ZRandMember(ctx, "none") }, command.Nil, in(null2, null3)},
 		{"ZRANDMEMBER z -2", func(c command.Commands) (any, error) { return c.ZRandMemberCount(ctx, "z", -2) }, []string{"a", "b"}, in(members)},
-		{"ZRANDMEMBER z 3 WITHSCORES", func(c command.Commands) (any, error) { return c.ZRandMemberWithScores(ctx, "z", 3) }, scores, in(flatScores, nestedScores)},
+		{"ZRANDMEMBER z 3 WITHSCORES", func(c command.Commands) (any, error) { return c.ZRandMemberWithScores(ctx, "z", 3) },
+			scores, in(flatScores, nestedScores)},
 	})
 }
 
@@ -131,7 +142,8 @@ func TestMembersThatAreTaken(t *testing.T) {
 	a := command.Scored{Member: "a", Score: 2.5}
 	popped := in("*2\r\n$1\r\nz\r\n*1\r\n*2\r\n$1\r\na\r\n$3\r\n2.5\r\n", "*2\r\n$1\r\nz\r\n*1\r\n*2\r\n$1\r\na\r\n,2.5\r\n")
 	checkExchanges(t, []exchange{
-		{"ZPOPMIN z", func(c command.Commands) (any, error) { return c.ZPopMin(ctx, "z") }, a, in("*2\r\n$1\r\na\r\n$3\r\n2.5\r\n", "*2\r\n$1\r\na\r\n,2.5\r\n")},
+		{"ZPOPMIN z", func(c command.Commands) (any, error) { return c.ZPopMin(ctx, "z") },
+			a, in("*2\r\n$1\r\na\r\n$3\r\n2.5\r\n", "*2\r\n$1\r\na\r\n,2.5\r\n")},
 		{"ZPOPMAX none", func(c command.Commands) (any, error) { return c.ZPopMax(ctx, "none") }, command.Nil, in("*0\r\n")},
 		{"ZPOPMIN z 3", func(c command.Commands) (any, error) { return c.ZPopMinCount(ctx, "z", 3) }, scores, in(flatScores, nestedScores)},
 		{"ZPOPMAX z 3", func(c command.Commands) (any, error) { return c.ZPopMaxCount(ctx, "z", 3) }, []command.Scored{}, in("*0\r\n")},
@@ -143,6 +155,7 @@ func TestMembersThatAreTaken(t *testing.T) {
 		{"BZPOPMAX z 0", func(c command.Commands) (any, error) { return c.BZPopMax(ctx, 0, "z") }, command.Nil, in(nullArray2, null3)},
 		{"BZMPOP 1 2 y z MIN COUNT 1", func(c command.Commands) (any, error) { return c.BZMPopMin(ctx, time.Second, 1, "y", "z") },
 			command.PoppedMembers{Key: "z", Members: []command.Scored{a}}, popped},
-		{"BZMPOP 1 1 z MAX COUNT 1", func(c command.Commands) (any, error) { return c.BZMPopMax(ctx, time.Second, 1, "z") }, command.Nil, in(nullArray2, null3)},
+		{"BZMPOP 1 1 z MAX COUNT 1", func(c command.Commands) (any, error) { return c.BZMPopMax(ctx, time.Second, 1, "z") },
+			command.Nil, in(nullArray2, null3)},
 	})
 }

@@ -43,14 +43,21 @@ func TestBudgetOfConnections(t *testing.T) {
 		budget elasticache.Budget
 		want   string
 	}{
-		{elasticache.Budget{Environments: 1000, Options: cluster}, "1000 environments x 1 connection to each node = 1000 of 65000: fits, up to 65000 environments"},
-		{elasticache.Budget{Environments: 32500, Options: withConns}, "32500 environments x 2 connections to each node = 65000 of 65000: fits, up to 32500 environments"},
-		{elasticache.Budget{Environments: 20000, Options: withConns, Large: true}, "20000 environments x 4 connections to each node = 80000 of 65000: too many, up to 16250 environments"},
-		{elasticache.Budget{Environments: 1000, Options: serverless}, "1000 environments x 1 connection to the serverless cache = 1000 of 65000: fits, up to 65000 environments"},
-		{elasticache.Budget{Environments: 40000, Options: withReads}, "40000 environments x 2 connections to the serverless cache = 80000 of 65000: too many, up to 32500 environments"},
+		{elasticache.Budget{Environments: 1000, Options: cluster},
+			"1000 environments x 1 connection to each node = 1000 of 65000: fits, up to 65000 environments"},
+		{elasticache.Budget{Environments: 32500, Options: withConns},
+			"32500 environments x 2 connections to each node = 65000 of 65000: fits, up to 32500 environments"},
+		{elasticache.Budget{Environments: 20000, Options: withConns, Large: true},
+			"20000 environments x 4 connections to each node = 80000 of 65000: too many, up to 16250 environments"},
+		{elasticache.Budget{Environments: 1000, Options: serverless},
+			"1000 environments x 1 connection to the serverless cache = 1000 of 65000: fits, up to 65000 environments"},
+		{elasticache.Budget{Environments: 40000, Options: withReads},
+			"40000 environments x 2 connections to the serverless cache = 80000 of 65000: too many, up to 32500 environments"},
 		{elasticache.Budget{}, "0 environments x 1 connection to each node = 0 of 65000: fits, up to 65000 environments"},
-		{elasticache.Budget{Environments: -5}, "-5 environments x 1 connection to each node = -5 of 65000: no such number, up to 65000 environments"},
-		{elasticache.Budget{Environments: 1}, "1 environment x 1 connection to each node = 1 of 65000: fits, up to 65000 environments"},
+		{elasticache.Budget{Environments: -5},
+			"-5 environments x 1 connection to each node = -5 of 65000: no such number, up to 65000 environments"},
+		{elasticache.Budget{Environments: 1},
+			"1 environment x 1 connection to each node = 1 of 65000: fits, up to 65000 environments"},
 	} {
 		require.Equal(t, test.want, test.budget.String())
 		require.Equal(t, strings.Contains(test.want, ": fits"), test.budget.Fits())

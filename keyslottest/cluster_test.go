@@ -80,7 +80,8 @@ func TestPasswordIsAskedFor(t *testing.T) {
 	s := connect(t, c.Endpoint())
 	s.want("-NOAUTH Authentication required.", "PING")
 	s.want("-ERR unknown command 'NOSUCH', with args beginning with: ", "NOSUCH")
-	s.want("-NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO AUTH <user> <pass> option can be used to authenticate the client and select the RESP protocol version at the same time", "HELLO 3")
+	s.want("-NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO AUTH <user> <pass> option "+
+		"can be used to authenticate the client and select the RESP protocol version at the same time", "HELLO 3")
 	s.want("-WRONGPASS invalid username-password pair or user is disabled.", "HELLO 3 AUTH default bad")
 	s.want("-WRONGPASS invalid username-password pair or user is disabled.", "AUTH nobody secret")
 	s.want("+OK", "AUTH secret")

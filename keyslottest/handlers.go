@@ -133,7 +133,8 @@ func hello(cn *conn, args []string) {
 		i += taken
 	}
 	if !cn.authed {
-		cn.out.error("NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO AUTH <user> <pass> option can be used to authenticate the client and select the RESP protocol version at the same time")
+		cn.out.error("NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO AUTH <user> <pass> option " +
+			"can be used to authenticate the client and select the RESP protocol version at the same time")
 		return
 	}
 	cn.out.resp3 = resp3
@@ -283,7 +284,8 @@ func waitReplicas(cn *conn, args []string) {
 		return
 	}
 	if !cn.node.isPrimary() {
-		cn.out.error("ERR WAIT cannot be used with replica instances. Please also note that since Redis 4.0 if a replica is configured to be writable (which is not the default) writes to replicas are just local and are not propagated.")
+		cn.out.error("ERR WAIT cannot be used with replica instances. Please also note that since Redis 4.0 " +
+			"if a replica is configured to be writable (which is not the default) writes to replicas are just local and are not propagated.")
 		return
 	}
 	have := int64(len(cn.node.shard.runningReplicas()))

@@ -115,12 +115,18 @@ var quirks = []struct {
 	applies  func(call words) bool // nil is always
 }{
 	{"channels route by slot, but are no keys", []string{"SPUBLISH", "SSUBSCRIBE", "SUNSUBSCRIBE"}, nil},
-	{"without sources, GETKEYS fails instead of giving the destination", []string{"PFMERGE"}, func(call words) bool { return len(call) == 2 }},
-	{"GETKEYS gives the first STORE and the first STOREDIST; the last of all is routed", []string{"GEORADIUS", "GEORADIUSBYMEMBER"}, func(call words) bool { return call.count("STORE")+call.count("STOREDIST") > 1 }},
-	{"GETKEYS knows that argument 5 is a unit, the routing takes it for an option", []string{"GEORADIUS"}, func(call words) bool { return call.at(5, "STORE", "STOREDIST") }},
-	{"GETKEYS looks for the word STREAMS where a group or consumer may be called so", []string{"XREADGROUP"}, func(call words) bool { return call.count("STREAMS") > 1 }},
-	{"GETKEYS takes the empty argument for a key, MIGRATE itself finds no key", []string{"MIGRATE"}, func(call words) bool { return strings.EqualFold(call[len(call)-1], "KEYS") }},
-	{"redis 7.0 has no WITHSCORE", []string{"ZRANK", "ZREVRANK"}, func(call words) bool { return len(call) > 3 }},
+	{"without sources, GETKEYS fails instead of giving the destination", []string{"PFMERGE"},
+		func(call words) bool { return len(call) == 2 }},
+	{"GETKEYS gives the first STORE and the first STOREDIST; the last of all is routed", []string{"GEORADIUS", "GEORADIUSBYMEMBER"},
+		func(call words) bool { return call.count("STORE")+call.count("STOREDIST") > 1 }},
+	{"GETKEYS knows that argument 5 is a unit, the routing takes it for an option", []string{"GEORADIUS"},
+		func(call words) bool { return call.at(5, "STORE", "STOREDIST") }},
+	{"GETKEYS looks for the word STREAMS where a group or consumer may be called so", []string{"XREADGROUP"},
+		func(call words) bool { return call.count("STREAMS") > 1 }},
+	{"GETKEYS takes the empty argument for a key, MIGRATE itself finds no key", []string{"MIGRATE"},
+		func(call words) bool { return strings.EqualFold(call[len(call)-1], "KEYS") }},
+	{"redis 7.0 has no WITHSCORE", []string{"ZRANK", "ZREVRANK"},
+		func(call words) bool { return len(call) > 3 }},
 }
 
 func quirkOf(c *spec.Command, call words) (reason string) {
