@@ -51,5 +51,11 @@ func mutants() []mutant {
 			new:  "	return p.source.NextBackOff() / 1000\n",
 			only: "refuse,max-clients",
 		},
+		{
+			name: "fails rather than pause where its caller has set a deadline", file: "client.go",
+			old:  "	if wait := time.Until(due); wait > 0 {\n",
+			new:  "	if wait := time.Until(due); wait > 0 {\n		if _, bound := ctx.Deadline(); bound {\n			return false, context.DeadlineExceeded\n		}\n",
+			only: "reshard",
+		},
 	}
 }

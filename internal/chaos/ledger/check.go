@@ -45,7 +45,7 @@ func (r Round) count(f *Figures) {
 	for _, op := range r.Records {
 		f.Outcomes[op.Outcome]++
 		f.Signs[string(op.Outcome)]++
-		if op.Ctx == Patient && !op.succeeded() {
+		if op.failedEarly() {
 			f.Signs[Broken]++
 		}
 		if op.End-op.Start >= SlowAfter && op.Kind != Pop {
@@ -63,6 +63,11 @@ func (r Record) succeeded() bool {
 	return r.Outcome == OK || r.Outcome == Nil || r.Aborted || r.Kind == Forged && r.Got == r.Want
 }
 
+// failedEarly reports whether the operation failed although its context had not ended: Bound is never later than that.
+func (r Record) failedEarly() bool {
+	return !r.succeeded() && (r.Ctx == Patient || r.End < r.Bound)
+}
+
 // checkAnswers finds errors that came as answers without a reason: the servers refuse nothing of the load, so an error
 // reply, or a reply of another type than the command has, was somebody else's.
 func (r Round) checkAnswers(f *Figures) (found []Violation) {
@@ -73,7 +78,7 @@ func (r Round) checkAnswers(f *Figures) (found []Violation) {
 			found = append(found, violation("answer", "%s: not executed and unknown at once", op))
 		case op.Outcome == Answered && op.Kind != Forged && !slices.Contains(r.Terms.Answers, code):
 			found = append(found, violation("answer", "%s: nothing in this round gives a reason for this answer", op))
-		case r.Terms.Seamless && op.Ctx == Patient && !op.succeeded():
+		case r.Terms.Seamless && op.failedEarly():
 			found = append(found, violation("seamless", "%s: nothing may fail in this round", op))
 		}
 	}

@@ -151,6 +151,7 @@ func TestEveryBrokenPromiseIsFound(t *testing.T) {
 		"a swap of what was not there":      {func(h *history) { h.Records[20].Got = "1" }, `register: .*first that does not fit: (cas|get) register op2[01]`},
 		"what was never written is read":    {func(h *history) { h.Records[17].Got = "ghost" }, `register: .*first that does not fit: get register op17`},
 		"a failure where nothing may fail":  {func(h *history) { h.Terms.Seamless = true; h.Records[3].Ctx = ledger.Patient }, "seamless: .*op3"},
+		"a failure before its deadline":     {func(h *history) { h.Terms.Seamless = true; h.Records[3].Bound += time.Second }, "seamless: .*op3"},
 		"a call that outlived its context":  {func(h *history) { h.Records[0].End = 10 * time.Second; h.others(8*time.Second, 100) }, "context: write op0 .*its time was over at 1ms"},
 		"a lane that does not come back":    {func(h *history) { h.Healed = 20 * time.Millisecond; h.Records[0].Lane = 5 }, "recovered: lane 5 .*its last: write op0"},
 		"a nemesis that struck nothing": {func(h *history) {
@@ -171,6 +172,13 @@ func TestEveryBrokenPromiseIsFound(t *testing.T) {
 func answered(op ledger.Record, words string) ledger.Record {
 	op.Outcome, op.Got, op.Err = ledger.Answered, words, "keyslot: "+words
 	return op
+}
+
+func TestWhatEndsWithItsContextFailsInNoRound(t *testing.T) {
+	h := sound()
+	h.Terms.Seamless = true
+	_, found := h.Check()
+	require.Empty(t, found)
 }
 
 // Nobody returns in time from a process that is frozen.

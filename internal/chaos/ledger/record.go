@@ -54,7 +54,7 @@ type Record struct {
 	Slot    uint16        `json:"slot"`
 	Start   time.Duration `json:"start"`
 	End     time.Duration `json:"end"`
-	Bound   time.Duration `json:"bound"` // when its context was to end, or the client's own timeout
+	Bound   time.Duration `json:"bound"` // its context, or the client's own timeout, ended then or a moment later
 	Ctx     string        `json:"ctx"`   // Patient, Deadline or Cancelled
 	Outcome Outcome       `json:"outcome"`
 	Err     string        `json:"err,omitempty"` // the error's text

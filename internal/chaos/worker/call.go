@@ -16,8 +16,8 @@ type call struct {
 	cancel  context.CancelFunc
 	kind    string         // how ctx ends
 	bare    chan time.Time // nil where nothing is measured; then told when a bare goroutine saw ctx end
-	within  time.Duration  // until ctx ends, or the client's own timeout
-	start   time.Duration
+	within  time.Duration  // from start until ctx ends, or the client's own timeout, at the earliest
+	start   time.Duration  // right before ctx is made
 	end     time.Duration
 	sampled bool
 	overran time.Duration
@@ -48,7 +48,7 @@ func (l *lane) call() *call {
 	case n < deadline:
 		return l.deadlineCall(amply)
 	case n < deadline+cancel:
-		c := &call{lane: l, kind: ledger.Cancelled, within: l.soon()}
+		c := &call{lane: l, kind: ledger.Cancelled, within: l.soon(), start: l.round.now()}
 		c.ctx, c.cancel = context.WithCancel(context.Background())
 		cut := time.AfterFunc(c.within, c.cancel)
 		cancel := c.cancel
@@ -59,7 +59,7 @@ func (l *lane) call() *call {
 }
 
 func (l *lane) deadlineCall(within time.Duration) *call {
-	c := &call{lane: l, kind: ledger.Deadline, within: within}
+	c := &call{lane: l, kind: ledger.Deadline, within: within, start: l.round.now()}
 	c.ctx, c.cancel = context.WithTimeout(context.Background(), within)
 	return c.begin()
 }
@@ -70,12 +70,12 @@ func (l *lane) soon() time.Duration { return l.upTo(briefly >> l.draw.IntN(8)) }
 
 // patientCall begins a call that only CommandTimeout bounds.
 func (l *lane) patientCall() *call {
-	c := &call{lane: l, kind: ledger.Patient, within: l.round.timeout, ctx: context.Background(), cancel: func() {}}
+	c := &call{lane: l, kind: ledger.Patient, within: l.round.timeout, start: l.round.now(), ctx: context.Background(), cancel: func() {}}
 	return c.begin()
 }
 
-// begin takes the time, right before the call. Beside some of those whose context ends a bare goroutine waits for the same
-// context: what the machine and the runtime add to both is not the client's.
+// begin returns c, right before the call. Beside some of those whose context ends a bare goroutine waits for the same context: what
+// the machine and the runtime add to both is not the client's.
 func (c *call) begin() *call {
 	if c.kind != ledger.Patient && c.lane.round.measuring.Add(1) <= measured {
 		c.bare = make(chan time.Time, 1)
@@ -85,7 +85,6 @@ func (c *call) begin() *call {
 			c.bare <- time.Now()
 		}()
 	}
-	c.start = c.lane.round.now()
 	return c
 }
 
