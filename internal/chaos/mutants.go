@@ -52,6 +52,18 @@ func mutants() []mutant {
 			only: "refuse,max-clients",
 		},
 		{
+			name: "gives up after the first dial that fails", file: "redirect.go",
+			old:  "		v.pause = clusterWait\n",
+			new:  "		v.action = finish\n",
+			only: "refuse,silent",
+		},
+		{
+			name: "does not read again what a lost connection left unanswered", file: "redirect.go",
+			old:  "	if a.sent && !a.repeatable {\n",
+			new:  "	if a.sent {\n",
+			only: "rst,fin",
+		},
+		{
 			name: "fails rather than pause where its caller has set a deadline", file: "client.go",
 			old:  "	if wait := time.Until(due); wait > 0 {\n",
 			new:  "	if wait := time.Until(due); wait > 0 {\n		if _, bound := ctx.Deadline(); bound {\n			return false, context.DeadlineExceeded\n		}\n",

@@ -68,8 +68,19 @@ func (r Record) failedEarly() bool {
 	return !r.succeeded() && (r.Ctx == Patient || r.End < r.Bound)
 }
 
-// checkAnswers finds errors that came as answers without a reason: the servers refuse nothing of the load, so an error
-// reply, or a reply of another type than the command has, was somebody else's.
+// mayBeSentAgain reports whether the operation ended so that the client may send it again, which is then for the caller's patience to
+// end: it was not executed, or it only reads. There are three exceptions. A watch ends with its connection, an aborted transaction is
+// the caller's to begin anew, and an ordered pipeline holds back what was overtaken.
+func (r Record) mayBeSentAgain() bool {
+	if r.Via == "watch" || r.Aborted || r.Via == "ordered pipeline" && r.Reordered {
+		return false
+	}
+	reads := r.Kind == Echo && !strings.Contains(r.Via, "eval") || r.Op == "get"
+	return r.Outcome == NotExecuted || r.Outcome == Unknown && reads
+}
+
+// checkAnswers finds errors that came without a reason. The servers refuse nothing of the load, so an error reply, or a reply of
+// another type than the command has, was somebody else's; and only the caller's patience ends what may be sent again.
 func (r Round) checkAnswers(f *Figures) (found []Violation) {
 	for _, op := range r.Records {
 		code, _, _ := strings.Cut(op.Got, " ")
@@ -80,6 +91,8 @@ func (r Round) checkAnswers(f *Figures) (found []Violation) {
 			found = append(found, violation("answer", "%s: nothing in this round gives a reason for this answer", op))
 		case r.Terms.Seamless && op.failedEarly():
 			found = append(found, violation("seamless", "%s: nothing may fail in this round", op))
+		case op.End < op.Bound && op.mayBeSentAgain() && !slices.Contains(r.Terms.Answers, code):
+			found = append(found, violation("impatient", "%s: the client could have gone on until %v", op, op.Bound.Round(time.Microsecond)))
 		}
 	}
 	return found

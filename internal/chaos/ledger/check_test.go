@@ -152,8 +152,13 @@ func TestEveryBrokenPromiseIsFound(t *testing.T) {
 		"what was never written is read":    {func(h *history) { h.Records[17].Got = "ghost" }, `register: .*first that does not fit: get register op17`},
 		"a failure where nothing may fail":  {func(h *history) { h.Terms.Seamless = true; h.Records[3].Ctx = ledger.Patient }, "seamless: .*op3"},
 		"a failure before its deadline":     {func(h *history) { h.Terms.Seamless = true; h.Records[3].Bound += time.Second }, "seamless: .*op3"},
-		"a call that outlived its context":  {func(h *history) { h.Records[0].End = 10 * time.Second; h.others(8*time.Second, 100) }, "context: write op0 .*its time was over at 1ms"},
-		"a lane that does not come back":    {func(h *history) { h.Healed = 20 * time.Millisecond; h.Records[0].Lane = 5 }, "recovered: lane 5 .*its last: write op0"},
+		"a refusal before its deadline":     {func(h *history) { h.Records[3].Bound += time.Second }, "impatient: .*op3 .*until 1.004s"},
+		"a read lost before its deadline": {func(h *history) {
+			op := h.find(ledger.Echo, ledger.OK)
+			op.Outcome, op.Got, op.Bound = ledger.Unknown, "", time.Second
+		}, "impatient: echo"},
+		"a call that outlived its context": {func(h *history) { h.Records[0].End = 10 * time.Second; h.others(8*time.Second, 100) }, "context: write op0 .*its time was over at 1ms"},
+		"a lane that does not come back":   {func(h *history) { h.Healed = 20 * time.Millisecond; h.Records[0].Lane = 5 }, "recovered: lane 5 .*its last: write op0"},
 		"a nemesis that struck nothing": {func(h *history) {
 			h.Terms.Expects = []string{"unknown", "MOVED", "TRYAGAIN"}
 			h.Signs = ledger.Signs{"MOVED": 1}
@@ -179,6 +184,26 @@ func TestWhatEndsWithItsContextFailsInNoRound(t *testing.T) {
 	h.Terms.Seamless = true
 	_, found := h.Check()
 	require.Empty(t, found)
+}
+
+// What may not be sent again, the caller hears of at once.
+func TestWhatEndsBeforeItsTimeForAReason(t *testing.T) {
+	for name, reason := range map[string]func(op *ledger.Record){
+		"its connection was being watched":  func(op *ledger.Record) { op.Via = "watch" },
+		"a watched key has changed":         func(op *ledger.Record) { op.Aborted = true },
+		"a later command of the key ran":    func(op *ledger.Record) { op.Via, op.Reordered = "ordered pipeline", true },
+		"it may have been executed":         func(op *ledger.Record) { op.Outcome = ledger.Unknown },
+		"the servers are told to refuse it": func(op *ledger.Record) { op.Got = "NOPERM no" },
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := sound()
+			h.Terms.Answers = []string{"NOPERM"}
+			h.Records[3].Bound += time.Second
+			reason(&h.Records[3])
+			_, found := h.Check()
+			require.Empty(t, found)
+		})
+	}
 }
 
 // Nobody returns in time from a process that is frozen.

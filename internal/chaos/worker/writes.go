@@ -69,6 +69,7 @@ type queuedRead struct {
 func (q queuedRead) record(c *call) {
 	var err error
 	q.op.Got, err = q.value.Get()
+	q.op.Reordered = q.value.Reordered()
 	c.record(q.op, err)
 }
 
