@@ -116,7 +116,7 @@ func (r Round) checkReturns(f *Figures) (found []Violation) {
 		first, _ := slices.BinarySearch(ends, op.Bound+overdue)
 		last, _ := slices.BinarySearch(ends, op.End)
 		if last-first >= thawed {
-			found = append(found, violation("context", "%s: its time was over at %v", op, op.Bound.Round(time.Microsecond)))
+			found = append(found, violation("overdue", "%s: its time was over at %v", op, op.Bound.Round(time.Microsecond)))
 		}
 	}
 	return found

@@ -157,7 +157,7 @@ func TestEveryBrokenPromiseIsFound(t *testing.T) {
 			op := h.find(ledger.Echo, ledger.OK)
 			op.Outcome, op.Got, op.Bound = ledger.Unknown, "", time.Second
 		}, "impatient: echo"},
-		"a call that outlived its context": {func(h *history) { h.Records[0].End = 10 * time.Second; h.others(8*time.Second, 100) }, "context: write op0 .*its time was over at 1ms"},
+		"a call that outlived its context": {func(h *history) { h.Records[0].End = 10 * time.Second; h.others(8*time.Second, 100) }, "overdue: write op0 .*its time was over at 1ms"},
 		"a lane that does not come back":   {func(h *history) { h.Healed = 20 * time.Millisecond; h.Records[0].Lane = 5 }, "recovered: lane 5 .*its last: write op0"},
 		"a nemesis that struck nothing": {func(h *history) {
 			h.Terms.Expects = []string{"unknown", "MOVED", "TRYAGAIN"}

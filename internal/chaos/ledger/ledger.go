@@ -10,7 +10,7 @@ import (
 
 // Violation is one broken promise.
 type Violation struct {
-	Check string // duplicate, unsound, lost, ledger, echo, answer, sequence, register, seamless, impatient, recovered, seen, context, flat, closed or bounded
+	Check string // duplicate, unsound, lost, ledger, echo, answer, sequence, register, seamless, impatient, overdue, recovered, seen, context, flat, closed or bounded
 	Text  string // what was done, when and in which slot, what the caller was told, and what the server holds
 }
 
