@@ -64,6 +64,12 @@ func mutants() []mutant {
 			only: "rst,fin",
 		},
 		{
+			name: "keeps its caller for two seconds after the context has ended", file: "internal/wire/call.go",
+			old:  "	given := 0\n",
+			new:  "	<-time.After(2 * time.Second)\n	given := 0\n",
+			only: "cancel-storm",
+		},
+		{
 			name: "fails rather than pause where its caller has set a deadline", file: "client.go",
 			old:  "	if wait := time.Until(due); wait > 0 {\n",
 			new:  "	if wait := time.Until(due); wait > 0 {\n		if _, bound := ctx.Deadline(); bound {\n			return false, context.DeadlineExceeded\n		}\n",

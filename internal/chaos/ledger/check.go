@@ -98,24 +98,15 @@ func (r Round) checkAnswers(f *Figures) (found []Violation) {
 	return found
 }
 
-const (
-	// overdue is how late a call may return on a machine with more to run than processors. CheckOverruns is for the fine scale.
-	overdue = time.Second
-	// thawed is how many others must have returned meanwhile: fewer, and it was the whole process that was frozen.
-	thawed = 100
-)
+// overdue is how late a call may return on a machine with more to run than processors. CheckOverruns is for the fine scale.
+const overdue = time.Second
 
-// checkReturns finds calls that went on although their time was over.
+// checkReturns finds calls that went on although their time was over. Time in which the process did not run does not count.
 func (r Round) checkReturns(f *Figures) (found []Violation) {
-	ends := make([]time.Duration, len(r.Records))
-	for i, op := range r.Records {
-		ends[i] = op.End
-	}
-	slices.Sort(ends)
 	for _, op := range r.Records {
-		first, _ := slices.BinarySearch(ends, op.Bound+overdue)
-		last, _ := slices.BinarySearch(ends, op.End)
-		if last-first >= thawed {
+		first, _ := slices.BinarySearch(r.Beats, op.Bound)
+		last, _ := slices.BinarySearch(r.Beats, op.End)
+		if last-first >= int(overdue/BeatEvery) {
 			found = append(found, violation("overdue", "%s: its time was over at %v", op, op.Bound.Round(time.Microsecond)))
 		}
 	}

@@ -83,10 +83,10 @@ func sound() *history {
 	return h
 }
 
-// others adds operations that returned at the given time.
-func (h *history) others(at time.Duration, n int) {
-	for range n {
-		h.Records = append(h.Records, ledger.Record{Kind: ledger.Echo, Outcome: ledger.OK, Bound: at, End: at})
+// beat notes that the process ran from one time to another.
+func (h *history) beat(from, to time.Duration) {
+	for at := from; at < to; at += ledger.BeatEvery {
+		h.Beats = append(h.Beats, at)
 	}
 }
 
@@ -157,7 +157,7 @@ func TestEveryBrokenPromiseIsFound(t *testing.T) {
 			op := h.find(ledger.Echo, ledger.OK)
 			op.Outcome, op.Got, op.Bound = ledger.Unknown, "", time.Second
 		}, "impatient: echo"},
-		"a call that outlived its context": {func(h *history) { h.Records[0].End = 10 * time.Second; h.others(8*time.Second, 100) }, "overdue: write op0 .*its time was over at 1ms"},
+		"a call that outlived its context": {func(h *history) { h.Records[0].End = 2 * time.Second; h.beat(0, 30*time.Second) }, "overdue: write op0 .*its time was over at 1ms"},
 		"a lane that does not come back":   {func(h *history) { h.Healed = 20 * time.Millisecond; h.Records[0].Lane = 5 }, "recovered: lane 5 .*its last: write op0"},
 		"a nemesis that struck nothing": {func(h *history) {
 			h.Terms.Expects = []string{"unknown", "MOVED", "TRYAGAIN"}
@@ -210,9 +210,24 @@ func TestWhatEndsBeforeItsTimeForAReason(t *testing.T) {
 func TestAFrozenProcess(t *testing.T) {
 	h := sound()
 	h.Records[0].End = 10 * time.Second
-	h.others(8*time.Second, 99)
+	h.beat(0, 500*time.Millisecond)
+	h.beat(9500*time.Millisecond, 30*time.Second)
 	_, found := h.Check()
 	require.Empty(t, found)
+}
+
+// Where everything hangs, no other call returns either.
+func TestALoadThatHangsAltogether(t *testing.T) {
+	h := sound()
+	h.beat(0, 30*time.Second)
+	for i := range h.Records {
+		h.Records[i].End = 10 * time.Second
+	}
+	_, found := h.Check()
+	require.Len(t, found, len(h.Records))
+	for _, v := range found {
+		require.Equal(t, "overdue", v.Check)
+	}
 }
 
 // Where an unplanned failover strikes, the servers lose what they had not replicated. It is counted, and everywhere else

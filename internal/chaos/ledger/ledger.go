@@ -53,12 +53,18 @@ type Round struct {
 	Healed  time.Duration // when the nemesis had healed, by the worker's clock; 0: not said, and recovery is not checked
 	Signs   Signs         // what the worker counted
 
+	// Beats are when the worker's process ran for certain, in order: a goroutine that wakes at intervals of BeatEvery has noted the time.
+	Beats []time.Duration
+
 	// RegisterTimeout bounds the search for a linearization of one key; 0 means 10 s. A key not decided by then is
 	// counted, and no violation.
 	RegisterTimeout time.Duration
 
 	lossy map[uint16]bool // slots of Terms.Lossy, where the servers may have lost what was acknowledged
 }
+
+// BeatEvery is the interval between two of Round.Beats while the process runs.
+const BeatEvery = 50 * time.Millisecond
 
 // Held is what the servers hold.
 type Held struct {

@@ -77,6 +77,8 @@ type Answer struct {
 	Signs ledger.Signs  `json:"signs,omitempty"` // End: what happened in the round
 	// Lanes are how many goroutines the load has, numbered from 0. Begin and End.
 	Lanes int `json:"lanes,omitempty"`
+	// Beats are ledger.Round.Beats. End.
+	Beats []time.Duration `json:"beats,omitempty"`
 	// Violations are what the worker itself saw, such as a dial to an address that only a forged redirect named. End.
 	Violations []string `json:"violations,omitempty"`
 	// Resources are what the process holds, after a collection: before New for Open, with the load ended for End, with

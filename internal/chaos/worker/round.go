@@ -29,6 +29,7 @@ type round struct {
 	cells               []*cell
 
 	// set by start, before the lanes begin
+	heart    *heart
 	began    time.Time
 	stop     context.CancelFunc
 	stopping <-chan struct{}
@@ -112,19 +113,21 @@ func boundValue(key string) string { return "of " + key }
 func (r *round) start() {
 	ctx, stop := context.WithCancel(context.Background())
 	r.began, r.stop, r.stopping = time.Now(), stop, ctx.Done()
+	r.heart = startHeart(r.began)
 	for _, l := range r.lanes {
 		// Ends with end, which closes stopping and waits.
 		r.running.Go(l.run)
 	}
 }
 
-// end stops the load, waits until every operation has returned, and closes the file.
-func (r *round) end() error {
+// end stops the load, waits until every operation has returned, and closes the file. beats are when the process ran meanwhile.
+func (r *round) end() (beats []time.Duration, err error) {
 	r.stop()
 	r.running.Wait()
+	beats = r.heart.end()
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return errors.Join(r.failed, r.file.Close())
+	return beats, errors.Join(r.failed, r.file.Close())
 }
 
 // now is the time since the beginning, by the monotonic clock.

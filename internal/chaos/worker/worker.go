@@ -118,10 +118,10 @@ func (w *worker) begin(ctx context.Context, order Order) (Answer, error) {
 func (w *worker) end() (Answer, error) {
 	r := w.round
 	w.round = nil
-	err := r.end()
+	beats, err := r.end()
 	now, measured := measure()
 	answer := Answer{
-		File: r.path, Lanes: len(r.lanes), Resources: &now, At: r.now(),
+		File: r.path, Lanes: len(r.lanes), Beats: beats, Resources: &now, At: r.now(),
 	}
 	answer.Signs, answer.Violations = w.guard.told()
 	return answer, errors.Join(err, measured)
@@ -137,7 +137,7 @@ func (w *worker) close() (Answer, error) {
 // leave ends what the driver has left open.
 func (w *worker) leave() {
 	if w.round != nil {
-		_ = w.round.end() // nobody is there to be told
+		_, _ = w.round.end() // nobody is there to be told
 	}
 	if w.client != nil {
 		_ = w.client.Close() // nobody is there to be told

@@ -77,7 +77,8 @@ func (d *driver) check(round ledger.Round) (ledger.Figures, worker.Answer, []led
 	require.NoError(d.t, err)
 	round.Held, err = ledger.Read(ctx, d.cluster, round.Records)
 	require.NoError(d.t, err)
-	round.Signs = end.Signs
+	round.Signs, round.Beats = end.Signs, end.Beats
+	require.Greater(d.t, len(end.Beats), 5)
 	figures, found := round.Check()
 	require.Empty(d.t, found)
 	return figures, end, round.Records
