@@ -126,6 +126,10 @@ func TestEveryBrokenPromiseIsFound(t *testing.T) {
 			h.Records, h.Earlier = nil, ledger.Refused(h.Records)
 			h.Held = ledger.Held{Hashes: map[string]map[string]string{books: {"op3": "1"}}}
 		}, "unsound: .*ran after its round"},
+		"a refused element in the round after": {func(h *history) {
+			h.Records, h.Earlier = nil, ledger.Refused(h.Records)
+			h.Held = ledger.Held{Lists: map[string][]string{journal: {"3"}}}
+		}, "unsound: push .*element 3 was pushed after its round"},
 		"half a transaction":             {func(h *history) { h.Records[4].Outcome = ledger.Unknown; delete(h.Held.Hashes[books], "op4") }, "ledger: .*op5 ran and op4 did not"},
 		"written between WATCH and EXEC": {func(h *history) { h.Records[0].Spoilt = true }, "ledger: .*watched key had been written"},
 		"another's nonce":                {func(h *history) { h.find(ledger.Echo, ledger.OK).Got = "yours" }, `echo: .*"yours".*should have been told "mine"`},

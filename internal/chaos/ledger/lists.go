@@ -44,6 +44,11 @@ func (r Round) checkLists(f *Figures) (found []Violation) {
 		found = append(found, l.checkMissing(elements, f)...)
 		found = append(found, l.checkLengths()...)
 	}
+	for _, op := range r.Earlier {
+		if op.Kind == Push && slices.Contains(r.Held.Lists[op.Key], strconv.Itoa(op.N)) {
+			found = append(found, violation("unsound", "%s, and element %d was pushed after its round", op, op.N))
+		}
+	}
 	return found
 }
 
