@@ -15,7 +15,7 @@ type Kind string
 
 // The kinds. What Record.Key, Want and Got hold is said beside each. Of what failed, Got is what the server said, if it did.
 const (
-	Write    Kind = "write"    // HINCRBY Key ID 1, in whatever wrapping; Want "1", Got the count it was told
+	Write    Kind = "write"    // HINCRBY Key ID N, in whatever wrapping; Want is N, Got the count it was told
 	Echo     Kind = "echo"     // a nonce or a value bound to a key; Want it, Got what came
 	Push     Kind = "push"     // RPUSH Key N; Got the length it was told
 	Pop      Kind = "pop"      // BLPOP Key, by one lane only; Got the element
@@ -67,7 +67,7 @@ type Record struct {
 	Got  string `json:"got,omitempty"`
 
 	Group     string `json:"group,omitempty"`     // writes that run together or not at all
-	N         int    `json:"n,omitempty"`         // element of a push: 1, 2, 3 ... for each lane and list
+	N         int    `json:"n,omitempty"`         // element of a push: 1, 2, 3 ... for each lane and list; or what a write adds
 	Aborted   bool   `json:"aborted,omitempty"`   // keyslot.ErrTxAborted: the caller reads again, nothing has failed
 	Spoilt    bool   `json:"spoilt,omitempty"`    // a watched key was written in between, so it must not run
 	Reordered bool   `json:"reordered,omitempty"` // the future said that it ran behind later ones

@@ -48,8 +48,8 @@ func (r Round) checkWrite(op Record, f *Figures) (found []Violation) {
 	if ran {
 		f.Ran++
 	}
-	if ran && count != "1" {
-		found = append(found, violation("duplicate", "%s, and ran %s times", op, count))
+	if ran && count != op.Want {
+		found = append(found, violation("duplicate", "%s, and ran more than once: it adds %s, and the servers hold %s", op, op.Want, count))
 	}
 	switch {
 	case op.Spoilt && (ran || op.Outcome == OK):

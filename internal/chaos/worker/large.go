@@ -11,13 +11,15 @@ import (
 // largeSize is more than the 256 KiB from which a request or a reply takes a connection of its own, beside the shared one.
 const largeSize = 300 << 10
 
-// writeBeside writes once; ARGV[2] is ballast.
-const writeBeside = `return redis.call('HINCRBY', KEYS[1], ARGV[1], 1)`
+// writeBeside writes once; ARGV[3] is ballast.
+const writeBeside = `return redis.call('HINCRBY', KEYS[1], ARGV[1], ARGV[2])`
 
 func (l *lane) largeWrite() int {
 	op := l.write(l.pick(), "ledger", "large eval")
 	ballast := strings.Repeat("x", largeSize)
-	return l.tell(op, func(ctx context.Context) (string, error) { return l.eval(ctx, writeBeside, op.Key, op.ID, ballast) })
+	return l.tell(op, func(ctx context.Context) (string, error) {
+		return l.eval(ctx, writeBeside, op.Key, op.ID, op.Want, ballast)
+	})
 }
 
 // repeat makes a large reply of a small request.

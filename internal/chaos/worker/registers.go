@@ -58,6 +58,9 @@ func (l *lane) registerSet() int {
 	})
 }
 
+// swapped is what a swap that has happened returns.
+const swapped = "1"
+
 // swap puts ARGV[2] where ARGV[1] was; a missing key counts as empty.
 const swap = `if (redis.call('GET', KEYS[1]) or '') ~= ARGV[1] then return 0 end
 redis.call('SET', KEYS[1], ARGV[2])
@@ -88,7 +91,7 @@ func (l *lane) register(name string, do func(context.Context, *ledger.Record) er
 		cell.lost()
 	case err == nil && name == "get":
 		l.read[op.Key] = op.Got
-	case err == nil && (name == "set" || op.Got == once):
+	case err == nil && (name == "set" || op.Got == swapped):
 		l.read[op.Key] = op.Want
 	}
 	c.record(op, err)

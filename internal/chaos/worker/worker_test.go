@@ -1,6 +1,7 @@
 package worker_test
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -101,7 +102,13 @@ func TestTheLoadOnACalmCluster(t *testing.T) {
 		require.Zero(t, figures.Undecided)
 		require.Greater(t, len(figures.Overruns), 50)
 		var kinds []string
+		adds := map[string]string{}
 		for _, op := range records {
+			if op.Kind == ledger.Write {
+				one := cmp.Or(op.Group, op.ID)
+				require.Equal(t, one, cmp.Or(adds[op.Want], one), "two writes that are told the same may change replies")
+				adds[op.Want] = one
+			}
 			if op.Outcome == ledger.OK || op.Kind == ledger.Forged {
 				kinds = append(kinds, fmt.Sprint(op.Kind, " ", op.Via))
 			}

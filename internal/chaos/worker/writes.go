@@ -7,19 +7,20 @@ import (
 	"github.com/keyslot-go/keyslot/internal/chaos/ledger"
 )
 
-// once is what a write must be told: its field is new, so its count is 1.
-const once = "1"
-
-// write returns the record of a write to a ledger of the place. kind tells apart the ledgers of one slot.
+// write returns the record of a write to a ledger of the place. kind tells apart the ledgers of one slot. Its field is new, so it must be
+// told what it adds, and no two writes of a round add the same: else they could change replies, and nobody would see it.
 func (l *lane) write(at place, kind, via string) ledger.Record {
-	return ledger.Record{ID: l.id(), Kind: ledger.Write, Via: via, Key: at.key(kind, l.round.number), Slot: at.slot, Want: once}
+	op := ledger.Record{ID: l.id(), Kind: ledger.Write, Via: via, Key: at.key(kind, l.round.number), Slot: at.slot}
+	op.N = l.issued*len(l.round.lanes) + l.number
+	op.Want = strconv.Itoa(op.N)
+	return op
 }
 
 // increment writes by HINCRBY.
 func (l *lane) increment() int {
 	op := l.write(l.pick(), "ledger", "plain")
 	c := l.call()
-	count, err := l.round.client.HIncrBy(c.ctx, op.Key, op.ID, 1)
+	count, err := l.round.client.HIncrBy(c.ctx, op.Key, op.ID, int64(op.N))
 	c.returned()
 	op.Got = strconv.FormatInt(count, 10)
 	c.record(op, err)
@@ -27,16 +28,17 @@ func (l *lane) increment() int {
 }
 
 // writeTwice writes to two ledgers of one slot, which a migration may have torn apart, as one.
-const writeTwice = `redis.call('HINCRBY', KEYS[1], ARGV[1], 1)
-return redis.call('HINCRBY', KEYS[2], ARGV[2], 1)`
+const writeTwice = `redis.call('HINCRBY', KEYS[1], ARGV[1], ARGV[3])
+return redis.call('HINCRBY', KEYS[2], ARGV[2], ARGV[3])`
 
-// script writes by EVAL, to two keys.
+// script writes the same by EVAL to two keys, and is told one count.
 func (l *lane) script() int {
 	at := l.pick()
 	first, second := l.write(at, "ledger", "eval"), l.write(at, "twin", "eval")
 	first.Group, second.Group = first.ID, first.ID
+	second.N, second.Want = first.N, first.Want
 	c := l.call()
-	reply, err := l.round.client.Eval(c.ctx, writeTwice, []string{first.Key, second.Key}, first.ID, second.ID)
+	reply, err := l.round.client.Eval(c.ctx, writeTwice, []string{first.Key, second.Key}, first.ID, second.ID, first.Want)
 	c.returned()
 	if err == nil {
 		second.Got, err = reply.Text()
@@ -82,7 +84,7 @@ func (l *lane) mixedPipeline() int {
 		at := l.pick()
 		for range 2 {
 			op := l.write(at, "ledger", via)
-			writes = append(writes, queuedWrite{op, p.HIncrBy(op.Key, op.ID, 1)})
+			writes = append(writes, queuedWrite{op, p.HIncrBy(op.Key, op.ID, int64(op.N))})
 		}
 		op := l.bound(at, via)
 		reads = append(reads, queuedRead{op, p.Get(op.Key)})
@@ -131,7 +133,7 @@ func (l *lane) queueWrites(tx *keyslot.Tx, at place, via string) []queuedWrite {
 		if len(writes) > 0 {
 			op.Group = writes[0].op.ID
 		}
-		writes = append(writes, queuedWrite{op, tx.HIncrBy(op.Key, op.ID, 1)})
+		writes = append(writes, queuedWrite{op, tx.HIncrBy(op.Key, op.ID, int64(op.N))})
 	}
 	return writes
 }
