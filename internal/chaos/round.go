@@ -65,7 +65,7 @@ func (s *session) play(ctx context.Context, p plan, round int) (o outcome, err e
 		healed = 0
 	}
 	return o, s.judge(ctx, &o, ledger.Round{
-		Earlier: s.earlier, Bare: bare, Healed: healed, Signs: end.Signs, Beats: end.Beats,
+		Earlier: s.earlier, Bare: bare, Lanes: end.Lanes, Healed: healed, Signs: end.Signs, Beats: end.Beats,
 		Terms: ledger.Terms{Lossy: stage.Lossy, Seamless: n.Seamless, Answers: n.Answers, Hangs: n.Hangs},
 	}, end)
 }

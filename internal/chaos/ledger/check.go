@@ -113,22 +113,27 @@ func (r Round) checkReturns(f *Figures) (found []Violation) {
 	return found
 }
 
-// checkRecovered finds lanes without a success after the nemesis had healed.
+// checkRecovered finds lanes without a success after the nemesis had healed, and those that have done nothing at all.
 func (r Round) checkRecovered(f *Figures) (found []Violation) {
-	if r.Healed == 0 {
-		return nil
-	}
 	last := map[int]Record{}
 	for _, op := range r.Records {
 		if before, ok := last[op.Lane]; !ok || op.End > before.End {
 			last[op.Lane] = op
 		}
-		if op.End < r.Healed || !op.succeeded() {
+		if r.Healed == 0 || op.End < r.Healed || !op.succeeded() {
 			continue
 		}
 		if first, ok := f.FirstSuccess[op.Lane]; !ok || op.End-r.Healed < first {
 			f.FirstSuccess[op.Lane] = op.End - r.Healed
 		}
+	}
+	for lane := range r.Lanes {
+		if _, ok := last[lane]; !ok {
+			found = append(found, violation("recovered", "lane %d has no record of the whole round", lane))
+		}
+	}
+	if r.Healed == 0 {
+		return found
 	}
 	for _, lane := range slices.Sorted(maps.Keys(last)) {
 		if _, ok := f.FirstSuccess[lane]; !ok && !slices.Contains(r.Terms.Hangs, last[lane].Via) {

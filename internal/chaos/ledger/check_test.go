@@ -163,6 +163,7 @@ func TestEveryBrokenPromiseIsFound(t *testing.T) {
 		}, "impatient: echo"},
 		"a call that outlived its context": {func(h *history) { h.Records[0].End = 2 * time.Second; h.beat(0, 30*time.Second) }, "overdue: write op0 .*its time was over at 1ms"},
 		"a lane that does not come back":   {func(h *history) { h.Healed = 20 * time.Millisecond; h.Records[0].Lane = 5 }, "recovered: lane 5 .*its last: write op0"},
+		"a lane that does nothing":         {func(h *history) { h.Lanes = 2 }, "recovered: lane 1 has no record"},
 		"a nemesis that struck nothing": {func(h *history) {
 			h.Terms.Expects = []string{"unknown", "MOVED", "TRYAGAIN"}
 			h.Signs = ledger.Signs{"MOVED": 1}

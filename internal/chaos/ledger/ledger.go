@@ -50,6 +50,7 @@ type Round struct {
 	Bare    []Record // of a Bare that ran beside a lossy nemesis
 	Held    Held     // of all keys of the three
 	Terms   Terms
+	Lanes   int           // how many there were, numbered from 0: each must have a record
 	Healed  time.Duration // when the nemesis had healed, by the worker's clock; 0: not said, and recovery is not checked
 	Signs   Signs         // what the worker counted
 

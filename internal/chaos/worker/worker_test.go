@@ -78,7 +78,7 @@ func (d *driver) check(round ledger.Round) (ledger.Figures, worker.Answer, []led
 	require.NoError(d.t, err)
 	round.Held, err = ledger.Read(ctx, d.cluster, round.Records)
 	require.NoError(d.t, err)
-	round.Signs, round.Beats = end.Signs, end.Beats
+	round.Signs, round.Beats, round.Lanes = end.Signs, end.Beats, end.Lanes
 	require.Greater(d.t, len(end.Beats), 5)
 	figures, found := round.Check()
 	require.Empty(d.t, found)
