@@ -211,6 +211,25 @@ func TestWhatEndsBeforeItsTimeForAReason(t *testing.T) {
 	}
 }
 
+// A search that finds no end shows neither that a promise was kept nor that it was broken.
+func TestRegistersThatCannotBeJudged(t *testing.T) {
+	h := sound()
+	h.RegisterTimeout = 100 * time.Millisecond
+	for _, row := range []struct {
+		key   string
+		found int
+	}{{"register:1:{d}1", 0}, {"register:1:{d}2", 1}} {
+		// Any of the unknown ones may have run, in any order, before the value that nobody wrote was read.
+		for i := range 40 {
+			h.add(ledger.Record{Kind: ledger.Register, Key: row.key, Slot: 4, Op: "set", Want: fmt.Sprint(i), Outcome: ledger.Unknown})
+		}
+		h.add(ledger.Record{Kind: ledger.Register, Key: row.key, Slot: 4, Op: "get", Got: "ghost", Outcome: ledger.OK})
+		figures, found := h.Check()
+		require.Len(t, found, row.found)
+		require.Equal(t, figures.Keys-1, figures.Undecided)
+	}
+}
+
 // Nobody returns in time from a process that is frozen.
 func TestAFrozenProcess(t *testing.T) {
 	h := sound()

@@ -58,7 +58,7 @@ type Round struct {
 	Beats []time.Duration
 
 	// RegisterTimeout bounds the search for a linearization of one key; 0 means 10 s. A key not decided by then is
-	// counted, and no violation.
+	// counted; more than half of them are a violation.
 	RegisterTimeout time.Duration
 
 	lossy map[uint16]bool // slots of Terms.Lossy, where the servers may have lost what was acknowledged

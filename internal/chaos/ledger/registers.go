@@ -59,6 +59,9 @@ func (r Round) checkRegisters(f *Figures) (found []Violation) {
 				len(keys[key]), key, op.Op, op, op.From, op.Want))
 		}
 	}
+	if 2*f.Undecided > f.Keys {
+		found = append(found, violation("register", "of %d keys %d could not be judged within %v each, so the round proves little", f.Keys, f.Undecided, timeout))
+	}
 	return found
 }
 
