@@ -180,9 +180,10 @@ func TestTheLoadInACancelStorm(t *testing.T) {
 	d.until(2 * time.Second)
 	figures, end, _ := d.check(ledger.Round{Terms: ledger.Terms{Seamless: true, Expects: []string{"unknown", "not executed"}}})
 	require.Less(t, end.Signs["dials"], 20)
-	p999, found := ledger.CheckOverruns(figures.Overruns)
+	p999, _ := ledger.CheckOverruns(figures.Overruns) // whose limit of 5 ms is too little for the machine of a test
+	require.Greater(t, len(figures.Overruns), 10)
+	require.Less(t, p999, 500*time.Millisecond)
 	t.Logf("%d operations, %v, signs %v, overrun %v of %d", figures.Operations, figures.Outcomes, end.Signs, p999, len(figures.Overruns))
-	_ = found // the machine of a test is too busy for a limit of 5 ms
 }
 
 func TestOrdersOutOfTurn(t *testing.T) {
