@@ -64,7 +64,7 @@ func (b *bench) herd(ctx context.Context, name string, do func(ctx context.Conte
 	if err := do(ctx, r, primary, replica); err != nil {
 		return err
 	}
-	served, err := r.probe(ctx, replica, valueKey(anyOf(inShard(0))))
+	served, err := r.probe(ctx, replica, valueKey(anyTag(0)))
 	if err != nil {
 		return err
 	}

@@ -27,20 +27,24 @@ type load struct {
 	begun  time.Time
 	stop   context.CancelFunc
 	ended  sync.WaitGroup
-	seen   [workers][]record  // each its worker's until ended
-	last   [tags]atomic.Int64 // when a command of the tag last succeeded, since begun
-	began  [tags]atomic.Int64 // when that command had begun
+	seen   [workers][]record     // each its worker's until ended
+	last   [workers]atomic.Int64 // when a command of the worker last succeeded, since begun
+	began  [workers]atomic.Int64 // when that command had begun
 	failed atomic.Int64
 	count  atomic.Int64
 }
 
+// shardOfWorker is the shard to whose slots a worker keeps.
+func shardOfWorker(worker int) int { return worker % primaries }
+
 // record is one command and its outcome.
 type record struct {
-	start time.Time
-	took  time.Duration
-	tag   int
-	id    string // of a counted write, else empty
-	err   error
+	start  time.Time
+	took   time.Duration
+	worker int
+	tag    int
+	id     string // of a counted write, else empty
+	err    error
 }
 
 func (r *record) end() time.Time { return r.start.Add(r.took) }
@@ -52,7 +56,7 @@ func startLoad(client *keyslot.Client, rate int) *load {
 	l := &load{client: client, begun: time.Now(), stop: stop}
 	every := time.Second * workers / time.Duration(rate)
 	for w := range workers {
-		own := tagsOf(func(slot int) bool { return shardOf(slot) == w%primaries })
+		own := tagsOf(func(slot int) bool { return shardOf(slot) == shardOfWorker(w) })
 		// Ends with stop; end waits for it.
 		l.ended.Go(func() {
 			tick := time.NewTicker(every)
@@ -62,7 +66,7 @@ func startLoad(client *keyslot.Client, rate int) *load {
 				case <-ctx.Done():
 					return
 				case <-tick.C:
-					l.one(w, n, own[rand.IntN(len(own))])
+					l.one(n, record{worker: w, tag: own[rand.IntN(len(own))]})
 				}
 			}
 		})
@@ -70,8 +74,9 @@ func startLoad(client *keyslot.Client, rate int) *load {
 	return l
 }
 
-func (l *load) one(worker, n, tag int) {
-	r := record{start: time.Now(), tag: tag}
+// one sends the n-th command of a worker, for the record.
+func (l *load) one(n int, r record) {
+	r.start = time.Now()
 	ctx := context.Background()
 	switch key := valueKey(r.tag); n % 4 {
 	case 0:
@@ -81,7 +86,7 @@ func (l *load) one(worker, n, tag int) {
 			r.err = nil
 		}
 	default:
-		r.id = strconv.Itoa(worker) + "-" + strconv.Itoa(n)
+		r.id = strconv.Itoa(r.worker) + "-" + strconv.Itoa(n)
 		_, r.err = l.client.HIncrBy(ctx, ledgerKey(r.tag), r.id, 1)
 	}
 	r.took = time.Since(r.start)
@@ -89,10 +94,10 @@ func (l *load) one(worker, n, tag int) {
 	if r.err != nil {
 		l.failed.Add(1)
 	} else {
-		l.began[r.tag].Store(int64(r.start.Sub(l.begun)))
-		l.last[r.tag].Store(int64(r.end().Sub(l.begun)))
+		l.began[r.worker].Store(int64(r.start.Sub(l.begun)))
+		l.last[r.worker].Store(int64(r.end().Sub(l.begun)))
 	}
-	l.seen[worker] = append(l.seen[worker], r)
+	l.seen[r.worker] = append(l.seen[r.worker], r)
 }
 
 func valueKey(tag int) string  { return fmt.Sprintf("value:{%d}", tag) }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -37,6 +38,28 @@ func TestTheLedgerTellsWhatWasToldWrong(t *testing.T) {
 	}
 	a := compare([]map[string]string{{"fine": "1", "twice": "2", "ran after all": "1"}}, records)
 	require.Equal(t, account{doubled: 1, untrue: 1, lost: []record{{id: "gone"}}}, a)
+}
+
+func TestAShardIsBackWhenAllOfItsWorkersAre(t *testing.T) {
+	l := &load{begun: time.Now()}
+	for w := range workers {
+		if w != 5 { // of the third shard
+			l.last[w].Store(int64(20 * time.Millisecond))
+		}
+	}
+	limited, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
+	defer cancel()
+	at := l.begun.Add(10 * time.Millisecond)
+	require.NoError(t, l.awaitSuccess(limited, 0, at))
+	require.ErrorContains(t, l.awaitSuccess(limited, 2, at), "worker 5 does not succeed")
+
+	lost := errors.New("lost")
+	ended := func(ms, worker int, err error) record {
+		return record{start: l.begun.Add(time.Duration(ms) * time.Millisecond), worker: worker, err: err}
+	}
+	records := []record{ended(5, 2, nil), ended(11, 2, lost), ended(12, 0, nil), ended(13, 5, nil), ended(14, 5, nil), ended(19, 2, nil), ended(30, 2, nil)}
+	back := comebackOf(records, 2, func(r record) bool { return r.start.After(at) })
+	require.Equal(t, []time.Duration{13 * time.Millisecond, 19 * time.Millisecond}, []time.Duration{back.first.Sub(l.begun), back.last.Sub(l.begun)})
 }
 
 func TestAGapEndsWithTheNextSuccessInTheSameShard(t *testing.T) {

@@ -83,14 +83,6 @@ func inShard(shard int) map[int]bool {
 	return of
 }
 
-// anyOf returns one of the tags.
-func anyOf(of map[int]bool) int {
-	for tag := range of {
-		return tag
-	}
-	return -1
-}
-
 // probe writes a key to a node every 10 ms, over a connection of its own, until the node takes it: from then on it serves
 // the slot. It returns when that was.
 func (r *rig) probe(ctx context.Context, n *realcluster.Node, key string) (time.Time, error) {
@@ -128,31 +120,43 @@ func firstAfter(records []record, of map[int]bool, t time.Time) (time.Time, bool
 	return time.Time{}, false
 }
 
-// awaitSuccess waits until some command of one of the tags has succeeded that ended after t.
-func (l *load) awaitSuccess(ctx context.Context, of map[int]bool, t time.Time) (time.Time, error) {
-	return l.await(ctx, of, &l.last, t)
+// awaitSuccess waits until every worker of a shard has succeeded with a command that ended after t.
+func (l *load) awaitSuccess(ctx context.Context, shard int, t time.Time) error {
+	return l.await(ctx, shard, &l.last, t)
 }
 
-// awaitNew waits until some command of one of the tags has succeeded that began after t.
-func (l *load) awaitNew(ctx context.Context, of map[int]bool, t time.Time) (time.Time, error) {
-	return l.await(ctx, of, &l.began, t)
+// awaitNew waits until every worker of a shard has succeeded with a command that began after t.
+func (l *load) awaitNew(ctx context.Context, shard int, t time.Time) error {
+	return l.await(ctx, shard, &l.began, t)
 }
 
-func (l *load) await(ctx context.Context, of map[int]bool, times *[tags]atomic.Int64, t time.Time) (time.Time, error) {
-	tick := time.NewTicker(time.Millisecond)
-	defer tick.Stop()
-	for {
-		for tag := range of {
-			if at := l.begun.Add(time.Duration(times[tag].Load())); at.After(t) {
-				return l.begun.Add(time.Duration(l.last[tag].Load())), nil
+func (l *load) await(ctx context.Context, shard int, times *[workers]atomic.Int64, t time.Time) error {
+	for w := range workers {
+		for shardOfWorker(w) == shard && !l.begun.Add(time.Duration(times[w].Load())).After(t) {
+			if err := realcluster.Wait(ctx, time.Millisecond); err != nil {
+				return fmt.Errorf("worker %d does not succeed: %w", w, err)
 			}
 		}
-		select {
-		case <-tick.C:
-		case <-ctx.Done():
-			return time.Time{}, fmt.Errorf("no command succeeded: %w", ctx.Err())
-		}
 	}
+	return nil
+}
+
+// comeback is when the workers of a shard succeeded again: the first of them, and the last.
+type comeback struct{ first, last time.Time }
+
+// comebackOf takes the first success of each worker of a shard that counts. records are in the order in which they ended.
+func comebackOf(records []record, shard int, counts func(record) bool) (c comeback) {
+	back := map[int]bool{}
+	for _, r := range records {
+		if shardOfWorker(r.worker) != shard || back[r.worker] || r.err != nil || !counts(r) {
+			continue
+		}
+		if len(back) == 0 {
+			c.first = r.end()
+		}
+		back[r.worker], c.last = true, r.end()
+	}
+	return c
 }
 
 // progress tells whoever waits what is being done.

@@ -12,17 +12,25 @@ import (
 
 // struck is what became of one primary and its shard.
 type struck struct {
-	shard   map[int]bool // its tags
-	at      time.Time    // of the strike
-	served  time.Time    // when a raw probe of the promoted node succeeded
-	client  time.Time    // when the client succeeded
+	shard   int
+	at      time.Time // of the strike
+	served  time.Time // when a raw probe of the promoted node succeeded
 	primary *realcluster.Node
 }
 
-// behind is how much later than the raw probe the client was.
-func (s struck) behind() time.Duration { return max(0, s.client.Sub(s.served)) }
+// dies is how long the shard serves nobody, at least: until the promotion, which takes a second and more. What was answered just
+// before the strike does not count.
+const dies = nodeTimeout / 2
 
-// strike does something to the primary of a shard that makes the cluster replace it, and waits until the client is back.
+// back returns when the client succeeded, by the commands of the load.
+func (s struck) back(records []record) comeback {
+	return comebackOf(records, s.shard, func(r record) bool { return r.end().After(s.at.Add(dies)) })
+}
+
+// behind is how much later than the raw probe something was.
+func (s struck) behind(t time.Time) time.Duration { return max(0, t.Sub(s.served)) }
+
+// strike does something to the primary of a shard that makes the cluster replace it, and waits until all workers are back.
 func (r *rig) strike(ctx context.Context, l *load, shard int, do func(*realcluster.Node) error) (s struck, err error) {
 	ctx, cancel := context.WithTimeout(ctx, stepLimit)
 	defer cancel()
@@ -36,39 +44,28 @@ func (r *rig) strike(ctx context.Context, l *load, shard int, do func(*realclust
 	if len(replicas) == 0 {
 		return s, fmt.Errorf("shard %d has no replica", shard)
 	}
-	s.shard = inShard(shard)
-	s.at = time.Now()
+	s.shard, s.at = shard, time.Now()
 	if err := do(s.primary); err != nil {
 		return s, err
 	}
 	back := make(chan error, 1)
-	// Ends with the client's success, or ctx; received from below.
-	go func() {
-		var err error
-		// Nothing of this shard succeeds before the promotion, which takes a second at least; what was answered just before
-		// the strike does not count.
-		s.client, err = l.awaitSuccess(ctx, s.shard, s.at.Add(nodeTimeout/2))
-		back <- err
-	}()
-	served, err := r.probe(ctx, replicas[0], valueKey(anyOf(s.shard)))
-	if err := errors.Join(err, <-back); err != nil {
-		return s, err
-	}
-	s.served = served
-	return s, nil
+	// Ends with the workers' success, or ctx; received from below.
+	go func() { back <- l.awaitSuccess(ctx, shard, s.at.Add(dies)) }()
+	s.served, err = r.probe(ctx, replicas[0], valueKey(anyTag(shard)))
+	return s, errors.Join(err, <-back)
 }
 
 // kills measures how soon after the promotion a client is back whose primary was killed.
 func kills(ctx context.Context, b *bench) error {
 	return b.withLoad(ctx, realcluster.Options{}, keyslot.Options{}, func(ctx context.Context, r *rig, l *load) error {
-		var behind, down []time.Duration
+		var all []struck
 		for i := range b.kills {
 			s, err := r.strike(ctx, l, i%primaries, (*realcluster.Node).Kill)
 			if err != nil {
 				return err
 			}
-			behind, down = append(behind, s.behind()), append(down, s.client.Sub(s.at))
-			progress("kill %d: served after %v, client %v behind", i+1, s.served.Sub(s.at).Round(time.Millisecond), s.behind().Round(time.Millisecond))
+			all = append(all, s)
+			progress("kill %d: served after %v", i+1, s.served.Sub(s.at).Round(time.Millisecond))
 			limited, cancel := context.WithTimeout(ctx, stepLimit)
 			err = errors.Join(s.primary.Restart(limited), r.WaitHealthy(limited), realcluster.Wait(limited, time.Second))
 			cancel()
@@ -76,11 +73,17 @@ func kills(ctx context.Context, b *bench) error {
 				return err
 			}
 		}
-		b.note("kill", "kills", float64(len(behind)), "")
+		records := l.end()
+		var behind, last, down []time.Duration
+		for _, s := range all {
+			c := s.back(records)
+			behind, last, down = append(behind, s.behind(c.first)), append(last, s.behind(c.last)), append(down, c.first.Sub(s.at))
+		}
+		b.note("kill", "kills", float64(len(all)), "")
 		b.atMost("kill", "client behind a raw probe of the promoted node, median", milliseconds(quantile(behind, 0.5)), 100, "ms")
 		b.atMost("kill", "client behind a raw probe of the promoted node, max", milliseconds(quantile(behind, 1)), 250, "ms")
+		b.atMost("kill", "its last worker behind that probe, max", milliseconds(quantile(last, 1)), 250, "ms")
 		b.note("kill", "from SIGKILL to the client's success, median", milliseconds(quantile(down, 0.5)), "ms")
-		records := l.end()
 		told := func(r record) bool { return !errors.Is(r.err, keyslot.ErrUnknownOutcome) }
 		n, first := failures(records, told)
 		if first != nil {
@@ -98,7 +101,7 @@ const (
 
 // stops measures what a frozen primary costs, its own shard and the others.
 func stops(ctx context.Context, b *bench) error {
-	var behind, ratios []time.Duration
+	var behind, last, ratios []time.Duration
 	var others, lost, doubled int
 	for i := range b.runs {
 		opts := realcluster.Options{PartialCoverage: true}
@@ -108,7 +111,7 @@ func stops(ctx context.Context, b *bench) error {
 				return err
 			}
 			progress("stop %d: client %v behind, p99 of the others x %.2f", i+1, f.behind.Round(time.Millisecond), f.ratio)
-			behind = append(behind, f.behind)
+			behind, last = append(behind, f.behind), append(last, f.last)
 			ratios = append(ratios, time.Duration(f.ratio*float64(time.Second)))
 			others, lost, doubled = others+f.others, lost+f.lost, doubled+f.doubled
 			return nil
@@ -118,6 +121,7 @@ func stops(ctx context.Context, b *bench) error {
 		}
 	}
 	b.atMost("stop", "client behind a raw probe of the promoted node, max", milliseconds(quantile(behind, 1)), 500, "ms")
+	b.atMost("stop", "its last worker behind that probe, max", milliseconds(quantile(last, 1)), 500, "ms")
 	b.atMost("stop", "writes acknowledged behind the promoted node's back, lost", float64(lost), 0, "")
 	b.atMost("stop", "commands that ran twice, or against what was told", float64(doubled), 0, "")
 	b.atMost("stop", "other shards, full coverage no: failed commands", float64(others), 0, "")
@@ -129,6 +133,7 @@ func stops(ctx context.Context, b *bench) error {
 		}
 		b.atMost("stop", "other shards, full coverage yes: failed commands", float64(f.others), 0, "")
 		b.atMost("stop", "full coverage yes: client behind a raw probe", milliseconds(f.behind), 500, "ms")
+		b.atMost("stop", "full coverage yes: its last worker behind that probe", milliseconds(f.last), 500, "ms")
 		return nil
 	})
 }
@@ -136,8 +141,9 @@ func stops(ctx context.Context, b *bench) error {
 // stopped is what one frozen primary cost.
 type stopped struct {
 	behind  time.Duration
-	ratio   float64 // p99 of the other shards, while the primary was frozen, to that before
-	others  int     // failed commands of the other shards
+	last    time.Duration // of its last worker
+	ratio   float64       // p99 of the other shards, while the primary was frozen, to that before
+	others  int           // failed commands of the other shards
 	lost    int
 	doubled int
 }
@@ -165,7 +171,7 @@ func (b *bench) stop(ctx context.Context, r *rig, l *load) (f stopped, err error
 	var before, during []time.Duration
 	for _, r := range records {
 		switch end := r.end(); {
-		case s.shard[r.tag]:
+		case shardOfWorker(r.worker) == s.shard:
 		case end.Before(s.at) && end.After(s.at.Add(-calm)):
 			before = append(before, r.took)
 		case end.After(s.at) && end.Before(thawed):
@@ -179,11 +185,12 @@ func (b *bench) stop(ctx context.Context, r *rig, l *load) (f stopped, err error
 		}
 	}
 	var first error
-	f.others, first = failures(records, func(r record) bool { return !s.shard[r.tag] })
+	f.others, first = failures(records, func(r record) bool { return shardOfWorker(r.worker) != s.shard })
 	if first != nil {
 		progress("first failure: %v", first)
 	}
-	f.behind, f.doubled = s.behind(), a.doubled+a.untrue
+	c := s.back(records)
+	f.behind, f.last, f.doubled = s.behind(c.first), s.behind(c.last), a.doubled+a.untrue
 	quiet, meanwhile := quantile(before, 0.99), quantile(during, 0.99)
 	progress("p99 of the other shards: %v of %d commands before, %v of %d meanwhile", quiet, len(before), meanwhile, len(during))
 	f.ratio = float64(meanwhile) / float64(quiet)
