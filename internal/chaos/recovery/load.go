@@ -24,6 +24,7 @@ const (
 // so that those of the others go on when that shard is not served.
 type load struct {
 	client *keyslot.Client
+	every  time.Duration // between two commands of a worker
 	begun  time.Time
 	stop   context.CancelFunc
 	ended  sync.WaitGroup
@@ -39,6 +40,8 @@ func shardOfWorker(worker int) int { return worker % primaries }
 
 // record is one command and its outcome.
 type record struct {
+	due    time.Time // it was to be sent then, and another one every load.every behind it, so many in all:
+	owed   int
 	start  time.Time
 	took   time.Duration
 	worker int
@@ -49,25 +52,38 @@ type record struct {
 
 func (r *record) end() time.Time { return r.start.Add(r.took) }
 
-// startLoad runs rate commands a second on client until stop. A worker whose command takes long catches up afterwards no
-// more than one command, so the pace is what the cluster serves, not what it owes.
+// waits returns how long after its due time each of the commands was answered that this one stands for. Without those that were
+// due and not sent, a stall of a second would count as one slow command among thousands.
+func (r *record) waits(every time.Duration) []time.Duration {
+	waits := make([]time.Duration, r.owed)
+	for i := range waits {
+		waits[i] = r.end().Sub(r.due) - time.Duration(i)*every
+	}
+	return waits
+}
+
+// startLoad runs rate commands a second on client until stop. A worker whose command takes long sends one for all that were due
+// meanwhile, so the pace is what the cluster serves, not what it owes.
 func startLoad(client *keyslot.Client, rate int) *load {
 	ctx, stop := context.WithCancel(context.Background())
-	l := &load{client: client, begun: time.Now(), stop: stop}
-	every := time.Second * workers / time.Duration(rate)
+	l := &load{client: client, every: time.Second * workers / time.Duration(rate), begun: time.Now(), stop: stop}
 	for w := range workers {
 		own := tagsOf(func(slot int) bool { return shardOf(slot) == shardOfWorker(w) })
 		// Ends with stop; end waits for it.
 		l.ended.Go(func() {
-			tick := time.NewTicker(every)
-			defer tick.Stop()
+			due := l.begun.Add(l.every * time.Duration(w) / workers)
+			timer := time.NewTimer(time.Until(due))
+			defer timer.Stop()
 			for n := 0; ; n++ {
 				select {
 				case <-ctx.Done():
 					return
-				case <-tick.C:
-					l.one(n, record{worker: w, tag: own[rand.IntN(len(own))]})
+				case <-timer.C:
 				}
+				owed := 1 + int(time.Since(due)/l.every)
+				l.one(n, record{due: due, owed: owed, worker: w, tag: own[rand.IntN(len(own))]})
+				due = due.Add(time.Duration(owed) * l.every)
+				timer.Reset(time.Until(due))
 			}
 		})
 	}

@@ -62,6 +62,23 @@ func TestAShardIsBackWhenAllOfItsWorkersAre(t *testing.T) {
 	require.Equal(t, []time.Duration{13 * time.Millisecond, 19 * time.Millisecond}, []time.Duration{back.first.Sub(l.begun), back.last.Sub(l.begun)})
 }
 
+// One command that took a second stands for all that were due meanwhile.
+func TestAStallIsNotOneSlowCommand(t *testing.T) {
+	const every = 5 * time.Millisecond
+	due := time.Now()
+	fast := record{due: due, owed: 1, start: due, took: time.Millisecond}
+	stalled := record{due: due, owed: 1, start: due, took: time.Second}
+	next := record{due: due.Add(every), owed: 199, start: due.Add(time.Second), took: time.Millisecond}
+	var waits []time.Duration
+	for range 1000 {
+		waits = append(waits, fast.waits(every)...)
+	}
+	waits = append(append(waits, stalled.waits(every)...), next.waits(every)...)
+	require.Equal(t, 1200, len(waits))
+	require.Equal(t, []time.Duration{996 * time.Millisecond, 991 * time.Millisecond}, next.waits(every)[:2])
+	require.Greater(t, quantile(waits, 0.99), 900*time.Millisecond)
+}
+
 func TestAGapEndsWithTheNextSuccessInTheSameShard(t *testing.T) {
 	begin := time.Now()
 	at := func(ms, tag int, err error) record {

@@ -173,9 +173,9 @@ func (b *bench) stop(ctx context.Context, r *rig, l *load) (f stopped, err error
 		switch end := r.end(); {
 		case shardOfWorker(r.worker) == s.shard:
 		case end.Before(s.at) && end.After(s.at.Add(-calm)):
-			before = append(before, r.took)
+			before = append(before, r.waits(l.every)...)
 		case end.After(s.at) && end.Before(thawed):
-			during = append(during, r.took)
+			during = append(during, r.waits(l.every)...)
 		}
 	}
 	for _, r := range a.lost {
