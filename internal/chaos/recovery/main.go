@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -106,6 +107,9 @@ func run(ctx context.Context) (met bool, err error) {
 	flag.IntVar(&b.runs, "runs", 5, "runs of what is given as a median")
 	flag.IntVar(&b.rate, "rate", 4000, "commands a second, over all clients")
 	flag.Parse()
+	if err := b.check(); err != nil {
+		return false, err
+	}
 	if b.engine, err = realcluster.Find(*engine); err != nil {
 		return false, err
 	}
@@ -127,6 +131,14 @@ func run(ctx context.Context) (met bool, err error) {
 		}
 	}
 	return b.report()
+}
+
+// check refuses to measure nothing, which would meet every target.
+func (b *bench) check() error {
+	if min(b.kills, b.runs, b.rate) < 1 {
+		return errors.New("-kills, -runs and -rate must be 1 at least: nothing would be measured, and every target met")
+	}
+	return nil
 }
 
 // report prints the table and the JSON line.

@@ -139,6 +139,9 @@ func resets(ctx context.Context, b *bench) error {
 		}
 		records := l.end()
 		gaps := gapsOf(records, shard)
+		if len(gaps) == 0 {
+			return errors.New("no command has failed, so nothing was measured")
+		}
 		b.note("reset", "failures seen by the client, told as unknown", float64(len(gaps)), "")
 		b.atMost("reset", "from a failure to the next success, median", milliseconds(quantile(gaps, 0.5)), 50, "ms")
 		b.atMost("reset", "from a failure to the next success, max", milliseconds(quantile(gaps, 1)), 50, "ms")

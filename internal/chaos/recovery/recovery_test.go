@@ -118,6 +118,13 @@ func TestConnectionsToANodeGoThroughItsFront(t *testing.T) {
 	}
 }
 
+func TestNothingMeasuredIsNoTargetMet(t *testing.T) {
+	require.NoError(t, (&bench{kills: 1, runs: 1, rate: 1}).check())
+	for _, b := range []bench{{runs: 5, rate: 4000}, {kills: 20, rate: 4000}, {kills: 20, runs: 5}} {
+		require.Error(t, b.check())
+	}
+}
+
 func TestAMissedTargetIsMissed(t *testing.T) {
 	b := new(bench)
 	b.note("kill", "kills", 20, "")
