@@ -109,7 +109,7 @@ func blackHoles(ctx context.Context, b *bench) error {
 		}
 	}
 	b.atMost("blackhole", "from the black hole to the next success, max", milliseconds(quantile(took, 1)), 2000, "ms")
-	b.atMost("blackhole", "from the black hole to the success of its last worker, max", milliseconds(quantile(last, 1)), 2000, "ms")
+	b.atMost("blackhole", "from the black hole to the success of the last caller, max", milliseconds(quantile(last, 1)), 2000, "ms")
 	return nil
 }
 
@@ -328,7 +328,7 @@ func addresses(ctx context.Context, b *bench) error {
 			took, last = max(took, back.first.Sub(flipped)), max(last, back.last.Sub(flipped))
 		}
 		b.atMost("addresses", "from the new DNS records to success on every shard", milliseconds(took), 1000, "ms")
-		b.atMost("addresses", "from the new DNS records to the success of every worker", milliseconds(last), 1000, "ms")
+		b.atMost("addresses", "from the new DNS records to the success of every caller", milliseconds(last), 1000, "ms")
 		refused, first := failures(records, func(r record) bool { return r.end().After(flipped) })
 		if first != nil {
 			progress("first failure: %v", first)

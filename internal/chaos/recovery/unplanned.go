@@ -82,7 +82,7 @@ func kills(ctx context.Context, b *bench) error {
 		b.note("kill", "kills", float64(len(all)), "")
 		b.atMost("kill", "client behind a raw probe of the promoted node, median", milliseconds(quantile(behind, 0.5)), 100, "ms")
 		b.atMost("kill", "client behind a raw probe of the promoted node, max", milliseconds(quantile(behind, 1)), 250, "ms")
-		b.atMost("kill", "its last worker behind that probe, max", milliseconds(quantile(last, 1)), 250, "ms")
+		b.atMost("kill", "its last caller behind that probe, max", milliseconds(quantile(last, 1)), 250, "ms")
 		b.note("kill", "from SIGKILL to the client's success, median", milliseconds(quantile(down, 0.5)), "ms")
 		told := func(r record) bool { return !errors.Is(r.err, keyslot.ErrUnknownOutcome) }
 		n, first := failures(records, told)
@@ -125,7 +125,7 @@ func stops(ctx context.Context, b *bench) error {
 		}
 	}
 	b.atMost("stop", "client behind a raw probe of the promoted node, max", milliseconds(quantile(behind, 1)), 500, "ms")
-	b.atMost("stop", "its last worker behind that probe, max", milliseconds(quantile(last, 1)), 500, "ms")
+	b.atMost("stop", "its last caller behind that probe, max", milliseconds(quantile(last, 1)), 500, "ms")
 	b.atMost("stop", "writes acknowledged behind the promoted node's back, lost", float64(lost), 0, "")
 	b.atMost("stop", "commands that ran twice, or against what was told", float64(doubled), 0, "")
 	b.atMost("stop", "other shards, full coverage no: failed commands", float64(others), 0, "")
@@ -137,7 +137,7 @@ func stops(ctx context.Context, b *bench) error {
 		}
 		b.atMost("stop", "other shards, full coverage yes: failed commands", float64(f.others), 0, "")
 		b.atMost("stop", "full coverage yes: client behind a raw probe", milliseconds(f.behind), 500, "ms")
-		b.atMost("stop", "full coverage yes: its last worker behind that probe", milliseconds(f.last), 500, "ms")
+		b.atMost("stop", "full coverage yes: its last caller behind that probe", milliseconds(f.last), 500, "ms")
 		return nil
 	})
 }
@@ -145,7 +145,7 @@ func stops(ctx context.Context, b *bench) error {
 // stopped is what one frozen primary cost.
 type stopped struct {
 	behind  time.Duration
-	last    time.Duration // of its last worker
+	last    time.Duration // of its last caller
 	ratio   float64       // p99 of the other shards, while the primary was frozen, to that before
 	others  int           // failed commands of the other shards
 	lost    int
