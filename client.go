@@ -85,10 +85,10 @@ func (c *Client) Topology() Topology {
 // as a write whose first argument is its key.
 //
 // A command without a key goes to any primary (PUBLISH to the one that owns its channel's slot, see Publish), or where the
-// servers' own table wants that to every primary or node, the replies joined as it says: DBSIZE is a sum. Where some nodes
+// command table wants that to every primary or node, the replies joined as it says: DBSIZE is a sum. Where some nodes
 // failed, a *PartsError lists them; a primary that is replaced meanwhile is no failure. RANDOMKEY is null only if every primary
-// is empty. What has an answer of its own on each node, such as INFO, is refused with the methods that ask one or all: On and
-// DoEach.
+// is empty. What has an answer of its own on each node, such as INFO, or is done to one node, such as CLIENT KILL, is refused with the
+// methods that run it on one or all: On and DoEach.
 //
 // A reply has the shape of RESP3, in which HGETALL is a map, ZSCORE a number and ZRANGE WITHSCORES an array of pairs. A server
 // that knows only RESP2 sends flat arrays and text; Reply's Map, Float64 and Bool read both. A null reply is a Reply with IsNil,

@@ -102,7 +102,7 @@ func (call *call) planAll() (splits bool, err error) {
 		return false, call.refuse(keys[0], "is a key, which belongs to one node: "+call.Name()+" cannot run on several")
 	case call.each == nil && !joinable(call.Cmd):
 		return false, call.refuse(0, call.Name()+" has an answer of its own on each node: "+
-			"ask all with Client.DoEach, or one with a view made by Client.On(ToNode(...))")
+			"run it on all with Client.DoEach, or on one with a view made by Client.On(ToNode(...))")
 	}
 	call.slot = command.NoSlot
 	return true, nil

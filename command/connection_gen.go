@@ -44,8 +44,8 @@ func (c *Call) echo(message string) *Call {
 	return c
 }
 
-// ClientList returns the connections of the node that answers, one a line, as the server describes them. Use a view for one
-// node to say which: client.On(keyslot.ToNode(id)).
+// ClientList returns the connections of the node that answers, one primary, one a line, as the server describes them. A view for a
+// node says which, client.On(keyslot.ToNode(id)), and Client.DoEach asks several.
 //
 // CLIENT LIST (since 2.4.0): O(n), to any primary.
 func (c Commands) ClientList(ctx context.Context, opts ...ClientListOption) (string, error) {
@@ -64,11 +64,11 @@ func (c *Call) clientList(opts []ClientListOption) *Call {
 	return c
 }
 
-// ClientKill closes the connections of the node that answers which match all filters, and returns how many they were. Use a
-// view to say which nodes. It may close this client's own connections, unless SkipMe says otherwise; by default they are
-// spared only where the command came over them.
+// ClientKill closes the connections of a node which match all filters, and returns how many they were. Only a view for one node runs
+// it: client.On(keyslot.ToNode(id)); Client.DoEach runs it on several. It may close this client's own connections, unless SkipMe says
+// otherwise; by default they are spared only where the command came over them.
 //
-// CLIENT KILL (since 2.4.0): O(n), to any primary.
+// CLIENT KILL (since 2.4.0): O(n), to the one node of a view (Client.On), and refused without.
 func (c Commands) ClientKill(ctx context.Context, opts ...ClientKillOption) (int64, error) {
 	return run(ctx, c.begin().clientKill(opts), integer)
 }
@@ -85,10 +85,10 @@ func (c *Call) clientKill(opts []ClientKillOption) *Call {
 	return c
 }
 
-// ClientPause holds all commands of clients back for d, in milliseconds, on the node that answers; with WritesOnly only those
-// that may write. Use a view to say which nodes.
+// ClientPause holds all commands of clients back for d, in milliseconds, on a node; with WritesOnly only those that may write. Only a
+// view for one node runs it, as for ClientKill.
 //
-// CLIENT PAUSE (since 3.0.0): O(1), to any primary.
+// CLIENT PAUSE (since 3.0.0): O(1), to the one node of a view (Client.On), and refused without.
 func (c Commands) ClientPause(ctx context.Context, d time.Duration, opts ...ClientPauseOption) error {
 	return only(run(ctx, c.begin().clientPause(d, opts), nothing))
 }
@@ -106,9 +106,9 @@ func (c *Call) clientPause(d time.Duration, opts []ClientPauseOption) *Call {
 	return c
 }
 
-// ClientUnpause ends ClientPause on the node that answers. Use a view to say which nodes.
+// ClientUnpause ends ClientPause on a node. Only a view for one node runs it, as for ClientKill.
 //
-// CLIENT UNPAUSE (since 6.2.0): O(n) of the paused clients, to any primary.
+// CLIENT UNPAUSE (since 6.2.0): O(n) of the paused clients, to the one node of a view (Client.On), and refused without.
 func (c Commands) ClientUnpause(ctx context.Context) error {
 	return only(run(ctx, c.begin().clientUnpause(), nothing))
 }
@@ -124,10 +124,10 @@ func (c *Call) clientUnpause() *Call {
 	return c
 }
 
-// ClientUnblock ends the blocking command of the connection with that id, as if its timeout had passed, and reports whether
-// there was one. Ids are a node's own: use a view to say which node.
+// ClientUnblock ends the blocking command of the connection with that id, as if its timeout had passed, and reports whether there was
+// one. Ids are a node's own: only a view for one node runs it, as for ClientKill.
 //
-// CLIENT UNBLOCK (since 5.0.0): O(log(n)) of the connections, to any primary.
+// CLIENT UNBLOCK (since 5.0.0): O(log(n)) of the connections, to the one node of a view (Client.On), and refused without.
 func (c Commands) ClientUnblock(ctx context.Context, id int64, opts ...ClientUnblockOption) (bool, error) {
 	return run(ctx, c.begin().clientUnblock(id, opts), flag)
 }

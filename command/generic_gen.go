@@ -346,7 +346,7 @@ func (c *Call) pttl(key string) *Call {
 
 // RandomKey returns one key of the cluster by chance, or Nil when there is none. Shards count alike, however many keys they have.
 //
-// RANDOMKEY (since 1.0.0): O(1), to one primary after the other, by chance, until one has a key.
+// RANDOMKEY (since 1.0.0): O(1), to one primary after the other, at random, until one has a key.
 func (c Commands) RandomKey(ctx context.Context) (string, error) {
 	return run(ctx, c.begin().randomKey(), text)
 }

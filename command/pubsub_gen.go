@@ -50,7 +50,8 @@ func (c *Call) sPublish(channel, message string) *Call {
 	return c
 }
 
-// PubSubChannels returns the channels that have subscribers on the node that answers and match a glob-style pattern, "*" for all.
+// PubSubChannels returns the channels that have subscribers on the node that answers, one primary, and match a glob-style pattern, "*"
+// for all. The others have subscribers of their own: Client.DoEach on a view for keyslot.ToNodes asks all.
 //
 // PUBSUB CHANNELS (since 2.8.0): O(n), to any primary.
 func (c Commands) PubSubChannels(ctx context.Context, pattern string) ([]string, error) {
@@ -69,7 +70,7 @@ func (c *Call) pubSubChannels(pattern string) *Call {
 	return c
 }
 
-// PubSubNumPat returns how many patterns are subscribed to on the node that answers.
+// PubSubNumPat returns how many patterns are subscribed to on the node that answers, one primary, as for PubSubChannels.
 //
 // PUBSUB NUMPAT (since 2.8.0): O(1), to any primary.
 func (c Commands) PubSubNumPat(ctx context.Context) (int64, error) {
@@ -87,7 +88,7 @@ func (c *Call) pubSubNumPat() *Call {
 	return c
 }
 
-// PubSubNumSub returns how many subscribers the channels have on the node that answers.
+// PubSubNumSub returns how many subscribers the channels have on the node that answers, one primary, as for PubSubChannels.
 //
 // PUBSUB NUMSUB (since 2.8.0): O(n), to any primary.
 func (c Commands) PubSubNumSub(ctx context.Context, channels ...string) (map[string]int64, error) {
@@ -108,9 +109,9 @@ func (c *Call) pubSubNumSub(channels []string) *Call {
 	return c
 }
 
-// PubSubShardChannels returns the shard channels that have subscribers on the node that answers and match a glob-style pattern.
+// PubSubShardChannels returns the shard channels that have subscribers on a primary and match a glob-style pattern. Redis 7.0.
 //
-// PUBSUB SHARDCHANNELS (since 7.0.0): O(n), to any primary.
+// PUBSUB SHARDCHANNELS (since 7.0.0): O(n), to every primary.
 func (c Commands) PubSubShardChannels(ctx context.Context, pattern string) ([]string, error) {
 	return run(ctx, c.begin().pubSubShardChannels(pattern), texts)
 }
@@ -127,9 +128,9 @@ func (c *Call) pubSubShardChannels(pattern string) *Call {
 	return c
 }
 
-// PubSubShardNumSub returns how many subscribers the shard channels have on the node that answers.
+// PubSubShardNumSub returns how many subscribers the shard channels, which must lie in one slot, have on its primary. Redis 7.0.
 //
-// PUBSUB SHARDNUMSUB (since 7.0.0): O(n), to any primary.
+// PUBSUB SHARDNUMSUB (since 7.0.0): O(n), to the primary of the channels' slot.
 func (c Commands) PubSubShardNumSub(ctx context.Context, channels ...string) (map[string]int64, error) {
 	return run(ctx, c.begin().pubSubShardNumSub(channels), counts)
 }
@@ -143,7 +144,7 @@ func (c *Call) pubSubShardNumSub(channels []string) *Call {
 	c.Request.Arg("PUBSUB")
 	c.Request.Arg("SHARDNUMSUB")
 	for _, v := range channels {
-		c.Request.Arg(v)
+		c.Request.Key(v)
 	}
 	return c
 }

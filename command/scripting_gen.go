@@ -412,7 +412,8 @@ func (c *Call) scriptLoad(script string) *Call {
 	return c
 }
 
-// ScriptShow returns the source of a script by its SHA-1 in hexadecimal. Valkey 8.0.
+// ScriptShow returns the source of a script, which the node that answers, one primary, must have, by its SHA-1 in hexadecimal. A view
+// for a node says which, client.On(keyslot.ToNode(id)), and Client.DoEach asks several. Valkey 8.0.
 //
 // SCRIPT SHOW (since 8.0.0): O(1), to any primary.
 func (c Commands) ScriptShow(ctx context.Context, sha string) (string, error) {

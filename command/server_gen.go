@@ -202,7 +202,8 @@ func (c *Call) commandGetKeys(command string, args []string) *Call {
 	return c
 }
 
-// ConfigGet returns the parameters of a node whose names match the patterns.
+// ConfigGet returns the parameters of the node that answers, one primary, whose names match the patterns. A view for a node says
+// which, client.On(keyslot.ToNode(id)), and Client.DoEach asks several.
 //
 // CONFIG GET (since 2.0.0): O(n), to any primary.
 func (c Commands) ConfigGet(ctx context.Context, patterns ...string) (map[string]string, error) {

@@ -260,7 +260,7 @@ func (m *method) destination() string {
 	case cmd.Request == spec.RequestMultiShard:
 		return "split over the slots of the keys" + replica
 	case cmd.Name == "RANDOMKEY": // the one whose reply stands for all only if it is not null
-		return "to one primary after the other, by chance, until one has a key"
+		return "to one primary after the other, at random, until one has a key"
 	case cmd.Name == "PUBLISH": // whose channel is no key
 		return "to the primary of channel's slot, or else another one"
 	case cmd.Response == spec.ResponseSpecial && i < 0:
@@ -269,6 +269,8 @@ func (m *method) destination() string {
 		return "to every primary"
 	case cmd.Request == spec.RequestAllNodes && i < 0:
 		return "to every node"
+	case cmd.Name == "PUBSUB SHARDNUMSUB": // whose channels are no keys
+		return "to the primary of the channels' slot"
 	case many && cmd.Flags.Has(spec.NoKeysAllowed):
 		return "to the primary of the slot that all keys share" + replica + ", or any primary where there are no keys"
 	case many:

@@ -422,7 +422,7 @@ var Calls = []Call{
 		return c.PubSubShardChannels(ctx, g.text("pattern"))
 	}},
 	{"pubsub", "PubSubShardNumSub", "PUBSUB SHARDNUMSUB", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
-		return c.PubSubShardNumSub(ctx, some(g, func() string { return g.text("channels") })...)
+		return c.PubSubShardNumSub(ctx, some(g, func() string { return g.key("channels") })...)
 	}},
 	{"scripting", "Eval", "EVAL", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
 		return c.Eval(ctx, g.text("script"), some(g, func() string { return g.key("keys") }), some(g, func() string { return g.text("args") })...)

@@ -71,7 +71,7 @@ func TestKeysOfOddCommands(t *testing.T) {
 		{"SPUBLISH c m", []int{1}},
 		{"SSUBSCRIBE a b", []int{1, 2}},
 		{"PUBSUB SHARDCHANNELS p", nil},
-		{"PUBSUB SHARDNUMSUB c", nil},
+		{"PUBSUB SHARDNUMSUB c d", []int{2, 3}}, {"PUBSUB SHARDNUMSUB", nil},
 		{"CLUSTER COUNTKEYSINSLOT 7", nil},
 		{"HEXPIRE k 10 FIELDS 1 f", []int{1}},
 		{"JSON.GET k $", []int{1}},
