@@ -97,7 +97,7 @@ func (c *Call) bitOpAnd(dst string, keys []string) *Call {
 
 // BitOpAndOr is BitOpAnd for the bits that are 1 in the first string and in any of the others. Redis 8.2.
 //
-// BITOP (since 2.6.0): O(n) of the bytes of all strings, to the primary of the slot that all keys share.
+// BITOP: O(n) of the bytes of all strings, to the primary of the slot that all keys share.
 func (c Commands) BitOpAndOr(ctx context.Context, dst string, keys ...string) (int64, error) {
 	return run(ctx, c.begin().bitOpAndOr(dst, keys), integer)
 }
@@ -119,7 +119,7 @@ func (c *Call) bitOpAndOr(dst string, keys []string) *Call {
 
 // BitOpDiff is BitOpAnd for the bits that are 1 in the first string and in none of the others. Redis 8.2.
 //
-// BITOP (since 2.6.0): O(n) of the bytes of all strings, to the primary of the slot that all keys share.
+// BITOP: O(n) of the bytes of all strings, to the primary of the slot that all keys share.
 func (c Commands) BitOpDiff(ctx context.Context, dst string, keys ...string) (int64, error) {
 	return run(ctx, c.begin().bitOpDiff(dst, keys), integer)
 }
@@ -141,7 +141,7 @@ func (c *Call) bitOpDiff(dst string, keys []string) *Call {
 
 // BitOpDiff1 is BitOpAnd for the bits that are 0 in the first string and 1 in any of the others. Redis 8.2.
 //
-// BITOP (since 2.6.0): O(n) of the bytes of all strings, to the primary of the slot that all keys share.
+// BITOP: O(n) of the bytes of all strings, to the primary of the slot that all keys share.
 func (c Commands) BitOpDiff1(ctx context.Context, dst string, keys ...string) (int64, error) {
 	return run(ctx, c.begin().bitOpDiff1(dst, keys), integer)
 }
@@ -183,7 +183,7 @@ func (c *Call) bitOpNot(dst, key string) *Call {
 
 // BitOpOne is BitOpAnd for the bits that are 1 in exactly one of the strings. Redis 8.2.
 //
-// BITOP (since 2.6.0): O(n) of the bytes of all strings, to the primary of the slot that all keys share.
+// BITOP: O(n) of the bytes of all strings, to the primary of the slot that all keys share.
 func (c Commands) BitOpOne(ctx context.Context, dst string, keys ...string) (int64, error) {
 	return run(ctx, c.begin().bitOpOne(dst, keys), integer)
 }
@@ -319,6 +319,8 @@ func (c *Call) bitCountOptions(opts []BitCountOption) {
 			o.encode(c)
 		case byteRangeOption:
 			o.encode(c)
+		default:
+			c.refuse(noOption)
 		}
 	}
 }
@@ -335,6 +337,8 @@ func (c *Call) bitPosOptions(opts []BitPosOption) {
 			o.encode(c)
 		case fromByteOption:
 			o.encode(c)
+		default:
+			c.refuse(noOption)
 		}
 	}
 }

@@ -9,38 +9,38 @@ import (
 // ClusterCountKeysInSlot returns how many keys a slot holds, as its owner counts them.
 //
 // CLUSTER COUNTKEYSINSLOT (since 3.0.0): O(1), to the primary that owns the slot.
-func (c Commands) ClusterCountKeysInSlot(ctx context.Context, slot int64) (int64, error) {
+func (c Commands) ClusterCountKeysInSlot(ctx context.Context, slot uint16) (int64, error) {
 	return run(ctx, c.begin().clusterCountKeysInSlot(slot), integer)
 }
 
 // ClusterCountKeysInSlot queues CLUSTER COUNTKEYSINSLOT: see Commands.ClusterCountKeysInSlot.
-func (q *Queued) ClusterCountKeysInSlot(slot int64) *Future[int64] {
+func (q *Queued) ClusterCountKeysInSlot(slot uint16) *Future[int64] {
 	return queue(q, q.begin().clusterCountKeysInSlot(slot), integer)
 }
 
-func (c *Call) clusterCountKeysInSlot(slot int64) *Call {
+func (c *Call) clusterCountKeysInSlot(slot uint16) *Call {
 	c.Request.Arg("CLUSTER")
 	c.Request.Arg("COUNTKEYSINSLOT")
-	c.Request.ArgInt(slot)
+	c.Request.ArgInt(int64(slot))
 	return c
 }
 
 // ClusterGetKeysInSlot returns up to n keys of a slot, from its owner.
 //
 // CLUSTER GETKEYSINSLOT (since 3.0.0): O(n), to the primary that owns the slot.
-func (c Commands) ClusterGetKeysInSlot(ctx context.Context, slot, n int64) ([]string, error) {
+func (c Commands) ClusterGetKeysInSlot(ctx context.Context, slot uint16, n int64) ([]string, error) {
 	return run(ctx, c.begin().clusterGetKeysInSlot(slot, n), texts)
 }
 
 // ClusterGetKeysInSlot queues CLUSTER GETKEYSINSLOT: see Commands.ClusterGetKeysInSlot.
-func (q *Queued) ClusterGetKeysInSlot(slot, n int64) *Future[[]string] {
+func (q *Queued) ClusterGetKeysInSlot(slot uint16, n int64) *Future[[]string] {
 	return queue(q, q.begin().clusterGetKeysInSlot(slot, n), texts)
 }
 
-func (c *Call) clusterGetKeysInSlot(slot, n int64) *Call {
+func (c *Call) clusterGetKeysInSlot(slot uint16, n int64) *Call {
 	c.Request.Arg("CLUSTER")
 	c.Request.Arg("GETKEYSINSLOT")
-	c.Request.ArgInt(slot)
+	c.Request.ArgInt(int64(slot))
 	c.Request.ArgInt(n)
 	return c
 }
@@ -66,13 +66,13 @@ func (c *Call) clusterInfo() *Call {
 // ClusterKeySlot returns the slot of key, as the server counts it; keyslot.Slot needs no server.
 //
 // CLUSTER KEYSLOT (since 3.0.0): O(n) of the key's length, to any primary.
-func (c Commands) ClusterKeySlot(ctx context.Context, key string) (int64, error) {
-	return run(ctx, c.begin().clusterKeySlot(key), integer)
+func (c Commands) ClusterKeySlot(ctx context.Context, key string) (uint16, error) {
+	return run(ctx, c.begin().clusterKeySlot(key), slotNumber)
 }
 
 // ClusterKeySlot queues CLUSTER KEYSLOT: see Commands.ClusterKeySlot.
-func (q *Queued) ClusterKeySlot(key string) *Future[int64] {
-	return queue(q, q.begin().clusterKeySlot(key), integer)
+func (q *Queued) ClusterKeySlot(key string) *Future[uint16] {
+	return queue(q, q.begin().clusterKeySlot(key), slotNumber)
 }
 
 func (c *Call) clusterKeySlot(key string) *Call {
@@ -102,7 +102,7 @@ func (c *Call) clusterMyID() *Call {
 
 // ClusterMyShardID returns the id of the shard of the node that answers. Redis 7.2.
 //
-// CLUSTER MYSHARDID (since 7.2.0): O(1), to any primary.
+// CLUSTER MYSHARDID: O(1), to any primary.
 func (c Commands) ClusterMyShardID(ctx context.Context) (string, error) {
 	return run(ctx, c.begin().clusterMyShardID(), text)
 }

@@ -155,6 +155,8 @@ func (c *Call) clientListOptions(opts []ClientListOption) {
 			o.encode(c)
 		case ofIDsOption:
 			o.encode(c)
+		default:
+			c.refuse(noOption)
 		}
 	}
 }
@@ -179,6 +181,8 @@ func (c *Call) clientKillOptions(opts []ClientKillOption) {
 			o.encode(c)
 		case skipMeOption:
 			o.encode(c)
+		default:
+			c.refuse(noOption)
 		}
 	}
 }
@@ -191,6 +195,8 @@ func (c *Call) clientPauseOptions(opts []ClientPauseOption) {
 		switch o := o.(type) {
 		case writesOnlyOption:
 			o.encode(c)
+		default:
+			c.refuse(noOption)
 		}
 	}
 }
@@ -203,6 +209,8 @@ func (c *Call) clientUnblockOptions(opts []ClientUnblockOption) {
 		switch o := o.(type) {
 		case withErrorOption:
 			o.encode(c)
+		default:
+			c.refuse(noOption)
 		}
 	}
 }
@@ -309,16 +317,16 @@ func (o ofMaxAgeOption) encode(c *Call) {
 
 func (ofMaxAgeOption) clientKillOption() {}
 
-// SkipMe spares the connection that the command comes over, with "yes", or not, with "no".
-func SkipMe(yesno string) skipMeOption { return skipMeOption{yesno} }
+// SkipMe spares the connection that the command comes over, as is done without an option, or with false does not.
+func SkipMe(skip bool) skipMeOption { return skipMeOption{skip} }
 
 type skipMeOption struct {
-	yesno string
+	skip bool
 }
 
 func (o skipMeOption) encode(c *Call) {
 	c.Request.Arg("SKIPME")
-	c.Request.Arg(o.yesno)
+	c.yesNo(o.skip)
 }
 
 func (skipMeOption) clientKillOption() {}

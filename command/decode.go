@@ -61,6 +61,19 @@ func integer(c *Call, _ *packer) (int64, error) {
 	return n, nil
 }
 
+// slotNumber is for commands that answer with a slot.
+func slotNumber(c *Call, _ *packer) (uint16, error) {
+	const slots = 16384
+	n, err := integer(c, nil)
+	if err == nil && (n < 0 || n >= slots) {
+		err = c.mismatch("a slot")
+	}
+	if err != nil {
+		return 0, err
+	}
+	return uint16(n), nil
+}
+
 // flag is for commands that answer 1 where they did something.
 func flag(c *Call, _ *packer) (bool, error) {
 	n, err := integer(c, nil)

@@ -87,6 +87,18 @@ func (c *Call) unixMillis(t time.Time) {
 	c.Request.ArgInt(t.UnixMilli())
 }
 
+func (c *Call) yesNo(b bool) {
+	if b {
+		c.Request.Arg("yes")
+	} else {
+		c.Request.Arg("no")
+	}
+}
+
+// noOption is what is wrong with an option that the type switch of its interface does not know. Its type is not told, for which it
+// would have to be allocated.
+const noOption = "an option is nil, or of a type that is not package command's"
+
 // checkTime refuses what a server would take for a time long past, at which the key is removed. It counts milliseconds in an
 // int64, in which UnixMilli wraps around.
 func (c *Call) checkTime(t time.Time) {

@@ -344,7 +344,7 @@ func (c *Call) pttl(key string) *Call {
 	return c
 }
 
-// RandomKey returns one key of the cluster by chance, or Nil when there is none. Shards count alike, however many keys they have.
+// RandomKey returns one key of the cluster at random, or Nil when there is none. Shards count alike, however many keys they have.
 //
 // RANDOMKEY (since 1.0.0): O(1), to one primary after the other, at random, until one has a key.
 func (c Commands) RandomKey(ctx context.Context) (string, error) {
@@ -609,6 +609,8 @@ func (c *Call) copyOptions(opts []CopyOption) {
 		switch o := o.(type) {
 		case replaceOption:
 			o.encode(c)
+		default:
+			c.refuse(noOption)
 		}
 	}
 }
@@ -627,6 +629,8 @@ func (c *Call) expireOptions(opts []ExpireOption) {
 			o.encode(c)
 		case ifSoonerOption:
 			o.encode(c)
+		default:
+			c.refuse(noOption)
 		}
 	}
 }
@@ -643,6 +647,8 @@ func (c *Call) restoreOptions(opts []RestoreOption) {
 			o.encode(c)
 		case freqOption:
 			o.encode(c)
+		default:
+			c.refuse(noOption)
 		}
 	}
 }
@@ -661,6 +667,8 @@ func (c *Call) sortOptions(opts []SortOption) {
 			o.encode(c)
 		case limitOption:
 			o.encode(c)
+		default:
+			c.refuse(noOption)
 		}
 	}
 }
@@ -681,6 +689,8 @@ func (c *Call) sortStoreOptions(opts []SortStoreOption) {
 			o.encode(c)
 		case limitOption:
 			o.encode(c)
+		default:
+			c.refuse(noOption)
 		}
 	}
 }

@@ -76,7 +76,7 @@ func (c *Call) geoDist(key, member1, member2 string, unit GeoUnit) *Call {
 	return c
 }
 
-// GeoHash returns the geohashes of members in their order, eleven characters each, of one that is not there with OK false.
+// GeoHash returns the geohashes of members in their order, eleven characters each. OK is false for one that is not there.
 //
 // GEOHASH (since 3.2.0): O(1) for each member, to the primary of key's slot, or a replica where ReadFrom says so.
 func (c Commands) GeoHash(ctx context.Context, key string, members ...string) ([]Optional[string], error) {
@@ -97,7 +97,7 @@ func (c *Call) geoHash(key string, members []string) *Call {
 	return c
 }
 
-// GeoPos returns where members are, in their order, of one that is not there with OK false. What is stored is rounded, by less than a
+// GeoPos returns where members are, in their order. OK is false for one that is not there. What is stored is rounded, by less than a
 // metre.
 //
 // GEOPOS (since 3.2.0): O(1) for each member, to the primary of key's slot, or a replica where ReadFrom says so.
@@ -198,6 +198,8 @@ func (c *Call) geoAddOptions(opts []GeoAddOption) {
 			o.encode(c)
 		case ifPresentOption:
 			o.encode(c)
+		default:
+			c.refuse(noOption)
 		}
 	}
 }
@@ -216,6 +218,8 @@ func (c *Call) geoSearchOptions(opts []GeoSearchOption) {
 			o.encode(c)
 		case countAnyOption:
 			o.encode(c)
+		default:
+			c.refuse(noOption)
 		}
 	}
 }
@@ -236,6 +240,8 @@ func (c *Call) geoSearchStoreOptions(opts []GeoSearchStoreOption) {
 			o.encode(c)
 		case storeDistOption:
 			o.encode(c)
+		default:
+			c.refuse(noOption)
 		}
 	}
 }

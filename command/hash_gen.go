@@ -53,7 +53,7 @@ func (c *Call) hExists(key, field string) *Call {
 // FieldUnchanged where a condition did not hold, FieldRemoved where ttl was zero, or FieldMissing. Setting a field with HSet takes
 // its time to live away. Redis 7.4, Valkey 9.0.
 //
-// HEXPIRE (since 7.4.0): O(n), to the primary of key's slot.
+// HEXPIRE: O(n), to the primary of key's slot.
 func (c Commands) HExpire(ctx context.Context, key string, ttl time.Duration, fields []string, opts ...ExpireOption) ([]FieldState, error) {
 	return run(ctx, c.begin().hExpire(key, ttl, fields, opts), fieldStates)
 }
@@ -79,7 +79,7 @@ func (c *Call) hExpire(key string, ttl time.Duration, fields []string, opts []Ex
 // HExpireAt is HExpire with a time at which the fields' life ends, in whole seconds, what is below being cut off; one in the
 // past removes them. Redis 7.4, Valkey 9.0.
 //
-// HEXPIREAT (since 7.4.0): O(n), to the primary of key's slot.
+// HEXPIREAT: O(n), to the primary of key's slot.
 func (c Commands) HExpireAt(ctx context.Context, key string, at time.Time, fields []string, opts ...ExpireOption) ([]FieldState, error) {
 	return run(ctx, c.begin().hExpireAt(key, at, fields, opts), fieldStates)
 }
@@ -105,7 +105,7 @@ func (c *Call) hExpireAt(key string, at time.Time, fields []string, opts []Expir
 // HExpireTime returns when each field's life ends, to the second: the zero time for one without a time to live, OK false for one
 // that is missing. Redis 7.4, Valkey 9.0.
 //
-// HEXPIRETIME (since 7.4.0): O(n), to the primary of key's slot, or a replica where ReadFrom says so.
+// HEXPIRETIME: O(n), to the primary of key's slot, or a replica where ReadFrom says so.
 func (c Commands) HExpireTime(ctx context.Context, key string, fields ...string) ([]Optional[time.Time], error) {
 	return run(ctx, c.begin().hExpireTime(key, fields), fieldEndsInSeconds)
 }
@@ -175,7 +175,7 @@ func (c *Call) hGetAll(key string) *Call {
 
 // HGetDel removes fields from the hash at key and returns the values they had, a missing one with OK false. Redis 8.0, Valkey 9.1.
 //
-// HGETDEL (since 8.0.0): O(n), to the primary of key's slot.
+// HGETDEL: O(n), to the primary of key's slot.
 func (c Commands) HGetDel(ctx context.Context, key string, fields ...string) ([]Optional[string], error) {
 	return run(ctx, c.begin().hGetDel(key, fields), optionals)
 }
@@ -199,7 +199,7 @@ func (c *Call) hGetDel(key string, fields []string) *Call {
 // HGetEx returns the values of fields, a missing one with OK false, and changes their time to live as the option says; without
 // one it is HMGet, sent as a write. Redis 8.0, Valkey 9.0.
 //
-// HGETEX (since 8.0.0): O(n), to the primary of key's slot.
+// HGETEX: O(n), to the primary of key's slot.
 func (c Commands) HGetEx(ctx context.Context, key string, fields []string, opts ...GetExOption) ([]Optional[string], error) {
 	return run(ctx, c.begin().hGetEx(key, fields, opts), optionals)
 }
@@ -321,7 +321,7 @@ func (c *Call) hmGet(key string, fields []string) *Call {
 // HPersist takes the time to live of fields away, and returns what became of each: FieldChanged, FieldWithoutTTL, or
 // FieldMissing. Redis 7.4, Valkey 9.0.
 //
-// HPERSIST (since 7.4.0): O(n), to the primary of key's slot.
+// HPERSIST: O(n), to the primary of key's slot.
 func (c Commands) HPersist(ctx context.Context, key string, fields ...string) ([]FieldState, error) {
 	return run(ctx, c.begin().hPersist(key, fields), fieldStates)
 }
@@ -344,7 +344,7 @@ func (c *Call) hPersist(key string, fields []string) *Call {
 
 // HPExpire is HExpire in whole milliseconds. Redis 7.4, Valkey 9.0.
 //
-// HPEXPIRE (since 7.4.0): O(n), to the primary of key's slot.
+// HPEXPIRE: O(n), to the primary of key's slot.
 func (c Commands) HPExpire(ctx context.Context, key string, ttl time.Duration, fields []string, opts ...ExpireOption) ([]FieldState, error) {
 	return run(ctx, c.begin().hpExpire(key, ttl, fields, opts), fieldStates)
 }
@@ -369,7 +369,7 @@ func (c *Call) hpExpire(key string, ttl time.Duration, fields []string, opts []E
 
 // HPExpireAt is HExpireAt in whole milliseconds. Redis 7.4, Valkey 9.0.
 //
-// HPEXPIREAT (since 7.4.0): O(n), to the primary of key's slot.
+// HPEXPIREAT: O(n), to the primary of key's slot.
 func (c Commands) HPExpireAt(ctx context.Context, key string, at time.Time, fields []string, opts ...ExpireOption) ([]FieldState, error) {
 	return run(ctx, c.begin().hpExpireAt(key, at, fields, opts), fieldStates)
 }
@@ -394,7 +394,7 @@ func (c *Call) hpExpireAt(key string, at time.Time, fields []string, opts []Expi
 
 // HPExpireTime is HExpireTime to the millisecond. Redis 7.4, Valkey 9.0.
 //
-// HPEXPIRETIME (since 7.4.0): O(n), to the primary of key's slot, or a replica where ReadFrom says so.
+// HPEXPIRETIME: O(n), to the primary of key's slot, or a replica where ReadFrom says so.
 func (c Commands) HPExpireTime(ctx context.Context, key string, fields ...string) ([]Optional[time.Time], error) {
 	return run(ctx, c.begin().hpExpireTime(key, fields), fieldEndsInMillis)
 }
@@ -417,7 +417,7 @@ func (c *Call) hpExpireTime(key string, fields []string) *Call {
 
 // HPTTL is HTTL to the millisecond. Redis 7.4, Valkey 9.0.
 //
-// HPTTL (since 7.4.0): O(n), to the primary of key's slot, or a replica where ReadFrom says so.
+// HPTTL: O(n), to the primary of key's slot, or a replica where ReadFrom says so.
 func (c Commands) HPTTL(ctx context.Context, key string, fields ...string) ([]Optional[time.Duration], error) {
 	return run(ctx, c.begin().hpttl(key, fields), fieldsLeftInMillis)
 }
@@ -438,7 +438,7 @@ func (c *Call) hpttl(key string, fields []string) *Call {
 	return c
 }
 
-// HRandField returns the name of one field of the hash at key by chance, or Nil when there is no such hash.
+// HRandField returns the name of one field of the hash at key at random, or Nil when there is no such hash.
 //
 // HRANDFIELD (since 6.2.0): O(1), to the primary of key's slot, or a replica where ReadFrom says so.
 func (c Commands) HRandField(ctx context.Context, key string) (string, error) {
@@ -456,7 +456,7 @@ func (c *Call) hRandField(key string) *Call {
 	return c
 }
 
-// HRandFieldCount returns the names of count fields by chance, each once, fewer where the hash has fewer. A negative count
+// HRandFieldCount returns the names of count fields at random, each once, fewer where the hash has fewer. A negative count
 // returns exactly so many, some of them several times. A missing key has none.
 //
 // HRANDFIELD (since 6.2.0): O(n), to the primary of key's slot, or a replica where ReadFrom says so.
@@ -541,7 +541,7 @@ func (c *Call) hSetBytes(key, field string, value []byte) *Call {
 // HSetEx sets fields of the hash at key, all at once, with the time to live that an option gives, and reports whether it did:
 // false when a condition did not hold. Redis 8.0, Valkey 9.0.
 //
-// HSETEX (since 8.0.0): O(n), to the primary of key's slot.
+// HSETEX: O(n), to the primary of key's slot.
 func (c Commands) HSetEx(ctx context.Context, key string, fields []Field, opts ...HSetExOption) (bool, error) {
 	return run(ctx, c.begin().hSetEx(key, fields, opts), flag)
 }
@@ -605,7 +605,7 @@ func (c *Call) hStrLen(key, field string) *Call {
 // HTTL returns how long each field has left to live, to the second: NoTTL for one that lives as long as the hash, OK false for one
 // that is missing. Redis 7.4, Valkey 9.0.
 //
-// HTTL (since 7.4.0): O(n), to the primary of key's slot, or a replica where ReadFrom says so.
+// HTTL: O(n), to the primary of key's slot, or a replica where ReadFrom says so.
 func (c Commands) HTTL(ctx context.Context, key string, fields ...string) ([]Optional[time.Duration], error) {
 	return run(ctx, c.begin().httl(key, fields), fieldsLeftInSeconds)
 }
@@ -669,6 +669,8 @@ func (c *Call) hSetExOptions(opts []HSetExOption) {
 			o.encode(c)
 		case keepTTLOption:
 			o.encode(c)
+		default:
+			c.refuse(noOption)
 		}
 	}
 }

@@ -9,17 +9,12 @@ import (
 	"github.com/keyslot-go/keyslot/internal/spec"
 )
 
-// BLMove is LMove that waits for src to get an element: so long at most, then it returns Nil; zero waits for ever. Both keys
+// BLMove is LMove that waits for src to get an element. It waits at most timeout, then returns Nil; zero waits for ever. Both keys
 // must lie in one slot.
 //
 // BLMOVE (since 6.2.0): O(1), to the primary of the slot that all keys share.
 func (c Commands) BLMove(ctx context.Context, timeout time.Duration, src, dst string, from, to Side) (string, error) {
 	return run(ctx, c.begin().blMove(timeout, src, dst, from, to), text)
-}
-
-// BLMove queues BLMOVE: see Commands.BLMove.
-func (q *Queued) BLMove(timeout time.Duration, src, dst string, from, to Side) *Future[string] {
-	return queue(q, q.begin().blMove(timeout, src, dst, from, to), text)
 }
 
 func (c *Call) blMove(timeout time.Duration, src, dst string, from, to Side) *Call {
@@ -37,22 +32,12 @@ func (c Commands) BLMoveBytes(ctx context.Context, timeout time.Duration, src, d
 	return run(ctx, c.begin().blMove(timeout, src, dst, from, to), ownBytes)
 }
 
-// BLMoveBytes queues BLMOVE: see Commands.BLMoveBytes.
-func (q *Queued) BLMoveBytes(timeout time.Duration, src, dst string, from, to Side) *Future[[]byte] {
-	return queue(q, q.begin().blMove(timeout, src, dst, from, to), ownBytes)
-}
-
-// BLMPop is LMPop that waits until one of keys has an element: so long at most, then it returns Nil; zero waits for ever. All
+// BLMPop is LMPop that waits until one of keys has an element. It waits at most timeout, then returns Nil; zero waits for ever. All
 // keys must lie in one slot.
 //
 // BLMPOP (since 7.0.0): O(n+m) of n keys, m elements returned, to the primary of the slot that all keys share.
 func (c Commands) BLMPop(ctx context.Context, timeout time.Duration, from Side, count int64, keys ...string) (PoppedList, error) {
 	return run(ctx, c.begin().blmPop(timeout, from, count, keys), poppedList)
-}
-
-// BLMPop queues BLMPOP: see Commands.BLMPop.
-func (q *Queued) BLMPop(timeout time.Duration, from Side, count int64, keys ...string) *Future[PoppedList] {
-	return queue(q, q.begin().blmPop(timeout, from, count, keys), poppedList)
 }
 
 func (c *Call) blmPop(timeout time.Duration, from Side, count int64, keys []string) *Call {
@@ -68,17 +53,12 @@ func (c *Call) blmPop(timeout time.Duration, from Side, count int64, keys []stri
 	return c
 }
 
-// BLPop removes and returns the first element of the first of keys that has one. Where none has, it waits for one: so long at
-// most, then it returns Nil; zero waits for ever. Who came first is served first. All keys must lie in one slot.
+// BLPop removes and returns the first element of the first of keys that has one. Where none has, it waits for one: at most timeout,
+// then it returns Nil; zero waits for ever. Who came first is served first. All keys must lie in one slot.
 //
 // BLPOP (since 2.0.0): O(n) of the keys, to the primary of the slot that all keys share.
 func (c Commands) BLPop(ctx context.Context, timeout time.Duration, keys ...string) (Popped, error) {
 	return run(ctx, c.begin().blPop(timeout, keys), popped)
-}
-
-// BLPop queues BLPOP: see Commands.BLPop.
-func (q *Queued) BLPop(timeout time.Duration, keys ...string) *Future[Popped] {
-	return queue(q, q.begin().blPop(timeout, keys), popped)
 }
 
 func (c *Call) blPop(timeout time.Duration, keys []string) *Call {
@@ -95,11 +75,6 @@ func (c *Call) blPop(timeout time.Duration, keys []string) *Call {
 // BRPOP (since 2.0.0): O(n) of the keys, to the primary of the slot that all keys share.
 func (c Commands) BRPop(ctx context.Context, timeout time.Duration, keys ...string) (Popped, error) {
 	return run(ctx, c.begin().brPop(timeout, keys), popped)
-}
-
-// BRPop queues BRPOP: see Commands.BRPop.
-func (q *Queued) BRPop(timeout time.Duration, keys ...string) *Future[Popped] {
-	return queue(q, q.begin().brPop(timeout, keys), popped)
 }
 
 func (c *Call) brPop(timeout time.Duration, keys []string) *Call {
@@ -616,6 +591,8 @@ func (c *Call) lPosOptions(opts []LPosOption) {
 			o.encode(c)
 		case maxComparisonsOption:
 			o.encode(c)
+		default:
+			c.refuse(noOption)
 		}
 	}
 }

@@ -33,7 +33,7 @@ func (c *Call) publish(channel, message string) *Call {
 
 // SPublish sends message to the subscribers of a shard channel, and returns how many the node that took it served. Redis 7.0.
 //
-// SPUBLISH (since 7.0.0): O(n) of the subscribers, to the primary of channel's slot.
+// SPUBLISH: O(n) of the subscribers, to the primary of channel's slot.
 func (c Commands) SPublish(ctx context.Context, channel, message string) (int64, error) {
 	return run(ctx, c.begin().sPublish(channel, message), integer)
 }
@@ -111,7 +111,7 @@ func (c *Call) pubSubNumSub(channels []string) *Call {
 
 // PubSubShardChannels returns the shard channels that have subscribers on a primary and match a glob-style pattern. Redis 7.0.
 //
-// PUBSUB SHARDCHANNELS (since 7.0.0): O(n), to every primary.
+// PUBSUB SHARDCHANNELS: O(n), to every primary.
 func (c Commands) PubSubShardChannels(ctx context.Context, pattern string) ([]string, error) {
 	return run(ctx, c.begin().pubSubShardChannels(pattern), texts)
 }
@@ -130,7 +130,7 @@ func (c *Call) pubSubShardChannels(pattern string) *Call {
 
 // PubSubShardNumSub returns how many subscribers the shard channels, which must lie in one slot, have on its primary. Redis 7.0.
 //
-// PUBSUB SHARDNUMSUB (since 7.0.0): O(n), to the primary of the channels' slot.
+// PUBSUB SHARDNUMSUB: O(n), to the primary of the channels' slot.
 func (c Commands) PubSubShardNumSub(ctx context.Context, channels ...string) (map[string]int64, error) {
 	return run(ctx, c.begin().pubSubShardNumSub(channels), counts)
 }

@@ -3,7 +3,8 @@ package command
 import "errors"
 
 // Queued are the typed commands as a pipeline offers them: each is queued, and its future has the reply once the pipeline
-// was executed. They do what the methods of Commands with the same names do. They are for one goroutine at a time.
+// was executed. They do what the methods of Commands with the same names do; those that wait at the server, BLPop and its like, are
+// missing, for they would hold up what is queued behind them. They are for one goroutine at a time.
 type Queued struct {
 	lender Lender
 	slabs  []any // of *slab[T], one for each T

@@ -36,7 +36,7 @@ func (c *Call) eval(script string, keys []string, args []string) *Call {
 
 // EvalRO is Eval for a script that only reads: a replica may run it, and it is sent again when a connection ended. Redis 7.0.
 //
-// EVAL_RO (since 7.0.0): that of the script, to the primary of the slot that all keys share, or a replica where ReadFrom says so, or any primary where there are no keys.
+// EVAL_RO: that of the script, to the primary of the slot that all keys share, or a replica where ReadFrom says so, or any primary where there are no keys.
 func (c Commands) EvalRO(ctx context.Context, script string, keys []string, args ...string) (Reply, error) {
 	return run(ctx, c.begin().evalRO(script, keys, args), reply)
 }
@@ -87,7 +87,7 @@ func (c *Call) evalSHA(sha string, keys []string, args []string) *Call {
 
 // EvalSHARO is EvalSHA for a script that only reads. Redis 7.0.
 //
-// EVALSHA_RO (since 7.0.0): that of the script, to the primary of the slot that all keys share, or a replica where ReadFrom says so, or any primary where there are no keys.
+// EVALSHA_RO: that of the script, to the primary of the slot that all keys share, or a replica where ReadFrom says so, or any primary where there are no keys.
 func (c Commands) EvalSHARO(ctx context.Context, sha string, keys []string, args ...string) (Reply, error) {
 	return run(ctx, c.begin().evalSHARO(sha, keys, args), reply)
 }
@@ -112,7 +112,7 @@ func (c *Call) evalSHARO(sha string, keys []string, args []string) *Call {
 
 // FCall calls a function of a library that the node has, as Eval runs a script. Redis 7.0.
 //
-// FCALL (since 7.0.0): that of the function, to the primary of the slot that all keys share, or any primary where there are no keys.
+// FCALL: that of the function, to the primary of the slot that all keys share, or any primary where there are no keys.
 func (c Commands) FCall(ctx context.Context, function string, keys []string, args ...string) (Reply, error) {
 	return run(ctx, c.begin().fCall(function, keys, args), reply)
 }
@@ -137,7 +137,7 @@ func (c *Call) fCall(function string, keys []string, args []string) *Call {
 
 // FCallRO is FCall for a function that only reads. Redis 7.0.
 //
-// FCALL_RO (since 7.0.0): that of the function, to the primary of the slot that all keys share, or a replica where ReadFrom says so, or any primary where there are no keys.
+// FCALL_RO: that of the function, to the primary of the slot that all keys share, or a replica where ReadFrom says so, or any primary where there are no keys.
 func (c Commands) FCallRO(ctx context.Context, function string, keys []string, args ...string) (Reply, error) {
 	return run(ctx, c.begin().fCallRO(function, keys, args), reply)
 }
@@ -415,7 +415,7 @@ func (c *Call) scriptLoad(script string) *Call {
 // ScriptShow returns the source of a script, which the node that answers, one primary, must have, by its SHA-1 in hexadecimal. A view
 // for a node says which, client.On(keyslot.ToNode(id)), and Client.DoEach asks several. Valkey 8.0.
 //
-// SCRIPT SHOW (since 8.0.0): O(1), to any primary.
+// SCRIPT SHOW: O(1), to any primary.
 func (c Commands) ScriptShow(ctx context.Context, sha string) (string, error) {
 	return run(ctx, c.begin().scriptShow(sha), text)
 }
@@ -442,6 +442,8 @@ func (c *Call) scriptFlushOptions(opts []ScriptFlushOption) {
 			o.encode(c)
 		case syncOption:
 			o.encode(c)
+		default:
+			c.refuse(noOption)
 		}
 	}
 }
@@ -456,6 +458,8 @@ func (c *Call) functionListOptions(opts []FunctionListOption) {
 			o.encode(c)
 		case withCodeOption:
 			o.encode(c)
+		default:
+			c.refuse(noOption)
 		}
 	}
 }
@@ -472,6 +476,8 @@ func (c *Call) functionRestoreOptions(opts []FunctionRestoreOption) {
 			o.encode(c)
 		case restoreFlushOption:
 			o.encode(c)
+		default:
+			c.refuse(noOption)
 		}
 	}
 }

@@ -554,6 +554,8 @@ func (c *Call) flushOptions(opts []FlushOption) {
 			o.encode(c)
 		case syncOption:
 			o.encode(c)
+		default:
+			c.refuse(noOption)
 		}
 	}
 }
@@ -566,6 +568,8 @@ func (c *Call) memoryUsageOptions(opts []MemoryUsageOption) {
 		switch o := o.(type) {
 		case samplesOption:
 			o.encode(c)
+		default:
+			c.refuse(noOption)
 		}
 	}
 }

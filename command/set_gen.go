@@ -255,7 +255,7 @@ func (c *Call) sMove(src, dst, member string) *Call {
 	return c
 }
 
-// SPop removes one member of the set at key by chance and returns it, or Nil when there is no such set.
+// SPop removes one member of the set at key at random and returns it, or Nil when there is no such set.
 //
 // SPOP (since 1.0.0): O(1), to the primary of key's slot.
 func (c Commands) SPop(ctx context.Context, key string) (string, error) {
@@ -273,7 +273,7 @@ func (c *Call) sPop(key string) *Call {
 	return c
 }
 
-// SPopCount removes count members of the set at key by chance and returns them, fewer where the set has fewer.
+// SPopCount removes count members of the set at key at random and returns them, fewer where the set has fewer.
 //
 // SPOP (since 1.0.0): O(n), to the primary of key's slot.
 func (c Commands) SPopCount(ctx context.Context, key string, count int64) ([]string, error) {
@@ -292,7 +292,7 @@ func (c *Call) sPopCount(key string, count int64) *Call {
 	return c
 }
 
-// SRandMember returns one member of the set at key by chance, or Nil when there is no such set.
+// SRandMember returns one member of the set at key at random, or Nil when there is no such set.
 //
 // SRANDMEMBER (since 1.0.0): O(1), to the primary of key's slot, or a replica where ReadFrom says so.
 func (c Commands) SRandMember(ctx context.Context, key string) (string, error) {
@@ -310,7 +310,7 @@ func (c *Call) sRandMember(key string) *Call {
 	return c
 }
 
-// SRandMemberCount returns count members by chance, each once, fewer where the set has fewer. A negative count returns exactly so
+// SRandMemberCount returns count members at random, each once, fewer where the set has fewer. A negative count returns exactly so
 // many, some of them several times. A missing key has none.
 //
 // SRANDMEMBER (since 1.0.0): O(n), to the primary of key's slot, or a replica where ReadFrom says so.

@@ -34,7 +34,7 @@ func (c *Call) xAck(key, group string, ids []string) *Call {
 // XAckDel acknowledges entries and deletes them, unless an option says otherwise, and returns what became of each, in their order.
 // Redis 8.2.
 //
-// XACKDEL (since 8.2.0): O(1) for each ID, to the primary of key's slot.
+// XACKDEL: O(1) for each ID, to the primary of key's slot.
 func (c Commands) XAckDel(ctx context.Context, key, group string, ids []string, opts ...XRefOption) ([]EntryState, error) {
 	return run(ctx, c.begin().xAckDel(key, group, ids, opts), entryStates)
 }
@@ -196,7 +196,7 @@ func (c *Call) xDel(key string, ids []string) *Call {
 // XDelEx is XDel with a choice of what becomes of the IDs that groups have kept, and returns what became of each entry, in their order.
 // Redis 8.2.
 //
-// XDELEX (since 8.2.0): O(1) for each ID, to the primary of key's slot.
+// XDELEX: O(1) for each ID, to the primary of key's slot.
 func (c Commands) XDelEx(ctx context.Context, key string, ids []string, opts ...XRefOption) ([]EntryState, error) {
 	return run(ctx, c.begin().xDelEx(key, ids, opts), entryStates)
 }
@@ -500,10 +500,10 @@ func (c *Call) xRevRange(key, end, start string, opts []XRangeOption) *Call {
 }
 
 // XRead returns the entries that stand behind the given IDs, for those streams that have some, in their order; Nil when none has, or,
-// with Block, none comes in time. All keys must lie in one slot: give them a common hash tag.
+// with Block, none comes in time. All keys must lie in one slot: give them a common hash tag. With Block it cannot be queued.
 //
-// As an ID, "0" is all there is, and "$" what is added while the command waits, also where it is sent again after a redirect. Nobody
-// tells what was added between two such calls: go on behind the last ID that you have seen.
+// As an ID, "0" is all there is, and "$" what is added while the command waits, also where it is sent again after a redirect. With $,
+// what is added between two calls is seen by neither: go on behind the last ID you have seen.
 //
 // XREAD (since 5.0.0): O(n) for n entries returned, to the primary of the slot that all keys share, or a replica where ReadFrom says so.
 func (c Commands) XRead(ctx context.Context, streams []Stream, opts ...XReadOption) ([]StreamEntries, error) {
@@ -517,7 +517,7 @@ func (q *Queued) XRead(streams []Stream, opts ...XReadOption) *Future[[]StreamEn
 
 // XReadGroup is XRead for a consumer of a group. With the ID ">" it is delivered what nobody of the group was delivered yet, and owes an
 // XAck for each; with another it is what it was delivered behind that ID and has not acknowledged, without waiting. The Fields of such an
-// entry are nil when it has been deleted meanwhile.
+// entry are nil when it has been deleted meanwhile. With Block it cannot be queued.
 //
 // XREADGROUP (since 5.0.0): O(n) for n entries returned, to the primary of the slot that all keys share.
 func (c Commands) XReadGroup(ctx context.Context, group, consumer string, streams []Stream, opts ...XReadGroupOption) ([]StreamEntries, error) {
@@ -587,6 +587,8 @@ func (c *Call) xAddOptions(opts []XAddOption) {
 			o.encode(c)
 		case ackedOption:
 			o.encode(c)
+		default:
+			c.refuse(noOption)
 		}
 	}
 }
@@ -603,6 +605,8 @@ func (c *Call) xRefOptions(opts []XRefOption) {
 			o.encode(c)
 		case ackedOption:
 			o.encode(c)
+		default:
+			c.refuse(noOption)
 		}
 	}
 }
@@ -615,6 +619,8 @@ func (c *Call) xAutoClaimOptions(opts []XAutoClaimOption) {
 		switch o := o.(type) {
 		case countOption:
 			o.encode(c)
+		default:
+			c.refuse(noOption)
 		}
 	}
 }
@@ -635,6 +641,8 @@ func (c *Call) xClaimOptions(opts []XClaimOption) {
 			o.encode(c)
 		case lastIDOption:
 			o.encode(c)
+		default:
+			c.refuse(noOption)
 		}
 	}
 }
@@ -649,6 +657,8 @@ func (c *Call) xGroupCreateOptions(opts []XGroupCreateOption) {
 			o.encode(c)
 		case entriesReadOption:
 			o.encode(c)
+		default:
+			c.refuse(noOption)
 		}
 	}
 }
@@ -661,6 +671,8 @@ func (c *Call) xGroupSetIDOptions(opts []XGroupSetIDOption) {
 		switch o := o.(type) {
 		case entriesReadOption:
 			o.encode(c)
+		default:
+			c.refuse(noOption)
 		}
 	}
 }
@@ -673,6 +685,8 @@ func (c *Call) xInfoStreamFullOptions(opts []XInfoStreamFullOption) {
 		switch o := o.(type) {
 		case countOption:
 			o.encode(c)
+		default:
+			c.refuse(noOption)
 		}
 	}
 }
@@ -687,6 +701,8 @@ func (c *Call) xPendingRangeOptions(opts []XPendingRangeOption) {
 			o.encode(c)
 		case ofConsumerOption:
 			o.encode(c)
+		default:
+			c.refuse(noOption)
 		}
 	}
 }
@@ -699,6 +715,8 @@ func (c *Call) xRangeOptions(opts []XRangeOption) {
 		switch o := o.(type) {
 		case countOption:
 			o.encode(c)
+		default:
+			c.refuse(noOption)
 		}
 	}
 }
@@ -713,6 +731,8 @@ func (c *Call) xReadOptions(opts []XReadOption) {
 			o.encode(c)
 		case blockOption:
 			o.encode(c)
+		default:
+			c.refuse(noOption)
 		}
 	}
 }
@@ -729,6 +749,8 @@ func (c *Call) xReadGroupOptions(opts []XReadGroupOption) {
 			o.encode(c)
 		case noAckOption:
 			o.encode(c)
+		default:
+			c.refuse(noOption)
 		}
 	}
 }
@@ -743,6 +765,8 @@ func (c *Call) xSetIDOptions(opts []XSetIDOption) {
 			o.encode(c)
 		case maxDeletedIDOption:
 			o.encode(c)
+		default:
+			c.refuse(noOption)
 		}
 	}
 }
@@ -812,7 +836,8 @@ func (ackedOption) xAddOption() {}
 
 func (ackedOption) xRefOption() {}
 
-// Block waits for up to d until an entry comes, for ever with 0. It counts from 1 ms on: what is below is rounded up.
+// Block waits for up to d until an entry comes, for ever with 0. It counts from 1 ms on: what is below is rounded up. A pipeline and a
+// transaction refuse it.
 func Block(d time.Duration) blockOption { return blockOption{d} }
 
 type blockOption struct {

@@ -67,7 +67,7 @@ func (c *Call) decrBy(key string, n int64) *Call {
 
 // DelIfEq removes key if its value is value, and reports whether it did. Valkey 9.0; DelExIfEq is its like in Redis.
 //
-// DELIFEQ (since 9.0.0): O(1), to the primary of key's slot.
+// DELIFEQ: O(1), to the primary of key's slot.
 func (c Commands) DelIfEq(ctx context.Context, key, value string) (bool, error) {
 	return run(ctx, c.begin().delIfEq(key, value), flag)
 }
@@ -86,7 +86,7 @@ func (c *Call) delIfEq(key, value string) *Call {
 
 // DelExIfEq removes key if its value is value, and reports whether it did. Redis 8.4; DelIfEq is its like in Valkey.
 //
-// DELEX (since 8.4.0): O(1), to the primary of key's slot.
+// DELEX: O(1), to the primary of key's slot.
 func (c Commands) DelExIfEq(ctx context.Context, key, value string) (bool, error) {
 	return run(ctx, c.begin().delExIfEq(key, value), flag)
 }
@@ -106,7 +106,7 @@ func (c *Call) delExIfEq(key, value string) *Call {
 
 // Digest returns the hash digest of the string at key, in hexadecimal, or Nil when there is none. Redis 8.4.
 //
-// DIGEST (since 8.4.0): O(n) of the string's length, to the primary of key's slot, or a replica where ReadFrom says so.
+// DIGEST: O(n) of the string's length, to the primary of key's slot, or a replica where ReadFrom says so.
 func (c Commands) Digest(ctx context.Context, key string) (string, error) {
 	return run(ctx, c.begin().digest(key), text)
 }
@@ -415,7 +415,7 @@ func (c *Call) mSetNX(pairs []Pair) *Call {
 // MSetEx sets each key to its value with the time to live that the options give, and reports whether it did: false when a
 // condition did not hold. It is atomic, so all keys must lie in one slot: give them a common hash tag. Redis 8.4, Valkey 9.1.
 //
-// MSETEX (since 8.4.0): O(n), to the primary of the slot that all keys share.
+// MSETEX: O(n), to the primary of the slot that all keys share.
 func (c Commands) MSetEx(ctx context.Context, pairs PairList, opts ...MSetExOption) (bool, error) {
 	return run(ctx, c.begin().mSetEx(pairs, opts), flag)
 }
@@ -517,7 +517,7 @@ func (c *Call) setXX(key, value string, opts []SetOption) *Call {
 
 // SetIfEq sets key to value if its value is expected, and reports whether it did. Valkey 8.1, Redis 8.4.
 //
-// SET (since 1.0.0): O(1), to the primary of key's slot.
+// SET: O(1), to the primary of key's slot.
 func (c Commands) SetIfEq(ctx context.Context, key, value, expected string, opts ...SetOption) (bool, error) {
 	return run(ctx, c.begin().setIfEq(key, value, expected, opts), done)
 }
@@ -538,9 +538,9 @@ func (c *Call) setIfEq(key, value, expected string, opts []SetOption) *Call {
 }
 
 // SetGet sets key to value and returns the value that it had, or Nil when there was none. With IfAbsent or IfPresent it may have
-// set nothing: it has if the key was absent, or present, as that value tells. IfAbsent needs Redis 7.0 here.
+// set nothing: it has if the key was absent, or present, as that value tells. Redis 6.2; with IfAbsent 7.0.
 //
-// SET (since 1.0.0): O(1), to the primary of key's slot.
+// SET: O(1), to the primary of key's slot.
 func (c Commands) SetGet(ctx context.Context, key, value string, opts ...SetGetOption) (string, error) {
 	return run(ctx, c.begin().setGet(key, value, opts), text)
 }
@@ -614,6 +614,8 @@ func (c *Call) setOptions(opts []SetOption) {
 			o.encode(c)
 		case keepTTLOption:
 			o.encode(c)
+		default:
+			c.refuse(noOption)
 		}
 	}
 }
@@ -638,6 +640,8 @@ func (c *Call) setGetOptions(opts []SetGetOption) {
 			o.encode(c)
 		case ifPresentOption:
 			o.encode(c)
+		default:
+			c.refuse(noOption)
 		}
 	}
 }
@@ -658,6 +662,8 @@ func (c *Call) getExOptions(opts []GetExOption) {
 			o.encode(c)
 		case persistOption:
 			o.encode(c)
+		default:
+			c.refuse(noOption)
 		}
 	}
 }
@@ -682,6 +688,8 @@ func (c *Call) mSetExOptions(opts []MSetExOption) {
 			o.encode(c)
 		case ifPresentOption:
 			o.encode(c)
+		default:
+			c.refuse(noOption)
 		}
 	}
 }
@@ -694,6 +702,8 @@ func (c *Call) lcsIdxOptions(opts []LCSIdxOption) {
 		switch o := o.(type) {
 		case minMatchLenOption:
 			o.encode(c)
+		default:
+			c.refuse(noOption)
 		}
 	}
 }

@@ -10,64 +10,49 @@ import (
 )
 
 // BZPopMin takes the member with the lowest score from the first of keys that is not empty, and returns it with its key. While all
-// are empty it waits, so long at most, for ever with 0, and returns Nil then.
+// are empty it waits: at most timeout, then it returns Nil; zero waits for ever.
 //
 // BZPOPMIN (since 5.0.0): O(log n), to the primary of the slot that all keys share.
-func (c Commands) BZPopMin(ctx context.Context, wait time.Duration, keys ...string) (PoppedMember, error) {
-	return run(ctx, c.begin().bzPopMin(wait, keys), poppedMember)
+func (c Commands) BZPopMin(ctx context.Context, timeout time.Duration, keys ...string) (PoppedMember, error) {
+	return run(ctx, c.begin().bzPopMin(timeout, keys), poppedMember)
 }
 
-// BZPopMin queues BZPOPMIN: see Commands.BZPopMin.
-func (q *Queued) BZPopMin(wait time.Duration, keys ...string) *Future[PoppedMember] {
-	return queue(q, q.begin().bzPopMin(wait, keys), poppedMember)
-}
-
-func (c *Call) bzPopMin(wait time.Duration, keys []string) *Call {
+func (c *Call) bzPopMin(timeout time.Duration, keys []string) *Call {
 	c.open(spec.BZPOPMIN, "*1\r\n$8\r\nBZPOPMIN\r\n")
 	for _, v := range keys {
 		c.Request.Key(v)
 	}
-	c.wait(wait)
+	c.wait(timeout)
 	return c
 }
 
 // BZPopMax is BZPopMin for the member with the highest score.
 //
 // BZPOPMAX (since 5.0.0): O(log n), to the primary of the slot that all keys share.
-func (c Commands) BZPopMax(ctx context.Context, wait time.Duration, keys ...string) (PoppedMember, error) {
-	return run(ctx, c.begin().bzPopMax(wait, keys), poppedMember)
+func (c Commands) BZPopMax(ctx context.Context, timeout time.Duration, keys ...string) (PoppedMember, error) {
+	return run(ctx, c.begin().bzPopMax(timeout, keys), poppedMember)
 }
 
-// BZPopMax queues BZPOPMAX: see Commands.BZPopMax.
-func (q *Queued) BZPopMax(wait time.Duration, keys ...string) *Future[PoppedMember] {
-	return queue(q, q.begin().bzPopMax(wait, keys), poppedMember)
-}
-
-func (c *Call) bzPopMax(wait time.Duration, keys []string) *Call {
+func (c *Call) bzPopMax(timeout time.Duration, keys []string) *Call {
 	c.open(spec.BZPOPMAX, "*1\r\n$8\r\nBZPOPMAX\r\n")
 	for _, v := range keys {
 		c.Request.Key(v)
 	}
-	c.wait(wait)
+	c.wait(timeout)
 	return c
 }
 
 // BZMPopMin takes up to count members with the lowest scores, lowest first, from the first of keys that is not empty, and returns
-// them with its key. While all are empty it waits, so long at most, for ever with 0, and returns Nil then.
+// them with its key. While all are empty it waits: at most timeout, then it returns Nil; zero waits for ever.
 //
 // BZMPOP (since 7.0.0): O(k+m*log n) for k keys and m members taken, to the primary of the slot that all keys share.
-func (c Commands) BZMPopMin(ctx context.Context, wait time.Duration, count int64, keys ...string) (PoppedMembers, error) {
-	return run(ctx, c.begin().bzmPopMin(wait, count, keys), poppedMembers)
+func (c Commands) BZMPopMin(ctx context.Context, timeout time.Duration, count int64, keys ...string) (PoppedMembers, error) {
+	return run(ctx, c.begin().bzmPopMin(timeout, count, keys), poppedMembers)
 }
 
-// BZMPopMin queues BZMPOP: see Commands.BZMPopMin.
-func (q *Queued) BZMPopMin(wait time.Duration, count int64, keys ...string) *Future[PoppedMembers] {
-	return queue(q, q.begin().bzmPopMin(wait, count, keys), poppedMembers)
-}
-
-func (c *Call) bzmPopMin(wait time.Duration, count int64, keys []string) *Call {
+func (c *Call) bzmPopMin(timeout time.Duration, count int64, keys []string) *Call {
 	c.open(spec.BZMPOP, "*1\r\n$6\r\nBZMPOP\r\n")
-	c.wait(wait)
+	c.wait(timeout)
 	c.Request.ArgInt(int64(len(keys)))
 	for _, v := range keys {
 		c.Request.Key(v)
@@ -81,18 +66,13 @@ func (c *Call) bzmPopMin(wait time.Duration, count int64, keys []string) *Call {
 // BZMPopMax is BZMPopMin for the members with the highest scores, highest first.
 //
 // BZMPOP (since 7.0.0): O(k+m*log n) for k keys and m members taken, to the primary of the slot that all keys share.
-func (c Commands) BZMPopMax(ctx context.Context, wait time.Duration, count int64, keys ...string) (PoppedMembers, error) {
-	return run(ctx, c.begin().bzmPopMax(wait, count, keys), poppedMembers)
+func (c Commands) BZMPopMax(ctx context.Context, timeout time.Duration, count int64, keys ...string) (PoppedMembers, error) {
+	return run(ctx, c.begin().bzmPopMax(timeout, count, keys), poppedMembers)
 }
 
-// BZMPopMax queues BZMPOP: see Commands.BZMPopMax.
-func (q *Queued) BZMPopMax(wait time.Duration, count int64, keys ...string) *Future[PoppedMembers] {
-	return queue(q, q.begin().bzmPopMax(wait, count, keys), poppedMembers)
-}
-
-func (c *Call) bzmPopMax(wait time.Duration, count int64, keys []string) *Call {
+func (c *Call) bzmPopMax(timeout time.Duration, count int64, keys []string) *Call {
 	c.open(spec.BZMPOP, "*1\r\n$6\r\nBZMPOP\r\n")
-	c.wait(wait)
+	c.wait(timeout)
 	c.Request.ArgInt(int64(len(keys)))
 	for _, v := range keys {
 		c.Request.Key(v)
@@ -364,19 +344,40 @@ func (c *Call) zInterStore(dst string, keys []string, opts []CombineOption) *Cal
 	return c
 }
 
-// ZInterCard returns how many members are in all of keys; it stops counting at limit, unless that is 0.
+// ZInterCard returns how many members are in all of keys.
 //
 // ZINTERCARD (since 7.0.0): O(n*k) for k keys and n members in the smallest, to the primary of the slot that all keys share, or a replica where ReadFrom says so.
-func (c Commands) ZInterCard(ctx context.Context, limit int64, keys ...string) (int64, error) {
-	return run(ctx, c.begin().zInterCard(limit, keys), integer)
+func (c Commands) ZInterCard(ctx context.Context, keys ...string) (int64, error) {
+	return run(ctx, c.begin().zInterCard(keys), integer)
 }
 
 // ZInterCard queues ZINTERCARD: see Commands.ZInterCard.
-func (q *Queued) ZInterCard(limit int64, keys ...string) *Future[int64] {
-	return queue(q, q.begin().zInterCard(limit, keys), integer)
+func (q *Queued) ZInterCard(keys ...string) *Future[int64] {
+	return queue(q, q.begin().zInterCard(keys), integer)
 }
 
-func (c *Call) zInterCard(limit int64, keys []string) *Call {
+func (c *Call) zInterCard(keys []string) *Call {
+	c.open(spec.ZINTERCARD, "*1\r\n$10\r\nZINTERCARD\r\n")
+	c.Request.ArgInt(int64(len(keys)))
+	for _, v := range keys {
+		c.Request.Key(v)
+	}
+	return c
+}
+
+// ZInterCardLimit is ZInterCard, but stops at limit, which it then returns; 0 is no limit.
+//
+// ZINTERCARD (since 7.0.0): O(n*k) for k keys and n members in the smallest, to the primary of the slot that all keys share, or a replica where ReadFrom says so.
+func (c Commands) ZInterCardLimit(ctx context.Context, limit int64, keys ...string) (int64, error) {
+	return run(ctx, c.begin().zInterCardLimit(limit, keys), integer)
+}
+
+// ZInterCardLimit queues ZINTERCARD: see Commands.ZInterCardLimit.
+func (q *Queued) ZInterCardLimit(limit int64, keys ...string) *Future[int64] {
+	return queue(q, q.begin().zInterCardLimit(limit, keys), integer)
+}
+
+func (c *Call) zInterCardLimit(limit int64, keys []string) *Call {
 	c.open(spec.ZINTERCARD, "*1\r\n$10\r\nZINTERCARD\r\n")
 	c.Request.ArgInt(int64(len(keys)))
 	for _, v := range keys {
@@ -455,7 +456,7 @@ func (c *Call) zmPopMax(count int64, keys []string) *Call {
 	return c
 }
 
-// ZMScore returns the scores of members in their order, of one that is not there with OK false.
+// ZMScore returns the scores of members in their order. OK is false for one that is not there.
 //
 // ZMSCORE (since 6.2.0): O(n), to the primary of key's slot, or a replica where ReadFrom says so.
 func (c Commands) ZMScore(ctx context.Context, key string, members ...string) ([]Optional[float64], error) {
@@ -667,7 +668,7 @@ func (c *Call) zRank(key, member string) *Call {
 
 // ZRankWithScore is ZRank with the member's score. Redis 7.2.
 //
-// ZRANK (since 2.0.0): O(log n), to the primary of key's slot, or a replica where ReadFrom says so.
+// ZRANK: O(log n), to the primary of key's slot, or a replica where ReadFrom says so.
 func (c Commands) ZRankWithScore(ctx context.Context, key, member string) (Ranked, error) {
 	return run(ctx, c.begin().zRankWithScore(key, member), ranked)
 }
@@ -787,7 +788,7 @@ func (c *Call) zRevRank(key, member string) *Call {
 
 // ZRevRankWithScore is ZRevRank with the member's score. Redis 7.2.
 //
-// ZREVRANK (since 2.0.0): O(log n), to the primary of key's slot, or a replica where ReadFrom says so.
+// ZREVRANK: O(log n), to the primary of key's slot, or a replica where ReadFrom says so.
 func (c Commands) ZRevRankWithScore(ctx context.Context, key, member string) (Ranked, error) {
 	return run(ctx, c.begin().zRevRankWithScore(key, member), ranked)
 }
@@ -908,6 +909,8 @@ func (c *Call) zAddOptions(opts []ZAddOption) {
 			o.encode(c)
 		case ifLessOption:
 			o.encode(c)
+		default:
+			c.refuse(noOption)
 		}
 	}
 }
@@ -922,6 +925,8 @@ func (c *Call) rangeOptions(opts []RangeOption) {
 			o.encode(c)
 		case revOption:
 			o.encode(c)
+		default:
+			c.refuse(noOption)
 		}
 	}
 }
@@ -940,6 +945,8 @@ func (c *Call) combineOptions(opts []CombineOption) {
 			o.encode(c)
 		case aggregateMaxOption:
 			o.encode(c)
+		default:
+			c.refuse(noOption)
 		}
 	}
 }
@@ -978,7 +985,8 @@ func (revOption) encode(c *Call) {
 
 func (revOption) rangeOption() {}
 
-// Weights multiplies the scores of each key: one weight for each, in their order.
+// Weights multiplies the scores of each key: one weight for each, in their order, without it 1 for all. Any other number of weights
+// than of keys is an error of the server's.
 func Weights(weights ...float64) weightsOption { return weightsOption{weights} }
 
 type weightsOption struct {

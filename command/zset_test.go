@@ -108,7 +108,8 @@ func TestSetsOfSortedSets(t *testing.T) {
 		{"ZINTERSTORE d 2 k l AGGREGATE SUM", func(c command.Commands) (any, error) {
 			return c.ZInterStore(ctx, "d", keys, command.AggregateSum)
 		}, int64(2), in(":2\r\n")},
-		{"ZINTERCARD 2 k l LIMIT 1", func(c command.Commands) (any, error) { return c.ZInterCard(ctx, 1, keys...) }, int64(1), in(":1\r\n")},
+		{"ZINTERCARD 2 k l", func(c command.Commands) (any, error) { return c.ZInterCard(ctx, keys...) }, int64(1), in(":1\r\n")},
+		{"ZINTERCARD 2 k l LIMIT 1", func(c command.Commands) (any, error) { return c.ZInterCardLimit(ctx, 1, keys...) }, int64(1), in(":1\r\n")},
 		{"ZUNION 2 k l", func(c command.Commands) (any, error) { return c.ZUnion(ctx, keys) }, names, in(members)},
 		{"ZUNION 2 k l WEIGHTS 0 1 WITHSCORES", func(c command.Commands) (any, error) { return c.ZUnionWithScores(ctx, keys, command.Weights(0, 1)) },
 			scores, in(flatScores, nestedScores)},

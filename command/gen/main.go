@@ -16,7 +16,9 @@
 //	bit                  bool, sent as 1 or 0
 //	seconds millis       time.Duration; a whole number of them, or the call fails before anything is sent
 //	ttlSeconds ttlMillis the same, which must also be positive
-//	wait waitMillis      time.Duration, how long a command may block; zero is for ever
+//	wait waitMillis      time.Duration, how long a command may block; zero is for ever. What has a wait cannot be queued
+//	slot                 uint16
+//	yesNo                bool, sent as yes or no
 //	unix unixMillis      time.Time
 //	...T []T             any number of T, the last parameter or another one
 //	T of package command by its method encode(*Call); ...TOption by its options

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"go/format"
 	"go/token"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -17,7 +18,7 @@ import (
 var goTypes = map[string]string{
 	"key": "string", "string": "string", "bytes": "[]byte", "int": "int64", "float": "float64", "bit": "bool",
 	"seconds": "time.Duration", "millis": "time.Duration", "ttlSeconds": "time.Duration", "ttlMillis": "time.Duration",
-	"wait": "time.Duration", "waitMillis": "time.Duration",
+	"wait": "time.Duration", "waitMillis": "time.Duration", "slot": "uint16", "yesNo": "bool",
 	"unix": "time.Time", "unixMillis": "time.Time",
 }
 
@@ -26,7 +27,7 @@ var encodings = map[string]string{
 	"key": "c.Request.Key(%s)", "string": "c.Request.Arg(%s)", "bytes": "c.Request.ArgBytes(%s)",
 	"int": "c.Request.ArgInt(%s)", "float": "c.Request.ArgFloat(%s)", "bit": "c.bit(%s)",
 	"seconds": "c.seconds(%s)", "millis": "c.millis(%s)", "ttlSeconds": "c.ttlSeconds(%s)", "ttlMillis": "c.ttlMillis(%s)",
-	"wait": "c.wait(%s)", "waitMillis": "c.waitMillis(%s)",
+	"wait": "c.wait(%s)", "waitMillis": "c.waitMillis(%s)", "slot": "c.Request.ArgInt(int64(%s))", "yesNo": "c.yesNo(%s)",
 	"unix": "c.unix(%s)", "unixMillis": "c.unixMillis(%s)",
 }
 
@@ -80,9 +81,17 @@ func (s *tableSet) printMethod(out *bytes.Buffer, m *method) {
 		fmt.Fprintf(out, "func (c Commands) %s(ctx context.Context%s) (%s, error) {\n\treturn run(ctx, c.begin().%s(%s), %s)\n}\n\n",
 			m.name, declared, result, m.encoder, passed, m.decoder)
 	}
+	if m.waits() {
+		return
+	}
 	fmt.Fprintf(out, "// %s queues %s: see Commands.%s.\n", m.name, m.command().Name, m.name)
 	fmt.Fprintf(out, "func (q *Queued) %s(%s) *Future[%s] {\n\treturn queue(q, q.begin().%s(%s), %s)\n}\n\n",
 		m.name, strings.TrimPrefix(declared, ", "), result, m.encoder, passed, m.decoder)
+}
+
+// waits reports whether the command waits at the server in every form, so that no pipeline or transaction takes it.
+func (m *method) waits() bool {
+	return slices.ContainsFunc(m.params, func(p param) bool { return p.kind == "wait" })
 }
 
 func printEncoder(out *bytes.Buffer, m *method) {
@@ -173,7 +182,7 @@ func (s *tableSet) printInterface(out *bytes.Buffer, i *iface) {
 	for _, t := range types {
 		fmt.Fprintf(out, "case %s:\no.encode(c)\n", t)
 	}
-	fmt.Fprintf(out, "}\n}\n}\n\n")
+	fmt.Fprintf(out, "default:\nc.refuse(noOption)\n}\n}\n}\n\n")
 }
 
 func printOption(out *bytes.Buffer, o *option) {
@@ -212,8 +221,15 @@ func (m *method) docLines() []string {
 		return m.doc
 	}
 	cmd := m.command()
-	return append(slices.Clone(m.doc), "//", fmt.Sprintf("// %s (since %s): %s, %s.", cmd.Name, cmd.Since, m.complexity, m.destination()))
+	name := cmd.Name
+	if !ownVersion.MatchString(strings.ReplaceAll(strings.Join(m.doc, " "), "// ", "")) {
+		name += " (since " + cmd.Since + ")"
+	}
+	return append(slices.Clone(m.doc), "//", fmt.Sprintf("// %s: %s, %s.", name, m.complexity, m.destination()))
 }
+
+// ownVersion is the sentence of a comment that says which servers have the method. The command itself may be older than this form.
+var ownVersion = regexp.MustCompile(`[.] (Redis|Valkey) \d+\.\d+(, (Redis|Valkey) \d+\.\d+)?[.;]`)
 
 // command is the row of the command table.
 func (m *method) command() *spec.Command {

@@ -53,10 +53,10 @@ var Calls = []Call{
 		return c.SetBit(ctx, g.key("key"), g.integer("offset"), g.bit("bit"))
 	}},
 	{"cluster", "ClusterCountKeysInSlot", "CLUSTER COUNTKEYSINSLOT", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
-		return c.ClusterCountKeysInSlot(ctx, g.integer("slot"))
+		return c.ClusterCountKeysInSlot(ctx, g.slot("slot"))
 	}},
 	{"cluster", "ClusterGetKeysInSlot", "CLUSTER GETKEYSINSLOT", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
-		return c.ClusterGetKeysInSlot(ctx, g.integer("slot"), g.integer("n"))
+		return c.ClusterGetKeysInSlot(ctx, g.slot("slot"), g.integer("n"))
 	}},
 	{"cluster", "ClusterInfo", "CLUSTER INFO", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
 		return c.ClusterInfo(ctx)
@@ -800,16 +800,16 @@ var Calls = []Call{
 		return c.StrLen(ctx, g.key("key"))
 	}},
 	{"zset", "BZPopMin", "BZPOPMIN", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
-		return c.BZPopMin(ctx, g.wait("wait"), some(g, func() string { return g.key("keys") })...)
+		return c.BZPopMin(ctx, g.wait("timeout"), some(g, func() string { return g.key("keys") })...)
 	}},
 	{"zset", "BZPopMax", "BZPOPMAX", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
-		return c.BZPopMax(ctx, g.wait("wait"), some(g, func() string { return g.key("keys") })...)
+		return c.BZPopMax(ctx, g.wait("timeout"), some(g, func() string { return g.key("keys") })...)
 	}},
 	{"zset", "BZMPopMin", "BZMPOP", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
-		return c.BZMPopMin(ctx, g.wait("wait"), g.integer("count"), some(g, func() string { return g.key("keys") })...)
+		return c.BZMPopMin(ctx, g.wait("timeout"), g.integer("count"), some(g, func() string { return g.key("keys") })...)
 	}},
 	{"zset", "BZMPopMax", "BZMPOP", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
-		return c.BZMPopMax(ctx, g.wait("wait"), g.integer("count"), some(g, func() string { return g.key("keys") })...)
+		return c.BZMPopMax(ctx, g.wait("timeout"), g.integer("count"), some(g, func() string { return g.key("keys") })...)
 	}},
 	{"zset", "ZAdd", "ZADD", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
 		return c.ZAdd(ctx, g.key("key"), some(g, func() command.Scored { return g.scored("members") }), g.zAddOptions()...)
@@ -848,7 +848,10 @@ var Calls = []Call{
 		return c.ZInterStore(ctx, g.key("dst"), some(g, func() string { return g.key("keys") }), g.combineOptions()...)
 	}},
 	{"zset", "ZInterCard", "ZINTERCARD", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
-		return c.ZInterCard(ctx, g.integer("limit"), some(g, func() string { return g.key("keys") })...)
+		return c.ZInterCard(ctx, some(g, func() string { return g.key("keys") })...)
+	}},
+	{"zset", "ZInterCardLimit", "ZINTERCARD", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.ZInterCardLimit(ctx, g.integer("limit"), some(g, func() string { return g.key("keys") })...)
 	}},
 	{"zset", "ZLexCount", "ZLEXCOUNT", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
 		return c.ZLexCount(ctx, g.key("key"), g.lexRange("members"))
@@ -962,7 +965,7 @@ func (g *Guess) clientKillOptions() []command.ClientKillOption {
 		{"OfLocalAddr", func() command.ClientKillOption { return command.OfLocalAddr(g.text("addr")) }},
 		{"OfUser", func() command.ClientKillOption { return command.OfUser(g.text("name")) }},
 		{"OfMaxAge", func() command.ClientKillOption { return command.OfMaxAge(g.seconds("age")) }},
-		{"SkipMe", func() command.ClientKillOption { return command.SkipMe(g.text("yesno")) }},
+		{"SkipMe", func() command.ClientKillOption { return command.SkipMe(g.yesNo("skip")) }},
 	})
 }
 

@@ -75,7 +75,6 @@ var values = map[string][]string{
 	"SortROGet.patterns":     {"#", Tag + "*"},
 	"ClientKill.name":        {"pubsub", "replica"},
 	"ClientList.name":        {"pubsub", "replica"},
-	".yesno":                 {"yes"},
 	".addr":                  {"127.0.0.1:1"},
 }
 
@@ -138,10 +137,11 @@ func (g *Guess) bytes(param string) []byte {
 	return []byte(g.text(param))
 }
 
-func (g *Guess) integer(param string) int64 {
-	if param == "slot" {
-		return oneOf[int64](g, 15891, 15891, 0, 16384) // of the tag
-	}
+func (g *Guess) slot(string) uint16 { return oneOf[uint16](g, 15891, 15891, 0, 16384) } // of the tag
+
+func (g *Guess) yesNo(string) bool { return true }
+
+func (g *Guess) integer(string) int64 {
 	return oneOf[int64](g, 0, 1, 2, 3, 1, 2, 10, -1, -2, -100)
 }
 
