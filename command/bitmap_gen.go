@@ -269,7 +269,7 @@ func (c *Call) bitPos(key string, bit bool, opts []BitPosOption) *Call {
 	return c
 }
 
-// GetBit reports whether the bit at offset is 1.
+// GetBit reports whether the bit at offset, 0 to 2^32-1, is 1.
 //
 // GETBIT (since 2.2.0): O(1), to the primary of key's slot, or a replica where ReadFrom says so.
 func (c Commands) GetBit(ctx context.Context, key string, offset int64) (bool, error) {
@@ -288,7 +288,7 @@ func (c *Call) getBit(key string, offset int64) *Call {
 	return c
 }
 
-// SetBit sets the bit at offset, and reports whether it was 1 before. The string grows to hold it: a first bit far out makes the
+// SetBit sets the bit at offset, 0 to 2^32-1, and reports whether it was 1 before. The string grows to hold it: a first bit far out makes the
 // server allocate that much.
 //
 // SETBIT (since 2.2.0): O(1), to the primary of key's slot.

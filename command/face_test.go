@@ -36,3 +36,20 @@ func TestANilOptionIsRefused(t *testing.T) {
 		require.Regexp(t, "nil|not one of", wrong.Reason)
 	}
 }
+
+func TestBytesGoInAndOutAsStringsDo(t *testing.T) {
+	type cs = command.Commands
+	raw := []byte("a\x00b")
+	checkExchanges(t, []exchange{
+		{"SET k a\x00b NX", func(c cs) (any, error) { return c.SetNXBytes(ctx, "k", raw) }, true, in("+OK\r\n")},
+		{"SET k a\x00b XX KEEPTTL", func(c cs) (any, error) { return c.SetXXBytes(ctx, "k", raw, command.KeepTTL) }, true, in("+OK\r\n")},
+		{"SET k a\x00b IFEQ old", func(c cs) (any, error) { return c.SetIfEqBytes(ctx, "k", raw, []byte("old")) }, true, in("+OK\r\n")},
+		{"SET k a\x00b GET", func(c cs) (any, error) { return c.SetGetBytes(ctx, "k", raw) }, []byte("old"), in("$3\r\nold\r\n")},
+		{"APPEND k a\x00b", func(c cs) (any, error) { return c.AppendBytes(ctx, "k", raw) }, int64(3), in(":3\r\n")},
+		{"GETRANGE k 0 -1", func(c cs) (any, error) { return c.GetRangeBytes(ctx, "k", 0, -1) }, raw, in("$3\r\na\x00b\r\n")},
+		{"SETRANGE k 2 a\x00b", func(c cs) (any, error) { return c.SetRangeBytes(ctx, "k", 2, raw) }, int64(5), in(":5\r\n")},
+		{"CLUSTER KEYSLOT k", func(c cs) (any, error) { return c.ClusterKeySlot(ctx, "k") }, uint16(7629), in(":7629\r\n")},
+	})
+	_, err := answering(":16384\r\n").ClusterKeySlot(ctx, "k")
+	require.ErrorAs(t, err, new(*command.TypeError))
+}

@@ -50,8 +50,9 @@ func (c *Call) hExists(key, field string) *Call {
 }
 
 // HExpire gives fields of the hash at key a time to live in whole seconds, and returns what became of each: FieldChanged,
-// FieldUnchanged where a condition did not hold, FieldRemoved where ttl was zero, or FieldMissing. Setting a field with HSet takes
-// its time to live away. Redis 7.4, Valkey 9.0.
+// FieldUnchanged where a condition did not hold, FieldRemoved where ttl was zero, or FieldMissing. A ttl that is not whole seconds
+// fails before anything is sent; a negative one is an error of the server's. Setting a field with HSet takes its time to live away.
+// Redis 7.4, Valkey 9.0.
 //
 // HEXPIRE: O(n), to the primary of key's slot.
 func (c Commands) HExpire(ctx context.Context, key string, ttl time.Duration, fields []string, opts ...ExpireOption) ([]FieldState, error) {
@@ -580,6 +581,26 @@ func (c *Call) hSetNX(key, field, value string) *Call {
 	c.Request.Key(key)
 	c.Request.Arg(field)
 	c.Request.Arg(value)
+	return c
+}
+
+// HSetNXBytes is HSetNX for a value in bytes, which it treats as HSetBytes does.
+//
+// HSETNX (since 2.0.0): O(1), to the primary of key's slot.
+func (c Commands) HSetNXBytes(ctx context.Context, key, field string, value []byte) (bool, error) {
+	return run(ctx, c.begin().hSetNXBytes(key, field, value), flag)
+}
+
+// HSetNXBytes queues HSETNX: see Commands.HSetNXBytes.
+func (q *Queued) HSetNXBytes(key, field string, value []byte) *Future[bool] {
+	return queue(q, q.begin().hSetNXBytes(key, field, value), flag)
+}
+
+func (c *Call) hSetNXBytes(key, field string, value []byte) *Call {
+	c.open(spec.HSETNX, "*1\r\n$6\r\nHSETNX\r\n")
+	c.Request.Key(key)
+	c.Request.Arg(field)
+	c.Request.ArgBytes(value)
 	return c
 }
 

@@ -75,6 +75,7 @@ func TestMethodsOfHashes(t *testing.T) {
 		{"HSETEX k XX PXAT 5500 FIELDS 1 a 1", func(c cs) (any, error) { return c.HSetEx(ctx, "k", ab[:1], command.IfHashPresent, command.PxAt(at)) },
 			true, lines(":1")},
 		{"HSETNX k a 1", func(c cs) (any, error) { return c.HSetNX(ctx, "k", "a", "1") }, false, lines(":0")},
+		{"HSETNX k a 1", func(c cs) (any, error) { return c.HSetNXBytes(ctx, "k", "a", []byte("1")) }, true, lines(":1")},
 		{"HSTRLEN k a", func(c cs) (any, error) { return c.HStrLen(ctx, "k", "a") }, int64(3), lines(":3")},
 		{"HTTL k FIELDS 2 a b", func(c cs) (any, error) { return c.HTTL(ctx, "k", "a", "b") }, someLeft, lines("*3 :5 :-1 :-2")},
 		{"HVALS k", func(c cs) (any, error) { return c.HVals(ctx, "k") }, []string{"a", "b"}, lines(names)},

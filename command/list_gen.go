@@ -449,6 +449,26 @@ func (c *Call) lSet(key string, index int64, element string) *Call {
 	return c
 }
 
+// LSetBytes is LSet for an element in bytes. It copies element before it sends anything, and never touches it after it has returned.
+//
+// LSET (since 1.0.0): O(n) of the way to the element, to the primary of key's slot.
+func (c Commands) LSetBytes(ctx context.Context, key string, index int64, element []byte) error {
+	return only(run(ctx, c.begin().lSetBytes(key, index, element), nothing))
+}
+
+// LSetBytes queues LSET: see Commands.LSetBytes.
+func (q *Queued) LSetBytes(key string, index int64, element []byte) *Future[struct{}] {
+	return queue(q, q.begin().lSetBytes(key, index, element), nothing)
+}
+
+func (c *Call) lSetBytes(key string, index int64, element []byte) *Call {
+	c.open(spec.LSET, "*1\r\n$4\r\nLSET\r\n")
+	c.Request.Key(key)
+	c.Request.ArgInt(index)
+	c.Request.ArgBytes(element)
+	return c
+}
+
 // LTrim keeps only the elements from start to end, as LRange counts them, and removes the others.
 //
 // LTRIM (since 1.0.0): O(n) of the elements removed, to the primary of key's slot.

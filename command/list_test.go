@@ -46,6 +46,7 @@ func TestMethodsOfLists(t *testing.T) {
 		{"LRANGE k 0 -1", func(c cs) (any, error) { return c.LRange(ctx, "k", 0, -1) }, ab, lines(twoOf)},
 		{"LREM k -1 a", func(c cs) (any, error) { return c.LRem(ctx, "k", -1, "a") }, int64(1), lines(":1")},
 		{"LSET k 1 a", func(c cs) (any, error) { return only(c.LSet(ctx, "k", 1, "a")) }, nil, lines("+OK")},
+		{"LSET k 1 a", func(c cs) (any, error) { return only(c.LSetBytes(ctx, "k", 1, []byte("a"))) }, nil, lines("+OK")},
 		{"LTRIM k 0 9", func(c cs) (any, error) { return only(c.LTrim(ctx, "k", 0, 9)) }, nil, lines("+OK")},
 		{"RPOP k", func(c cs) (any, error) { return c.RPop(ctx, "k") }, "a", lines("$1 a")},
 		{"RPOP k", func(c cs) (any, error) { return c.RPopBytes(ctx, "k") }, []byte("a"), lines("$1 a")},

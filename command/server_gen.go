@@ -471,8 +471,8 @@ func (c *Call) memoryUsage(key string, opts []MemoryUsageOption) *Call {
 	return c
 }
 
-// SlowLogGet returns the latest n entries of the slow log of every node, one node's behind another's; those of one on a view
-// for it.
+// SlowLogGet returns the latest n entries of the slow log of every node, all for an n of -1, one node's behind another's; those of one
+// on a view for it.
 //
 // SLOWLOG GET (since 2.2.12): O(n), to every node.
 func (c Commands) SlowLogGet(ctx context.Context, n int64) ([]SlowCommand, error) {

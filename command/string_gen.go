@@ -28,6 +28,25 @@ func (c *Call) append(key, value string) *Call {
 	return c
 }
 
+// AppendBytes is Append for a value in bytes. It copies value before it sends anything, and never touches it after it has returned.
+//
+// APPEND (since 2.0.0): O(1), to the primary of key's slot.
+func (c Commands) AppendBytes(ctx context.Context, key string, value []byte) (int64, error) {
+	return run(ctx, c.begin().appendBytes(key, value), integer)
+}
+
+// AppendBytes queues APPEND: see Commands.AppendBytes.
+func (q *Queued) AppendBytes(key string, value []byte) *Future[int64] {
+	return queue(q, q.begin().appendBytes(key, value), integer)
+}
+
+func (c *Call) appendBytes(key string, value []byte) *Call {
+	c.open(spec.APPEND, "*1\r\n$6\r\nAPPEND\r\n")
+	c.Request.Key(key)
+	c.Request.ArgBytes(value)
+	return c
+}
+
 // Decr subtracts 1 from the integer at key, which counts as 0 when missing, and returns the difference.
 //
 // DECR (since 1.0.0): O(1), to the primary of key's slot.
@@ -227,6 +246,16 @@ func (c *Call) getRange(key string, start, end int64) *Call {
 	c.Request.ArgInt(start)
 	c.Request.ArgInt(end)
 	return c
+}
+
+// GetRangeBytes is GetRange for bytes that the caller wants as its own.
+func (c Commands) GetRangeBytes(ctx context.Context, key string, start, end int64) ([]byte, error) {
+	return run(ctx, c.begin().getRange(key, start, end), ownBytes)
+}
+
+// GetRangeBytes queues GETRANGE: see Commands.GetRangeBytes.
+func (q *Queued) GetRangeBytes(key string, start, end int64) *Future[[]byte] {
+	return queue(q, q.begin().getRange(key, start, end), ownBytes)
 }
 
 // Incr adds 1 to the integer at key, which counts as 0 when missing, and returns the sum.
@@ -494,7 +523,28 @@ func (c *Call) setNX(key, value string, opts []SetOption) *Call {
 	return c
 }
 
-// SetXX sets key to value if there is such a key, and reports whether it did.
+// SetNXBytes is SetNX for a value in bytes, which it treats as SetBytes does.
+//
+// SET (since 1.0.0): O(1), to the primary of key's slot.
+func (c Commands) SetNXBytes(ctx context.Context, key string, value []byte, opts ...SetOption) (bool, error) {
+	return run(ctx, c.begin().setNXBytes(key, value, opts), done)
+}
+
+// SetNXBytes queues SET: see Commands.SetNXBytes.
+func (q *Queued) SetNXBytes(key string, value []byte, opts ...SetOption) *Future[bool] {
+	return queue(q, q.begin().setNXBytes(key, value, opts), done)
+}
+
+func (c *Call) setNXBytes(key string, value []byte, opts []SetOption) *Call {
+	c.open(spec.SET, "*1\r\n$3\r\nSET\r\n")
+	c.Request.Key(key)
+	c.Request.ArgBytes(value)
+	c.Request.Arg("NX")
+	c.setOptions(opts)
+	return c
+}
+
+// SetXX sets key to value if there is such a key, and reports whether it did. Then it drops its time to live unless KeepTTL is given.
 //
 // SET (since 1.0.0): O(1), to the primary of key's slot.
 func (c Commands) SetXX(ctx context.Context, key, value string, opts ...SetOption) (bool, error) {
@@ -515,7 +565,29 @@ func (c *Call) setXX(key, value string, opts []SetOption) *Call {
 	return c
 }
 
-// SetIfEq sets key to value if its value is expected, and reports whether it did. Valkey 8.1, Redis 8.4.
+// SetXXBytes is SetXX for a value in bytes, which it treats as SetBytes does.
+//
+// SET (since 1.0.0): O(1), to the primary of key's slot.
+func (c Commands) SetXXBytes(ctx context.Context, key string, value []byte, opts ...SetOption) (bool, error) {
+	return run(ctx, c.begin().setXXBytes(key, value, opts), done)
+}
+
+// SetXXBytes queues SET: see Commands.SetXXBytes.
+func (q *Queued) SetXXBytes(key string, value []byte, opts ...SetOption) *Future[bool] {
+	return queue(q, q.begin().setXXBytes(key, value, opts), done)
+}
+
+func (c *Call) setXXBytes(key string, value []byte, opts []SetOption) *Call {
+	c.open(spec.SET, "*1\r\n$3\r\nSET\r\n")
+	c.Request.Key(key)
+	c.Request.ArgBytes(value)
+	c.Request.Arg("XX")
+	c.setOptions(opts)
+	return c
+}
+
+// SetIfEq sets key to value if its value is expected, and reports whether it did. Then it drops its time to live unless KeepTTL is
+// given. Valkey 8.1, Redis 8.4.
 //
 // SET: O(1), to the primary of key's slot.
 func (c Commands) SetIfEq(ctx context.Context, key, value, expected string, opts ...SetOption) (bool, error) {
@@ -537,8 +609,31 @@ func (c *Call) setIfEq(key, value, expected string, opts []SetOption) *Call {
 	return c
 }
 
-// SetGet sets key to value and returns the value that it had, or Nil when there was none. With IfAbsent or IfPresent it may have
-// set nothing: it has if the key was absent, or present, as that value tells. Redis 6.2; with IfAbsent 7.0.
+// SetIfEqBytes is SetIfEq for values in bytes, which it treats as SetBytes does. Valkey 8.1, Redis 8.4.
+//
+// SET: O(1), to the primary of key's slot.
+func (c Commands) SetIfEqBytes(ctx context.Context, key string, value, expected []byte, opts ...SetOption) (bool, error) {
+	return run(ctx, c.begin().setIfEqBytes(key, value, expected, opts), done)
+}
+
+// SetIfEqBytes queues SET: see Commands.SetIfEqBytes.
+func (q *Queued) SetIfEqBytes(key string, value, expected []byte, opts ...SetOption) *Future[bool] {
+	return queue(q, q.begin().setIfEqBytes(key, value, expected, opts), done)
+}
+
+func (c *Call) setIfEqBytes(key string, value, expected []byte, opts []SetOption) *Call {
+	c.open(spec.SET, "*1\r\n$3\r\nSET\r\n")
+	c.Request.Key(key)
+	c.Request.ArgBytes(value)
+	c.Request.Arg("IFEQ")
+	c.Request.ArgBytes(expected)
+	c.setOptions(opts)
+	return c
+}
+
+// SetGet sets key to value and returns the value that it had, or Nil when there was none. It drops its time to live unless KeepTTL is
+// given. With IfAbsent it has set nothing where it returns a value, with IfPresent nothing where it returns Nil. Redis 6.2; with
+// IfAbsent 7.0.
 //
 // SET: O(1), to the primary of key's slot.
 func (c Commands) SetGet(ctx context.Context, key, value string, opts ...SetGetOption) (string, error) {
@@ -559,8 +654,30 @@ func (c *Call) setGet(key, value string, opts []SetGetOption) *Call {
 	return c
 }
 
+// SetGetBytes is SetGet for values in bytes: what is returned is the caller's own, and value it treats as SetBytes does. Redis 6.2;
+// with IfAbsent 7.0.
+//
+// SET: O(1), to the primary of key's slot.
+func (c Commands) SetGetBytes(ctx context.Context, key string, value []byte, opts ...SetGetOption) ([]byte, error) {
+	return run(ctx, c.begin().setGetBytes(key, value, opts), ownBytes)
+}
+
+// SetGetBytes queues SET: see Commands.SetGetBytes.
+func (q *Queued) SetGetBytes(key string, value []byte, opts ...SetGetOption) *Future[[]byte] {
+	return queue(q, q.begin().setGetBytes(key, value, opts), ownBytes)
+}
+
+func (c *Call) setGetBytes(key string, value []byte, opts []SetGetOption) *Call {
+	c.open(spec.SET, "*1\r\n$3\r\nSET\r\n")
+	c.Request.Key(key)
+	c.Request.ArgBytes(value)
+	c.Request.Arg("GET")
+	c.setGetOptions(opts)
+	return c
+}
+
 // SetRange writes value over the string at key from offset on, in bytes, padding it with zero bytes as far as needed, and
-// returns its new length in bytes.
+// returns its new length in bytes, 512 MiB at most. A first value far out makes the server allocate that much.
 //
 // SETRANGE (since 2.2.0): O(n) of the value's length, to the primary of key's slot.
 func (c Commands) SetRange(ctx context.Context, key string, offset int64, value string) (int64, error) {
@@ -577,6 +694,26 @@ func (c *Call) setRange(key string, offset int64, value string) *Call {
 	c.Request.Key(key)
 	c.Request.ArgInt(offset)
 	c.Request.Arg(value)
+	return c
+}
+
+// SetRangeBytes is SetRange for a value in bytes, which it treats as SetBytes does.
+//
+// SETRANGE (since 2.2.0): O(n) of the value's length, to the primary of key's slot.
+func (c Commands) SetRangeBytes(ctx context.Context, key string, offset int64, value []byte) (int64, error) {
+	return run(ctx, c.begin().setRangeBytes(key, offset, value), integer)
+}
+
+// SetRangeBytes queues SETRANGE: see Commands.SetRangeBytes.
+func (q *Queued) SetRangeBytes(key string, offset int64, value []byte) *Future[int64] {
+	return queue(q, q.begin().setRangeBytes(key, offset, value), integer)
+}
+
+func (c *Call) setRangeBytes(key string, offset int64, value []byte) *Call {
+	c.open(spec.SETRANGE, "*1\r\n$8\r\nSETRANGE\r\n")
+	c.Request.Key(key)
+	c.Request.ArgInt(offset)
+	c.Request.ArgBytes(value)
 	return c
 }
 

@@ -292,6 +292,9 @@ var Calls = []Call{
 	{"hash", "HSetNX", "HSETNX", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
 		return c.HSetNX(ctx, g.key("key"), g.text("field"), g.text("value"))
 	}},
+	{"hash", "HSetNXBytes", "HSETNX", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.HSetNXBytes(ctx, g.key("key"), g.text("field"), g.bytes("value"))
+	}},
 	{"hash", "HStrLen", "HSTRLEN", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
 		return c.HStrLen(ctx, g.key("key"), g.text("field"))
 	}},
@@ -381,6 +384,9 @@ var Calls = []Call{
 	}},
 	{"list", "LSet", "LSET", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
 		return nil, c.LSet(ctx, g.key("key"), g.integer("index"), g.text("element"))
+	}},
+	{"list", "LSetBytes", "LSET", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return nil, c.LSetBytes(ctx, g.key("key"), g.integer("index"), g.bytes("element"))
 	}},
 	{"list", "LTrim", "LTRIM", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
 		return nil, c.LTrim(ctx, g.key("key"), g.integer("start"), g.integer("end"))
@@ -709,6 +715,9 @@ var Calls = []Call{
 	{"string", "Append", "APPEND", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
 		return c.Append(ctx, g.key("key"), g.text("value"))
 	}},
+	{"string", "AppendBytes", "APPEND", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.AppendBytes(ctx, g.key("key"), g.bytes("value"))
+	}},
 	{"string", "Decr", "DECR", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
 		return c.Decr(ctx, g.key("key"))
 	}},
@@ -744,6 +753,9 @@ var Calls = []Call{
 	}},
 	{"string", "GetRange", "GETRANGE", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
 		return c.GetRange(ctx, g.key("key"), g.integer("start"), g.integer("end"))
+	}},
+	{"string", "GetRangeBytes", "GETRANGE", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.GetRangeBytes(ctx, g.key("key"), g.integer("start"), g.integer("end"))
 	}},
 	{"string", "Incr", "INCR", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
 		return c.Incr(ctx, g.key("key"))
@@ -784,17 +796,32 @@ var Calls = []Call{
 	{"string", "SetNX", "SET", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
 		return c.SetNX(ctx, g.key("key"), g.text("value"), g.setOptions()...)
 	}},
+	{"string", "SetNXBytes", "SET", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.SetNXBytes(ctx, g.key("key"), g.bytes("value"), g.setOptions()...)
+	}},
 	{"string", "SetXX", "SET", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
 		return c.SetXX(ctx, g.key("key"), g.text("value"), g.setOptions()...)
+	}},
+	{"string", "SetXXBytes", "SET", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.SetXXBytes(ctx, g.key("key"), g.bytes("value"), g.setOptions()...)
 	}},
 	{"string", "SetIfEq", "SET", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
 		return c.SetIfEq(ctx, g.key("key"), g.text("value"), g.text("expected"), g.setOptions()...)
 	}},
+	{"string", "SetIfEqBytes", "SET", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.SetIfEqBytes(ctx, g.key("key"), g.bytes("value"), g.bytes("expected"), g.setOptions()...)
+	}},
 	{"string", "SetGet", "SET", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
 		return c.SetGet(ctx, g.key("key"), g.text("value"), g.setGetOptions()...)
 	}},
+	{"string", "SetGetBytes", "SET", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.SetGetBytes(ctx, g.key("key"), g.bytes("value"), g.setGetOptions()...)
+	}},
 	{"string", "SetRange", "SETRANGE", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
 		return c.SetRange(ctx, g.key("key"), g.integer("offset"), g.text("value"))
+	}},
+	{"string", "SetRangeBytes", "SETRANGE", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
+		return c.SetRangeBytes(ctx, g.key("key"), g.integer("offset"), g.bytes("value"))
 	}},
 	{"string", "StrLen", "STRLEN", func(ctx context.Context, c command.Commands, g *Guess) (any, error) {
 		return c.StrLen(ctx, g.key("key"))
