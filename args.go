@@ -19,7 +19,7 @@ func marshal(args []any) []any {
 	own := false
 	for i, arg := range args {
 		switch v := arg.(type) {
-		case string, []byte, int, int64, float64, bool, time.Time:
+		case string, []byte, int, int64, float64, bool, time.Time, *time.Time:
 		case encoding.BinaryMarshaler:
 			if !own {
 				args, own = slices.Clone(args), true
@@ -91,7 +91,7 @@ func encodeOne(r *resp.Request, arg any) (reason string) {
 		}
 	case time.Duration:
 		return "a time.Duration has no one unit in commands: pass a number of seconds or milliseconds, or use a typed method such as Expire"
-	case time.Time:
+	case time.Time, *time.Time:
 		return "a time.Time has no one form in commands: pass Unix() or UnixMilli()"
 	case unfit:
 		return string(v)

@@ -80,9 +80,11 @@ func (c *Client) Topology() Topology {
 }
 
 // Do runs any command and returns its reply; args[0] is the command's name. The command table finds its keys and so the
-// node. Arguments are strings, []byte, integers, floats, bools (sent as 1 and 0) and encoding.BinaryMarshalers; anything
-// else, nil and time.Duration included, is an *ArgumentError. A command of a module that the table does not know counts
-// as a write whose first argument is its key.
+// node. A command of a module that the table does not know counts as a write whose first argument is its key.
+//
+// Arguments are string, []byte, the built-in integers, floats and bools (sent as 1 and 0), and encoding.BinaryMarshalers, of
+// which MarshalBinary is sent: a UUID's 16 bytes, not its text. Anything else is an *ArgumentError: nil, time.Time,
+// time.Duration, and types of your own such as `type ID string`, which need a conversion.
 //
 // A command without a key goes to any primary (PUBLISH to the one that owns its channel's slot, see Publish), or where the
 // command table wants that to every primary or node, the replies joined as it says: DBSIZE is a sum. Where some nodes

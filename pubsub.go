@@ -174,6 +174,9 @@ func (s *Subscription) fail(o *opening, cause error) error {
 // Remove ends the subscription to some channels, or patterns. None of their messages arrives any more once it has returned;
 // those that have arrived before can still be read. It does not block.
 func (s *Subscription) Remove(channels ...string) {
+	if s.core == nil {
+		return
+	}
 	s.mu.Lock()
 	for _, name := range channels {
 		s.forget(name)

@@ -25,7 +25,7 @@ var (
 	// client wrote to it, it expired, or its slot moved, or the connection ended before EXEC was sent. Nothing has run; read
 	// again, and try again.
 	ErrTxAborted = errors.New("keyslot: transaction aborted")
-	// ErrClosed is the cause of every error after Close or Shutdown.
+	// ErrClosed is the cause where Close or Shutdown ended a command, or kept it from beginning.
 	ErrClosed = errors.New("keyslot: client closed")
 )
 
@@ -34,13 +34,21 @@ type Outcome uint8
 
 // The outcomes.
 const (
-	Answered    Outcome = iota // the server ran the command and its reply is the error
+	Answered    Outcome = iota // the server answered: with an error, after which it may have run in part, or with a reply of another type
 	NotExecuted                // proven: never ran and never will
 	Unknown                    // sent whole and unanswered, or it failed half-way: it may have run
 )
 
 func (o Outcome) String() string {
-	return [...]string{"answered", "not executed", "outcome unknown"}[o]
+	switch o {
+	case Answered:
+		return "answered"
+	case NotExecuted:
+		return "not executed"
+	case Unknown:
+		return "outcome unknown"
+	}
+	return "Outcome(" + strconv.Itoa(int(o)) + ")"
 }
 
 // NoSlot is the Slot of an Error whose command has no key.
@@ -145,7 +153,7 @@ func (e *TypeError) Error() string { return "reply is " + e.Got + ", not " + e.W
 // Part is how one part of a command that was split over slots or nodes failed, or one command of a pipeline.
 type Part struct {
 	Key   string // the key, where a command was split by keys
-	Index int    // the position of the command, in a pipeline
+	Index int    // the position of the command, in a pipeline or transaction; else 0
 	Node  string // the node that answered or was tried last
 	Err   error
 }
@@ -157,7 +165,7 @@ type Part struct {
 // It is ErrNotExecuted only if no part ran, and ErrUnknownOutcome if the outcome of any part is unknown.
 type PartsError struct {
 	Command string
-	Total   int // how many parts there were
+	Total   int // how many parts there were: keys, where the command was split by keys, each as often as it was given; else nodes
 	parts   *parts
 	again   bool // what has succeeded may run twice
 }
@@ -169,20 +177,23 @@ func NewPartsError(name string, total int, failed []Part, again bool) *PartsErro
 }
 
 // Parts lists the failed parts in the order of the call.
-func (e *PartsError) Parts() []Part { return *e.parts }
+func (e *PartsError) Parts() []Part { return e.parts.list() }
 
 func (e *PartsError) Error() string {
-	return fmt.Sprintf("keyslot: %s failed for %d of %d parts, the first: %s",
-		e.Command, len(*e.parts), e.Total, strings.TrimPrefix((*e.parts)[0].Err.Error(), "keyslot: "))
+	text := fmt.Sprintf("keyslot: %s failed for %d of %d parts", e.Command, len(e.Parts()), e.Total)
+	if len(e.Parts()) > 0 {
+		text += ", the first: " + e.Parts()[0].cause()
+	}
+	return text
 }
 
 // Is makes errors.Is answer for the command as a whole: ErrNotExecuted holds of all parts or not at all; ErrRetryable of all
 // that failed, if those that did not may run twice; any other error, such as the context's, if it is the
 // cause in one of them.
-func (e *PartsError) Is(target error) bool { return e.parts.is(target, e.Total, e.again) }
+func (e *PartsError) Is(target error) bool { return is(e.Parts(), target, e.Total, e.again) }
 
 // As finds the first part's error that target can hold, so that errors.As reaches a ServerError in a part.
-func (e *PartsError) As(target any) bool { return e.parts.as(target) }
+func (e *PartsError) As(target any) bool { return as(e.Parts(), target) }
 
 // PipelineError is how Exec of a pipeline fails, or of a transaction that ran: some of the queued commands did, and their
 // futures say how. The others have succeeded.
@@ -202,32 +213,46 @@ func NewPipelineError(total int, failed []Part, again bool) *PipelineError {
 }
 
 // Parts lists the failed commands in the order in which they were queued.
-func (e *PipelineError) Parts() []Part { return *e.parts }
+func (e *PipelineError) Parts() []Part { return e.parts.list() }
 
 func (e *PipelineError) Error() string {
-	return fmt.Sprintf("keyslot: %d of %d queued commands failed, the first, at index %d: %s",
-		e.Failed, e.Total, (*e.parts)[0].Index, strings.TrimPrefix((*e.parts)[0].Err.Error(), "keyslot: "))
+	text := fmt.Sprintf("keyslot: %d of %d queued commands failed", e.Failed, e.Total)
+	if len(e.Parts()) > 0 {
+		first := e.Parts()[0]
+		text += fmt.Sprintf(", the first, at index %d: %s", first.Index, first.cause())
+	}
+	return text
 }
 
 // Is makes errors.Is answer for the pipeline as a whole: ErrNotExecuted holds of all commands or not at all; ErrRetryable of
 // all that failed, if those that did not may run twice; any other error, such as the context's, if it is the cause in one of
 // them. The failed ones alone may be retryable where the pipeline is not: each of Parts says so of itself.
-func (e *PipelineError) Is(target error) bool { return e.parts.is(target, e.Total, e.again) }
+func (e *PipelineError) Is(target error) bool { return is(e.Parts(), target, e.Total, e.again) }
 
 // As finds the first command's error that target can hold.
-func (e *PipelineError) As(target any) bool { return e.parts.as(target) }
+func (e *PipelineError) As(target any) bool { return as(e.Parts(), target) }
 
-// parts are the failed ones of several, at least one. Errors point to them, so that %#v of an error shows no keys.
+// cause is the text of Err behind that of the whole.
+func (p Part) cause() string { return strings.TrimPrefix(fmt.Sprint(p.Err), "keyslot: ") }
+
+// parts are the failed ones of several. Errors point to them, so that %#v of an error shows no keys; nil, in the zero error, has none.
 type parts []Part
 
-func (ps parts) is(target error, total int, again bool) bool {
+func (ps *parts) list() []Part {
+	if ps == nil {
+		return nil
+	}
+	return *ps
+}
+
+func is(failed []Part, target error, total int, again bool) bool {
 	//nolint:errorlint // errors.Is asks with the sentinel itself
 	not, retryable := target == ErrNotExecuted, target == ErrRetryable
-	if len(ps) < total && (not || retryable && !again) {
+	if len(failed) == 0 || len(failed) < total && (not || retryable && !again) {
 		return false
 	}
 	all := not || retryable
-	for _, p := range ps {
+	for _, p := range failed {
 		if errors.Is(p.Err, target) != all {
 			return !all
 		}
@@ -235,8 +260,8 @@ func (ps parts) is(target error, total int, again bool) bool {
 	return all
 }
 
-func (ps parts) as(target any) bool {
-	for _, p := range ps {
+func as(failed []Part, target any) bool {
+	for _, p := range failed {
 		if errors.As(p.Err, target) {
 			return true
 		}

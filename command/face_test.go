@@ -1,12 +1,14 @@
 package command_test
 
 import (
+	"errors"
 	"reflect"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/keyslot-go/keyslot/command"
+	"github.com/keyslot-go/keyslot/internal/resp"
 )
 
 // What waits at the server would hold up what is queued behind it, and so is refused in every pipeline and transaction.
@@ -52,4 +54,37 @@ func TestBytesGoInAndOutAsStringsDo(t *testing.T) {
 	})
 	_, err := answering(":16384\r\n").ClusterKeySlot(ctx, "k")
 	require.ErrorAs(t, err, new(*command.TypeError))
+}
+
+// A null among the elements is no answer that there is no reply.
+func TestANullElementIsNoNilReply(t *testing.T) {
+	null := resp.Value{Kind: resp.Null}
+	list := command.NewReply(resp.Value{Kind: resp.Array, Elems: []resp.Value{{Kind: resp.BulkString, Str: "a"}, null}})
+	_, err := list.Strings()
+	require.NotErrorIs(t, err, command.Nil)
+	require.Equal(t, &command.TypeError{Want: "a string", Got: "nil"}, err)
+	_, err = command.NewReply(resp.Value{Kind: resp.Map, Elems: []resp.Value{null, null}}).Map()
+	require.Equal(t, &command.TypeError{Want: "a string", Got: "nil"}, err)
+	_, err = command.NewReply(null).Strings()
+	require.ErrorIs(t, err, command.Nil)
+}
+
+// A program that makes an error of its own, or forgets what is in it, can print it and ask it.
+func TestErrorsThatHoldNothingCanBeAsked(t *testing.T) {
+	for _, err := range []interface {
+		error
+		Parts() []command.Part
+	}{
+		new(command.PartsError), new(command.PipelineError), command.NewPartsError("MGET", 0, nil, true), command.NewPipelineError(2, nil, true),
+	} {
+		require.NotEmpty(t, err.Error())
+		require.Empty(t, err.Parts())
+		for _, is := range []error{command.ErrNotExecuted, command.ErrUnknownOutcome, command.ErrRetryable, command.ErrClosed} {
+			require.NotErrorIs(t, err, is)
+		}
+		require.False(t, errors.As(err, new(command.ServerError)))
+	}
+	require.NotEmpty(t, command.NewPartsError("MGET", 1, []command.Part{{Key: "k"}}, true).Error())
+	require.NotEmpty(t, command.NewPipelineError(1, []command.Part{{}}, true).Error())
+	require.Equal(t, "Outcome(3)", command.Outcome(3).String())
 }

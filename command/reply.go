@@ -12,7 +12,7 @@ import (
 // Reply is what Do returns: one reply of any type. It owns its memory and may be kept. The zero Reply is a null.
 //
 // Each accessor reads the reply as one Go type. It fails with Nil for a null, with a ServerError for an error inside an
-// aggregate, and with a *TypeError for a reply of another type.
+// aggregate, and with a *TypeError for a reply of another type, or a null inside an aggregate that must hold none.
 type Reply struct{ v resp.Value }
 
 // NewReply returns the reply that v is.
@@ -117,8 +117,8 @@ func (r Reply) Slice() ([]Reply, error) {
 	return nil, r.mismatch("an array")
 }
 
-// Strings returns the elements of an array or a set as text. A null among them is an error: use Slice for replies
-// that may hold one.
+// Strings returns the elements of an array or a set as text. A null among them is a *TypeError: use Slice for replies that may
+// hold one.
 func (r Reply) Strings() ([]string, error) {
 	elems, err := r.Slice()
 	if err != nil {
@@ -126,11 +126,19 @@ func (r Reply) Strings() ([]string, error) {
 	}
 	out := make([]string, len(elems))
 	for i, e := range elems {
-		if out[i], err = e.Text(); err != nil {
+		if out[i], err = e.elementText(); err != nil {
 			return nil, err
 		}
 	}
 	return out, nil
+}
+
+// elementText is Text of an element that must not be null: Nil would say that there is no reply at all.
+func (r Reply) elementText() (string, error) {
+	if r.IsNil() {
+		return "", &TypeError{Want: "a string", Got: kindName(resp.Null)}
+	}
+	return r.Text()
 }
 
 // Map returns a map, or an array of key, value, key, value as RESP2 sends it. Keys are read as text; of equal keys the
@@ -142,7 +150,7 @@ func (r Reply) Map() (map[string]Reply, error) {
 	}
 	out := make(map[string]Reply, len(elems)/2)
 	for i := 0; i < len(elems); i += 2 {
-		key, err := elems[i].Text()
+		key, err := elems[i].elementText()
 		if err != nil {
 			return nil, err
 		}

@@ -113,7 +113,7 @@ func TestNilAndErrorsUnderEachAccessor(t *testing.T) {
 func TestElementsKeepTheirNullsAndErrors(t *testing.T) {
 	r := reply(t, "*3\r\n$1\r\na\r\n_\r\n-ERR x\r\n")
 	_, err := r.Strings()
-	require.ErrorIs(t, err, command.Nil)
+	require.ErrorAs(t, err, new(*command.TypeError))
 	elems, err := r.Slice()
 	require.NoError(t, err)
 	require.True(t, elems[1].IsNil())
@@ -130,7 +130,7 @@ func TestMapKeepsTheLastOfEqualKeysAndRefusesKeysThatAreNoText(t *testing.T) {
 	_, err = reply(t, "*2\r\n*0\r\n:1\r\n").Map()
 	require.ErrorAs(t, err, new(*command.TypeError))
 	_, err = reply(t, "*2\r\n_\r\n:1\r\n").Map()
-	require.ErrorIs(t, err, command.Nil)
+	require.ErrorAs(t, err, new(*command.TypeError))
 }
 
 func TestRepliesReadWellInLogs(t *testing.T) {
