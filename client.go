@@ -59,12 +59,12 @@ func (c *Client) Close() error {
 
 // Shutdown refuses new commands, waits until those under way have ended or ctx is done, and then closes the client,
 // subscriptions included. It returns ctx's error if commands had to be cut off. Connections for commands that owe nothing end in
-// order, with TLS's close_notify and without a reset, where Close resets them. End a Consumer before, by its context: its reads are
-// commands that wait.
+// order, with TLS's close_notify and without a reset, where Close resets them. A Consumer's reads are commands that wait: its
+// context ends it.
 //
-// A command is under way from its call to its return, and Watch is one until its function has returned: for Shutdown in there to wait
-// for it is to wait for itself, until ctx ends. A Scan, or an iteration like HScan, is one for each page: between two it is not under
-// way, and gets ErrClosed for the next. Let such loops end before, as Consumers.
+// A command is under way from its call to its return, a Watch until its function has returned: that function must not call Shutdown,
+// which would wait for it until ctx ends. A Scan, HScan and the like are under way for one page at a time: the next page gets
+// ErrClosed. End such loops, and Consumers, before.
 func (c *Client) Shutdown(ctx context.Context) error { return c.core.shutdown(ctx) }
 
 // Topology returns a snapshot of the cluster as the client sees it. It does not block and asks nobody. Before a Lazy

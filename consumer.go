@@ -137,7 +137,8 @@ const lastAcks = 5 * time.Second
 // Run reads entries and calls handle for each, until ctx ends; then it lets the calls of handle that are under way return,
 // acknowledges what was handled, and returns nil. It blocks all that time, and leaves nothing behind. The streams of one slot are
 // read together, over a connection of their own that follows the slot; handle is called for one entry after the other of a
-// slot, and for several slots at the same time.
+// slot, and for several slots at the same time. The ctx of handle ends with Run's, or when Run fails; use context.WithoutCancel to
+// finish what has begun.
 //
 // An entry for which handle returns nil is acknowledged. One for which it fails stays pending: it is given to handle again,
 // here or by another consumer of the group, after MinIdle, or sooner where this consumer reads what it has pending, which it does

@@ -14,10 +14,11 @@ import (
 // Each field that exists from the beginning to the end is yielded at least once, even if the key's slot moves or its primary
 // fails over: a cursor means nothing to another node, so the hash is then begun anew. (It means nothing either to a server that
 // was restarted between two pages and has loaded its data again: that goes unnoticed.) A field may be yielded more than once. A
-// missing key has no fields. An error is the last thing yielded. The loop may be left at any time; nothing goes on behind its
-// back.
+// missing key has no fields. An error is the last thing yielded: an *Error. The loop may be left at any time; nothing goes on behind
+// its back.
 //
-// The primary answers, whatever view c is. ctx ends the whole iteration; without a deadline in it, Options.CommandTimeout
+// The primary answers, whatever policy a view c has; one with a route (On) is refused before anything is sent. ctx ends the whole
+// iteration; without a deadline in it, Options.CommandTimeout
 // bounds each page. HSCAN: O(1) for each call, O(n) for them all.
 func (c *Client) HScan(ctx context.Context, key, match string, size ...PageSize) iter.Seq2[command.Field, error] {
 	return elements(c, ctx, newCollection("HSCAN", key, match, size), func(e *resp.Elements) (f command.Field, ok bool) {
@@ -73,6 +74,11 @@ var errMoved = errors.New("moved")
 // elements walks over a collection until one walk has stayed on one node.
 func elements[T any](c *Client, ctx context.Context, of collection, next func(*resp.Elements) (T, bool)) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
+		if c.terms.to != nil {
+			var none T
+			yield(none, misuse(of.name, "the primary that owns the key answers it, whatever the route of a view: use On(nil)"))
+			return
+		}
 		w := elementWalk[T]{collection: of, terms: c.terms.withCursor(), next: next}
 		w.yield = func(elem T) bool { return yield(elem, nil) }
 		err := errMoved

@@ -21,7 +21,7 @@ const (
 	maxHost = 253
 )
 
-// EndpointError is returned by Open and New for an endpoint that cannot be understood. Nothing was resolved or dialed.
+// EndpointError is returned by Open, ParseTarget and New for an endpoint that cannot be understood. Nothing was resolved or dialled.
 type EndpointError struct {
 	Endpoint string // the endpoint as given, but without user, password, path and options
 	Reason   string // what is wrong and what to write instead; never holds a password

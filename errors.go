@@ -44,8 +44,9 @@ var (
 	ErrRetryable      = command.ErrRetryable
 	ErrTxAborted      = command.ErrTxAborted
 	ErrClosed         = command.ErrClosed
-	// ErrUnknownNode is the cause of an error on a view whose ToNode names no node of the topology. Nothing was sent. The
-	// topology is asked for anew meanwhile, in case the node has just joined.
+	// ErrUnknownNode is the cause of an error on a view whose ToNode names no node of the topology, and of a scan with such an
+	// OwnedBy. Nothing was sent. On a view the topology is asked for anew meanwhile, in case the node has just joined. It is not
+	// ErrRetryable, for a name may as well be wrong.
 	ErrUnknownNode = errors.New("keyslot: no such node in the topology")
 )
 

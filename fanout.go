@@ -17,9 +17,9 @@ type NodeReply struct {
 }
 
 // DoEach runs a command once on each of several nodes and returns what each said: for replies that nobody can join, such as
-// those of INFO, CONFIG GET or SLOWLOG GET. The nodes are those of the view's route (see On); without one, all nodes for a
-// command that the servers' table wants on all of them, and all primaries for any other. Arguments are those of Do. A command
-// that has a key is refused, unless the route is to one node.
+// those of INFO or LATENCY LATEST, and for those that Do asks of one node, such as CONFIG GET. The nodes are those of the view's
+// route (see On); without one, all nodes for a command that the command table wants on all of them, and all primaries for any
+// other. Arguments are those of Do. A command that has a key is refused, unless the route is to one node.
 //
 // Replies are in no particular order. The error is nil if every node answered, a *PartsError that lists those that did not,
 // or how the call failed as a whole. It blocks as Do does, and asks all nodes at once.

@@ -15,7 +15,8 @@ import (
 )
 
 // Options configure a client. Only Endpoints is required; the zero value of every other field is a good default, and a
-// negative duration switches off what it bounds where that is said. Options are read once, by New.
+// negative duration switches off what it bounds where that is said; one of more than ten years counts as ten. What is out of its range
+// is an *OptionError. Options are read once, by New.
 type Options struct {
 	// Endpoints are where the topology is learnt: the configuration endpoint of the cluster, or several nodes. Each is
 	// "host:port", or "host" for port 6379. Every name is resolved anew at each use, to all its addresses.
@@ -31,7 +32,8 @@ type Options struct {
 	// Username and Password log in to every node; a password without a username logs in as "default".
 	Username, Password string
 	// Credentials, if set, is asked for every connection instead of Username and Password, and once more at once where the
-	// node refuses what it gave. It may block until ctx ends, and is called from several goroutines. With MaxConnAge connections
+	// node refuses what it gave. An error fails that dial; commands wait and it is dialled again, and what they fail with wraps it.
+	// It may block until ctx ends, and is called from several goroutines. With MaxConnAge connections
 	// do not outlive what it returned by long: no connection that is in use is ever logged in again.
 	Credentials func(ctx context.Context, node Node) (username, password string, err error)
 
@@ -47,11 +49,11 @@ type Options struct {
 	// NAT, or through a bastion. Endpoints are dialled as they are; the connection to one stays in use for the node it led to.
 	MapAddr func(node Node) string
 
-	// ConnsPerNode is how many shared connections a node gets; a slot keeps to one of them. 1 by default, which is also
+	// ConnsPerNode is how many shared connections a node gets, 1 to 64; a slot keeps to one of them. 1 by default, which is also
 	// the fastest: more connections mean smaller writes. Requests and replies of 256 KiB and more use a second connection
 	// beside each of them, dialled for the first one, so that small commands do not wait behind them.
 	ConnsPerNode int
-	// MaxInFlight bounds the commands waiting for a reply on one shared connection; more of them wait their turn.
+	// MaxInFlight bounds the commands waiting for a reply on one shared connection, 1 to 1,048,576; more of them wait their turn.
 	// 16384 by default.
 	MaxInFlight int
 	// NoPoll makes connections always wait for the runtime to wake them. By default one that waited 4 ms or more for a
@@ -77,8 +79,8 @@ type Options struct {
 	// servers that cut connections off at some age, as ElastiCache does after 12 h where IAM logs in. A connection is replaced by
 	// a new one, with credentials asked for anew, at some time in the last quarter of it. The new one is ready first and the old
 	// one answers what it has been sent, so that no command fails and those of a slot keep their order. Where the new one cannot
-	// be had, the old one goes on, and it is tried again. What blocks does so for a quarter of
-	// it at a time, and then for the rest on a connection that is younger. Watch is not cut off: its connection is closed when it
+	// be had, the old one goes on, and it is tried again. A blocking command waits a quarter of MaxConnAge per connection, then goes on
+	// with another. Watch is not cut off: its connection is closed when it
 	// is done. A Subscription goes over to its new connection with a Gap.
 	MaxConnAge time.Duration
 	// RefreshAfter is the age at which the slot map is fetched anew, off the path of the command that noticed.
@@ -98,11 +100,12 @@ type Options struct {
 
 	// Lazy defers everything New does on the network to the first command, which then returns New's errors.
 	Lazy bool
-	// ClientName is what CLIENT LIST shows on the servers. It must not hold spaces.
+	// ClientName is what CLIENT LIST shows on the servers: printable ASCII without spaces.
 	ClientName string
 	// Logger, if set, is told what happens off the path of any call: when refreshes begin to fail and when they work again,
 	// which primaries have not served their slots for a second and when these slots are known to be served again, which replicas
-	// are not read from, and when a Consumer waits.
+	// are not read from, and when a Consumer waits; and, as an error, how many replies were suspect when replies were out of step
+	// with their commands.
 	Logger *slog.Logger
 	// Trace, if set, is told about calls, redirects, retries, refreshes and dials.
 	Trace *Trace

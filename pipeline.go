@@ -51,7 +51,8 @@ func (p *Pipeline) Do(args ...any) *Future[Reply] { return p.batch.do(&p.queued,
 
 // Exec runs the commands queued since the last Exec and returns when each has its outcome, or soon after ctx is done; a
 // ctx without a deadline is bounded by Options.CommandTimeout. It returns nil unless a command failed, else a
-// *PipelineError; the futures have the replies either way. Nil is no failure.
+// *PipelineError; the futures have the replies either way. Nil is no failure. With nothing queued it returns nil at once, and
+// does not look at ctx.
 //
 // Each command is redirected, refused and sent again by itself, by the rules for a single one; one that was answered is
 // never sent again. A very large pipeline is sent in pieces, so that other callers get their turn. A blocking command,

@@ -14,8 +14,8 @@ import (
 
 // Subscription receives messages, on connections of its own, until it is closed. It subscribes again by itself wherever a
 // connection is lost, a slot moves or a primary is replaced, and says with a *Gap when messages may have been missed. Around a
-// gap one may come twice, except of KeyspaceEvents, since the servers pass messages on to each other at their own pace; else
-// none does, but that one which matches several patterns comes once for each. Safe for concurrent use.
+// gap one may come twice, except of KeyspaceEvents, since the servers pass messages on to each other at their own pace. Otherwise a
+// message comes once, or once for each pattern that it matches. Safe for concurrent use.
 //
 // Its connections are looked after while they are idle: a PING each second, or each IdleProbe if that is shorter, none if it
 // is negative. One that owes an answer for PeerTimeout is given up, earlier if the cluster has replaced its node.
@@ -187,7 +187,7 @@ func (s *Subscription) Remove(channels ...string) {
 
 // Messages yields what arrives, in the order of arrival for each channel, and waits for it. An error that is a *Gap says
 // that messages may have been missed, and the loop goes on. Any other error is the last: ctx's, ErrClosed after the client
-// was closed, or the refusal of the server that ended the subscription. After Close it yields what has arrived before and
+// was closed, or the refusal of the server that ended the subscription, an *Error. After Close it yields what has arrived before and
 // ends without an error.
 //
 //	for message, err := range sub.Messages(ctx) {

@@ -3,6 +3,7 @@ package keyslot
 import (
 	"errors"
 	"math/rand/v2"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -12,7 +13,8 @@ import (
 //
 // A replica is behind its primary, mostly by milliseconds, so it may answer with what a key held before. It is read from only
 // once it has said that it is connected to its primary. What it leaves unanswered, because it is gone, loading, cut off from
-// its primary, or silent for 500 ms, goes to the primary in the same call, and the replica rests for 0.1 to 5 s.
+// its primary, or silent for 500 ms, goes to the primary in the same call, or under Replica to another replica or, after a
+// pause, the same one; and the replica rests for 0.1 to 5 s.
 //
 // Before Valkey 8, a replica answers that a key does not exist which a migration has moved already. So reads of a slot go to
 // primaries under every policy for 30 s after an ASK for it; and for 30 s after any redirect, what a replica answers as if a key
@@ -35,6 +37,14 @@ const (
 	// Any reads from primaries and replicas alike.
 	Any
 )
+
+func (p ReadPolicy) String() string {
+	names := [...]string{"Primary", "PreferReplica", "Replica", "AZAffinity", "Any"}
+	if int(p) >= len(names) {
+		return "ReadPolicy(" + strconv.Itoa(int(p)) + ")"
+	}
+	return names[p]
+}
 
 // ReadFrom returns a view of the client whose reads go where policy says; an unknown policy is Primary. Reads of one slot keep
 // no order with each other, nor with the writes of the same pipeline; an ordered pipeline reads from primaries. The view

@@ -56,7 +56,8 @@ const (
 // "{user:1}:*", can match in one slot only, so only that slot's primary is walked; since Valkey 8 that costs as much as the
 // slot has keys.
 //
-// The primaries answer, whatever view c is. ctx ends the whole scan. Without a deadline in it, Options.CommandTimeout bounds
+// The primaries answer, whatever policy a view c has; one with a route (On) is refused before anything is sent: OwnedBy names one
+// primary. ctx ends the whole scan. Without a deadline in it, Options.CommandTimeout bounds
 // each page, and the waiting for slots that change hands faster than they can be walked. Where CLUSTER NODES is refused, the
 // client's own slot map is what says where slots are: then a key that moves during the scan may be missed. SCAN: O(1) for each
 // call, O(n) for them all.
@@ -64,6 +65,10 @@ func (c *Client) Scan(ctx context.Context, match string, opts ...ScanOption) ite
 	return func(yield func(string, error) bool) {
 		if slices.Contains(opts, nil) {
 			yield("", misuse("SCAN", "an option is nil"))
+			return
+		}
+		if c.terms.to != nil {
+			yield("", misuse("SCAN", "it goes to every primary in turn, and takes no route of a view: use OwnedBy for the keys of one, or On(nil)"))
 			return
 		}
 		s := newScan(c.terms.withCursor(), match, opts)

@@ -115,12 +115,21 @@ func encodeScript(r *resp.Request, name, script string, keys []string, args []an
 	return before + index, reason
 }
 
-// Queue queues the script in a pipeline. It is sent whole, since nothing behind it could wait until a node has learnt it: for
-// a long script, a Run for each may be less to send.
+// Queue queues the script in a pipeline; for a transaction use Tx.Eval. It is sent whole, since nothing behind it could wait until a
+// node has learnt it: for a long script, a Run for each may be less to send. An argument that cannot be sent is the future's error.
 func (s *Script) Queue(p *Pipeline, keys []string, args ...any) *Future[Reply] {
+	return s.queue(p, "EVAL", keys, args)
+}
+
+// QueueReadOnly is Queue for a script that only reads, on the terms of RunReadOnly (Redis 7.0).
+func (s *Script) QueueReadOnly(p *Pipeline, keys []string, args ...any) *Future[Reply] {
+	return s.queue(p, "EVAL_RO", keys, args)
+}
+
+func (s *Script) queue(p *Pipeline, name string, keys []string, args []any) *Future[Reply] {
 	args = marshal(args)
 	call := p.batch.Begin()
-	index, reason := encodeScript(&call.Request, "EVAL", s.source, keys, args)
+	index, reason := encodeScript(&call.Request, name, s.source, keys, args)
 	if s.digest == "" {
 		index, reason = 0, zeroScript
 	}

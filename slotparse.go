@@ -22,7 +22,7 @@ const (
 )
 
 // TopologyError reports that a node's answer to CLUSTER INFO or CLUSTER SLOTS cannot be used. The client asks other
-// nodes and keeps the map it has; New returns it when no endpoint gave a usable answer.
+// nodes and keeps the map it has; it is among the causes of the *BootstrapError that New returns (errors.As).
 type TopologyError struct {
 	Node   string // host:port of the node that was asked
 	Reason string // what is wrong with the answer

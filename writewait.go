@@ -14,9 +14,10 @@ import (
 )
 
 // WriteAndWait runs the commands that queue puts into its pipeline, all for one slot, followed by WAIT on the same
-// connection, and returns how many replicas have acknowledged them. The server waits until that are replicas, or timeout is
-// over; a timeout of 0 is none, and one that is not a number of milliseconds is rounded up. WriteAndWait blocks until then;
-// where ctx has no deadline, for timeout and Options.CommandTimeout together at most. It is safe for concurrent use.
+// connection, and returns how many replicas have acknowledged them. The server waits until that many replicas have
+// acknowledged or timeout is over; a part of a millisecond is rounded up. A timeout of 0 has no end: then only ctx ends the
+// call. Otherwise, where ctx has no deadline, it takes timeout and Options.CommandTimeout together at most. It is safe for
+// concurrent use.
 //
 // acked counts those replicas of the node that ran the commands which said in time that they have received them, not that
 // they are on a disk. Fewer than were asked for is no error: the writes stand, and go on to the replicas. Nor is a write
