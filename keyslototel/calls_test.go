@@ -187,7 +187,7 @@ func TestAFailureHasAStatus(t *testing.T) {
 		{"canceled", "", "not_executed", func() error { _, err := s.client.Get(cancelled, "string"); return err }},
 		{"invalid_argument", "", "not_executed", func() error { _, err := s.client.Do(t.Context(), "GET", struct{}{}); return err }},
 		{"_OTHER", "_OTHER", "unknown", func() error { _, err := s.client.Do(t.Context(), "EVAL", "return", 1, "string"); return err }},
-		{"READONLY", "READONLY", "not_executed", func() error { _, err := s.client.Do(t.Context(), "APPEND", "string", "x"); return err }},
+		{"timeout", "READONLY", "not_executed", func() error { _, err := s.client.Do(t.Context(), "APPEND", "string", "x"); return err }},
 		{"timeout", "", "unknown", func() error { _, err := s.client.Do(t.Context(), "INCR", "n"); return err }},
 	} {
 		t.Run(try.kind, func(t *testing.T) {

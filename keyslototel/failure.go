@@ -17,8 +17,10 @@ type failure struct {
 	status string // db.response.status_code; empty without an error reply
 }
 
-// failureOf returns what is known of an error. Of a call of several commands the first failure counts.
+// failureOf returns what is known of an error. Of a call of several commands the first failure counts. What ran out of time wraps the
+// last answer of a server too, which was not the end of it.
 func failureOf(err error) failure {
+	err = firstOf(err)
 	var (
 		reply keyslot.ServerError
 		trail *keyslot.Error
@@ -30,14 +32,14 @@ func failureOf(err error) failure {
 	switch {
 	case errors.Is(err, keyslot.ErrTxAborted):
 		f.kind = "transaction_aborted"
-	case f.status != "":
-		f.kind = f.status
 	case errors.Is(err, keyslot.ErrClosed):
 		f.kind = "client_closed"
 	case errors.Is(err, context.Canceled):
 		f.kind = "canceled"
 	case errors.Is(err, context.DeadlineExceeded):
 		f.kind = "timeout"
+	case f.status != "":
+		f.kind = f.status
 	case errors.As(err, new(*keyslot.ArgumentError)):
 		f.kind = "invalid_argument"
 	case errors.Is(err, keyslot.ErrUnknownNode):
@@ -50,6 +52,19 @@ func failureOf(err error) failure {
 		f.kind = otherName
 	}
 	return f
+}
+
+// firstOf returns the first failure of a call of several commands or parts, or err itself.
+func firstOf(err error) error {
+	var batch *keyslot.PipelineError
+	if errors.As(err, &batch) && len(batch.Parts()) > 0 {
+		err = batch.Parts()[0].Err
+	}
+	var split *keyslot.PartsError
+	if errors.As(err, &split) && len(split.Parts()) > 0 {
+		err = split.Parts()[0].Err
+	}
+	return err
 }
 
 // codeOf returns the code of an error reply: WRONGTYPE, ERR. A script may return any text as an error, and what is no word in

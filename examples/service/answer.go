@@ -56,8 +56,9 @@ func (s *service) answer(e endpoint) http.Handler {
 	})
 }
 
-// failureOf says what an error means to whoever sent the request. The three outcomes of a command become three answers: it
-// ran and there is nothing (404), it did not run (503), it may have run (502).
+// failureOf says what an error means to whoever sent the request. The three outcomes of a command become answers of their own: it ran
+// and there is nothing (404), it may have run (502), it did not run (503, or 500 where another try would end in the same way). That a
+// command of unknown outcome is ErrRetryable is of no use here: a request without an Idempotency-Key is another operation each time.
 func failureOf(method string, err error) *problem {
 	var ofRequest *problem
 	var tooLarge *http.MaxBytesError
@@ -68,8 +69,10 @@ func failureOf(method string, err error) *problem {
 		return &problem{http.StatusRequestEntityTooLarge, "the body is too large"}
 	case errors.Is(err, keyslot.Nil):
 		return &problem{http.StatusNotFound, "there is no such thing"}
-	case errors.Is(err, keyslot.ErrNotExecuted):
+	case errors.Is(err, keyslot.ErrNotExecuted) && errors.Is(err, keyslot.ErrRetryable):
 		return &problem{http.StatusServiceUnavailable, "nothing was changed: it is safe to repeat the request"}
+	case errors.Is(err, keyslot.ErrNotExecuted):
+		return &problem{http.StatusInternalServerError, "nothing was changed, and to repeat the request would not help"}
 	case errors.Is(err, keyslot.ErrUnknownOutcome) && method == http.MethodGet:
 		return &problem{http.StatusServiceUnavailable, "the outcome is not known: it is safe to repeat the request"}
 	case errors.Is(err, keyslot.ErrUnknownOutcome):
