@@ -3,7 +3,7 @@
 // its key, and stays right while shards are added, slots move and primaries fail. Groups without cluster mode and serverless
 // caches are served by the same [Client]: see [Options].
 //
-//	client, err := keyslot.Open(ctx, "rediss://my.abc.clustercfg.use1.cache.amazonaws.com:6379")
+//	client, err := keyslot.Open(ctx, "rediss://clustercfg.my.abc.use1.cache.amazonaws.com:6379")
 //	if err != nil {
 //		log.Fatal(err) // says what to do
 //	}
@@ -68,4 +68,4 @@
 package keyslot
 
 // Version is the version of this library, as servers see it in CLIENT INFO.
-const Version = "0.1.0"
+const Version = "0.1.0-dev"

@@ -75,6 +75,8 @@ func TestMigratedSingleKeys(t *testing.T) {
 	require.Equal(t, "v", string(value))
 	_, err = client.ReadFrom(keyslot.PreferReplica).Get(ctx, "k")
 	require.NoError(t, err)
+	_, err = client.ReadFrom(keyslot.Any).Get(ctx, "k")
+	require.NoError(t, err)
 	_, err = client.ReadFrom(keyslot.AZAffinity).Get(ctx, "k")
 	require.NoError(t, err)
 	_, err = client.Idempotent().Incr(ctx, "n")

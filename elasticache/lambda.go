@@ -44,7 +44,8 @@ func Lambda(endpoint string, iam *IAM) (keyslot.Options, error) {
 }
 
 // Budget is the connections that many clients of one cache may have open at once. A node takes 65,000 of them, and so does a
-// serverless cache as a whole (BestPractices.Clients.Redis.Connections).
+// serverless cache as a whole (BestPractices.Clients.Redis.Connections). Those for blocking commands, Watch, WriteAndWait and
+// subscriptions come on top.
 type Budget struct {
 	// Environments is how many clients there may be: the reserved concurrency of a function, for each environment serves one
 	// invocation at a time; without it that of the account, 1,000 by default; or the processes of a service. A negative one, as of
@@ -90,7 +91,7 @@ func count(n int, of string) string {
 	return fmt.Sprintf("%d %ss", n, of)
 }
 
-// each returns how many connections one client may have. Those for blocking commands, WATCH and subscriptions are on top.
+// each returns how many connections one client may have, but for those that come on top.
 func (b Budget) each() int {
 	n := max(b.Options.ConnsPerNode, 1)
 	if b.Large {
