@@ -52,6 +52,9 @@ var policyRows = []policyRow{
 	{call: "LATENCY GRAPH command", differs: true}, {call: "LATENCY DOCTOR", differs: true},
 	{call: "LATENCY RESET command", then: "LATENCY HISTORY command"},
 
+	{call: "PUBSUB SHARDCHANNELS *"}, {call: "CLIENT PAUSE 1 WRITE"}, {call: "CLIENT UNPAUSE"}, {call: "CLIENT UNBLOCK 999999"},
+	{call: "CLIENT KILL ID 999999"},
+
 	{call: "ACL SETUSER ann on >pw", then: "ACL GETUSER ann", says: "~on"},
 	{call: "ACL DELUSER ann", then: "ACL GETUSER ann", says: "null"}, {call: "ACL SAVE"},
 
