@@ -32,8 +32,8 @@ type Options struct {
 	// Username and Password log in to every node; a password without a username logs in as "default".
 	Username, Password string
 	// Credentials, if set, is asked for every connection instead of Username and Password, and once more at once where the
-	// node refuses what it gave. An error fails that dial; commands wait and it is dialled again, and what they fail with wraps it.
-	// It may block until ctx ends, and is called from several goroutines. With MaxConnAge connections
+	// node refuses what it gave. An error fails that dial: New fails with it; later, commands wait while it is
+	// dialled again, and what they fail with wraps it. It may block until ctx ends, and is called from several goroutines. With MaxConnAge connections
 	// do not outlive what it returned by long: no connection that is in use is ever logged in again.
 	Credentials func(ctx context.Context, node Node) (username, password string, err error)
 
