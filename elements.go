@@ -17,9 +17,9 @@ import (
 // missing key has no fields. An error is the last thing yielded: an *Error. The loop may be left at any time; nothing goes on behind
 // its back.
 //
-// The primary answers, whatever policy a view c has; one with a route (On) is refused before anything is sent. ctx ends the whole
-// iteration; without a deadline in it, Options.CommandTimeout
-// bounds each page. HSCAN: O(1) for each call, O(n) for them all.
+// The primary answers, whatever policy a view c has; one with a route (On) is refused before anything is sent. ctx ends the
+// whole iteration; without a deadline in it, Options.CommandTimeout bounds each page. HSCAN: O(1) for each call, O(n) for them
+// all.
 func (c *Client) HScan(ctx context.Context, key, match string, size ...PageSize) iter.Seq2[command.Field, error] {
 	return elements(c, ctx, newCollection("HSCAN", key, match, size), func(e *resp.Elements) (f command.Field, ok bool) {
 		if f.Name, ok = nextText(e); ok {

@@ -14,8 +14,8 @@ import (
 	"time"
 )
 
-// Options configure a client. Only Endpoints is required; the zero value of every other field is a good default, and a
-// negative duration switches off what it bounds where that is said; one of more than ten years counts as ten. What is out of its range
+// Options configure a client. Only Endpoints is required; the zero value of every other field is a good default, and a negative
+// duration switches off what it bounds where that is said; one of more than ten years counts as ten. What is out of its range
 // is an *OptionError. Options are read once, by New.
 type Options struct {
 	// Endpoints are where the topology is learnt: the configuration endpoint of the cluster, or several nodes. Each is
@@ -31,10 +31,10 @@ type Options struct {
 
 	// Username and Password log in to every node; a password without a username logs in as "default".
 	Username, Password string
-	// Credentials, if set, is asked for every connection instead of Username and Password, and once more at once where the
-	// node refuses what it gave. An error fails that dial: New fails with it; later, commands wait while it is
-	// dialled again, and what they fail with wraps it. It may block until ctx ends, and is called from several goroutines. With MaxConnAge connections
-	// do not outlive what it returned by long: no connection that is in use is ever logged in again.
+	// Credentials, if set, is asked for every connection instead of Username and Password, and once more at once where the node
+	// refuses what it gave. An error fails that dial: New fails with it; later, commands wait while it is dialled again, and
+	// what they fail with wraps it. It may block until ctx ends, and is called from several goroutines. With MaxConnAge
+	// connections do not outlive what it returned by long: no connection that is in use is ever logged in again.
 	Credentials func(ctx context.Context, node Node) (username, password string, err error)
 
 	// TLS, if set, is used on every connection. An empty ServerName verifies each node by its own name, wherever a redirect
@@ -76,12 +76,12 @@ type Options struct {
 	// 5 s by default; negative: never.
 	IdleProbe time.Duration
 	// MaxConnAge, if not 0, is the age that no connection in use is to reach, 1 s or more: for credentials that change, and for
-	// servers that cut connections off at some age, as ElastiCache does after 12 h where IAM logs in. A connection is replaced by
-	// a new one, with credentials asked for anew, at some time in the last quarter of it. The new one is ready first and the old
-	// one answers what it has been sent, so that no command fails and those of a slot keep their order. Where the new one cannot
-	// be had, the old one goes on, and it is tried again. A blocking command waits a quarter of MaxConnAge per connection, then goes on
-	// with another. Watch is not cut off: its connection is closed when it
-	// is done. A Subscription goes over to its new connection with a Gap.
+	// servers that cut connections off at some age, as ElastiCache does after 12 h where IAM logs in. A connection is replaced
+	// by a new one, with credentials asked for anew, at some time in the last quarter of it. The new one is ready first and the
+	// old one answers what it has been sent, so that no command fails and those of a slot keep their order. Where the new one
+	// cannot be had, the old one goes on, and it is tried again. A blocking command waits a quarter of MaxConnAge per
+	// connection, then goes on with another. Watch is not cut off: its connection is closed when it is done. A Subscription
+	// goes over to its new connection with a Gap.
 	MaxConnAge time.Duration
 	// RefreshAfter is the age at which the slot map is fetched anew, off the path of the command that noticed.
 	// 60 s by default; negative: never by age.
@@ -103,9 +103,9 @@ type Options struct {
 	// ClientName is what CLIENT LIST shows on the servers: printable ASCII without spaces.
 	ClientName string
 	// Logger, if set, is told what happens off the path of any call: when refreshes begin to fail and when they work again,
-	// which primaries have not served their slots for a second and when these slots are known to be served again, which replicas
-	// are not read from, and when a Consumer waits; and, as an error, how many replies were suspect when replies were out of step
-	// with their commands.
+	// which primaries have not served their slots for a second and when these slots are known to be served again, which
+	// replicas are not read from, and when a Consumer waits; and, as an error, how many replies were suspect when replies were
+	// out of step with their commands.
 	Logger *slog.Logger
 	// Trace, if set, is told about calls, redirects, retries, refreshes and dials.
 	Trace *Trace

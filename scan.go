@@ -56,11 +56,10 @@ const (
 // "{user:1}:*", can match in one slot only, so only that slot's primary is walked; since Valkey 8 that costs as much as the
 // slot has keys.
 //
-// The primaries answer, whatever policy a view c has; one with a route (On) is refused before anything is sent: OwnedBy names one
-// primary. ctx ends the whole scan. Without a deadline in it, Options.CommandTimeout bounds
-// each page, and the waiting for slots that change hands faster than they can be walked. Where CLUSTER NODES is refused, the
-// client's own slot map is what says where slots are: then a key that moves during the scan may be missed. SCAN: O(1) for each
-// call, O(n) for them all.
+// The primaries answer, whatever policy a view c has; one with a route (On) is refused before anything is sent: OwnedBy names
+// one primary. ctx ends the whole scan. Without a deadline in it, Options.CommandTimeout bounds each page, and the waiting for
+// slots that change hands faster than they can be walked. Where CLUSTER NODES is refused, the client's own slot map is what
+// says where slots are: then a key that moves during the scan may be missed. SCAN: O(1) for each call, O(n) for them all.
 func (c *Client) Scan(ctx context.Context, match string, opts ...ScanOption) iter.Seq2[string, error] {
 	return func(yield func(string, error) bool) {
 		if slices.Contains(opts, nil) {
