@@ -78,7 +78,7 @@ func TestTheSeedAloneDecidesWhatARoundIs(t *testing.T) {
 func TestEveryMutantFitsTheSource(t *testing.T) {
 	root, err := realcluster.RepositoryRoot()
 	require.NoError(t, err)
-	for _, m := range mutants() {
+	for _, m := range mutants {
 		source, err := os.ReadFile(filepath.Join(root, filepath.FromSlash(m.file)))
 		require.NoError(t, err)
 		require.Equal(t, 1, strings.Count(string(source), m.old), "what is replaced in %s by the one that %s", m.file, m.name)

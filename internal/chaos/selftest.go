@@ -41,7 +41,7 @@ func selftest(ctx context.Context, f flags, out io.Writer) int {
 	defer os.RemoveAll(dir)
 	fmt.Fprintf(out, "seed %d\n", f.seed)
 	status := exitOK
-	for _, m := range mutants() {
+	for _, m := range mutants {
 		program, err := m.build(ctx, root, dir)
 		if err != nil {
 			fmt.Fprintf(out, "a client that %s: cannot be built: %v\n", m.name, err)
