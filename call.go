@@ -111,7 +111,7 @@ func (call *call) encode(args []any) {
 // exec runs the encoded command to its outcome.
 func (call *call) exec(ctx context.Context) error {
 	if call.terms.called != nil {
-		return call.execTold(ctx)
+		return call.execReported(ctx)
 	}
 	return call.perform(ctx)
 }
@@ -440,8 +440,8 @@ func refusalText(reply []byte) string {
 	return text
 }
 
-// settle ends a call with the failure of its last attempt.
-func (call *call) settle(v verdict, closed bool) {
+// failLast ends a call with the failure of its last attempt.
+func (call *call) failLast(v verdict, closed bool) {
 	switch {
 	case call.lost == nil:
 		call.err = call.fail(call.outcome(v), call.asker().serverError(call.refusal))

@@ -284,7 +284,7 @@ func (c *core) judge(call *call) (goesOn bool) {
 	}
 	v := c.verdictOn(call)
 	if v.action == finish || c.isClosed() || call.isStranded() {
-		call.settle(v, c.isClosed())
+		call.failLast(v, c.isClosed())
 		return false
 	}
 	call.verdict = v

@@ -37,7 +37,7 @@ func (c *core) doubt(n *node) {
 	c.errands.run(func() { // ends within DialTimeout and afterWord; close waits for it
 		defer n.doubted.Store(false)
 		if asks || c.leadsElsewhere(c.pool.ctx, n) {
-			c.settleDoubt(c.pool.ctx, n)
+			c.replaceStalled(c.pool.ctx, n)
 		}
 	})
 }
@@ -54,8 +54,8 @@ func (n *node) hasSilent() bool {
 	return false
 }
 
-// settleDoubt gives up the connections of n that swallow what is sent, in favour of a new one.
-func (c *core) settleDoubt(ctx context.Context, n *node) {
+// replaceStalled gives up the connections of n that swallow what is sent, in favour of a new one.
+func (c *core) replaceStalled(ctx context.Context, n *node) {
 	fresh, err := c.dialNode(ctx, n, purpose{})
 	if err != nil {
 		return // the node is silent, not the connection

@@ -84,12 +84,12 @@ type opening struct {
 	attempts int
 }
 
-// settled reports whether nobody waits for an opening any more: its outcome stands. nil stands for one whose names are confirmed.
-func (o *opening) settled() bool { return o == nil || isOver(o.done) }
+// resolved reports whether nobody waits for an opening any more: its outcome stands. nil stands for one whose names are confirmed.
+func (o *opening) resolved() bool { return o == nil || isOver(o.done) }
 
-// settle ends the wait, unless it has ended.
-func (o *opening) settle(err error) {
-	if !o.settled() {
+// resolve ends the wait, unless it has ended.
+func (o *opening) resolve(err error) {
+	if !o.resolved() {
 		o.err = err
 		close(o.done)
 	}
@@ -97,7 +97,7 @@ func (o *opening) settle(err error) {
 
 // asking notes that a node is about to be asked. Once there is an outcome that is of no interest: the error names who refused.
 func (o *opening) asking(addr string) {
-	if !o.settled() {
+	if !o.resolved() {
 		o.attempts++
 		o.node = addr
 	}
@@ -105,7 +105,7 @@ func (o *opening) asking(addr string) {
 
 // failed notes the trouble with a node.
 func (o *opening) failed(addr string, err error) {
-	if !o.settled() {
+	if !o.resolved() {
 		o.last, o.node = err, addr
 	}
 }
@@ -117,11 +117,11 @@ func (s *Subscription) open(names []string) (o *opening, ours bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.over {
-		o.settle(cmp.Or(s.err, error(unsubscribedError{})))
+		o.resolve(cmp.Or(s.err, error(unsubscribedError{})))
 		return o, true
 	}
 	for _, name := range names {
-		if other := s.names[name]; !other.settled() {
+		if other := s.names[name]; !other.resolved() {
 			return other, false
 		}
 	}
@@ -142,7 +142,7 @@ func (s *Subscription) open(names []string) (o *opening, ours bool) {
 		s.spread(s.core.routes.Load())
 	}
 	if len(o.names) == 0 {
-		o.settle(nil)
+		o.resolve(nil)
 	}
 	return o, true
 }
@@ -155,8 +155,8 @@ func (s *Subscription) drop(o *opening) {
 			s.forget(name)
 		}
 	}
-	o.settle(errGivenUp)
-	s.look()
+	o.resolve(errGivenUp)
+	s.wakeUp()
 }
 
 // addTopic makes a topic that nobody has subscribed to yet. mu is held.
@@ -192,7 +192,7 @@ func (s *Subscription) removeTopic(t *topic) {
 		return
 	}
 	s.proven(t)
-	s.leave(t)
+	s.detach(t)
 	delete(s.topics, t.place)
 }
 
@@ -242,12 +242,12 @@ func (s *Subscription) proven(t *topic) {
 				s.names[name] = nil
 			}
 		}
-		o.settle(nil)
+		o.resolve(nil)
 	}
 }
 
-// leave takes a topic from its listener. mu is held.
-func (s *Subscription) leave(t *topic) {
+// detach takes a topic from its listener. mu is held.
+func (s *Subscription) detach(t *topic) {
 	if l := t.at; l != nil {
 		l.release(t)
 		t.at, t.live, t.leaves = nil, false, time.Time{}
@@ -263,8 +263,8 @@ func (s *Subscription) lose(t *topic, since time.Time, why error) {
 	t.since, t.why = later(since.Add(-unsureFor), t.confirmed), why
 }
 
-// look has run look again. It never blocks.
-func (s *Subscription) look() { signal(s.wake) }
+// wakeUp has run see what there is to do. It never blocks.
+func (s *Subscription) wakeUp() { signal(s.wake) }
 
 // rearmed sets a timer anew and returns its channel: nil, on which nothing comes, where wait is none.
 func rearmed(timer *time.Timer, wait time.Duration) <-chan time.Time {
@@ -299,7 +299,7 @@ func (s *Subscription) run(ctx context.Context) {
 	err := s.err
 	for _, o := range s.names {
 		if o != nil {
-			o.settle(cmp.Or(err, error(unsubscribedError{})))
+			o.resolve(cmp.Or(err, error(unsubscribedError{})))
 		}
 	}
 	s.mu.Unlock()
@@ -411,7 +411,7 @@ func (s *Subscription) move(r *routes, t *topic, home *node, now time.Time) (wai
 		return t.leaves.Sub(now)
 	}
 	s.lose(t, t.doubted, errNewOwner)
-	s.leave(t)
+	s.detach(t)
 	return 0
 }
 

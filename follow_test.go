@@ -14,10 +14,10 @@ func TestTheErrorOfASubscriptionNamesTheNodeThatRefused(t *testing.T) {
 	o := &opening{done: make(chan struct{})}
 	o.asking("first")
 	o.failed("first", refusal)
-	o.settle(refusal)
+	o.resolve(refusal)
 	o.asking("second")
 	o.failed("second", other)
-	o.settle(other)
+	o.resolve(other)
 
 	require.Equal(t, refusal, o.err)
 	var trail *Error

@@ -230,7 +230,7 @@ func (l *layout) seats() (n int) {
 // primary that was deposed and does not know it serves as it always did: only its name tells, once that leads elsewhere.
 func (c *core) learnRoles(ctx context.Context, r *routes, urgent bool) (asked int, changed bool, err error) {
 	if n := r.primary(0); !urgent && c.hasMoved(ctx, n) {
-		c.settleDoubt(ctx, n) // dials by the name, and leaves the connections to where it was
+		c.replaceStalled(ctx, n) // dials by the name, and leaves the connections to where it was
 	}
 	members := slices.DeleteFunc(slices.Clone(r.nodes), func(n *node) bool { return n.info().seat > 0 })
 	views, asked, err := c.askNodes(ctx, members, askMany)

@@ -228,7 +228,7 @@ func (l *listener) lost(err error) (served bool) {
 	if !l.node.answers() { // else there may only be no room for one more connection
 		s.core.missed(l.node, true, "lost a connection")
 	}
-	s.look()
+	s.wakeUp()
 	return served
 }
 

@@ -68,7 +68,7 @@ func (p *Pipeline) Exec(ctx context.Context) error {
 	began := p.batch.terms.began()
 	f.exec(ctx, p.batch.terms)
 	err := f.settle(&p.queued)
-	f.told(ctx, p.batch.terms, began, nil, err)
+	f.report(ctx, p.batch.terms, began, nil, err)
 	return err
 }
 

@@ -218,8 +218,8 @@ type openConn struct {
 	conn  *wire.Conn
 	ended bool // guarded by pool.mu
 
-	of      *tally     // guarded by tallies.mu: where it is counted; nil: elsewhere
-	settled wire.Usage // guarded by tallies.mu: what is counted already
+	of        *tally     // guarded by tallies.mu: where it is counted; nil: elsewhere
+	accounted wire.Usage // guarded by tallies.mu: what is counted already
 }
 
 // opening announces a connection that is about to be dialled. ended must follow, and opened before it if the dial
@@ -233,7 +233,7 @@ func (p *pool) opening() *openConn {
 func (p *pool) opened(o *openConn, conn *wire.Conn, n *node) {
 	p.mu.Lock()
 	o.conn = conn
-	p.tallies.settle(o, n)
+	p.tallies.account(o, n)
 	if !o.ended {
 		p.open[o] = true
 	}
@@ -250,7 +250,7 @@ func (p *pool) ended(o *openConn) {
 	o.ended = true
 	delete(p.open, o)
 	if o.conn != nil {
-		p.tallies.settle(o, nil)
+		p.tallies.account(o, nil)
 	}
 	p.mu.Unlock()
 	p.conns.Done()
@@ -262,7 +262,7 @@ func (p *pool) adopt(conn *wire.Conn, n *node) {
 	defer p.mu.Unlock()
 	for o := range p.open {
 		if o.conn == conn {
-			p.tallies.settle(o, n)
+			p.tallies.account(o, n)
 		}
 	}
 }

@@ -122,7 +122,7 @@ func (s *Subscription) Add(ctx context.Context, channels ...string) error {
 			return s.fail(o, err)
 		}
 	}
-	s.look()
+	s.wakeUp()
 	if err := s.await(ctx, until, o); err != nil {
 		return s.fail(o, err)
 	}
@@ -150,7 +150,7 @@ func (s *Subscription) await(ctx context.Context, until time.Time, o *opening) e
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
-	case o.settled(): // perhaps at the moment at which the caller's patience ended
+	case o.resolved(): // perhaps at the moment at which the caller's patience ended
 		err = o.err
 	case o.last != nil:
 		err = fmt.Errorf("%w; last attempt: %w", err, o.last)
@@ -182,7 +182,7 @@ func (s *Subscription) Remove(channels ...string) {
 		s.forget(name)
 	}
 	s.mu.Unlock()
-	s.look()
+	s.wakeUp()
 }
 
 // Messages yields what arrives, in the order of arrival for each channel, and waits for it. An error that is a *Gap says
@@ -270,12 +270,12 @@ func (r *subscriptions) remove(s *Subscription) {
 	delete(r.all, s)
 }
 
-// look tells all of them that the map has changed.
-func (r *subscriptions) look() {
+// wakeUp tells all of them that the map has changed.
+func (r *subscriptions) wakeUp() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for s := range r.all {
-		s.look()
+		s.wakeUp()
 	}
 }
 

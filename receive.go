@@ -133,7 +133,7 @@ func (l *listener) ended(name []byte, now time.Time) {
 	l.letGo(t, now.Add(mapWait), now)
 	s.mu.Unlock()
 	s.core.refresher.request("a subscription was ended")
-	s.look()
+	s.wakeUp()
 }
 
 // letGo leaves a topic to the map: it is not asked for before due, but at once if there is a newer map. sub.mu is held.
@@ -242,7 +242,7 @@ func (l *listener) askElsewhere(topics []*topic, v verdict, said ServerError, no
 		}
 	}
 	s.mu.Unlock()
-	s.look()
+	s.wakeUp()
 	return nil
 }
 
@@ -256,7 +256,7 @@ func (s *Subscription) refuse(topics []*topic, l *listener, err ServerError) {
 		}
 		if o := s.names[t.name]; o != nil {
 			o.failed(l.addr, err)
-			o.settle(err)
+			o.resolve(err)
 			return
 		}
 		s.err = &Error{

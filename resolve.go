@@ -97,7 +97,7 @@ func (r *resolver) ask(ctx context.Context, host string) *answer {
 	r.lookups.Go(func() { // ends with the lookup, at its timeout or at close, which waits for it
 		defer cancel()
 		defer close(a.done)
-		a.settle(r.source.LookupNetIP(ctx, "ip", host))
+		a.complete(r.source.LookupNetIP(ctx, "ip", host))
 	})
 	return a
 }
@@ -130,8 +130,8 @@ func (a *answer) wait(ctx context.Context) ([]netip.Addr, error) {
 	}
 }
 
-// settle records what DNS said. Silence is no reason to forget the addresses known before; "no such name" is.
-func (a *answer) settle(addrs []netip.Addr, err error) {
+// complete records what DNS said. Silence is no reason to forget the addresses known before; "no such name" is.
+func (a *answer) complete(addrs []netip.Addr, err error) {
 	var dns *net.DNSError
 	gone := errors.As(err, &dns) && dns.IsNotFound
 	switch {

@@ -126,7 +126,7 @@ func (c *core) publish(old, r *routes) {
 		}
 	}
 	c.install.Unlock()
-	c.subscriptions.look()
+	c.subscriptions.wakeUp()
 	abandon(lost)
 }
 

@@ -203,15 +203,15 @@ func (s *scan) pass(ctx context.Context, yield func(string) bool) error {
 func (s *scan) visit(ctx context.Context, n *node, yield func(string) bool) error {
 	source, err := s.walk(ctx, n, nil, yield)
 	if err != nil {
-		return s.leave(n, err)
+		return s.unlessDeposed(n, err)
 	}
 	for _, to := range source.targets() {
 		if target := s.terms.core.routes.Load().named(to); target != nil {
 			w, err := s.walk(ctx, target, source, yield)
 			if err == nil {
-				err = s.settle(ctx, source, w)
+				err = s.coverMigrating(ctx, source, w)
 			}
-			if err := s.leave(target, err); err != nil {
+			if err := s.unlessDeposed(target, err); err != nil {
 				return err
 			}
 		}
@@ -219,14 +219,14 @@ func (s *scan) visit(ctx context.Context, n *node, yield func(string) bool) erro
 	return nil
 }
 
-// settle takes the slots for covered that were on their way from the source of one walk to the target of the next. Had the
+// coverMigrating takes the slots for covered that were on their way from the source of one walk to the target of the next. Had the
 // source got any slot back meanwhile, its epoch would have risen; had it called the migration off, it would say so. A slot that
 // the source sends to a node which does not take it, as after a failover there, is covered by the source alone: what has left
 // cannot be reached.
-func (s *scan) settle(ctx context.Context, source, target *walk) error {
-	now, err := s.look(ctx, source.node)
+func (s *scan) coverMigrating(ctx context.Context, source, target *walk) error {
+	now, err := s.askHoldings(ctx, source.node)
 	if err != nil || now.epoch != source.holdings.epoch || now.id != source.holdings.id {
-		return s.leave(source.node, err)
+		return s.unlessDeposed(source.node, err)
 	}
 	for slot := range s.wanted.all {
 		if !source.sends(slot, target) {
@@ -242,8 +242,8 @@ func (s *scan) settle(ctx context.Context, source, target *walk) error {
 	return nil
 }
 
-// leave returns err unless the node that it came from leads no shard any longer: then its slots are walked elsewhere.
-func (s *scan) leave(n *node, err error) error {
+// unlessDeposed returns err unless the node that it came from leads no shard any longer: then its slots are walked elsewhere.
+func (s *scan) unlessDeposed(n *node, err error) error {
 	switch c := s.terms.core; {
 	case err == nil:
 		return nil

@@ -169,8 +169,8 @@ func (s *scout) learnt(n *node, said evidence, now time.Time) (useless bool) {
 	return ok && (said == inconclusive || said == servesRoleUnknown || now.Sub(m.heard) >= fruitlessFor)
 }
 
-// tell logs which of the primaries that are due have been missed for a while, each once until it is found to serve.
-func (s *scout) tell(due []*node, now time.Time, log *slog.Logger) {
+// logMissed logs which of the primaries that are due have been missed for a while, each once until it is found to serve.
+func (s *scout) logMissed(due []*node, now time.Time, log *slog.Logger) {
 	for _, n := range due {
 		if s.isNews(n, now) {
 			log.Warn("keyslot: a primary does not serve its slots, which are looked for elsewhere", "node", n.addr())
@@ -265,7 +265,7 @@ func (c *core) look(ctx context.Context, reason string, _ bool) error {
 	r, now := c.routes.Load(), time.Now()
 	c.scout.forgive()
 	due, waiting := c.scout.due(r, now)
-	c.scout.tell(due, now, c.opts.Logger)
+	c.scout.logMissed(due, now, c.opts.Logger)
 	due = due[:min(len(due), maxMissed)] // a map has no order, so each has its turn
 	if waiting != nil {
 		due = append(due, waiting)

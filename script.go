@@ -62,7 +62,7 @@ func (s *Script) run(ctx context.Context, c *Client, byDigest, bySource string, 
 		r, err = call.runScript(ctx, bySource, s.source, keys, args)
 		call.follows(&before)
 	}
-	call.told(ctx, began, err) // once, of both
+	call.report(ctx, began, err) // once, of both
 	return r, err
 }
 

@@ -73,7 +73,7 @@ type NodeStats struct {
 func (c *Client) Stats() Stats {
 	k := c.core.pool.takeStock()
 	for _, open := range k.conns {
-		open.row.use(open.conn.Usage(), open.settled)
+		open.row.use(open.conn.Usage(), open.accounted)
 	}
 	s := Stats{Elsewhere: k.elsewhere.NodeStats, Refreshes: k.refreshes, RefreshesFailed: k.failed}
 	if r := c.core.routes.Load(); r != nil {
@@ -111,9 +111,9 @@ type stockRow struct {
 
 // stockConn is an open connection, and what the row has of it already.
 type stockConn struct {
-	conn    *wire.Conn
-	row     *stockRow
-	settled wire.Usage
+	conn      *wire.Conn
+	row       *stockRow
+	accounted wire.Usage
 }
 
 // takeStock copies what has been counted and lists what is open: of a connection that ends meanwhile the row lacks nothing, for
@@ -133,7 +133,7 @@ func (p *pool) takeStock() *stock {
 		byTally[tally] = row
 	}
 	for o := range p.open {
-		k.conns = append(k.conns, stockConn{o.conn, byTally[t.home(o)], o.settled})
+		k.conns = append(k.conns, stockConn{o.conn, byTally[t.home(o)], o.accounted})
 	}
 	for _, n := range p.nodes {
 		if n.tally != nil {
@@ -169,10 +169,10 @@ func (t *tally) stats() NodeStats {
 }
 
 // use adds an open connection, of which so much was counted before.
-func (r *stockRow) use(used, settled wire.Usage) {
-	r.Commands += used.Calls - settled.Calls
-	r.BytesWritten += used.Written - settled.Written
-	r.BytesRead += used.Read - settled.Read
+func (r *stockRow) use(used, accounted wire.Usage) {
+	r.Commands += used.Calls - accounted.Calls
+	r.BytesWritten += used.Written - accounted.Written
+	r.BytesRead += used.Read - accounted.Read
 	r.InFlight += used.InFlight
 	r.Conns++
 	if used.InFlight > 0 {

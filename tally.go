@@ -219,14 +219,14 @@ func (s *tallies) forget(at spot, row *tally) {
 	s.elsewhere.streams += row.streams
 }
 
-// settle counts what a connection has been used for since it was last settled. It goes on as a connection of now, or, where that is
+// account counts what a connection has been used for since it was last accounted. It goes on as a connection of now, or, where that is
 // nil, has ended.
-func (s *tallies) settle(o *openConn, now *node) {
+func (s *tallies) account(o *openConn, now *node) {
 	used := o.conn.Usage()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.home(o).add(used, o.settled)
-	o.settled = used
+	s.home(o).add(used, o.accounted)
+	o.accounted = used
 	if now != nil {
 		s.meet(now)
 		o.of = s.of(now)

@@ -68,7 +68,7 @@ func (t *Tx) Exec(ctx context.Context) error {
 	defer f.releaseTx(call)
 	err := t.perform(ctx, f, call, asleep)
 	err = cmp.Or(err, f.settle(&t.queued))
-	f.told(ctx, call.terms, began, call, err)
+	f.report(ctx, call.terms, began, call, err)
 	return err
 }
 

@@ -175,8 +175,8 @@ func (s *scan) page(ctx context.Context, n *node, cursor string) (p page, err er
 	return p, err
 }
 
-// look asks a node where its slots are.
-func (s *scan) look(ctx context.Context, n *node) (h holdings, err error) {
+// askHoldings asks a node where its slots are.
+func (s *scan) askHoldings(ctx context.Context, n *node) (h holdings, err error) {
 	err = s.ask(ctx, question{n, [][]string{{"CLUSTER", "NODES"}}, func(calls []*call) error {
 		h, err = s.holdings(calls[0])
 		return err
@@ -214,7 +214,7 @@ func (s *scan) askOnce(ctx context.Context, until time.Time, q question) (again 
 	}
 	began := s.terms.began()
 	s.terms.core.run(ctx, until, f.calls, f)
-	calls[0].told(ctx, began, calls[0].err)
+	calls[0].report(ctx, began, calls[0].err)
 	for _, call := range calls {
 		again = again || call.attempts > 1
 	}

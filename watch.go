@@ -108,7 +108,7 @@ func (s *session) begin(ctx context.Context) error {
 	}
 	began := t.began()
 	err := s.watch(ctx, call)
-	call.told(ctx, began, err)
+	call.report(ctx, began, err)
 	return err
 }
 
@@ -196,7 +196,7 @@ func (s *session) call() *call {
 func (s *session) read(ctx context.Context, call *call) error {
 	began := call.terms.began()
 	err := s.perform(ctx, call)
-	call.told(ctx, began, err)
+	call.report(ctx, began, err)
 	return err
 }
 
@@ -304,7 +304,7 @@ func (s *session) sendOnce(ctx context.Context, call *call) error {
 		s.conn.Abandon(errGivenUp)
 	}
 	v := c.verdictOn(call)
-	call.settle(v, c.isClosed())
+	call.failLast(v, c.isClosed())
 	switch {
 	case v.action == finish, c.isClosed():
 		return call.err

@@ -59,7 +59,7 @@ func (c *Client) WriteAndWait(ctx context.Context, replicas int, timeout time.Du
 	if failed != nil {
 		err = command.NewPipelineError(total, failed, f.isRepeatable())
 	}
-	f.told(ctx, c.terms, began, nil, err)
+	f.report(ctx, c.terms, began, nil, err)
 	return max(f.wait.acked, 0), err
 }
 
@@ -253,7 +253,7 @@ func (w *waiting) note(wait *call) {
 	switch {
 	case !wait.answered():
 		wait.ownTrouble()
-		wait.settle(classify(wait.lastAttempt()), wait.terms.core.isClosed())
+		wait.failLast(classify(wait.lastAttempt()), wait.terms.core.isClosed())
 	case !ok:
 		wait.err = wait.fail(Answered, errUnlike)
 	}

@@ -231,7 +231,7 @@ func (w *Waiter) Wait(ctx context.Context, calls []*Call) {
 	w.Now, w.Busy = time.Time{}, false
 	if len(w.reads) > 0 {
 		w.read(ctx)
-		defer w.leave()
+		defer w.returnRoles()
 	}
 	if ctx.Done() == nil {
 		<-w.ready

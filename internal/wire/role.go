@@ -139,7 +139,7 @@ func (w *Waiter) read(ctx context.Context) {
 		if c := call.conn; c.takeRole(w) {
 			c.exchange(ctx, call)
 			if ctx.Err() == nil { // else it is left when the call was given up, which may cut it out
-				c.leave(w)
+				c.returnRole(w)
 			}
 		}
 	}
@@ -148,13 +148,13 @@ func (w *Waiter) read(ctx context.Context) {
 // Share leaves all connections to their readers, and lets nobody join: the caller may have to wait before it has sent its calls.
 func (w *Waiter) Share() {
 	w.Prompt, w.Busy = false, false
-	w.leave()
+	w.returnRoles()
 }
 
-// leave leaves the connections that w has read, or has not come to.
-func (w *Waiter) leave() {
+// returnRoles leaves the connections that w has read, or has not come to.
+func (w *Waiter) returnRoles() {
 	for _, call := range w.reads {
-		call.conn.leave(w)
+		call.conn.returnRole(w)
 	}
 	clear(w.reads)
 	w.reads = w.reads[:0]
@@ -200,9 +200,9 @@ func (c *Conn) owes(call *Call) bool {
 	return call.state == pending
 }
 
-// leave ends the time of a caller as the reader. Whoever came meanwhile is served by the reader goroutine, also if the caller
+// returnRole ends the time of a caller as the reader. Whoever came meanwhile is served by the reader goroutine, also if the caller
 // went before it wrote what it had promised to.
-func (c *Conn) leave(w *Waiter) {
+func (c *Conn) returnRole(w *Waiter) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.alone != w {

@@ -150,13 +150,13 @@ func (c *Conn) armWatchdog(deadline time.Time) {
 	w.head = c.queue.at(0).end
 	w.bytes = c.bytesRead.Load() + w.head // that it is written at once will be no news
 	if w.timer == nil {
-		w.timer = time.AfterFunc(tick, c.look)
+		w.timer = time.AfterFunc(tick, c.tick)
 	}
 	w.lookAt(now, deadline)
 }
 
-// look is the watchdog's tick, on a timer's goroutine.
-func (c *Conn) look() {
+// tick is the watchdog's tick, on a timer's goroutine.
+func (c *Conn) tick() {
 	now := time.Now()
 	c.mu.Lock()
 	overslept := c.overslept(now)

@@ -33,8 +33,8 @@ func (t *terms) began() (now time.Time) {
 	return now
 }
 
-// tell completes an event and tells of it.
-func (t *terms) tell(ctx context.Context, began time.Time, e CallEvent) {
+// emit completes an event and tells of it.
+func (t *terms) emit(ctx context.Context, began time.Time, e CallEvent) {
 	e.Start, e.Duration = began, time.Since(began)
 	if ctx == nil { // for which the call has failed: who is told need not look
 		ctx = context.Background()
@@ -42,16 +42,16 @@ func (t *terms) tell(ctx context.Context, began time.Time, e CallEvent) {
 	t.called(ctx, e)
 }
 
-// execTold is exec where somebody is told.
-func (call *call) execTold(ctx context.Context) error {
+// execReported is exec where Trace.Called wants to know.
+func (call *call) execReported(ctx context.Context) error {
 	began := time.Now()
 	err := call.perform(ctx)
-	call.told(ctx, began, err)
+	call.report(ctx, began, err)
 	return err
 }
 
-// told tells of a single command that has ended with err.
-func (call *call) told(ctx context.Context, began time.Time, err error) {
+// report tells Trace.Called of a single command that has ended with err.
+func (call *call) report(ctx context.Context, began time.Time, err error) {
 	if call.terms.called == nil {
 		return
 	}
@@ -62,11 +62,11 @@ func (call *call) told(ctx context.Context, began time.Time, err error) {
 	if n := call.lastNode(); n != nil {
 		e.Node = n.addr()
 	}
-	call.terms.tell(ctx, began, e)
+	call.terms.emit(ctx, began, e)
 }
 
-// told tells of a batch whose commands were queued in the flight, as calls of their own or in one transaction.
-func (f *flight) told(ctx context.Context, t *terms, began time.Time, tx *call, err error) {
+// report tells Trace.Called of a batch whose commands were queued in the flight, as calls of their own or in one transaction.
+func (f *flight) report(ctx context.Context, t *terms, began time.Time, tx *call, err error) {
 	if t.called == nil {
 		return
 	}
@@ -82,7 +82,7 @@ func (f *flight) told(ctx context.Context, t *terms, began time.Time, tx *call, 
 	if s.node != nil {
 		e.Node = s.node.addr()
 	}
-	t.tell(ctx, began, e)
+	t.emit(ctx, began, e)
 }
 
 // title is the name of the command as CallEvent says it.
