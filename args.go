@@ -96,7 +96,8 @@ func encodeOne(r *resp.Request, arg any) (reason string) {
 	case unfit:
 		return string(v)
 	default:
-		return fmt.Sprintf("a %T cannot be sent: pass a string, []byte, number, bool or encoding.BinaryMarshaler, or use a typed method such as Set or MGet", arg)
+		return fmt.Sprintf("a %T cannot be sent: pass a string, []byte, number, bool or encoding.BinaryMarshaler, "+
+			"or use a typed method such as Set or MGet", arg)
 	}
 	return ""
 }

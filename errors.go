@@ -82,7 +82,8 @@ func phaseOf(err error, sent bool) string {
 		wait    *waitError
 	)
 	switch {
-	case errors.Is(err, errNoOwner), errors.Is(err, errNoReplica), errors.Is(err, errRetired), errors.Is(err, errLostSlots), errors.Is(err, errScattered):
+	case errors.Is(err, errNoOwner), errors.Is(err, errNoReplica), errors.Is(err, errRetired), errors.Is(err, errLostSlots),
+		errors.Is(err, errScattered):
 		return ""
 	case errors.As(err, &resolve):
 		return "resolve"

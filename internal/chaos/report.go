@@ -182,7 +182,8 @@ func (r *report) finish(took time.Duration) {
 // may be; the columns from lost on are violations.
 func (r *report) table(out io.Writer) {
 	columns := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(columns, "nemesis\trounds\tcommands\tASK\tTRYAGAIN\tMOVED\tCL.DOWN\tunknown\tnot exec.\tfailed\tdials\ttopology\trecovery ms\tlossy acks\tbare\tlost\tduplicates\tunsound\tcrossed\tother\t")
+	fmt.Fprintln(columns, "nemesis\trounds\tcommands\tASK\tTRYAGAIN\tMOVED\tCL.DOWN\tunknown\tnot exec.\tfailed\tdials\ttopology\t"+
+		"recovery ms\tlossy acks\tbare\tlost\tduplicates\tunsound\tcrossed\tother\t")
 	for _, n := range nemesis.All() {
 		if row := r.Nemeses[n.Name]; row != nil {
 			row.line(columns, n.Name)

@@ -71,7 +71,9 @@ func (s *session) play(ctx context.Context, p plan, round int) (o outcome, err e
 }
 
 // strike runs the load of one round, and in it the nemesis.
-func (s *session) strike(ctx context.Context, stage *nemesis.Stage, n nemesis.Nemesis) (before meter, healed time.Duration, end worker.Answer, err error) {
+func (s *session) strike(ctx context.Context, stage *nemesis.Stage, n nemesis.Nemesis) (
+	before meter, healed time.Duration, end worker.Answer, err error,
+) {
 	if n.Plan != nil {
 		if err := s.heal(ctx, func(ctx context.Context) error { return n.Plan(ctx, stage) }); err != nil {
 			return before, 0, end, fmt.Errorf("preparing %s: %w", n.Name, err)

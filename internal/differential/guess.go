@@ -34,7 +34,8 @@ func Seed() [][]string {
 		{"XADD", Tag + "stream1", "1-1", "f", "v"}, {"XADD", Tag + "stream1", "1-2", "f", "v", "f", "w"}, {"XADD", Tag + "stream1", "2-0", "g", "x"},
 		{"XADD", Tag + "stream2", "1-1", "f", "v"}, {"XGROUP", "CREATE", Tag + "stream1", "group", "0"},
 		{"XREADGROUP", "GROUP", "group", "alice", "COUNT", "2", "STREAMS", Tag + "stream1", ">"},
-		{"PFADD", Tag + "hll1", "a", "b", "c"}, {"PFADD", Tag + "hll2", "c", "d"}, {"SET", Tag + "bits1", "\xf0\x0f\xaa"}, {"SET", Tag + "bits2", "\x01\x02"},
+		{"PFADD", Tag + "hll1", "a", "b", "c"}, {"PFADD", Tag + "hll2", "c", "d"},
+		{"SET", Tag + "bits1", "\xf0\x0f\xaa"}, {"SET", Tag + "bits2", "\x01\x02"},
 	}
 }
 
@@ -79,7 +80,8 @@ var values = map[string][]string{
 }
 
 // Library is a library of functions.
-const Library = "#!lua name=keyslot\nredis.register_function{function_name='keyslot_test', callback=function(keys, args) return {#keys, #args} end, flags={'no-writes'}}"
+const Library = "#!lua name=keyslot\n" +
+	"redis.register_function{function_name='keyslot_test', callback=function(keys, args) return {#keys, #args} end, flags={'no-writes'}}"
 
 // choice is one option that may be given.
 type choice[T any] struct {

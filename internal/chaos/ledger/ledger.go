@@ -10,7 +10,9 @@ import (
 
 // Violation is one broken promise.
 type Violation struct {
-	Check string // duplicate, unsound, lost, ledger, echo, answer, sequence, register, seamless, impatient, overdue, recovered, seen, context, flat, closed or bounded
+	// Check is duplicate, unsound, lost, ledger, echo, answer, sequence, register, seamless, impatient, overdue, recovered, seen, context,
+	// flat, closed or bounded.
+	Check string
 	Text  string // what was done, when and in which slot, what the caller was told, and what the server holds
 }
 

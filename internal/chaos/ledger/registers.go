@@ -55,12 +55,14 @@ func (r Round) checkRegisters(f *Figures) (found []Violation) {
 			f.Undecided++
 		case porcupine.Illegal:
 			op := misfit(keys[key], timeout)
-			found = append(found, violation("register", "no order of the %d operations on %s explains what they were told; the first that does not fit: %s %s (from %q to %q)",
+			found = append(found, violation("register", "no order of the %d operations on %s explains what they were told; "+
+				"the first that does not fit: %s %s (from %q to %q)",
 				len(keys[key]), key, op.Op, op, op.From, op.Want))
 		}
 	}
 	if 2*f.Undecided > f.Keys {
-		found = append(found, violation("register", "of %d keys %d could not be judged within %v each, so the round proves little", f.Keys, f.Undecided, timeout))
+		found = append(found, violation("register", "of %d keys %d could not be judged within %v each, so the round proves little",
+			f.Keys, f.Undecided, timeout))
 	}
 	return found
 }

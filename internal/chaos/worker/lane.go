@@ -25,7 +25,9 @@ type step struct {
 func roles() []role {
 	return []role{
 		{lanes: 8, slower: 1, steps: []step{{8, (*lane).increment}, {4, (*lane).script}, {3, (*lane).mixedPipeline}, {1, (*lane).transaction}}},
-		{lanes: 4, slower: 1, steps: []step{{3, (*lane).echo}, {3, (*lane).scriptEcho}, {4, (*lane).getBound}, {2, (*lane).getMany}, {2, (*lane).getTogether}}},
+		{lanes: 4, slower: 1, steps: []step{
+			{3, (*lane).echo}, {3, (*lane).scriptEcho}, {4, (*lane).getBound}, {2, (*lane).getMany}, {2, (*lane).getTogether},
+		}},
 		{lanes: 3, slower: 1, steps: []step{{4, (*lane).push}, {1, (*lane).pushPipeline}}},
 		{lanes: 3, slower: 2, steps: []step{{3, (*lane).registerGet}, {2, (*lane).registerSet}, {2, (*lane).registerSwap}}},
 		{lanes: 1, slower: 4, steps: []step{{1, (*lane).forge}, {1, (*lane).forgeInTransaction}}},
