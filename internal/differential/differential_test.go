@@ -72,7 +72,8 @@ const notInACluster = "denied in Cluster mode"
 const eachItsOwn = "refused for a cluster, where each node has an answer of its own"
 
 // uncompared are methods whose outcome depends on the node that answers.
-var uncompared = words(`ClientKill ClientPause ClientUnblock ClientUnpause ScriptShow Info LatencyLatest LatencyHistory MemoryStats FunctionStats SlowLogGet`)
+var uncompared = words(`ClientKill ClientPause ClientUnblock ClientUnpause ScriptShow Info LatencyLatest LatencyHistory
+	MemoryStats FunctionStats SlowLogGet`)
 
 // last are methods that leave the two sides with different keys, or without any: nothing is compared behind them.
 var last = words(`ClientPause FlushAll FlushDB FunctionFlush ScriptFlush SortStore SPop SPopCount XAdd`)

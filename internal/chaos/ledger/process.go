@@ -34,7 +34,7 @@ func CheckOverruns(samples []Overrun) (p999 time.Duration, found []Violation) {
 	p999 = max(0, min(differences[last]+min(0, differences[few]), calls[last]-bares[last]))
 	if p999 > OverrunLimit {
 		found = append(found, violation("context", "of %d calls whose context ended, %d returned %v or more after it, "+
-				"and as many bare goroutines %v; call by call that is %v later, or %v sooner",
+			"and as many bare goroutines %v; call by call that is %v later, or %v sooner",
 			len(samples), few+1, calls[last], bares[last], differences[last], -differences[few]))
 	}
 	return p999, found
