@@ -114,7 +114,7 @@ var quirks = []struct {
 	commands []string
 	applies  func(call words) bool // nil is always
 }{
-	{"channels route by slot, but are no keys", []string{"SPUBLISH", "SSUBSCRIBE", "SUNSUBSCRIBE"}, nil},
+	{"channels route by slot, but are no keys", []string{"SPUBLISH", "SSUBSCRIBE", "SUNSUBSCRIBE", "PUBSUB SHARDNUMSUB"}, nil},
 	{"without sources, GETKEYS fails instead of giving the destination", []string{"PFMERGE"},
 		func(call words) bool { return len(call) == 2 }},
 	{"GETKEYS gives the first STORE and the first STOREDIST; the last of all is routed", []string{"GEORADIUS", "GEORADIUSBYMEMBER"},
