@@ -208,7 +208,8 @@ func ExampleServerError() {
 
 	_, err := client.Incr(ctx, "user:1")
 	var said keyslot.ServerError
-	if !errors.Is(err, context.DeadlineExceeded) && errors.As(err, &said) { // else it was the last of several answers
+	ended := errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled)
+	if !ended && errors.As(err, &said) { // else it was the last of several answers
 		switch said.Code() {
 		case "WRONGTYPE", "ERR":
 			fmt.Println("a fault of this program:", said)

@@ -15,8 +15,8 @@ import (
 )
 
 // Options configure a client. Only Endpoints is required; the zero value of every other field is a good default, and a negative
-// duration switches off what it bounds where that is said; one of more than ten years counts as ten. What is out of its range
-// is an *OptionError. Options are read once, by New.
+// duration switches off what it bounds, where that is said; a duration of more than ten years counts as ten years. What is out
+// of its range is an *OptionError. Options are read once, by New.
 type Options struct {
 	// Endpoints are where the topology is learnt: the configuration endpoint of the cluster, or several nodes. Each is
 	// "host:port", or "host" for port 6379. Every name is resolved anew at each use, to all its addresses.

@@ -166,7 +166,7 @@ func (s *summary) inOrder() []CallStep {
 	return s.steps[:min(len(s.steps), maxAllSteps)]
 }
 
-// sumUp makes what became of the parts of a split command what became of the command, for told.
+// sumUp makes what became of the parts of a split command what became of the command, for report.
 func (call *call) sumUp(f *flight) {
 	s := summary{}
 	s.addAll(f)
@@ -174,7 +174,7 @@ func (call *call) sumUp(f *flight) {
 	call.node, call.tried, call.attempts, call.redirects, call.steps = s.node, nil, s.attempts, s.redirects, s.inOrder()
 }
 
-// follows adds what became of an earlier call for the same purpose to what became of this one, for told.
+// follows adds what became of an earlier call for the same purpose to what became of this one, for report.
 func (call *call) follows(before *summary) {
 	if call.terms.called == nil {
 		return

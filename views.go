@@ -48,8 +48,8 @@ func (c *Client) Timeout(d time.Duration) *Client {
 
 // Idempotent returns a view of the client whose commands are sent again when a connection ended before their reply came,
 // as reads always are: for writes that may run twice without harm, such as SET or SADD. Commands that block and take something,
-// such as BLPOP, are not sent again here either. It shares everything with the client, costs one small allocation, and is made to be kept.
-// It does not block.
+// such as BLPOP, are not sent again here either. It shares everything with the client, costs one small allocation, and is made to
+// be kept. It does not block.
 func (c *Client) Idempotent() *Client {
 	t := *c.terms
 	t.idempotent = true

@@ -44,8 +44,8 @@ func (c *Call) echo(message string) *Call {
 	return c
 }
 
-// ClientList returns the connections of the node that answers, one primary, one a line, as the server describes them. A view for a
-// node says which, client.On(keyslot.ToNode(id)), and Client.DoEach asks several.
+// ClientList returns the connections of one primary, the node that answers: one a line, as the server describes them. A view names the
+// node, client.On(keyslot.ToNode(id)); Client.DoEach asks several.
 //
 // CLIENT LIST (since 2.4.0): O(n), to any primary.
 func (c Commands) ClientList(ctx context.Context, opts ...ClientListOption) (string, error) {
@@ -317,7 +317,7 @@ func (o ofMaxAgeOption) encode(c *Call) {
 
 func (ofMaxAgeOption) clientKillOption() {}
 
-// SkipMe spares the connection that the command comes over, as is done without an option, or with false does not.
+// SkipMe spares the connection that the command comes over, as without the option; with false it is closed too.
 func SkipMe(skip bool) skipMeOption { return skipMeOption{skip} }
 
 type skipMeOption struct {

@@ -544,7 +544,8 @@ func (c *Call) setNXBytes(key string, value []byte, opts []SetOption) *Call {
 	return c
 }
 
-// SetXX sets key to value if there is such a key, and reports whether it did. Then it drops its time to live unless KeepTTL is given.
+// SetXX sets key to value if there is such a key, and reports whether it did. If it did, the key's time to live is dropped unless
+// KeepTTL is given.
 //
 // SET (since 1.0.0): O(1), to the primary of key's slot.
 func (c Commands) SetXX(ctx context.Context, key, value string, opts ...SetOption) (bool, error) {
@@ -586,8 +587,8 @@ func (c *Call) setXXBytes(key string, value []byte, opts []SetOption) *Call {
 	return c
 }
 
-// SetIfEq sets key to value if its value is expected, and reports whether it did. Then it drops its time to live unless KeepTTL is
-// given. Valkey 8.1, Redis 8.4.
+// SetIfEq sets key to value if its value is expected, and reports whether it did. If it did, the key's time to live is dropped
+// unless KeepTTL is given. Valkey 8.1, Redis 8.4.
 //
 // SET: O(1), to the primary of key's slot.
 func (c Commands) SetIfEq(ctx context.Context, key, value, expected string, opts ...SetOption) (bool, error) {
@@ -631,9 +632,9 @@ func (c *Call) setIfEqBytes(key string, value, expected []byte, opts []SetOption
 	return c
 }
 
-// SetGet sets key to value and returns the value that it had, or Nil when there was none. It drops its time to live unless KeepTTL is
-// given. With IfAbsent it has set nothing where it returns a value, with IfPresent nothing where it returns Nil. Redis 6.2; with
-// IfAbsent 7.0.
+// SetGet sets key to value and returns the value that it had, or Nil when there was none. The key's time to live is dropped unless
+// KeepTTL is given. With IfAbsent it has set nothing where it returns a value, with IfPresent nothing where it returns Nil. Redis
+// 6.2; with IfAbsent 7.0.
 //
 // SET: O(1), to the primary of key's slot.
 func (c Commands) SetGet(ctx context.Context, key, value string, opts ...SetGetOption) (string, error) {

@@ -141,7 +141,7 @@ func (m mutant) match(found report) (broken, error) {
 
 // run runs a program until a round breaks something, or for so many rounds.
 func (m mutant) run(ctx context.Context, program string, f flags, rounds int) (r report, err error) {
-	ctx, cancel := context.WithTimeout(ctx, caughtWithin)
+	ctx, cancel := context.WithTimeout(ctx, 2*caughtWithin) // no round begins behind the first half
 	defer cancel()
 	engine := f.engine
 	if engine == "" {

@@ -62,10 +62,10 @@ func (t target) judge(own Row, other *Row, bound float64) Verdict {
 	}
 	v.Shown = round(v.Reached, digits, reaches)
 	switch {
-	case v.Rounds == 0 || other != nil && v.Reached == 0:
-		v.Missing, v.Why = true, "not measured"
 	case own.Median.Errors > 0: // whoever fails operations may be fast
 		v.Why = failures(own)
+	case v.Rounds == 0 || other != nil && v.Reached == 0:
+		v.Missing, v.Why = true, "not measured"
 	case other != nil && other.Median.Errors > 0: // and who fails them does fewer, which makes us fast
 		v.Missing, v.Why = true, failures(*other)
 	default:

@@ -16,7 +16,7 @@ func (t target) client() string {
 	return t.who
 }
 
-// from1 returns bounds for 1, 8, 64 and 512 goroutines, from64 for the last two, all the same for all.
+// from1 returns bounds for 1, 8, 64 and 512 goroutines, from64 for the last two; from8 one bound for the last three, all one for all four.
 func from1(c1, c8, c64, c512 float64) map[int]float64 {
 	return map[int]float64{1: c1, 8: c8, 64: c64, 512: c512}
 }

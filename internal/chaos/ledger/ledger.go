@@ -11,7 +11,7 @@ import (
 // Violation is one broken promise.
 type Violation struct {
 	// Check is duplicate, unsound, lost, ledger, echo, answer, sequence, register, seamless, impatient, overdue, recovered, seen, context,
-	// flat, closed or bounded.
+	// flat, closed or bounded; and of the driver: worker, late or stuck.
 	Check string
 	Text  string // what was done, when and in which slot, what the caller was told, and what the server holds
 }

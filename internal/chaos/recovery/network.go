@@ -162,15 +162,17 @@ func redialled(ctx context.Context, front *proxy.Front, before proxy.Counts) err
 	return errors.New("no connection was reset")
 }
 
-// gapsOf returns how long after each failure of one of the tags the next command succeeded.
+// gapsOf returns how long after each failure of one of the tags the next command succeeded; until the last record, where none did.
 func gapsOf(records []record, of map[int]bool) (gaps []time.Duration) {
 	for i, r := range records {
 		if r.err == nil || !of[r.tag] {
 			continue
 		}
-		if next, ok := firstAfter(records[i:], of, r.end()); ok {
-			gaps = append(gaps, next.Sub(r.end()))
+		next, ok := firstAfter(records[i:], of, r.end())
+		if !ok {
+			next = records[len(records)-1].end()
 		}
+		gaps = append(gaps, next.Sub(r.end()))
 	}
 	return gaps
 }

@@ -63,15 +63,15 @@ func planned(ctx context.Context, b *bench) error {
 
 // account adds what the ledger says: nothing twice, nothing lost, nothing there that was told not to be.
 func (b *bench) account(ctx context.Context, figure string, client *keyslot.Client, records []record) error {
-	a, err := b.truth(ctx, figure, client, records)
+	a, err := b.exactlyOnce(ctx, figure, client, records)
 	if err == nil {
 		b.atMost(figure, "acknowledged writes lost", float64(len(a.lost)), 0, "")
 	}
 	return err
 }
 
-// truth is account where servers may lose what they have acknowledged.
-func (b *bench) truth(ctx context.Context, figure string, client *keyslot.Client, records []record) (account, error) {
+// exactlyOnce adds only that nothing ran twice, or against what was told: for faults where servers may lose what they acknowledged.
+func (b *bench) exactlyOnce(ctx context.Context, figure string, client *keyslot.Client, records []record) (account, error) {
 	a, err := settle(ctx, client, records)
 	if err == nil {
 		b.atMost(figure, "commands that ran twice, or against what was told", float64(a.doubled+a.untrue), 0, "")

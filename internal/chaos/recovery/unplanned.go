@@ -90,7 +90,7 @@ func kills(ctx context.Context, b *bench) error {
 			progress("first failure: %v", first)
 		}
 		b.atMost("kill", "commands failed but those in flight at the killed node", float64(n), 0, "")
-		a, err := b.truth(ctx, "kill", l.client, records)
+		a, err := b.exactlyOnce(ctx, "kill", l.client, records)
 		if err == nil {
 			b.note("kill", "acknowledged writes lost, which the killed nodes had not replicated", float64(len(a.lost)), "")
 		}
