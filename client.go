@@ -274,7 +274,7 @@ func (c *core) judge(call *call) (goesOn bool) {
 		}
 		return false
 	}
-	if e := call.ending; e != nil && e.patience && call.said == "" && !c.isClosed() { // as verdictOn and settle would find again
+	if e := call.ending; e != nil && e.patience && call.said == "" && !c.isClosed() { // as verdictOn and failLast would find again
 		call.err = e.next(call, call.outcome(verdict{executed: ranIf(call.sent)}))
 		return false
 	}

@@ -252,7 +252,7 @@ func (n *node) giveBack(conn *wire.Conn) {
 	<-n.dedicated.permits
 }
 
-// keep makes conn idle, or forgets it when it is dead, old, or there are enough.
+// keep makes conn idle, or forgets it when it is dead or old, or the node has left.
 func (n *node) keep(conn *wire.Conn) {
 	d := &n.dedicated
 	dead, old := conn.Err() != nil, conn.Old()

@@ -10,6 +10,9 @@ import (
 	"github.com/keyslot-go/keyslot/internal/wire"
 )
 
+// forgetFailure is how long after the last pause a failure counts.
+const forgetFailure = 10 * time.Second
+
 // dialPace decides when a node may be dialled again, for all its connections. It is a circuit breaker: a failure opens it, after a
 // pause one dial at a time goes ahead to see, and a connection made since that serves closes it. Older ones say nothing of new dials.
 // Safe for concurrent use.
@@ -28,7 +31,7 @@ type dialPace struct {
 func (r *dialPace) allow(now time.Time) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if !r.isOpen() {
+	if !r.isOpen(now) {
 		return nil
 	}
 	if r.trying || now.Before(r.notyet) {
@@ -38,7 +41,8 @@ func (r *dialPace) allow(now time.Time) error {
 	return nil
 }
 
-// ended notes what became of a dial to the node, whether it was allowed here or not; conn is nil if a subscription owns it. Success
+// ended notes what became of a dial to the node, whether it was allowed here or not; conn is nil if a subscription owns it, or
+// a replica was found unfit to be read. Success
 // alone ends nothing but that a login was refused: the connection has to serve.
 func (r *dialPace) ended(conn *wire.Conn, err error, now time.Time) {
 	if err != nil {
@@ -51,7 +55,7 @@ func (r *dialPace) ended(conn *wire.Conn, err error, now time.Time) {
 	switch {
 	case r.loginRefused:
 		r.close()
-	case conn != nil && r.isOpen():
+	case conn != nil && r.isOpen(now):
 		r.since = slices.DeleteFunc(r.since, func(c *wire.Conn) bool { return c.Err() != nil })
 		r.since = append(r.since, conn)
 	}
@@ -67,7 +71,8 @@ func (r *dialPace) failed(err error, now time.Time) {
 	r.err, r.since, r.trying, r.notyet = err, nil, false, now.Add(pace.next())
 }
 
-// served notes that a subscription's connection served. That says nothing of new logins: it outlived its password.
+// served notes that a subscription's connection served to its end, as it may have been made since the failure. That says nothing of
+// new logins: it outlived its password.
 func (r *dialPace) served() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -76,9 +81,11 @@ func (r *dialPace) served() {
 	}
 }
 
-// isOpen reports whether the last failure counts, and closes the breaker if a connection made since has served. mu is held.
-func (r *dialPace) isOpen() bool {
-	if slices.ContainsFunc(r.since, (*wire.Conn).Proven) {
+// isOpen reports whether the last failure counts, and closes the breaker if a connection made since has served, or if nobody has
+// wanted to dial for a while: it says nothing of the node any more. mu is held.
+func (r *dialPace) isOpen(now time.Time) bool {
+	isOld := !r.loginRefused && !r.trying && now.Sub(r.notyet) >= forgetFailure
+	if isOld || slices.ContainsFunc(r.since, (*wire.Conn).Proven) {
 		r.close()
 	}
 	return r.err != nil
@@ -96,7 +103,7 @@ func (r *dialPace) close() {
 func (r *dialPace) state() (notyet time.Time, loginRefused bool, failed error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.isOpen()
+	r.isOpen(time.Now())
 	return r.notyet, r.loginRefused, r.err
 }
 
@@ -132,8 +139,10 @@ func (l *loginPace) allow(addr netip.AddrPort, now time.Time) error {
 func (l *loginPace) ended(addr netip.AddrPort, err error, now time.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if !isRefusedLogin(err) {
+	if err == nil {
 		delete(l.refused, addr)
+	}
+	if !isRefusedLogin(err) { // a dial that was given up says nothing of logins
 		return
 	}
 	last := l.refused[addr]

@@ -1,7 +1,9 @@
 package keyslot
 
 import (
+	"context"
 	"errors"
+	"net/netip"
 	"testing"
 	"time"
 
@@ -36,4 +38,28 @@ func TestAFailureIsOverOnceAnyConnectionMadeSinceServes(t *testing.T) {
 			require.False(t, n.redial.failing())
 		}
 	})
+}
+
+// The node was dialled for one connection more than it has room for, and nobody has wanted another one since.
+func TestAFailureIsForgottenWhereNobodyDialsAnyMore(t *testing.T) {
+	aCore(t, func(t *testing.T, c *core, _ *fakenode.Node) {
+		n := c.routes.Load().nodes[0]
+		n.redial.failed(errors.New("max number of clients reached"), time.Now())
+		time.Sleep(forgetFailure - time.Second)
+		require.True(t, n.redial.failing())
+		time.Sleep(2 * time.Second)
+		require.False(t, n.redial.failing())
+	})
+}
+
+// Of several addresses the dials to all but the first that answers are given up.
+func TestADialThatWasGivenUpDoesNotHurryRefusedLogins(t *testing.T) {
+	var l loginPace
+	addr, now := netip.MustParseAddrPort("10.0.0.1:6379"), time.Now()
+	refused := &wire.DialError{Phase: wire.PhaseAuth, Err: wire.Refusal("WRONGPASS")}
+	l.ended(addr, refused, now)
+	l.ended(addr, context.Canceled, now)
+	require.ErrorIs(t, l.allow(addr, now), refused)
+	l.ended(addr, nil, now)
+	require.NoError(t, l.allow(addr, now))
 }

@@ -325,10 +325,12 @@ func ask(ctx context.Context, conn *wire.Conn, from Node) (*view, error) {
 // askRefresh asks for a new map because of what an attempt came back with. A caller that waits for it is urgent.
 func (c *core) askRefresh(call *call, v verdict) {
 	switch {
-	case call.readonly, errors.Is(call.lost, errNoReplica): // the primary serves it meanwhile; under Replica, no map makes one fit
+	case call.readonly, errors.Is(call.lost, errNoReplica): // the primary serves it meanwhile; under Replica many would ask
 		c.refresher.request("a replica did not answer")
 	case call.lost != nil && call.node != nil && call.hadItsOwn() && call.node.answers(): // what has frozen does not answer the PING
 	case call.lost != nil && call.isOutlived():
+	case call.lost != nil && call.wasDialled():
+		c.missed(call.node, true, "could not be dialled")
 	case call.lost != nil:
 		c.cutOff(call.node)
 	case v.action == follow: // movedTo asks, if that is news
@@ -341,6 +343,12 @@ func (c *core) askRefresh(call *call, v verdict) {
 // others share: the server may have no room for one more. That a name leads to a replica by now concerns all of them.
 func (call *call) hadItsOwn() bool {
 	return (call.blocks || call.apart) && !errors.As(call.lost, &replicaError{})
+}
+
+// wasDialled reports whether the attempt had no connection because its node could not be dialled.
+func (call *call) wasDialled() bool {
+	var dial *wire.DialError
+	return errors.As(call.lost, &dial)
 }
 
 // isOutlived reports whether the node serves on a shared connection, though that of the attempt was lost: it was only cut, and maybe

@@ -419,3 +419,30 @@ func TestAnIdleGroupIsLeftAlone(t *testing.T) {
 		require.Equal(t, before, len(g.primary.Tape())+len(g.reader.Tape()))
 	})
 }
+
+// What the client has to the server outlives its demotion, and answers. A subscription dials anew, and finds a replica.
+func TestASubscriberThatIsCutOffLooksForThePrimaryThoughItsServerAnswers(t *testing.T) {
+	groupStory(t, func(t *testing.T, g *group) {
+		for _, l := range []*lone{g.primary, g.reader} {
+			l.Handle(func(r fakenode.Request) (fakenode.Reaction, bool) {
+				if r.Name() == "SUBSCRIBE" {
+					return says(">3\r\n$9\r\nsubscribe\r\n$4\r\nnews\r\n:1"), true
+				}
+				return l.answer(r)
+			})
+		}
+		client := g.open(t, keyslot.Options{})
+		require.NoError(t, client.Set(t.Context(), "a", "1"))
+		sub, err := client.Subscribe(t.Context(), "news")
+		require.NoError(t, err)
+		subscribed := sent(g.primary.Node, "SUBSCRIBE")[0].Conn
+		g.primary.replica.Store(true)
+		g.reader.replica.Store(false)
+		g.call(primaryName, "10.0.0.2")
+		g.primary.CutConn(subscribed, fakenode.RST)
+		began := time.Now()
+		heard, _ := hear(t, sub, 1)
+		require.Equal(t, []string{"gap news"}, heard)
+		require.Less(t, time.Since(began), 5*time.Second)
+	})
+}

@@ -225,7 +225,7 @@ func (l *listener) lost(err error) (served bool) {
 	case dialled:
 		l.node.redial.failed(&wire.DialError{Phase: wire.PhaseHello, Addr: l.addr, Err: err}, time.Now())
 	}
-	if !l.node.answers() { // else there may only be no room for one more connection
+	if errors.As(err, &replicaError{}) || !l.node.answers() { // else there may only be no room for one more connection
 		s.core.missed(l.node, true, "lost a connection")
 	}
 	s.wakeUp()

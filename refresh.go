@@ -123,8 +123,8 @@ func (r *refresher) demand(reason string, urgent bool, jitter time.Duration) *ro
 		return nil
 	}
 	if r.next != nil {
-		if urgent && !r.next.urgent {
-			r.next.urgent, r.next.notBefore = true, time.Now()
+		if due := time.Now().Add(jitter); urgent && (!r.next.urgent || due.Before(r.next.notBefore)) {
+			r.next.urgent, r.next.notBefore = true, due
 			signal(r.wake)
 		}
 		return r.next

@@ -78,6 +78,18 @@ func TestTheFirstRequestAfterQuietStartsAtOnceAndLeavesNoGoroutine(t *testing.T)
 	})
 }
 
+func TestAnUrgentRequestDoesNotWaitForADelayedOne(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, f := startRefresher(t, time.Millisecond)
+		r.urgentIn(60*time.Millisecond, "may wait")
+		time.Sleep(10 * time.Millisecond)
+		r.urgent("may not")
+		r.urgentIn(60*time.Millisecond, "may wait, too")
+		time.Sleep(time.Minute)
+		require.Equal(t, []time.Duration{10 * time.Millisecond}, f.times())
+	})
+}
+
 func TestRequestsDuringARefreshLeadToOneMore(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r, f := startRefresher(t, 100*time.Millisecond)

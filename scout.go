@@ -129,8 +129,8 @@ func (s *scout) note(n *node, lost bool) {
 // serving returns the shared connections of n that have served, and are neither dead nor silent.
 func (n *node) serving() (conns []*wire.Conn) {
 	for i := range n.lanes {
-		for _, t := range n.lanes[i].tracks() {
-			if conn := t.conn.Load(); conn != nil && conn.Proven() && conn.Err() == nil && !conn.Silent() {
+		for _, conn := range n.lanes[i].conns(false) {
+			if conn.Proven() && conn.Err() == nil && !conn.Silent() {
 				conns = append(conns, conn)
 			}
 		}
@@ -138,7 +138,7 @@ func (n *node) serving() (conns []*wire.Conn) {
 	return conns
 }
 
-// forgive forgets the primaries that were lost and have served since, on a connection that is newer than the loss.
+// forgive forgets the primaries that were lost and have served since, on a connection that did not serve then.
 func (s *scout) forgive() {
 	s.mu.Lock()
 	missed := maps.Clone(s.missed)

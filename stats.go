@@ -182,11 +182,11 @@ func (r *stockRow) use(used, accounted wire.Usage) {
 	r.serves = r.serves || used.Proven
 }
 
-// describe says whether the node is dialled. A failure is over once a connection serves, though the pace of dials forgets it only
-// when that one ends; a login that is refused is not, for connections outlive their password.
+// describe says whether the node is dialled. A failure is over once a connection serves, though for the pace of dials older
+// ones count for nothing; a login that is refused is not, for connections outlive their password.
 func (r *stockRow) describe(pace *dialPace) {
-	notyet, barred, failed := pace.state()
-	if failed != nil && (barred || !r.serves) {
+	notyet, loginRefused, failed := pace.state()
+	if failed != nil && (loginRefused || !r.serves) {
 		r.DialError, r.NextDial = phaseOf(failed, false), notyet
 	}
 }

@@ -133,12 +133,12 @@ func (c *Conn) isQuiet() bool {
 }
 
 // read reads the connections that are left to the caller that waits with w, one after the other, until its calls there are done or
-// ctx is. leave must follow.
+// ctx is. returnRoles must follow.
 func (w *Waiter) read(ctx context.Context) {
 	for _, call := range w.reads {
 		if c := call.conn; c.takeRole(w) {
 			c.exchange(ctx, call)
-			if ctx.Err() == nil { // else it is left when the call was given up, which may cut it out
+			if ctx.Err() == nil { // else the role is returned once the call has been given up, which may cut it out
 				c.returnRole(w)
 			}
 		}
