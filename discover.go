@@ -329,10 +329,8 @@ func (c *core) askRefresh(call *call, v verdict) {
 		c.refresher.request("a replica did not answer")
 	case call.lost != nil && call.node != nil && call.hadItsOwn() && call.node.answers(): // what has frozen does not answer the PING
 	case call.lost != nil && call.isOutlived():
-	case call.lost != nil && call.wasDialled():
-		c.missed(call.node, true, "could not be dialled")
 	case call.lost != nil:
-		c.cutOff(call.node)
+		c.cutOff(call.node, call.via)
 	case v.action == follow: // movedTo asks, if that is news
 	default:
 		c.turnedAway(call.node, ServerError(call.refusal))
@@ -343,12 +341,6 @@ func (c *core) askRefresh(call *call, v verdict) {
 // others share: the server may have no room for one more. That a name leads to a replica by now concerns all of them.
 func (call *call) hadItsOwn() bool {
 	return (call.blocks || call.apart) && !errors.As(call.lost, &replicaError{})
-}
-
-// wasDialled reports whether the attempt had no connection because its node could not be dialled.
-func (call *call) wasDialled() bool {
-	var dial *wire.DialError
-	return errors.As(call.lost, &dial)
 }
 
 // isOutlived reports whether the node serves on a shared connection, though that of the attempt was lost: it was only cut, and maybe

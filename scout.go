@@ -81,13 +81,16 @@ func newScout(look func(ctx context.Context, reason string, urgent bool) error, 
 //	nobody; the primary of a group        the topology, urgently; of a group, that is a few roles
 //	a replica, or one that has left       the topology, at leisure: primaries serve meanwhile
 //	a primary                             looks at its shard
-func (c *core) missed(n *node, lost bool, reason string) { c.missedIn(0, n, lost, reason) }
+func (c *core) missed(n *node, lost bool, reason string) { c.missedIn(0, n, lost, nil, reason) }
 
-// cutOff is missed for a node that a connection was lost to. Mostly it was merely cut, and looks would be too early.
-func (c *core) cutOff(n *node) { c.missedIn(scoutFloor, n, true, "lost a connection") }
+// cutOff is missed for a node that a connection was lost to, cut, when no other one served; nil: it could not be dialled. Mostly it
+// was merely cut, and looks would be too early.
+func (c *core) cutOff(n *node, cut *wire.Conn) {
+	c.missedIn(scoutFloor, n, true, cut, "lost a connection")
+}
 
 // missedIn is missed with a delay before the first look.
-func (c *core) missedIn(delay time.Duration, n *node, lost bool, reason string) {
+func (c *core) missedIn(delay time.Duration, n *node, lost bool, cut *wire.Conn, reason string) {
 	r := c.routes.Load()
 	switch {
 	case n != nil && n.lostSlots.Load():
@@ -98,7 +101,7 @@ func (c *core) missedIn(delay time.Duration, n *node, lost bool, reason string) 
 	case !r.leads(n):
 		c.refresher.request(reason)
 	default:
-		c.scout.note(n, lost)
+		c.scout.note(n, lost, cut)
 		c.scout.looks.urgentIn(delay, reason)
 	}
 }
@@ -113,8 +116,11 @@ func (c *core) turnedAway(n *node, said ServerError) {
 	}
 }
 
-func (s *scout) note(n *node, lost bool) {
-	had := n.serving() // not under the lock
+func (s *scout) note(n *node, lost bool, cut *wire.Conn) {
+	had := []*wire.Conn{cut} // and no other one: what has served by now, while its callers come here, is newer
+	if cut == nil {
+		had = n.serving() // not under the lock
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := time.Now()
