@@ -104,7 +104,8 @@ func TestAWriteWaitsUntilItsNameLeadsToThePrimary(t *testing.T) {
 		began := time.Now()
 		time.AfterFunc(2*time.Second, func() { g.call(primaryName, "10.0.0.2") })
 		require.NoError(t, client.Set(t.Context(), "a", "2"))
-		require.Less(t, time.Since(began), 3100*time.Millisecond)
+		// Up to 500 ms each: how long a lookup counts, between two dials, and between two attempts.
+		require.LessOrEqual(t, time.Since(began), 3500*time.Millisecond)
 		require.Len(t, sent(g.primary.Node, "SET"), 2, "the demoted primary got it once")
 		require.Len(t, sent(g.reader.Node, "SET"), 1)
 		require.LessOrEqual(t, len(sent(g.primary.Node, "HELLO")), 15, "and was not dialled in a hurry")
