@@ -41,9 +41,8 @@ func (r *dialPace) allow(now time.Time) error {
 	return nil
 }
 
-// ended notes what became of a dial to the node, whether it was allowed here or not; conn is nil if a subscription owns it, or
-// a replica was found unfit to be read. Success
-// alone ends nothing but that a login was refused: the connection has to serve.
+// ended notes what became of a dial to the node, whether it was allowed here or not; conn is nil if a subscription owns it, or a
+// replica was found unfit to be read. Success alone ends nothing but that a login was refused: the connection has to serve.
 func (r *dialPace) ended(conn *wire.Conn, err error, now time.Time) {
 	if err != nil {
 		r.failed(err, now)

@@ -384,16 +384,21 @@ func TestCommandsOfAGroupThatOvertakeEachOtherSaySo(t *testing.T) {
 	})
 }
 
+// allowSubscriptions lets both servers confirm a subscription to news.
+func (g *group) allowSubscriptions() {
+	for _, l := range []*lone{g.primary, g.reader} {
+		l.Handle(func(r fakenode.Request) (fakenode.Reaction, bool) {
+			if r.Name() == "SUBSCRIBE" {
+				return says(">3\r\n$9\r\nsubscribe\r\n$4\r\nnews\r\n:1"), true
+			}
+			return l.answer(r)
+		})
+	}
+}
+
 func TestASubscriberFollowsTheNameOfThePrimary(t *testing.T) {
 	groupStory(t, func(t *testing.T, g *group) {
-		for _, l := range []*lone{g.primary, g.reader} {
-			l.Handle(func(r fakenode.Request) (fakenode.Reaction, bool) {
-				if r.Name() == "SUBSCRIBE" {
-					return says(">3\r\n$9\r\nsubscribe\r\n$4\r\nnews\r\n:1"), true
-				}
-				return l.answer(r)
-			})
-		}
+		g.allowSubscriptions()
 		client := g.open(t, keyslot.Options{})
 		sub, err := client.Subscribe(t.Context(), "news")
 		require.NoError(t, err)
@@ -424,14 +429,7 @@ func TestAnIdleGroupIsLeftAlone(t *testing.T) {
 // What the client has to the server outlives its demotion, and answers. A subscription dials anew, and finds a replica.
 func TestASubscriberThatIsCutOffLooksForThePrimaryThoughItsServerAnswers(t *testing.T) {
 	groupStory(t, func(t *testing.T, g *group) {
-		for _, l := range []*lone{g.primary, g.reader} {
-			l.Handle(func(r fakenode.Request) (fakenode.Reaction, bool) {
-				if r.Name() == "SUBSCRIBE" {
-					return says(">3\r\n$9\r\nsubscribe\r\n$4\r\nnews\r\n:1"), true
-				}
-				return l.answer(r)
-			})
-		}
+		g.allowSubscriptions()
 		client := g.open(t, keyslot.Options{})
 		require.NoError(t, client.Set(t.Context(), "a", "1"))
 		sub, err := client.Subscribe(t.Context(), "news")

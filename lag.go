@@ -114,7 +114,7 @@ func (c *core) askLag(primary *node, replicas []*node) {
 	w.note(offsetAt{offset, now}, c.opts.MaxLag)
 	var asks sync.WaitGroup
 	for _, n := range replicas {
-		if conn := n.reading.live(); conn != nil {
+		if conn := anyLive(n.reading.lanes); conn != nil {
 			asks.Go(func() { // ends within lagPatience; this function waits for it
 				if offset, ok := askOffset(ctx, conn, "slave_repl_offset"); ok {
 					n.reading.upTo.Store(max(n.reading.upTo.Load(), w.reached(offset)))
@@ -123,16 +123,6 @@ func (c *core) askLag(primary *node, replicas []*node) {
 		}
 	}
 	asks.Wait()
-}
-
-// live returns a connection for reads; nil if there is none. Slots keep their lanes, so any one of these may be the only one in use.
-func (d *reading) live() *wire.Conn {
-	for i := range d.lanes {
-		if conn := d.lanes[i].small.live(); conn != nil {
-			return conn
-		}
-	}
-	return nil
 }
 
 // askOffset returns a number that INFO replication tells under name.

@@ -122,6 +122,17 @@ func (t *track) live() *wire.Conn {
 	return conn
 }
 
+// anyLive returns a connection of lanes that takes calls; nil if there is none. Slots keep their lanes, so any one of them may be the
+// only one in use.
+func anyLive(lanes []lane) *wire.Conn {
+	for i := range lanes {
+		if conn := lanes[i].small.live(); conn != nil {
+			return conn
+		}
+	}
+	return nil
+}
+
 // open waits for a live connection: the one that is there by now, or a dial that it starts or joins. Where that fails, the
 // lane's other connection is better than none. wanted says that it is for a caller's command, so that the node is missed while
 // the dial lasts.

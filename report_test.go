@@ -228,24 +228,34 @@ func TestAnArgumentThatIsNoNameCannotBeQueued(t *testing.T) {
 	require.ErrorAs(t, p.Exec(t.Context()), new(*keyslot.ArgumentError))
 }
 
+// reportedCalls use a key in each of the ways that Trace.Called is told of.
+var reportedCalls = map[string]func(ctx context.Context, c *keyslot.Client) error{
+	"Set": func(ctx context.Context, c *keyslot.Client) error { return c.Set(ctx, low, "v") },
+	"Exec": func(ctx context.Context, c *keyslot.Client) error {
+		p := c.Pipeline()
+		p.Set(low, "v")
+		return p.Exec(ctx)
+	},
+	"Tx": func(ctx context.Context, c *keyslot.Client) error {
+		tx := c.Tx()
+		tx.Set(low, "v")
+		return tx.Exec(ctx)
+	},
+	"Watch": func(ctx context.Context, c *keyslot.Client) error {
+		return c.Watch(ctx, []string{low}, func(*keyslot.Watched) error { return nil })
+	},
+}
+
 // Whoever recovers from a panic of the hook, as HTTP servers do, can still end the client.
 func TestAHookThatPanicsHoldsNothingUp(t *testing.T) {
-	for name, call := range map[string]func(ctx context.Context, c *keyslot.Client) error{
-		"Set": func(ctx context.Context, c *keyslot.Client) error { return c.Set(ctx, low, "v") },
-		"Exec": func(ctx context.Context, c *keyslot.Client) error {
-			p := c.Pipeline()
-			p.Set(low, "v")
-			return p.Exec(ctx)
-		},
-		"Watch": func(ctx context.Context, c *keyslot.Client) error {
-			return c.Watch(ctx, []string{low}, func(*keyslot.Watched) error { return nil })
-		},
-	} {
+	for name, call := range reportedCalls {
 		t.Run(name, func(t *testing.T) {
 			trace := &keyslot.Trace{Called: func(context.Context, keyslot.CallEvent) { panic("hook") }}
 			story(t, keyslot.Options{Trace: trace}, func(t *testing.T, s *stage) {
 				s.lower.On("SET", ok)
 				s.lower.On("WATCH", ok)
+				s.lower.On("MULTI", ok)
+				s.lower.On("EXEC", fakenode.Reaction{Send: "*1\r\n+OK\r\n"})
 				require.PanicsWithValue(t, "hook", func() { _ = call(t.Context(), s.client) })
 				require.NoError(t, s.client.Shutdown(within(t, time.Second)))
 			})
@@ -255,22 +265,7 @@ func TestAHookThatPanicsHoldsNothingUp(t *testing.T) {
 
 // The first call of a client that dials nothing in advance takes as long as its caller waits.
 func TestTheFirstCallOfALazyClientIncludesTheMap(t *testing.T) {
-	for name, call := range map[string]func(ctx context.Context, c *keyslot.Client) error{
-		"Set": func(ctx context.Context, c *keyslot.Client) error { return c.Set(ctx, low, "v") },
-		"Exec": func(ctx context.Context, c *keyslot.Client) error {
-			p := c.Pipeline()
-			p.Set(low, "v")
-			return p.Exec(ctx)
-		},
-		"Tx": func(ctx context.Context, c *keyslot.Client) error {
-			tx := c.Tx()
-			tx.Set(low, "v")
-			return tx.Exec(ctx)
-		},
-		"Watch": func(ctx context.Context, c *keyslot.Client) error {
-			return c.Watch(ctx, []string{low}, func(*keyslot.Watched) error { return nil })
-		},
-	} {
+	for name, call := range reportedCalls {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				network, node := oneNode()

@@ -1,7 +1,6 @@
 package keyslot
 
 import (
-	"cmp"
 	"context"
 	"log/slog"
 	"maps"
@@ -304,10 +303,7 @@ func (c *core) look(ctx context.Context, reason string, _ bool) error {
 
 // serves reports whether n answers for a key of its shard, over a connection that it has: nobody asks for a new one.
 func (c *core) serves(ctx context.Context, r *routes, n *node) bool {
-	var conn *wire.Conn
-	for i := range n.lanes {
-		conn = cmp.Or(conn, n.lanes[i].small.live())
-	}
+	conn := anyLive(n.lanes)
 	key, slot, ok := r.keyOf(r.shardOfPrimary(n))
 	if !ok || conn == nil || conn.Silent() {
 		return false
