@@ -73,10 +73,11 @@ func TestAPrimaryThatHasANewAddressIsCutOffAtTheOldOne(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			failover(t, keyslot.Options{DialTimeout: 8 * time.Second, CommandTimeout: 9 * time.Second}, func(t *testing.T, s *stage, client *keyslot.Client) {
 				const moved = "10.0.0.4:6379"
-				s.net.Node(moved).On("INCR", one)
+				successor := s.net.Node(moved)
+				successor.On("INCR", one)
 				slots := fakenode.Slots(fakenode.Shard{First: 0, Last: 8191, Nodes: []string{lower}}, fakenode.Shard{First: 8192, Last: 16383, Nodes: []string{upper}})
 				slots = strings.Replace(slots, "10.0.0.1", "10.0.0.4", 1)
-				for _, node := range []*fakenode.Node{s.lower, s.upper, s.spare} {
+				for _, node := range []*fakenode.Node{s.lower, s.upper, s.spare, successor} {
 					node.On("CLUSTER SLOTS", fakenode.Reaction{Send: slots})
 				}
 				breakDown(s)
