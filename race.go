@@ -15,7 +15,8 @@ func together(ctx context.Context, n int, patience, soon time.Duration, ask func
 	defer cancel()
 	end := time.AfterFunc(patience, cancel)
 	defer end.Stop()
-	hurry := sync.OnceFunc(func() { end.Reset(soon) })
+	last := time.Now().Add(patience)
+	hurry := sync.OnceFunc(func() { end.Reset(min(soon, time.Until(last))) })
 	var asks sync.WaitGroup
 	for i := range n {
 		asks.Go(func() { // ends soon after ctx; this function waits for it

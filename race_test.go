@@ -116,6 +116,22 @@ func TestRaceOverManyBlackHolesStartsThemAllWithinOneTimeout(t *testing.T) {
 	})
 }
 
+// An answer may come when the others have less left than what it leaves them.
+func TestAsksTogetherEndWithinTheirPatience(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		began := time.Now()
+		together(t.Context(), 2, 300*time.Millisecond, 200*time.Millisecond, func(ctx context.Context, i int) (enough bool) {
+			if i == 0 {
+				time.Sleep(290 * time.Millisecond)
+				return true
+			}
+			<-ctx.Done()
+			return false
+		})
+		require.Equal(t, 300*time.Millisecond, time.Since(began))
+	})
+}
+
 func TestRaceWithoutCandidatesFails(t *testing.T) {
 	require.EqualError(t, runRace(t.Context()).err, "no address to try")
 }
