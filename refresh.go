@@ -73,11 +73,7 @@ func (r *refresher) request(reason string) {
 }
 
 // urgent is request for a caller that cannot be served until the map is better: no jitter, and a faster pace.
-func (r *refresher) urgent(reason string) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.demand(reason, true, 0)
-}
+func (r *refresher) urgent(reason string) { r.urgentIn(0, reason) }
 
 // urgentIn is urgent for a round that starts after a delay at the earliest, unless one is due before.
 func (r *refresher) urgentIn(delay time.Duration, reason string) {
@@ -122,14 +118,18 @@ func (r *refresher) demand(reason string, urgent bool, jitter time.Duration) *ro
 	if r.closed {
 		return nil
 	}
+	due := time.Now().Add(jitter)
 	if r.next != nil {
-		if due := time.Now().Add(jitter); urgent && (!r.next.urgent || due.Before(r.next.notBefore)) {
-			r.next.urgent, r.next.notBefore = true, due
+		if urgent {
+			r.next.urgent = true
+			if due.Before(r.next.notBefore) {
+				r.next.notBefore = due
+			}
 			signal(r.wake)
 		}
 		return r.next
 	}
-	r.next = &round{reason: reason, urgent: urgent, notBefore: time.Now().Add(jitter), done: make(chan struct{})}
+	r.next = &round{reason: reason, urgent: urgent, notBefore: due, done: make(chan struct{})}
 	if r.stop == nil {
 		// The refresh belongs to the client, not to the caller that happened to ask.
 		ctx, stop := context.WithCancel(context.Background())

@@ -90,6 +90,20 @@ func TestAnUrgentRequestDoesNotWaitForADelayedOne(t *testing.T) {
 	})
 }
 
+func TestAnUrgentRequestThatMayWaitDelaysNoOtherOne(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, f := startRefresher(t, time.Millisecond)
+		r.request("now") // takes the pace's first token, and this one the second
+		synctest.Wait()
+		r.urgentIn(0, "first")
+		time.Sleep(time.Second)
+		r.request("at once")
+		r.urgentIn(60*time.Millisecond, "may wait")
+		time.Sleep(time.Minute)
+		require.Equal(t, time.Second, f.times()[2])
+	})
+}
+
 func TestRequestsDuringARefreshLeadToOneMore(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r, f := startRefresher(t, 100*time.Millisecond)
