@@ -36,7 +36,10 @@ func (c *core) dialReader(ctx context.Context, n *node) (*wire.Conn, error) {
 		}
 	}
 	c.noteFitness(n, err)
-	return conn, err
+	if err != nil {
+		return nil, err
+	}
+	return conn, nil
 }
 
 // noteFitness tells the logger of a replica that refuses to be read from, once for each reason.
