@@ -245,6 +245,23 @@ func TestConnectionsOfBlockingCommandsAreKeptWhileTheyAreUsed(t *testing.T) {
 	})
 }
 
+// A node is dialled a few times at once. Whoever waits for that has come no further than those that dial.
+func TestWhoeverWaitsForADialOfItsOwnFailsInThatPhase(t *testing.T) {
+	story(t, keyslot.Options{}, func(t *testing.T, s *stage) {
+		s.lower.Greet(stuck())
+		var blocked sync.WaitGroup
+		for range 20 {
+			blocked.Go(func() {
+				_, err := s.client.Do(within(t, time.Second), "BLPOP", low, 0)
+				var e *keyslot.Error
+				require.ErrorAs(t, err, &e)
+				require.Equal(t, "dial", e.Phase)
+			})
+		}
+		blocked.Wait()
+	})
+}
+
 // After a freeze all of them are dead, and whoever finds one out does so for all.
 func TestAfterAFreezeDeadConnectionsAreNotProbedOneAfterAnother(t *testing.T) {
 	story(t, keyslot.Options{IdleProbe: time.Second, RefreshAfter: -1}, func(t *testing.T, s *stage) {

@@ -182,6 +182,9 @@ func (n *node) dialDedicated(ctx context.Context, until time.Time, lost <-chan s
 		gone = make(chan struct{})
 	)
 	if err := n.acquire(ctx, until, n.dedicated.dials, lost); err != nil {
+		if isPatience(err) {
+			err = &waitError{err}
+		}
 		return nil, err
 	}
 	if err := n.startDedicated(); err != nil {
