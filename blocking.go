@@ -123,7 +123,7 @@ func (call *call) sayLast(ctx context.Context, until time.Time) error {
 	defer cancel()
 	t := *call.terms
 	t.reads = Primary // a replica that is behind would name an id whose successors are no news
-	t.called = nil
+	t.called, t.within = nil, true
 	p := t.pipeline()
 	last := map[int]*Future[Reply]{}
 	for i, k := range r.Keys() {

@@ -116,17 +116,29 @@ func (call *call) exec(ctx context.Context) error {
 	return call.perform(ctx)
 }
 
-// perform is exec that tells nobody: what the table says of the command, then the attempts.
+// perform is exec without Trace.Called: check, plan, then the attempts.
 func (call *call) perform(ctx context.Context) error {
-	if err := call.check(); err != nil {
+	now, until, err := call.enter(ctx)
+	if err != nil {
 		return err
 	}
-	c := call.terms.core
-	now, until, err := call.terms.enter(ctx)
-	if err != nil {
-		return call.fail(NotExecuted, err)
+	defer call.terms.core.running.leave()
+	return call.performWithin(ctx, now, until)
+}
+
+// enter checks and admits a single command, as terms.enter does.
+func (call *call) enter(ctx context.Context) (now, until time.Time, err error) {
+	if err = call.check(); err != nil {
+		return now, until, err
 	}
-	defer c.running.leave()
+	if now, until, err = call.terms.enter(ctx); err != nil {
+		err = call.fail(NotExecuted, err)
+	}
+	return now, until, err
+}
+
+// performWithin is perform for a call that has entered.
+func (call *call) performWithin(ctx context.Context, now, until time.Time) error {
 	call.solo.waiter.Now = now
 	splits, err := call.plan()
 	switch {
@@ -140,7 +152,7 @@ func (call *call) perform(ctx context.Context) error {
 		}
 		until = call.startBlocking(until, now)
 	}
-	c.run(ctx, until, call.solo.calls[:], nil)
+	call.terms.core.run(ctx, until, call.solo.calls[:], nil)
 	return call.err
 }
 
@@ -153,8 +165,8 @@ func (call *call) decode() (Reply, error) {
 	return command.NewReply(v), nil
 }
 
-// enter lets commands begin, and returns until when they may take where ctx does not say. Unless it fails, they end with
-// running.leave.
+// enter admits a command, or several that run together. until is their deadline, as patience says. Unless it fails, running.leave
+// must follow.
 func (t *terms) enter(ctx context.Context) (now, until time.Time, err error) {
 	c := t.core
 	switch {
@@ -162,7 +174,7 @@ func (t *terms) enter(ctx context.Context) (now, until time.Time, err error) {
 		return now, until, errNilContext
 	case ctx.Err() != nil:
 		return now, until, ctx.Err()
-	case !c.running.enter():
+	case !c.running.enter(t.within):
 		return now, until, ErrClosed
 	}
 	now = time.Now()
@@ -244,7 +256,7 @@ func oversized(r *resp.Request, limit int) int {
 	return -1
 }
 
-// patience returns until when a call may take where its context does not say; zero where it does, or there is no bound.
+// patience returns the deadline of a call whose context has none; zero where the context has one, or nothing bounds the call.
 func (t *terms) patience(ctx context.Context, now time.Time) time.Time {
 	if _, ok := ctx.Deadline(); ok || t.timeout < 0 {
 		return time.Time{}
@@ -462,6 +474,8 @@ func (call *call) giveUp(patience error) {
 		call.err = e.givenUp(patience).next(call, outcome)
 	case call.lost != nil:
 		call.err = call.fail(outcome, lastLost(patience, call.lost))
+	case call.refusal == "": // the last answer was a null that is not believed: see doubts and seekOn
+		call.err = call.fail(outcome, patience)
 	default:
 		call.err = call.fail(outcome, fmt.Errorf("%w; last answer: %w", patience, call.asker().serverError(call.refusal)))
 	}

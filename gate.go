@@ -17,8 +17,9 @@ type gate struct {
 // gateShut is more than all commands that can be under way.
 const gateShut = 1 << 40
 
-func (g *gate) enter() bool {
-	if g.n.Add(1) < gateShut {
+// enter counts a command in. One within another, which has entered, is part of that and always may.
+func (g *gate) enter(within bool) bool {
+	if g.n.Add(1) < gateShut || within {
 		return true
 	}
 	g.leave()

@@ -46,21 +46,29 @@ func (s *Script) run(ctx context.Context, c *Client, byDigest, bySource string, 
 		return Reply{}, misuse(byDigest, wrong)
 	}
 	args = marshal(args)
-	began, entered := c.terms.began(), time.Now()
+	began := c.terms.began()
 	call := c.terms.begin()
 	defer func() { call.release() }()
-	r, err := call.runScript(ctx, byDigest, s.digest, keys, args)
-	if lacksScript(err) {
+	call.encodeScript(byDigest, s.digest, keys, args)
+	now, until, err := call.enter(ctx)
+	if err == nil {
+		defer c.core.running.leave()
+		err = call.performWithin(ctx, now, until)
+	}
+	if lacksScript(err) { // the same patience bounds both, and Shutdown waits for both
 		var before summary
 		before.add(call)
 		call.release()
-		rest := *c.terms
-		if rest.timeout > 0 { // it bounds both
-			rest.timeout = max(rest.timeout-time.Since(entered), 1)
+		call = c.terms.begin()
+		call.encodeScript(bySource, s.source, keys, args)
+		if err = call.check(); err == nil {
+			err = call.performWithin(ctx, time.Now(), until)
 		}
-		call = rest.begin()
-		r, err = call.runScript(ctx, bySource, s.source, keys, args)
 		call.follows(&before)
+	}
+	var r Reply
+	if err == nil {
+		r, err = call.decode()
 	}
 	call.report(ctx, began, err) // once, of both
 	return r, err
@@ -93,14 +101,11 @@ func lacksScript(err error) bool {
 	return false
 }
 
-func (call *call) runScript(ctx context.Context, name, script string, keys []string, args []any) (Reply, error) {
+// encodeScript writes the request; an argument that cannot be sent is what check fails with.
+func (call *call) encodeScript(name, script string, keys []string, args []any) {
 	if index, reason := encodeScript(&call.Request, name, script, keys, args); reason != "" {
-		return Reply{}, call.refuse(index, reason)
+		call.Refuse(index, reason)
 	}
-	if err := call.perform(ctx); err != nil {
-		return Reply{}, err
-	}
-	return call.decode()
 }
 
 func encodeScript(r *resp.Request, name, script string, keys []string, args []any) (index int, reason string) {

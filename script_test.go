@@ -6,6 +6,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -256,6 +257,23 @@ func TestRunReadOnlyAndLibraries(t *testing.T) {
 				require.Equal(t, version, r.String())
 			}
 		}
+	})
+}
+
+// Its EVAL is not a command that begins: the EVALSHA has.
+func TestAScriptThatANodeHasToLearnIsWaitedForByShutdown(t *testing.T) {
+	story(t, keyslot.Options{}, func(t *testing.T, s *stage) {
+		s.lower.On("EVALSHA", fakenode.Reaction{Delay: time.Second, Send: "-NOSCRIPT No matching script. Please use EVAL.\r\n"})
+		s.lower.On("EVAL", fakenode.Reaction{Delay: time.Second, Send: ":1\r\n"})
+		var callers sync.WaitGroup
+		callers.Go(func() {
+			_, err := keyslot.NewScript("return 1").Run(t.Context(), s.client, []string{low})
+			require.NoError(t, err)
+		})
+		synctest.Wait()
+		require.NoError(t, s.client.Shutdown(t.Context()))
+		require.Equal(t, 2*time.Second, time.Since(s.began))
+		callers.Wait()
 	})
 }
 

@@ -16,6 +16,7 @@ type terms struct {
 	once       bool          // nor may their caller send them again: they belong to a watch
 	reads      ReadPolicy    // which nodes answer reads
 	to         Route         // where commands go; nil: where their keys and the command table say
+	within     bool          // they are part of a command that has entered: see gate
 
 	called func(context.Context, CallEvent) // as Trace.Called; nil for what the client does of its own accord
 }
