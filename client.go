@@ -266,7 +266,8 @@ func (c *core) judge(call *call) (goesOn bool) {
 		call.ends()
 	}
 	if call.answered() {
-		if call.readonly && c.doubts(call) || call.seeking && call.seekOn() {
+		if call.readonly && c.doubts(call) || call.seeking && call.seekOn() { // not believed, and nothing else is known
+			call.verdict, call.refusal = verdict{executed: Unknown}, ""
 			return true
 		}
 		if call.large {

@@ -340,6 +340,26 @@ func TestAnEmptyAnswerIsDoubtedWhileSlotsMove(t *testing.T) {
 	}
 }
 
+// What is known of it is that a replica has answered, and not what.
+func TestADoubtedReadThatIsGivenUpIsOfUnknownOutcome(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	trace := &keyslot.Trace{Retried: func(e keyslot.RetryEvent) {
+		if e.Reason == "doubt" {
+			cancel()
+		}
+	}}
+	readStory(t, keyslot.Options{ReadFrom: keyslot.PreferReplica, Trace: trace}, three[:2], nil, func(t *testing.T, f *flock) {
+		f.warm(t)
+		f.node[replica1].On("GET", says("-MOVED 12539 10.9.9.9:6379"), says("_"))
+		require.Equal(t, primary, f.get(t))
+		_, err := f.client.Get(ctx, "key")
+		require.ErrorIs(t, err, context.Canceled)
+		require.ErrorIs(t, err, keyslot.ErrUnknownOutcome)
+		require.ErrorIs(t, err, keyslot.ErrRetryable, "it is a read")
+		require.NotContains(t, err.Error(), "last answer")
+	})
+}
+
 // Calls that have had no trouble share an empty one, which is not to be written to.
 func TestADoubtedReadGetsATroubleOfItsOwn(t *testing.T) {
 	readStory(t, keyslot.Options{ReadFrom: keyslot.PreferReplica}, []string{primary, replica1}, nil, func(t *testing.T, f *flock) {
