@@ -157,11 +157,7 @@ func (c *core) addressesOf(ctx context.Context, n *node) ([]candidate, error) {
 		}
 		addrs = []netip.Addr{addr}
 	}
-	candidates := make([]candidate, len(addrs))
-	for i, a := range addrs {
-		candidates[i] = candidate{endpoint: to, addr: netip.AddrPortFrom(a.Unmap(), to.port)}
-	}
-	return candidates, nil
+	return candidatesAt(to, addrs), nil
 }
 
 // leadsElsewhere reports whether the name of a primary has another address than the one where that was found.

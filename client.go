@@ -50,7 +50,7 @@ func New(ctx context.Context, opts Options) (*Client, error) {
 }
 
 // Close ends the client at once: commands in flight fail with ErrClosed and an unknown outcome, unsent ones with
-// ErrClosed and not executed. It returns when every goroutine and connection is gone; calling it again does nothing.
+// ErrClosed and not executed. It returns nil, when every goroutine and connection is gone; a second call waits for that too.
 // It must not be called from a function of Options, such as Trace or Dial: it waits for those to return.
 func (c *Client) Close() error {
 	c.core.close()
@@ -58,9 +58,9 @@ func (c *Client) Close() error {
 }
 
 // Shutdown refuses new commands, waits until those under way have ended or ctx is done, and then closes the client,
-// subscriptions included. It returns ctx's error if commands had to be cut off. Connections for commands that owe nothing end in
-// order, with TLS's close_notify and without a reset, where Close resets them. A Consumer's reads are commands that wait: its
-// context ends it.
+// subscriptions included. It returns ctx's error if commands had to be cut off; a nil ctx is an error, and nothing is
+// closed. Connections for commands that owe nothing end in order, with TLS's close_notify and without a reset, where
+// Close resets them. A Consumer's reads are commands that wait: its context ends it.
 //
 // A command is under way from its call to its return, a Watch until its function has returned: that function must not call Shutdown,
 // which would wait for it until ctx ends. A Scan, HScan and the like are under way for one page at a time: the next page gets
@@ -108,7 +108,7 @@ func (c *Client) Do(ctx context.Context, args ...any) (Reply, error) {
 }
 
 // run brings calls to their outcomes: when it returns, each has a reply or an error. It is the one place that sends a
-// command again. calls is used as scratch space; f sends them, or, where it is nil, they are one that is sent alone.
+// command again. calls is used as scratch space. f carries them; where it is nil they are a single one, sent on its own.
 //
 //	route -> send -> wait -> classify -> done
 //	  ^                          |
@@ -117,17 +117,19 @@ func (c *Client) Do(ctx context.Context, args ...any) (Reply, error) {
 // What decides whether a command may be sent again is classify, a pure function; this loop only does what it says, until
 // the caller's patience ends.
 func (c *core) run(ctx context.Context, until time.Time, calls []*call, f *flight) {
-	for due := len(calls); len(calls) > 0; {
+	for due := len(calls); ; {
+		plain := false
 		switch {
 		case due == 0: // a new map has come, but what goes with it has to wait
-		case f != nil && f.wait != nil:
+		case f == nil:
+			plain = c.sendAlone(ctx, until, calls[0])
+		case f.wait != nil:
 			f.sendAndWait(ctx, until, calls[:due])
-		case f != nil:
-			if f.send(ctx, until, calls[:due]) {
-				calls, due = calls[due:], 0
-			}
-		case c.sendAlone(ctx, until, calls[0]):
-			return
+		default:
+			plain = f.send(ctx, until, calls[:due])
+		}
+		if plain { // there is nothing to judge
+			calls, due = calls[due:], 0
 		}
 		calls = c.judgeAll(calls, due, f)
 		if len(calls) == 0 {
@@ -144,7 +146,7 @@ func (c *core) run(ctx context.Context, until time.Time, calls []*call, f *fligh
 }
 
 // sendAlone makes one attempt of a call and returns when it has come back: with a reply, or with the reason why not. One that
-// blocks in turns is one attempt for each. It reports whether there is a reply that needs no judgement.
+// blocks in turns makes an attempt in each. It reports whether there is a reply that needs no judgement.
 func (c *core) sendAlone(ctx context.Context, until time.Time, call *call) (plain bool) {
 	plain = c.sendOnce(ctx, until, call)
 	for call.blocks && call.waitsOn() {
@@ -321,20 +323,7 @@ func (c *core) prepare(call *call, v verdict) {
 	wait := v.pause
 	switch v.action {
 	case follow:
-		call.redirects++
-		call.node, call.asking = c.redirect(call.node, v)
-		if call.node == last {
-			// The server behind this address calls itself by the same name but is not the owner: it was replaced.
-			c.refresher.request("MOVED to the node that says it")
-			call.renew()
-			call.node, call.asking = nil, false
-			wait = clusterWait
-			if call.redirects == 1 && c.kind() == serverless { // another server behind the proxy knows better
-				wait = noPause
-			}
-		} else if call.redirects > freeRedirects {
-			wait = tryAgainWait
-		}
+		wait = c.followRedirect(call, v)
 	case again:
 		call.node, call.asking = nil, false
 		if wait == noPause && call.attempts > freeResends {
@@ -364,6 +353,26 @@ func (c *core) prepare(call *call, v verdict) {
 		call.due = last.resends.queue(call.due, now)
 	}
 	call.forMap = wait == clusterWait && v.refresh
+}
+
+// followRedirect aims a call where a redirect points, and returns the pause before it goes there.
+func (c *core) followRedirect(call *call, v verdict) pause {
+	by := call.node
+	call.redirects++
+	call.node, call.asking = c.redirect(by, v)
+	switch {
+	case call.node == by: // the server behind this address calls itself by the same name but is not the owner: it was replaced
+		c.refresher.request("a redirect to the node that says it")
+		call.renew()
+		call.node, call.asking = nil, false
+		if call.redirects == 1 && c.kind() == serverless { // another server behind the proxy knows better
+			return noPause
+		}
+		return clusterWait
+	case call.redirects > freeRedirects:
+		return tryAgainWait
+	}
+	return noPause
 }
 
 const (

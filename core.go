@@ -97,7 +97,7 @@ func (c *core) shutdown(ctx context.Context) (err error) {
 	}
 	select {
 	case <-c.running.empty: // though ctx may have ended as well
-		c.pool.part(ctx)
+		c.pool.drain(ctx)
 	default:
 		err = ctx.Err()
 	}

@@ -207,10 +207,6 @@ func (c *core) dialName(ctx context.Context, network, addr string) (net.Conn, er
 	if len(addrs) == 1 {
 		return c.dialIP(ctx, network, netip.AddrPortFrom(addrs[0].Unmap(), to.port))
 	}
-	candidates := make([]candidate, len(addrs))
-	for i, a := range addrs {
-		candidates[i] = candidate{endpoint: to, addr: netip.AddrPortFrom(a.Unmap(), to.port)}
-	}
 	race := racer[net.Conn]{
 		ask: func(ctx context.Context, to candidate) (net.Conn, error) {
 			return c.dialIP(ctx, network, to.addr)
@@ -219,7 +215,7 @@ func (c *core) dialName(ctx context.Context, network, addr string) (net.Conn, er
 		timeout: c.opts.DialTimeout,
 		asks:    &c.asks,
 	}
-	return race.run(ctx, candidates)
+	return race.run(ctx, candidatesAt(to, addrs))
 }
 
 func (c *core) dialIP(ctx context.Context, network string, addr netip.AddrPort) (net.Conn, error) {

@@ -114,7 +114,7 @@ func (c *core) confirmed(ctx context.Context, r *routes) bool {
 // askNodes asks up to limit of the nodes at once, over the connections they have or new ones, those that promise an answer first.
 func (c *core) askNodes(ctx context.Context, nodes []*node, limit int) (views []*view, asked int, err error) {
 	rand.Shuffle(len(nodes), func(i, j int) { nodes[i], nodes[j] = nodes[j], nodes[i] })
-	slices.SortStableFunc(nodes, func(a, b *node) int { return cmp.Compare(a.promise(), b.promise()) })
+	slices.SortStableFunc(nodes, func(a, b *node) int { return cmp.Compare(a.readiness(), b.readiness()) })
 	nodes = nodes[:min(limit, len(nodes))]
 	found := make([]*view, len(nodes))
 	failed := make([]error, len(nodes))
@@ -218,23 +218,16 @@ func (c *core) askCandidate(ctx context.Context, from candidate) (finding, error
 		info.Hostname = host
 	}
 	owner := new(atomic.Pointer[node])
+	tell := func(what func(n *node)) {
+		if n := owner.Load(); n != nil {
+			what(n)
+		}
+	}
 	conn, err := c.dial(ctx, peer{info: info}, wire.Options{
-		Addr: from.addr.String(),
-		OnSilent: func(conn *wire.Conn) {
-			if n := owner.Load(); n != nil {
-				c.suspect(n, conn)
-			}
-		},
-		OnLarge: func(conn *wire.Conn, request []byte) {
-			if n := owner.Load(); n != nil {
-				c.foundLarge(n, conn, request)
-			}
-		},
-		OnOld: func(conn *wire.Conn) {
-			if n := owner.Load(); n != nil {
-				n.replace(conn)
-			}
-		},
+		Addr:     from.addr.String(),
+		OnSilent: func(conn *wire.Conn) { tell(func(n *node) { c.suspect(n, conn) }) },
+		OnLarge:  func(conn *wire.Conn, request []byte) { tell(func(n *node) { c.foundLarge(n, conn, request) }) },
+		OnOld:    func(conn *wire.Conn) { tell(func(n *node) { n.replace(conn) }) },
 	})
 	c.logins.ended(from.addr, err, time.Now())
 	if err != nil {

@@ -88,7 +88,7 @@ func (call *call) keylessNode(r *routes) *node {
 		return cmp.Or(r.anyPrimary(call.empty...), r.anyPrimary())
 	}
 	home := r.primary(slotOf(first.Request.At(1)))
-	if home != nil && home.promise() != troubled && call.attempts < freeResends {
+	if home != nil && home.readiness() != failing && call.attempts < freeResends {
 		return home
 	}
 	return cmp.Or(r.anyPrimary(home), home)

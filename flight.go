@@ -33,7 +33,7 @@ type flight struct {
 	readers map[shardReader]*node // chosen for the reads that a policy spreads
 	places  []batchPos            // by index in the calls of the attempt: arrange appends one for each, deal reads them
 	batches []*wire.Call          // what is sent: those of the first attempt, then of the one under way
-	kept    int                   // how many were the first attempt's
+	kept    int                   // how many were the first attempt's, whose replies stay in them until release; see deal
 	used    int                   // how many are in use
 	owed    bool                  // a connection may yet look into the requests of what it still owes a reply
 	waiter  wire.Waiter
@@ -117,8 +117,8 @@ func (f *flight) release() {
 	f.releaseBatches()
 	f.bundles = f.bundles[:cap(f.bundles)] // those of an earlier attempt, too
 	for i := range f.bundles {
-		if g := &f.bundles[i]; len(g.batches) > 0 {
-			*g = bundle{batches: emptied(g.batches)}
+		if to := &f.bundles[i]; len(to.batches) > 0 {
+			*to = bundle{batches: emptied(to.batches)}
 		}
 	}
 	f.waiter.Now = time.Time{} // a pipeline of which nothing was sent has left it
@@ -227,11 +227,11 @@ func (f *flight) arrange(until time.Time, calls []*call) {
 			f.put(f.bundleApart(call.node), call, request, until)
 			continue
 		}
-		g := f.bundle(call.lane())
+		to := f.bundle(call.lane())
 		if call.large { // and all that go with it, to keep their order
-			g.track = &g.track.lane.large
+			to.track = &to.track.lane.large
 		}
-		f.put(g, call, request, until)
+		f.put(to, call, request, until)
 	}
 	for i := range f.bundles {
 		if track := f.bundles[i].track; track != nil && track.conn.Load() == nil {
@@ -268,39 +268,39 @@ func (f *flight) bundleApart(n *node) *bundle {
 			return &f.bundles[i]
 		}
 	}
-	b := f.newBundle(nil)
-	b.apart = n
-	return b
+	to := f.newBundle(nil)
+	to.apart = n
+	return to
 }
 
 // newBundle returns an empty bundle, with the memory of one that was in its place before. It is valid until the next one is made.
 func (f *flight) newBundle(t *track) *bundle {
 	n := len(f.bundles)
 	f.bundles = slices.Grow(f.bundles, 1)[:n+1]
-	g := &f.bundles[n]
-	g.track, g.apart, g.batches, g.size = t, nil, emptied(g.batches), 0
-	return g
+	to := &f.bundles[n]
+	to.track, to.apart, to.batches, to.size = t, nil, emptied(to.batches), 0
+	return to
 }
 
 // put makes a call's request the last one of a bundle.
-func (f *flight) put(g *bundle, call *call, request []byte, until time.Time) {
-	b := g.last()
+func (f *flight) put(to *bundle, call *call, request []byte, until time.Time) {
+	b := to.last()
 	if b == nil || len(b.Batch) == chunk || b.Asking || call.asking || b.Movable != call.isMovable() {
 		b = f.newBatch()
 		b.Asking, b.Movable, b.Deadline = call.asking, call.isMovable(), until
-		g.batches = append(g.batches, b)
+		to.batches = append(to.batches, b)
 	}
 	f.places = append(f.places, batchPos{b, len(b.Batch)})
 	b.Batch = append(b.Batch, request)
-	g.size++
+	to.size++
 }
 
 // last returns the last batch, nil if there is none.
-func (g *bundle) last() *wire.Call {
-	if len(g.batches) == 0 {
+func (b *bundle) last() *wire.Call {
+	if len(b.batches) == 0 {
 		return nil
 	}
-	return g.batches[len(g.batches)-1]
+	return b.batches[len(b.batches)-1]
 }
 
 // newBatch returns an empty batch.
@@ -329,7 +329,7 @@ func (f *flight) deal(calls []*call) (plain int) {
 		}
 	}
 	for i, b := range f.batches[f.kept:f.used] {
-		if f.kept > 0 { // the batch is used again by the next attempt, and the replies are not to be overwritten
+		if f.kept > 0 { // not the first attempt's: the next one uses the batch again, and is not to overwrite the replies
 			b.Reply, b.Replies = nil, nil
 		}
 		if b.Abandoned {
@@ -380,9 +380,9 @@ func newLoss(b *wire.Call, sent bool) trouble {
 // only its own bundle.
 func (f *flight) sendBundles(ctx context.Context, until time.Time, w *wire.Waiter) (refused int) {
 	f.slow = emptied(f.slow)
-	for _, g := range f.bundles {
-		if conn := g.live(); conn == nil || g.size > chunk || !conn.Offer(w, g.batches) {
-			f.slow = append(f.slow, g)
+	for _, to := range f.bundles {
+		if conn := to.live(); conn == nil || to.size > chunk || !conn.Offer(w, to.batches) {
+			f.slow = append(f.slow, to)
 		}
 	}
 	w.Flush()
@@ -400,9 +400,9 @@ func (f *flight) sendSlowly(ctx context.Context, until time.Time, w *wire.Waiter
 		refused atomic.Int64
 	)
 	last := len(bundles) - 1
-	for _, g := range bundles[:last] {
+	for _, to := range bundles[:last] {
 		waits.Go(func() { // ends with the caller's patience; this function waits for it
-			refused.Add(int64(f.sendBundle(ctx, until, w, g)))
+			refused.Add(int64(f.sendBundle(ctx, until, w, to)))
 		})
 	}
 	refused.Add(int64(f.sendBundle(ctx, until, w, bundles[last])))
@@ -412,18 +412,18 @@ func (f *flight) sendSlowly(ctx context.Context, until time.Time, w *wire.Waiter
 
 // sendBundle sends a bundle in chunks, and returns how many batches could not be sent. All go where the first has gone, though by
 // then the track may have another connection: those behind must not overtake.
-func (f *flight) sendBundle(ctx context.Context, until time.Time, w *wire.Waiter, g bundle) (refused int) {
-	rest := g.batches
+func (f *flight) sendBundle(ctx context.Context, until time.Time, w *wire.Waiter, to bundle) (refused int) {
+	rest := to.batches
 	for first := rest[0]; len(rest) > 0; {
 		n := fill(rest)
 		var err error
 		switch {
 		case rest[0] != first:
 			err = first.Via().Send(ctx, w, rest[:n])
-		case g.apart != nil:
-			_, err = g.apart.sendDedicated(ctx, until, w, rest[:n])
+		case to.apart != nil:
+			_, err = to.apart.sendDedicated(ctx, until, w, rest[:n])
 		default:
-			err = g.track.send(ctx, until, w, rest[:n])
+			err = to.track.send(ctx, until, w, rest[:n])
 		}
 		if err != nil {
 			for _, b := range rest {
@@ -437,18 +437,18 @@ func (f *flight) sendBundle(ctx context.Context, until time.Time, w *wire.Waiter
 }
 
 // live returns the connection that is there for the bundle; nil if there is none, or is yet to be borrowed.
-func (g *bundle) live() *wire.Conn {
-	if g.track == nil {
+func (b *bundle) live() *wire.Conn {
+	if b.track == nil {
 		return nil
 	}
-	return g.track.live()
+	return b.track.live()
 }
 
 // giveBack ends the use of connections that were borrowed.
 func (f *flight) giveBack() {
 	for i := range f.bundles {
-		if g := &f.bundles[i]; g.apart != nil && g.batches[0].Via() != nil {
-			g.apart.giveBack(g.batches[0].Via())
+		if to := &f.bundles[i]; to.apart != nil && to.batches[0].Via() != nil {
+			to.apart.giveBack(to.batches[0].Via())
 		}
 	}
 }

@@ -25,7 +25,7 @@ const (
 	maxRenewal = time.Second
 )
 
-// lane is what its share of a node's slots goes through. A slot keeps its lane, so that commands on one key keep their
+// lane is the shared connections for one share of a node's slots. A slot keeps its lane, so that commands on one key keep their
 // order; see large.go for what leaves the small track.
 type lane struct {
 	// immutable

@@ -26,29 +26,29 @@ type overtaken struct {
 }
 
 // judged is told what became of the calls of an attempt, in their order.
-func (o *overtaking) judged(this *call, goesOn bool) {
+func (o *overtaking) judged(later *call, goesOn bool) {
 	switch {
-	case this.slot == command.NoSlot:
+	case later.slot == command.NoSlot:
 	case goesOn:
 		if o.refused == nil {
 			o.refused = make(map[int]*overtaken)
 		}
-		step := this.step()
+		step := later.step()
 		if o.refused[step] == nil {
 			o.refused[step] = new(overtaken)
 		}
-		o.refused[step].all = append(o.refused[step].all, this)
-	case o.refused != nil && this.ran():
-		refused := o.refused[this.step()]
+		o.refused[step].all = append(o.refused[step].all, later)
+	case o.refused != nil && later.ran():
+		refused := o.refused[later.step()]
 		switch {
 		case refused == nil:
-		case this.hidesKeys():
-			o.mark(refused.all, this)
+		case later.hidesKeys():
+			o.mark(refused.all, later)
 		default:
 			refused.sort()
-			o.mark(refused.blind, this)
-			for _, k := range this.Request.Keys() {
-				o.mark(refused.byKey[string(this.Request.At(k))], this)
+			o.mark(refused.blind, later)
+			for _, k := range later.Request.Keys() {
+				o.mark(refused.byKey[string(later.Request.At(k))], later)
 			}
 		}
 	}

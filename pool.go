@@ -17,7 +17,8 @@ const (
 	maxStrangers = 64
 )
 
-// pool holds the nodes a client is connected to. A node leaves by being drained, never cut.
+// pool holds the nodes a client is connected to. One that leaves is drained; only what blocks there, or owes replies in silence, is
+// cut off: see lookAfter and deposed.
 type pool struct {
 	// immutable
 	dial       func(ctx context.Context, n *node, why purpose) (*wire.Conn, error)
@@ -191,24 +192,24 @@ func (n *node) silent() bool {
 	return false
 }
 
-// promise says how likely a node is to answer a question soon; less is better.
-type promise int
+// readiness is how likely a node is to answer a question soon; less is better.
+type readiness int
 
 const (
-	connected promise = iota
+	connected readiness = iota
 	undialled
-	troubled // silent, or its last dial failed
+	failing // silent, or its last dial failed
 )
 
-func (n *node) promise() promise {
+func (n *node) readiness() readiness {
 	if conn := n.lane(0).small.live(); conn != nil {
 		if conn.Silent() {
-			return troubled
+			return failing
 		}
 		return connected
 	}
 	if n.redial.failing() {
-		return troubled
+		return failing
 	}
 	return undialled
 }
@@ -267,14 +268,14 @@ func (p *pool) adopt(conn *wire.Conn, n *node) {
 	}
 }
 
-// partPatience is how long Shutdown waits for connections to end in order once no command is under way: what they may still owe
+// drainPatience is how long Shutdown waits for connections to end in order once no command is under way: what they may still owe
 // is nobody's.
-const partPatience = 200 * time.Millisecond
+const drainPatience = 200 * time.Millisecond
 
-// part starts no new dial and drains all connections. It returns when they have ended, or with ctx, or after partPatience: whoever
+// drain starts no new dial and drains all connections. It returns when they have ended, or with ctx, or after drainPatience: whoever
 // is drained takes leave, of which TLS has a form, and whoever is killed resets its connection, which servers log.
-func (p *pool) part(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(ctx, partPatience)
+func (p *pool) drain(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, drainPatience)
 	defer cancel()
 	for _, conn := range p.retireAll(false) {
 		conn.Drain()

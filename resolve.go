@@ -160,6 +160,15 @@ type candidate struct {
 	addr     netip.AddrPort
 }
 
+// candidatesAt returns the candidates for an endpoint whose name has these addresses.
+func candidatesAt(to endpoint, addrs []netip.Addr) []candidate {
+	candidates := make([]candidate, len(addrs))
+	for i, a := range addrs {
+		candidates[i] = candidate{endpoint: to, addr: netip.AddrPortFrom(a.Unmap(), to.port)}
+	}
+	return candidates
+}
+
 func (c candidate) String() string {
 	if addr := c.addr.String(); addr != c.endpoint.String() {
 		return c.endpoint.String() + " (" + addr + ")"

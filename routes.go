@@ -155,8 +155,8 @@ func (c *core) movedTo(slot uint16, target Node) *node {
 	}
 	to := r.primary(slot)
 	to.lostSlots.Store(false)
-	moving := slices.ContainsFunc(old.patches, func(p patch) bool { return p.live(now) })
-	whole := failover && !moving && c.opts.RefreshAfter > 0 // all that has changed is known: a thousand clients need not confirm it at once
+	migrating := slices.ContainsFunc(old.patches, func(p patch) bool { return p.live(now) })
+	whole := failover && !migrating && c.opts.RefreshAfter > 0 // all that has changed is known: a thousand clients need not confirm it at once
 	if whole {
 		soon := now.Sub(c.born) + patchLife + rand.N(c.opts.RefreshAfter)
 		c.fresh.Store(min(c.fresh.Load(), int64(soon)))

@@ -348,9 +348,9 @@ func (r *routes) witnesses(shard int) (nodes []*node) {
 	others := r.primaries()
 	rand.Shuffle(len(others), func(i, j int) { others[i], others[j] = others[j], others[i] })
 	for _, likely := range [...]func(n *node) bool{
-		func(n *node) bool { return n.promise() == connected },
-		func(n *node) bool { return n.promise() == undialled && n.isDialled() }, // or each look would dial another one
-		func(n *node) bool { return n.promise() == undialled },
+		func(n *node) bool { return n.readiness() == connected },
+		func(n *node) bool { return n.readiness() == undialled && n.isDialled() }, // or each look would dial another one
+		func(n *node) bool { return n.readiness() == undialled },
 	} {
 		for _, n := range others {
 			if n != r.nodes[s.primary] && likely(n) {

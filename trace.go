@@ -95,7 +95,7 @@ type RefreshEvent struct {
 	Reason  string // why it was asked for
 	Asked   int    // nodes asked
 	Changed bool   // a new map was installed
-	Err     error  // why no node answered
+	Err     error  // why it brought no usable answer: the last map stays in use
 }
 
 // ConnectEvent is one dial.

@@ -61,9 +61,9 @@ type Error struct {
 	Command   string // name of the command
 	Slot      int    // 0-16383, or NoSlot
 	Node      string // host:port of the last node tried; empty if none was
-	Attempts  int    // how often the command was sent or about to be
+	Attempts  int    // how often the command was sent or about to be, each turn of a blocking one included
 	Redirects int    // MOVED and ASK followed
-	Phase     string // where the last attempt ended: resolve, dial, tls, hello, auth, write, read; empty for a reply
+	Phase     string // where the last attempt ended: resolve, dial, tls, hello, auth, write, read; empty where the server replied or no node was tried
 	Outcome   Outcome
 	Retryable bool // the same command may be sent again: see ErrRetryable
 	Err       error

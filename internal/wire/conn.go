@@ -304,9 +304,9 @@ func (c *Conn) Wait() { <-c.ended }
 // Ended returns a channel that is closed when Wait would return.
 func (c *Conn) Ended() <-chan struct{} { return c.ended }
 
-// part closes a drained connection politely, so that the peer sees an ordinary end. Only the reader calls it: the
+// closePolitely closes a drained connection, so that the peer sees an ordinary end. Only the reader calls it: the
 // close_notify of TLS may block, for 5 s at most by crypto/tls.
-func (c *Conn) part() {
+func (c *Conn) closePolitely() {
 	c.mu.Lock()
 	c.die(ErrClosed)
 	c.mu.Unlock()

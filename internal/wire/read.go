@@ -237,6 +237,13 @@ func (c *Conn) match(buf []byte) (good int, why error) {
 			c.answers[len(c.answers)-1].last = true
 		}
 	}
+	c.conclude(calls, replies, fenced)
+	return c.keepPart(buf), nil
+}
+
+// conclude draws the conclusions of a read whose frames were all in step: so many calls of callers are done, and so many replies are to
+// be vouched for by the next fence, after the one that was answered, if fenced. mu is held.
+func (c *Conn) conclude(calls, replies int, fenced bool) {
 	if c.idle.again && !c.fence.out && c.err == nil {
 		c.probe()
 	}
@@ -245,7 +252,6 @@ func (c *Conn) match(buf []byte) (good int, why error) {
 		c.replied(calls)
 	}
 	c.callNext()
-	return c.keepPart(buf), nil
 }
 
 // runEnd returns where the frames from next on, at most so many, end to be replies like the one before them. mu is held.

@@ -62,7 +62,7 @@ func (c *Conn) serve() (retired bool) {
 			c.fail(nil)
 			return false
 		case drained:
-			c.part()
+			c.closePolitely()
 			return false
 		case retired:
 			return true
