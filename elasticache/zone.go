@@ -112,7 +112,9 @@ func ecsZone(ctx context.Context) (string, error) {
 
 // ec2Zone asks for placement/availability-zone (Amazon EC2 User Guide, "Instance metadata categories").
 func ec2Zone(ctx context.Context) (string, error) {
-	once := awshttp.NewBuildableClient().WithTransportOptions(func(t *http.Transport) { t.DisableKeepAlives = true })
+	once := awshttp.NewBuildableClient().WithTransportOptions(func(t *http.Transport) {
+		t.Proxy, t.DisableKeepAlives = nil, true // as in getJSON: a proxy would tell the zone of its own machine
+	})
 	out, err := imds.New(imds.Options{HTTPClient: once}).GetMetadata(ctx, &imds.GetMetadataInput{Path: "placement/availability-zone"})
 	if err != nil {
 		return "", &ZoneError{Source: "EC2", Err: err}

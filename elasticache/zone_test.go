@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"os/exec"
 	"strings"
 	"testing"
 	"time"
@@ -88,6 +90,28 @@ func TestZoneOfAnInstance(t *testing.T) {
 	zone, err := elasticache.Zone(t.Context())
 	require.NoError(t, err)
 	require.Equal(t, "eu-west-1c", zone)
+}
+
+// A proxy would ask the service of its own machine, and see the token. Package net/http reads its variables once in a process.
+func TestZoneAsksNoProxy(t *testing.T) {
+	const within = "KEYSLOT_TEST_WITHIN_PROXY"
+	if os.Getenv(within) == "" {
+		proxy := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+			t.Errorf("a proxy was asked for %s", r.URL)
+		}))
+		defer proxy.Close()
+		alone := exec.Command(os.Args[0], "-test.run=^"+t.Name()+"$")
+		alone.Env = append(os.Environ(), within+"=1", "HTTP_PROXY="+proxy.URL)
+		out, err := alone.CombinedOutput()
+		require.NoError(t, err, string(out))
+		return
+	}
+	serve(t, nil)
+	t.Setenv("AWS_EC2_METADATA_SERVICE_ENDPOINT", "http://192.0.2.1") // nobody's address (RFC 5737)
+	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+	defer cancel()
+	_, err := elasticache.Zone(ctx)
+	require.Error(t, err)
 }
 
 func TestZoneThatNobodyTells(t *testing.T) {
