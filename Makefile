@@ -46,7 +46,7 @@ scale-out: ## measure what callers notice of a scale-out, a failover and a scale
 	mv .cache/report.json examples/bench/report.json
 
 CHAOS_SECONDS ?= 600
-CHAOS = mkdir -p .cache/bin && go build -o .cache/bin/chaos ./internal/chaos && .cache/bin/chaos $(if $(CHAOS_SEED),-seed $(CHAOS_SEED))
+CHAOS = mkdir -p .cache/bin && go build -buildvcs=false -o .cache/bin/chaos ./internal/chaos && .cache/bin/chaos $(if $(CHAOS_SEED),-seed $(CHAOS_SEED))
 
 chaos: servers ## prove the delivery contract under faults on real clusters, for CHAOS_SECONDS (600), by CHAOS_SEED (drawn), and freeze a function
 	@$(CHAOS) -seconds $(CHAOS_SECONDS) $(ARGS)
@@ -82,7 +82,7 @@ cross:
 	@for target in $(CROSS); do \
 		echo "build and vet for $$target"; \
 		export GOOS=$${target%/*} GOARCH=$${target#*/} CGO_ENABLED=0; \
-		go build $(PKGS) && go vet $(PKGS) || exit 1; \
+		go build -buildvcs=false $(PKGS) && go vet $(PKGS) || exit 1; \
 	done
 
 lint:

@@ -44,7 +44,7 @@ func buildAll(ctx context.Context) (programs []program, remove func(), err error
 	remove = func() { _ = os.RemoveAll(dir) } // what is left in the system's temporary directory harms nothing
 	for _, name := range clients {
 		p := program{client: name, path: filepath.Join(dir, name)}
-		cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags", "-s -w", "-o", p.path,
+		cmd := exec.CommandContext(ctx, "go", "build", "-buildvcs=false", "-trimpath", "-ldflags", "-s -w", "-o", p.path,
 			"github.com/keyslot-go/keyslot/benchmarks/coldstart/with/"+name)
 		cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 		if out, err := cmd.CombinedOutput(); err != nil {

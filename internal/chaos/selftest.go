@@ -81,7 +81,7 @@ func (m mutant) build(ctx context.Context, root, dir string) (string, error) {
 	if err := os.WriteFile(overlaid, overlay, 0o600); err != nil {
 		return "", err
 	}
-	build := exec.CommandContext(ctx, "go", "build", "-overlay", overlaid, "-o", program, "./internal/chaos")
+	build := exec.CommandContext(ctx, "go", "build", "-buildvcs=false", "-overlay", overlaid, "-o", program, "./internal/chaos")
 	build.Dir = root
 	if said, err := build.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("%w\n%s", err, said)
