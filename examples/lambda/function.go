@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -108,6 +109,9 @@ func (f *function) handle(ctx context.Context, r request) (response, error) {
 	if r.Key == "" {
 		return reply(http.StatusBadRequest, map[string]string{"error": "key is missing"})
 	}
+	if strings.ContainsAny(r.Key, "{}") { // of which a part would be the hash tag below
+		return reply(http.StatusBadRequest, map[string]string{"error": "key has braces"})
+	}
 	if deadline, ok := ctx.Deadline(); ok {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithDeadline(ctx, deadline.Add(-margin))
@@ -115,20 +119,20 @@ func (f *function) handle(ctx context.Context, r request) (response, error) {
 	}
 	if r.Value != "" {
 		if err := f.client.Set(ctx, r.Key, r.Value, command.EX(ttl)); err != nil {
-			return response{}, fmt.Errorf("writing %q: %w", r.Key, err)
+			return response{}, fmt.Errorf("writing: %w", err)
 		}
 	}
 	// The hash tag keeps both keys on one node, so that a function which uses few keys needs few connections.
 	visits, err := f.client.Incr(ctx, "{"+r.Key+"}:visits")
 	if err != nil {
-		return response{}, fmt.Errorf("counting %q: %w", r.Key, err)
+		return response{}, fmt.Errorf("counting: %w", err)
 	}
 	value, err := f.client.Get(ctx, r.Key)
 	switch {
 	case errors.Is(err, keyslot.Nil):
 		return reply(http.StatusNotFound, map[string]string{"error": "there is no such key"})
 	case err != nil:
-		return response{}, fmt.Errorf("reading %q: %w", r.Key, err)
+		return response{}, fmt.Errorf("reading: %w", err)
 	}
 	return reply(http.StatusOK, reading{Key: r.Key, Value: value, Visits: visits})
 }

@@ -34,6 +34,7 @@ func TestHandlerWritesCountsAndReads(t *testing.T) {
 		{request{Key: "user:1"}, 200, `{"key":"user:1","value":"ann","visits":2}`},
 		{request{Key: "user:2"}, 404, `{"error":"there is no such key"}`},
 		{request{}, 400, `{"error":"key is missing"}`},
+		{request{Key: "user:{1}"}, 400, `{"error":"key has braces"}`},
 	} {
 		got, err := f.handle(t.Context(), test.request)
 		require.NoError(t, err)
