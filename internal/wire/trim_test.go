@@ -100,6 +100,23 @@ func TestAConnectionThatNobodyReadsIsTrimmedAndReadAgain(t *testing.T) {
 	})
 }
 
+// The first command sets the timer, and the last one may come at any time after it: the look that follows counts from the last reply.
+func TestTheLastLookIsATickAfterTheLastReply(t *testing.T) {
+	for _, pause := range []time.Duration{0, time.Millisecond, 10 * time.Millisecond, 100 * time.Millisecond, 200 * time.Millisecond,
+		tick - 10*time.Millisecond, tick + 10*time.Millisecond, 2*tick - 10*time.Millisecond} {
+		t.Run(pause.String(), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				_, conn := alone(t)
+				time.Sleep(pause)
+				mustEcho(t, conn, "last")
+				time.Sleep(tick + time.Millisecond)
+				synctest.Wait()
+				require.Equal(t, "the reader", wire.Reader(conn))
+			})
+		})
+	}
+}
+
 func TestACallThatWasNeverSentDoesNotCancelTheTrim(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		_, conn := afterBurst(t)

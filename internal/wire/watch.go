@@ -221,18 +221,22 @@ func (c *Conn) overslept(now time.Time) bool {
 
 // rest leaves a connection with nothing in flight to the reader goroutine, so that its end is noticed, and trims it. It returns
 // whether to look again instead: while somebody is yet to leave Write or the reader's role, and as long as a caller that is
-// alone comes again and again. mu is held.
+// alone comes again and again, until a tick after its last reply. mu is held.
 func (c *Conn) rest(now time.Time) (again bool) {
 	if c.err != nil {
 		return false
 	}
-	if c.flushing || c.alone != nil || c.role == nobody && now.Sub(c.idle.since) < tick {
+	switch due := c.idle.since.Add(tick); {
+	case c.flushing, c.alone != nil:
 		c.watch.lookAt(now, time.Time{})
-		return true
+	case c.role == nobody && now.Before(due):
+		c.watch.lookAt(now, due)
+	default:
+		c.callReader()
+		c.trim()
+		return false
 	}
-	c.callReader()
-	c.trim()
-	return false
+	return true
 }
 
 // progress returns where the oldest call ends, and how many bytes have passed: all that were received, and those that Write
