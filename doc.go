@@ -27,18 +27,20 @@
 //     a cluster between two primaries: the command is sent again after a pause. That goes on until the context's
 //     deadline or, without one, until [Options.CommandTimeout].
 //
-// The map is fetched anew in the background, from nodes and endpoint alike, after a MOVED, a lost connection, and when it has
-// aged. [Client.Topology] shows it, [Client.Stats] counts by node, and [Options.Trace] tells of calls and redirects.
+// The map is fetched anew in the background, after a MOVED and when it has aged: from nodes, or from the endpoint where these lead
+// to no map. Where a primary does not serve, the client asks its replicas for a key of its slots until one of them does.
+// [Client.Topology] shows the map, [Client.Stats] counts by node, and [Options.Trace] tells of calls and redirects.
 //
 // # Three outcomes
 //
 // A call ends in a reply, which may be the server's refusal (a [ServerError]), or in one of two errors that say what became of
 // the command:
 //
-//   - [ErrNotExecuted]: it never ran and never will. It was not sent whole, or the server refused it before running it. The
-//     client has sent such a command again, writes included, for as long as the call had time; so may you.
+//   - [ErrNotExecuted]: it never ran and never will. It was not sent whole, or the server refused it before running it. Unless
+//     the reason lasts, as a missing permission or a full memory does, the client has sent it again, writes included, for as
+//     long as the call had time; so may you.
 //   - [ErrUnknownOutcome]: it was sent whole and not answered, so it may have run. The client sends it again by itself only
-//     if it changes nothing. Whether to repeat an INCR is for you to decide.
+//     if it changes nothing, or on a view made by [Client.Idempotent]. Whether to repeat an INCR is for you to decide.
 //
 // Ask with errors.Is; [ErrRetryable] says that the same command may be sent again. With errors.As, an [*Error] gives the trail
 // (node, attempts, redirects and the step that failed), and a [*PartsError] lists key by key what failed of a command over

@@ -19,8 +19,8 @@ const (
 	probeEvery = time.Second
 	// answerTick is how often a listener looks whether what it is owed has come.
 	answerTick = 250 * time.Millisecond
-	// suspectAfter is for how long nothing may come, though an answer is due, until the topology is asked for; from then on it
-	// is asked for at every look, as fast as the refresher goes.
+	// suspectAfter is for how long nothing may come, though an answer is due, until the node is missed; from then on it is missed
+	// at every look.
 	suspectAfter = 500 * time.Millisecond
 	// steadyAfter is how long a connection has to serve so that the next one is dialled as if nothing had ever failed.
 	steadyAfter = time.Second

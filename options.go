@@ -79,9 +79,9 @@ type Options struct {
 	// servers that cut connections off at some age, as ElastiCache does after 12 h where IAM logs in. A connection is replaced
 	// by a new one, with credentials asked for anew, at some time in the last quarter of it. The new one is ready first and the
 	// old one answers what it has been sent, so that no command fails and those of a slot keep their order. Where the new one
-	// cannot be had, the old one goes on, and it is tried again. A blocking command waits a quarter of MaxConnAge per
-	// connection, then goes on with another. Watch is not cut off: its connection is closed when it is done. A Subscription
-	// goes over to its new connection with a Gap.
+	// cannot be had, the old one goes on, and it is tried again. A blocking command waits for a quarter of MaxConnAge at a time,
+	// on connections below three quarters of it; WAIT and WAITAOF wait in one go. Watch is not cut off: its connection is closed
+	// when it is done. A Subscription goes over to its new connection with a Gap.
 	MaxConnAge time.Duration
 	// RefreshAfter is the age at which the slot map is fetched anew, off the path of the command that noticed.
 	// 60 s by default; negative: never by age.

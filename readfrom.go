@@ -9,12 +9,13 @@ import (
 )
 
 // ReadPolicy says which nodes answer the reads of a client or a view: the commands that the command table calls read-only,
-// with a key, EVAL_RO and FCALL_RO among them. Everything else goes to primaries, and so does what blocks or walks by cursor.
+// with a key, EVAL_RO and FCALL_RO among them, but for those whose answer is a node's own, such as OBJECT IDLETIME and TOUCH.
+// Everything else goes to primaries, and so does what blocks or walks by cursor.
 //
 // A replica is behind its primary, mostly by milliseconds, so it may answer with what a key held before. It is read from only
 // once it has said that it is connected to its primary. What it leaves unanswered, because it is gone, loading, cut off from
 // its primary, or silent for 500 ms, goes to the primary in the same call, or under Replica to another replica or, after a
-// pause, the same one; and the replica rests for 0.1 to 5 s.
+// pause, the same one; and the replica rests, for up to 0.1 s the first time and up to 5 s later.
 //
 // Before Valkey 8, a replica answers that a key does not exist which a migration has moved already. So reads of a slot go to
 // primaries under every policy for 30 s after an ASK for it; and for 30 s after any redirect, what a replica answers as if a key

@@ -209,8 +209,8 @@ func (c *core) nodeAt(target Node) *node {
 	return c.pool.stranger(target, time.Now())
 }
 
-// noticeAge asks for a refresh when the map is older than RefreshAfter. Nothing but a command's use of the map sets it off:
-// a client without traffic does nothing.
+// noticeAge asks for a refresh when the map is older than RefreshAfter. Nothing but a command's use of the map sets it off, or a
+// subscription that looks after its connection: a client without either does nothing.
 func (c *core) noticeAge(now time.Time) {
 	due := c.fresh.Load()
 	if c.opts.RefreshAfter < 0 || int64(now.Sub(c.born)) < due {

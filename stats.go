@@ -58,9 +58,9 @@ type NodeStats struct {
 	// Desyncs is a counter of connections that were closed because their replies were out of step (Trace.Desynced).
 	Desyncs int64
 
-	// DialError says which step of the last dial failed, or of the connection that it made and that ended before it answered
-	// anything: resolve, dial, tls, hello or auth. Empty: none did, or a connection serves, unless it is the login that is refused.
-	// While it is not empty the node is dialled by one connection at a time, and not before NextDial.
+	// DialError names the step at which the last dial failed: resolve, dial, tls, hello or auth. It is hello too where the dial
+	// succeeded and its connection ended before it answered a command. Empty: nothing failed, or a connection serves, unless a
+	// login was refused. While it is not empty the node is dialled by one connection at a time, and not before NextDial.
 	DialError string
 	NextDial  time.Time
 	// Silent means that a connection for commands that do not block has owed replies for 500 ms or more without receiving a

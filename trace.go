@@ -27,7 +27,7 @@ type Trace struct {
 	// within Watch. The commands of a Consumer and each page of a scan are calls of their own; what a Subscription sends is none,
 	// nor is an Exec of nothing.
 	// There is no hook for the beginning: start and duration are in the event, so that a span can be made when it has ended.
-	// Without Called no clock is read, and nothing is gathered.
+	// Without Called no clock is read for it, and nothing is gathered.
 	Called func(context.Context, CallEvent)
 }
 
@@ -49,8 +49,8 @@ type CallEvent struct {
 	// Attempts is how often commands of the call were sent or about to be, and Redirects how many MOVED and ASK were followed:
 	// of all commands and parts together.
 	Attempts, Redirects int
-	// Steps are the attempts that were to be made again, the first 8 of each command or part. nil where there are none, which is
-	// usual.
+	// Steps are the attempts that were to be made again, the first 8 of each command or part, and the first 32 of them all. nil where
+	// there are none, which is usual.
 	Steps []CallStep
 	// Err is how the call failed: what the method returns, but for replies of another type than it wants. Nil is no failure.
 	Err error

@@ -21,7 +21,7 @@ import (
 //	err := tx.Exec(ctx)
 //
 // There is no rollback: a command that fails while the transaction runs, on a value of the wrong type for instance, leaves
-// those around it done. And it takes a user with the permission for MULTI: see Exec.
+// those around it done. The user needs permission for MULTI: see Exec.
 type Tx struct {
 	queued
 	batch   batch

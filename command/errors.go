@@ -188,8 +188,7 @@ func (e *PartsError) Error() string {
 }
 
 // Is makes errors.Is answer for the command as a whole: ErrNotExecuted holds of all parts or not at all; ErrRetryable of all
-// that failed, if those that did not may run twice; any other error, such as the context's, if it is the
-// cause in one of them.
+// that failed, if those that did not may run twice; any other error, such as the context's, if it is the cause in one of them.
 func (e *PartsError) Is(target error) bool { return is(e.Parts(), target, e.Total, e.again) }
 
 // As finds the first part's error that target can hold, so that errors.As reaches a ServerError in a part.

@@ -23,8 +23,7 @@ const (
 	connsPerNode = 1
 	// idleProbe takes the place of the keep-alive that AWS asks for (BestPractices.Clients-lettuce).
 	idleProbe = 5 * time.Second
-	// refreshAfter is AWS's period for the refresh of the topology (BestPractices.Clients-lettuce-cme). Redirects and lost
-	// connections ask for it at once.
+	// refreshAfter is AWS's period for the refresh of the topology (BestPractices.Clients-lettuce-cme). Redirects ask for it too.
 	refreshAfter = 60 * time.Second
 	// maxConnAge: ElastiCache ends a connection 12 hours after it logged in by IAM (auth-iam). The last hour is for a provider
 	// that is down when a connection is to be replaced.

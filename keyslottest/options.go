@@ -38,16 +38,15 @@ type Options struct {
 	// ManualClock stops the clock at the time of Start: keys expire only by AdvanceClock. Timeouts of blocking commands
 	// and delays of faults always run on the real clock.
 	ManualClock bool
-	// StepPause is the pause after every step (a key moved, a slot handed over) of AddShard, RemoveShard, MoveSlots and
-	// Rebalance; 0 means none. It decides how long slots stay between two nodes.
+	// StepPause is the pause after every step (a key moved, a slot handed over) of MoveSlots, RemoveShard and Rebalance; 0 means
+	// none. It decides how long slots stay between two nodes.
 	StepPause time.Duration
 }
 
 // Announce is the form of the address that a node gives of itself.
 type Announce int
 
-// The forms a server can be configured to use. All but AnnounceIP are traps for clients, in the order of the list on
-// purpose: each leaves them less to go by.
+// The forms a server can be configured to use. All but AnnounceIP are traps for clients.
 const (
 	// AnnounceIP gives 127.0.0.1 (cluster-preferred-endpoint-type ip).
 	AnnounceIP Announce = iota
