@@ -45,7 +45,7 @@ func Lambda(endpoint string, iam *IAM) (keyslot.Options, error) {
 
 // Budget is the connections that many clients of one cache may have open at once. A node takes 65,000 of them, and so does a
 // serverless cache as a whole (BestPractices.Clients.Redis.Connections). Those for blocking commands, Watch, WriteAndWait and
-// subscriptions come on top.
+// subscriptions come on top, and for a moment so does the successor of one that reaches MaxConnAge.
 type Budget struct {
 	// Environments is how many clients there may be: the reserved concurrency of a function, for each environment serves one
 	// invocation at a time; without it that of the account, 1,000 by default; or the processes of a service. A negative one, as of
@@ -97,8 +97,10 @@ func (b Budget) each() int {
 	if b.Large {
 		n *= 2
 	}
-	if b.isServerless() && b.Options.ReadFrom != keyslot.Primary {
-		n *= 2 // port 6380, which reads go to, is the same cache
+	if b.Options.ReadFrom != keyslot.Primary {
+		// Reads from a replica have their own, beside those from when it was the primary or was asked who is. Of a serverless cache
+		// they go to port 6380, which is the same cache.
+		n *= 2
 	}
 	return n
 }

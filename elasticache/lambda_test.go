@@ -37,8 +37,8 @@ func TestOptionsOfAFunction(t *testing.T) {
 func TestBudgetOfConnections(t *testing.T) {
 	cluster := keyslot.Options{Endpoints: []string{configuration + ":6379"}}
 	serverless := keyslot.Options{Endpoints: []string{"web-x4ubek.serverless.euw1.cache.amazonaws.com:6379"}}
-	withConns, withReads := cluster, serverless
-	withConns.ConnsPerNode, withReads.ReadFrom = 2, keyslot.PreferReplica
+	withConns, withReads, withReplicas := cluster, serverless, cluster
+	withConns.ConnsPerNode, withReads.ReadFrom, withReplicas.ReadFrom = 2, keyslot.PreferReplica, keyslot.AZAffinity
 	for _, test := range []struct {
 		budget elasticache.Budget
 		want   string
@@ -49,6 +49,8 @@ func TestBudgetOfConnections(t *testing.T) {
 			"32500 environments x 2 connections to each node = 65000 of 65000: fits, up to 32500 environments"},
 		{elasticache.Budget{Environments: 20000, Options: withConns, Large: true},
 			"20000 environments x 4 connections to each node = 80000 of 65000: too many, up to 16250 environments"},
+		{elasticache.Budget{Environments: 1000, Options: withReplicas},
+			"1000 environments x 2 connections to each node = 2000 of 65000: fits, up to 32500 environments"},
 		{elasticache.Budget{Environments: 1000, Options: serverless},
 			"1000 environments x 1 connection to the serverless cache = 1000 of 65000: fits, up to 65000 environments"},
 		{elasticache.Budget{Environments: 40000, Options: withReads},
