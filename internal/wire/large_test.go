@@ -156,6 +156,7 @@ func TestTheReadBufferGrowsByWhatHasArrived(t *testing.T) {
 
 // A collection waits for a copy in one piece, and every goroutine with it.
 func TestTheWorldCanBeStoppedInTheMidstOfALargeCopy(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(max(2, runtime.GOMAXPROCS(0)))) // one for the copies, one to look at them
 	node, opts := newNode(t)
 	node.On("SET", fakenode.Reaction{Send: "+OK\r\n"})
 	conn, value := connect(t, opts), strings.Repeat("x", 1<<20)
