@@ -141,7 +141,7 @@ func (call *call) sayLast(ctx context.Context, until time.Time) error {
 		switch {
 		case err == nil:
 			ids[at] = lastID(reply)
-		case !errors.As(err, new(ServerError)) || isPatience(err):
+		case !isRefused(err):
 			var e *Error
 			errors.As(err, &e)
 			return call.fail(NotExecuted, fmt.Errorf("XREVRANGE, to resolve $: %w", e.Err)) // e's outcome is not the XREAD's

@@ -145,9 +145,26 @@ func (c *core) open(ctx context.Context, to peer, opts wire.Options, dial func(c
 	began := time.Now()
 	err := c.complete(ctx, to.info, &opts)
 	if err == nil {
-		err = dial(ctx, opts)
+		err = inServersWords(dial(ctx, opts))
 	}
 	c.traceDial(to, began, err)
+	return err
+}
+
+// dialRefusal is the error reply by which a server refused a dial. errors.As finds it as a ServerError, too, though no command was
+// answered: see replyIn.
+type dialRefusal struct{ wire.Refusal }
+
+func (e dialRefusal) Unwrap() []error { return []error{e.Refusal, ServerError(e.Refusal)} }
+
+// inServersWords makes a dialRefusal of what a dial failed with, if it is one.
+func inServersWords(err error) error {
+	var dial *wire.DialError
+	if errors.As(err, &dial) {
+		if said, ok := dial.Err.(wire.Refusal); ok { //nolint:errorlint // Credentials may have failed with that of another client
+			dial.Err = dialRefusal{said}
+		}
+	}
 	return err
 }
 

@@ -97,6 +97,19 @@ func phaseOf(err error, sent bool) string {
 	return "write"
 }
 
+// replyIn returns the error reply that a command had. What a server refuses a dial with, or a question about the topology, is none.
+func replyIn(err error) (said ServerError, ok bool) {
+	var (
+		dial     *wire.DialError
+		topology *TopologyError
+	)
+	if errors.As(err, &dial) || errors.As(err, &topology) {
+		return "", false
+	}
+	ok = errors.As(err, &said)
+	return said, ok
+}
+
 // mayBeSentAgain reports whether another call with a command that failed with that outcome is safe, and wanted. Whether it is worth it,
 // the cause says: see passes.
 func (call *call) mayBeSentAgain(outcome Outcome) bool {

@@ -213,13 +213,34 @@ func ExampleServerError() {
 		switch said.Code() {
 		case "WRONGTYPE", "ERR":
 			fmt.Println("a fault of this program:", said)
-		case "NOPERM", "NOAUTH", "WRONGPASS":
+		case "NOPERM":
 			fmt.Println("a fault of the configuration:", said)
 		case "OOM", "MISCONF":
 			fmt.Println("a fault of the cluster:", said)
 		}
 	}
 	// Output: a fault of this program: ERR value is not an integer or out of range
+}
+
+// The password has changed: new connections are refused, and commands wait for one.
+func Example_refusedLogin() {
+	client, stop := troubled("user:1", keyslottest.Fault{Command: "HELLO", Error: "WRONGPASS invalid username-password pair or user is disabled."})
+	defer stop()
+
+	ctx, cancel := context.WithTimeout(ctx, 100*time.Millisecond)
+	defer cancel()
+	err := client.Set(ctx, "user:1", "ann")
+	var said keyslot.ServerError
+	if errors.As(err, &said) {
+		switch said.Code() {
+		case "WRONGPASS", "NOAUTH":
+			fmt.Println("the client cannot log in:", said)
+		}
+	}
+	fmt.Println(errors.Is(err, keyslot.ErrNotExecuted), errors.Is(err, keyslot.ErrRetryable))
+	// Output:
+	// the client cannot log in: WRONGPASS invalid username-password pair or user is disabled.
+	// true true
 }
 
 func ExampleError() {

@@ -322,18 +322,19 @@ func noNil(err error, name string) error {
 
 // isRefusal reports whether err is an error reply of that code.
 func isRefusal(err error, codes ...string) bool {
-	var refusal ServerError
-	return errors.As(err, &refusal) && slices.Contains(codes, refusal.Code())
+	said, ok := replyIn(err)
+	return ok && slices.Contains(codes, said.Code())
 }
 
 // isLasting reports whether it is of no use to send the same command again later.
 func isLasting(err error) bool {
+	_, refused := replyIn(err)
 	switch {
 	case errors.Is(err, ErrClosed), errors.As(err, new(*ArgumentError)):
 		return true
 	case isPatience(err), isRefusal(err, "UNBLOCKED", "OOM", "MISCONF", "NOREPLICAS"):
 		return false
-	case errors.As(err, new(ServerError)):
+	case refused:
 		return true
 	}
 	return errors.Is(err, errStrange) || errors.As(err, new(*command.TypeError))

@@ -82,8 +82,8 @@ func (s *split) failures(call *call, policy spec.ResponsePolicy) error {
 func killFailures(failed []command.Part, total int) []command.Part {
 	var idle []command.Part
 	rest := slices.DeleteFunc(slices.Clone(failed), func(p command.Part) bool {
-		var said ServerError
-		isIdle := errors.As(p.Err, &said) && said.Code() == "NOTBUSY"
+		said, _ := replyIn(p.Err)
+		isIdle := said.Code() == "NOTBUSY"
 		if isIdle {
 			idle = append(idle, p)
 		}

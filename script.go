@@ -90,11 +90,10 @@ func (s *Script) unusable(c *Client) string {
 // lacksScript reports whether the server proved, in its own words, that it did not know the script and ran nothing. A script
 // can return an error that begins with NOSCRIPT; only one that returns just these words is taken for the server.
 func lacksScript(err error) bool {
-	var refusal ServerError
-	if !errors.Is(err, ErrNotExecuted) || !errors.As(err, &refusal) {
+	if !errors.Is(err, ErrNotExecuted) {
 		return false
 	}
-	switch refusal {
+	switch said, _ := replyIn(err); said {
 	case "NOSCRIPT No matching script. Please use EVAL.", "NOSCRIPT No matching script.": // Redis; Valkey 8
 		return true
 	}

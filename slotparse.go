@@ -36,6 +36,14 @@ func (e *TopologyError) Error() string {
 	return fmt.Sprintf("keyslot: topology from %s: %s", e.Node, e.Reason)
 }
 
+// Unwrap returns Reply as a ServerError; nil if there is none.
+func (e *TopologyError) Unwrap() error {
+	if e.Reply == "" {
+		return nil
+	}
+	return ServerError(e.Reply)
+}
+
 // view is one node's answer about the topology, parsed and not yet believed. It does not change once parsed.
 type view struct {
 	layout

@@ -277,6 +277,6 @@ func processOf(info *call) (id string, err error) {
 
 // isRefused reports whether err is an error reply that a command ended with.
 func isRefused(err error) bool {
-	var refusal ServerError
-	return errors.As(err, &refusal) && !isPatience(err) && !errors.Is(err, ErrClosed)
+	_, refused := replyIn(err)
+	return refused && !isPatience(err) && !errors.Is(err, ErrClosed)
 }

@@ -120,6 +120,9 @@ func (e *Error) Is(target error) bool {
 
 // ServerError is an error reply as the server sent it, "WRONGTYPE Operation against a ...", but for the arguments of the command
 // that it quotes: "NOGROUP No such key '?' ...". What a script raises is its own, whatever it quotes.
+//
+// It is also among the causes where a server refused a connection that a command waited for (Error.Phase is hello or auth), and of what
+// New returns where a server refused that or CLUSTER SLOTS: no command was answered then.
 type ServerError string
 
 func (e ServerError) Error() string { return string(e) }

@@ -18,7 +18,7 @@ type failure struct {
 }
 
 // failureOf returns what is known of an error. Of a call of several commands the first failure counts. What ran out of time wraps the
-// last answer of a server too, which was not the end of it.
+// last answer of a server too, which was not the end of it; what a server refused a login or New with is no answer to a command.
 func failureOf(err error) failure {
 	err = firstOf(err)
 	var (
@@ -26,7 +26,9 @@ func failureOf(err error) failure {
 		trail *keyslot.Error
 		f     failure
 	)
-	if errors.As(err, &reply) {
+	refused := errors.As(err, &trail) && (trail.Phase == "hello" || trail.Phase == "auth")
+	first := errors.As(err, new(*keyslot.BootstrapError))
+	if !refused && !first && errors.As(err, &reply) {
 		f.status = codeOf(reply)
 	}
 	switch {
@@ -44,9 +46,9 @@ func failureOf(err error) failure {
 		f.kind = "invalid_argument"
 	case errors.Is(err, keyslot.ErrUnknownNode):
 		f.kind = "unknown_node"
-	case errors.As(err, new(*keyslot.BootstrapError)):
+	case first:
 		f.kind = "bootstrap"
-	case errors.As(err, &trail) && trail.Phase != "":
+	case trail != nil && trail.Phase != "":
 		f.kind = "connection_" + trail.Phase
 	default:
 		f.kind = otherName

@@ -41,3 +41,28 @@ func TestTheFirstFailureOfABatchSaysItsType(t *testing.T) {
 	require.ErrorIs(t, p.Exec(ctx), context.DeadlineExceeded)
 	require.Equal(t, "WRONGTYPE", told(s.only(t).Attributes)["error.type"])
 }
+
+// A login that a server refuses is no answer to the command that waits for the connection.
+func TestARefusedLoginIsNoResponseToTheCommand(t *testing.T) {
+	for _, lazy := range []bool{false, true} {
+		s := begin(t, keyslot.Options{Lazy: lazy})
+		if !lazy {
+			require.NoError(t, s.client.Set(t.Context(), "n", "1"))
+			s.spans()
+		}
+		for _, node := range s.cluster.Nodes() {
+			_, err := s.cluster.Inject(node.ID, keyslottest.Fault{Command: "HELLO", Error: "WRONGPASS invalid username-password pair or user is disabled."})
+			require.NoError(t, err)
+			_, err = s.cluster.Inject(node.ID, keyslottest.Fault{Command: "INCR", NoRun: true, Reset: true})
+			require.NoError(t, err)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+		defer cancel()
+		_, err := s.client.Idempotent().Incr(ctx, "n")
+		require.ErrorContains(t, err, "WRONGPASS")
+		require.ErrorAs(t, err, new(keyslot.ServerError))
+		span := told(s.only(t).Attributes)
+		require.NotContains(t, span, "db.response.status_code")
+		require.Equal(t, map[bool]string{false: "timeout", true: "bootstrap"}[lazy], span["error.type"])
+	}
+}
