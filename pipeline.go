@@ -23,6 +23,7 @@ type queued = command.Queued
 type Pipeline struct {
 	queued
 	batch   batch
+	into    *batch // which commands are queued in: batch, or that of WriteAndWait
 	ordered bool
 }
 
@@ -31,8 +32,12 @@ func (c *Client) Pipeline() *Pipeline { return c.terms.pipeline() }
 
 func (t *terms) pipeline() *Pipeline {
 	p := &Pipeline{batch: batch{terms: t}}
-	p.queued = command.NewQueued(&p.batch)
+	p.queueIn(&p.batch)
 	return p
+}
+
+func (p *Pipeline) queueIn(b *batch) {
+	p.queued, p.into = command.NewQueued(b), b
 }
 
 // Ordered makes the pipeline, for good, keep the order of its commands for each key at the cost of some that do not run: one that
@@ -40,14 +45,14 @@ func (t *terms) pipeline() *Pipeline {
 // pipeline. Its reads go to primaries, whatever the client's ReadPolicy: they have to see what it wrote.
 func (p *Pipeline) Ordered() *Pipeline {
 	p.ordered = true
-	t := *p.batch.terms
+	t := *p.into.terms
 	t.reads = Primary
-	p.batch.terms = &t
+	p.into.terms = &t
 	return p
 }
 
 // Do queues any command, as Client.Do runs it. An argument that cannot be sent is the future's error.
-func (p *Pipeline) Do(args ...any) *Future[Reply] { return p.batch.do(&p.queued, args) }
+func (p *Pipeline) Do(args ...any) *Future[Reply] { return p.into.do(&p.queued, args) }
 
 // Exec runs the commands queued since the last Exec and returns when each has its outcome, or soon after ctx is done; a
 // ctx without a deadline is bounded by Options.CommandTimeout. It returns nil unless a command failed, else a
@@ -56,11 +61,12 @@ func (p *Pipeline) Do(args ...any) *Future[Reply] { return p.batch.do(&p.queued,
 //
 // Each command is redirected, refused and sent again by itself, by the rules for a single one; one that was answered is
 // never sent again. A very large pipeline is sent in pieces, so that other callers get their turn. A blocking command,
-// such as BLPOP, is refused: it would hold up those behind it.
+// such as BLPOP, is refused: it would hold up those behind it. So is Exec of a pipeline that is WriteAndWait's, with an
+// *ArgumentError.
 func (p *Pipeline) Exec(ctx context.Context) error {
 	f := p.batch.flight
 	if f == nil {
-		return nil
+		return p.nothingToExec()
 	}
 	p.batch.flight = nil
 	f.ordered = p.ordered
@@ -70,6 +76,14 @@ func (p *Pipeline) Exec(ctx context.Context) error {
 	err := f.settle(&p.queued)
 	f.report(ctx, p.batch.terms, began, nil, err)
 	return err
+}
+
+// nothingToExec is Exec of an empty batch.
+func (p *Pipeline) nothingToExec() error {
+	if p.into == &p.batch || p.into == nil {
+		return nil
+	}
+	return misuse("WAIT", "the pipeline is WriteAndWait's, which runs it when the function that queues commands has returned: leave Exec out")
 }
 
 // batch lends calls to the typed commands of a pipeline, and keeps them in their order.

@@ -132,7 +132,7 @@ func (s *Script) QueueReadOnly(p *Pipeline, keys []string, args ...any) *Future[
 
 func (s *Script) queue(p *Pipeline, name string, keys []string, args []any) *Future[Reply] {
 	args = marshal(args)
-	call := p.batch.Begin()
+	call := p.into.Begin()
 	index, reason := encodeScript(&call.Request, name, s.source, keys, args)
 	if s.digest == "" {
 		index, reason = 0, zeroScript

@@ -29,7 +29,8 @@ import (
 // sent again as in a pipeline, always with a WAIT behind them. Before anything is sent, one *PipelineError refuses all of
 // them if one has no key, one of another slot, or waits at the server.
 //
-// If queue fails, nothing is sent and its error is returned. The connection is borrowed from those for blocking commands.
+// If queue fails, nothing is sent and its error is returned. It leaves Exec to WriteAndWait: the pipeline refuses that. The connection
+// is borrowed from those for blocking commands.
 func (c *Client) WriteAndWait(ctx context.Context, replicas int, timeout time.Duration, queue func(p *Pipeline) error) (acked int64, err error) {
 	switch {
 	case replicas < 0 || timeout < 0:
@@ -37,13 +38,19 @@ func (c *Client) WriteAndWait(ctx context.Context, replicas int, timeout time.Du
 	case queue == nil:
 		return 0, misuse("WAIT", "the function that queues commands is nil")
 	}
-	p := c.Pipeline()
+	var lent struct {
+		Pipeline
+		own batch // apart from the pipeline's, where Exec finds nothing to send without a WAIT
+	}
+	p := &lent.Pipeline
+	lent.own.terms = c.terms
+	p.queueIn(&lent.own)
 	err = queue(p)
-	f := p.batch.flight
+	f := lent.own.flight
 	if f == nil {
 		return 0, cmp.Or(err, error(&Error{Command: "WAIT", Slot: command.NoSlot, Outcome: NotExecuted, Err: errNothingQueued}))
 	}
-	p.batch.flight = nil
+	lent.own.flight = nil
 	defer f.release()
 	if err != nil {
 		return 0, err

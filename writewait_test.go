@@ -51,6 +51,38 @@ func TestWriteAndWaitIsOneWriteOnAConnectionOfItsOwn(t *testing.T) {
 	})
 }
 
+// Exec would send the commands without a WAIT, and the call then say of what ran that it did not.
+func TestThePipelineOfWriteAndWaitRefusesExec(t *testing.T) {
+	story(t, keyslot.Options{}, func(t *testing.T, s *stage) {
+		s.lower.On("SET", ok)
+		s.lower.On("WAIT", one)
+		var refused error
+		var kept *keyslot.Pipeline
+		queue := func(p *keyslot.Pipeline) error {
+			p.Set(low, "v")
+			kept = p.Ordered()
+			refused = p.Exec(t.Context())
+			return refused
+		}
+		_, err := s.client.WriteAndWait(t.Context(), 1, time.Second, queue)
+		require.Equal(t, refused, err)
+		require.ErrorIs(t, err, keyslot.ErrNotExecuted)
+		require.ErrorAs(t, err, new(*keyslot.ArgumentError))
+		require.ErrorContains(t, err, "leave Exec out")
+		require.Empty(t, sent(s.lower, "SET"))
+
+		acked, err := s.client.WriteAndWait(t.Context(), 1, time.Second, func(p *keyslot.Pipeline) error {
+			_ = queue(p)
+			p.Do("SET", low, "w")
+			return nil
+		})
+		require.NoError(t, err)
+		require.EqualValues(t, 1, acked)
+		require.Len(t, sent(s.lower, "SET"), 2, "with a WAIT, whatever was refused")
+		require.ErrorAs(t, kept.Exec(t.Context()), new(*keyslot.ArgumentError), "later, too")
+	})
+}
+
 func TestWriteAndWaitRefusesAllOrNothing(t *testing.T) {
 	story(t, keyslot.Options{}, func(t *testing.T, s *stage) {
 		for name, queue := range map[string]func(p *keyslot.Pipeline) keyslot.Future[keyslot.Reply]{
