@@ -144,7 +144,7 @@ func (call *call) sayLast(ctx context.Context, until time.Time) error {
 		case !isRefused(err):
 			var e *Error
 			errors.As(err, &e)
-			return call.fail(NotExecuted, fmt.Errorf("XREVRANGE, to resolve $: %w", e.Err)) // e's outcome is not the XREAD's
+			return call.fail(NotExecuted, fmt.Errorf("XREVRANGE, to resolve $: %w", call.terms.named(e.Err, until))) // e's outcome is not the XREAD's
 		}
 	}
 	call.rewrite(ids)

@@ -39,11 +39,12 @@ func (c *core) connect(ctx context.Context) error {
 	if ctx == nil {
 		return c.bootstrapError(errNilContext)
 	}
-	return c.ready(ctx, c.terms.patience(ctx, time.Now()))
+	return c.terms.ready(ctx, c.terms.patience(ctx, time.Now()))
 }
 
 // ready returns when there is a map to route by. Only a Lazy client's first commands wait for it.
-func (c *core) ready(ctx context.Context, until time.Time) error {
+func (t *terms) ready(ctx context.Context, until time.Time) error {
+	c := t.core
 	if c.routes.Load() != nil {
 		return nil
 	}
@@ -61,7 +62,7 @@ func (c *core) ready(ctx context.Context, until time.Time) error {
 	case errors.As(err, &known), errors.Is(err, ErrClosed):
 		return err
 	}
-	return c.bootstrapError(err)
+	return c.bootstrapError(t.named(err, until))
 }
 
 // learnFirst installs the first usable map that an endpoint gives.

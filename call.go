@@ -179,7 +179,7 @@ func (t *terms) enter(ctx context.Context) (now, until time.Time, err error) {
 	}
 	now = time.Now()
 	until = t.patience(ctx, now)
-	if err := c.ready(ctx, until); err != nil {
+	if err := t.ready(ctx, until); err != nil {
 		c.running.leave()
 		return now, until, err
 	}
@@ -262,6 +262,19 @@ func (t *terms) patience(ctx context.Context, now time.Time) time.Time {
 		return time.Time{}
 	}
 	return now.Add(t.timeout)
+}
+
+// named says of the end of a caller's patience whose bound that was, where it was the client's own, at until: a context's deadline is
+// its maker's.
+func (t *terms) named(err error, until time.Time) error {
+	if until.IsZero() || !errors.Is(err, context.DeadlineExceeded) || !isPatience(err) {
+		return err
+	}
+	bound, option := t.timeout, "Timeout"
+	if bound == t.core.opts.CommandTimeout {
+		option = "CommandTimeout"
+	}
+	return fmt.Errorf("%s of %v: %w", option, bound, err)
 }
 
 // keepReply is the most memory, in bytes, that waits for the reply of the next single command. A longer reply is left to whoever has
@@ -363,9 +376,9 @@ func (call *call) isMovable() bool { return call.readonly && call.movable }
 func (call *call) came(err error) (plain bool) {
 	switch out := &call.solo.wire; {
 	case err != nil:
-		call.unsent(err)
+		call.unsent(call.terms.named(err, out.Deadline))
 	case out.Err != nil:
-		call.unanswered(out.Err, out.Sent, out.Via())
+		call.unanswered(call.terms.named(out.Err, out.Deadline), out.Sent, out.Via())
 	case out.Batch != nil: // of a transaction, which is judged by all its replies
 		call.replied(out.Replies[len(out.Replies)-1], false, out.Via())
 	default:

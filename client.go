@@ -137,6 +137,7 @@ func (c *core) run(ctx context.Context, until time.Time, calls []*call, f *fligh
 		}
 		var err error
 		if due, err = c.awaitDue(ctx, until, calls); err != nil {
+			err = calls[0].terms.named(err, until)
 			for _, call := range calls {
 				call.giveUp(err)
 			}

@@ -354,7 +354,8 @@ func (l *losses) take(call *call, b *wire.Call, sent bool) {
 	}
 	both := (*l)[b]
 	if both == nil {
-		both = &[2]trouble{newLoss(b, false), newLoss(b, true)}
+		why := call.terms.named(b.Err, b.Deadline)
+		both = &[2]trouble{newLoss(b, why, false), newLoss(b, why, true)}
 		(*l)[b] = both
 	}
 	shared := &both[0]
@@ -370,9 +371,9 @@ func (l *losses) take(call *call, b *wire.Call, sent bool) {
 	shared.ending.calls++
 }
 
-func newLoss(b *wire.Call, sent bool) trouble {
-	return trouble{lost: b.Err, sent: sent, via: b.Via(), ending: &ending{
-		cause: b.Err, phase: phaseOf(b.Err, sent), passes: passes(b.Err), patience: isPatience(b.Err),
+func newLoss(b *wire.Call, why error, sent bool) trouble {
+	return trouble{lost: why, sent: sent, via: b.Via(), ending: &ending{
+		cause: why, phase: phaseOf(why, sent), passes: passes(why), patience: isPatience(why),
 	}}
 }
 

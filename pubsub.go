@@ -119,7 +119,7 @@ func (s *Subscription) Add(ctx context.Context, channels ...string) error {
 	o, ours := s.open(channels)
 	for ; !ours; o, ours = s.open(channels) {
 		if err := waitFor(ctx, until, o.done); err != nil {
-			return s.fail(o, err)
+			return s.fail(o, s.terms.named(err, until))
 		}
 	}
 	s.wakeUp()
@@ -146,7 +146,7 @@ func (s *Subscription) check(channels []string) error {
 
 // await returns nil once everything of o is confirmed, or else drops it.
 func (s *Subscription) await(ctx context.Context, until time.Time, o *opening) error {
-	err := waitFor(ctx, until, o.done)
+	err := s.terms.named(waitFor(ctx, until, o.done), until)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {

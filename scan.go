@@ -266,6 +266,7 @@ func (s *scan) pause(ctx context.Context) error {
 	if err == nil {
 		return nil
 	}
+	err = s.terms.named(err, until)
 	slot, _ := s.wanted.first()
 	if c.routes.Load().primary(slot) == nil {
 		return s.fail(fmt.Errorf("%w: %w", err, errNoOwner))
