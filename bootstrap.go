@@ -62,11 +62,29 @@ func (t *terms) ready(ctx context.Context, until time.Time) error {
 	case errors.As(err, &known), errors.Is(err, ErrClosed):
 		return err
 	}
-	return c.bootstrapError(t.named(err, until))
+	return c.bootstrapError(c.waitedFor(t.named(err, until)))
+}
+
+// waitedFor returns what a first map was waited for when why ended the wait, and what has failed by then.
+func (c *core) waitedFor(why error) error {
+	waiting, failed := c.first.failures(why)
+	for _, e := range c.endpoints {
+		switch underWay, err := c.resolver.state(e.host); {
+		case underWay:
+			waiting = append(waiting, &resolveError{fmt.Errorf("resolve %s: %w", e.host, why)})
+		case err != nil:
+			failed = append(failed, fmt.Errorf("resolve %s: %w", e.host, err))
+		}
+	}
+	if len(waiting) == 0 { // the next round is yet to begin
+		waiting = []error{why}
+	}
+	return raceError(append(waiting, failed...))
 }
 
 // learnFirst installs the first usable map that an endpoint gives.
 func (c *core) learnFirst(ctx context.Context) (asked int, changed bool, err error) {
+	c.first.restart()
 	first, asked, err := c.askEndpoints(ctx, c.endpoints)
 	if err == nil && first.view.kind == standalone {
 		first, err = c.lead(ctx, first)
@@ -78,6 +96,7 @@ func (c *core) learnFirst(ctx context.Context) (asked int, changed bool, err err
 	c.reuse(first)
 	switch {
 	case installed:
+		c.first.restart()
 		return asked, changed, nil
 	case c.isClosed(): // no map is installed any more
 		return asked, false, ErrClosed
@@ -89,7 +108,7 @@ func (c *core) learnFirst(ctx context.Context) (asked int, changed bool, err err
 func (c *core) withNameless(err error) error {
 	all := raceError{err}
 	for _, e := range c.endpoints {
-		if why := c.resolver.failure(e.host); why != nil {
+		if _, why := c.resolver.state(e.host); why != nil {
 			all = append(all, fmt.Errorf("resolve %s: %w", e.host, why))
 		}
 	}
@@ -101,14 +120,17 @@ func (c *core) withNameless(err error) error {
 
 // bootstrapError adds what to do, where the cause tells.
 func (c *core) bootstrapError(cause error) error {
-	return &BootstrapError{Endpoints: c.opts.Endpoints, Advice: advice(cause), Err: cause}
+	return &BootstrapError{Endpoints: c.opts.Endpoints, Advice: advice(cause, c.opts.TLS != nil), Err: cause}
 }
 
 // advice returns what to do about the usual causes of a failed start. A server that wants TLS hangs up on plain text,
 // answers with an alert, or waits for more; one that speaks none takes a ClientHello for the start of a line and waits for
-// its end.
-func advice(cause error) string {
-	const ifTLS = "use rediss:// or set Options.TLS if it wants TLS"
+// its end. overTLS says what the client speaks.
+func advice(cause error, overTLS bool) string {
+	andTLS := ", and use rediss:// or set Options.TLS if it wants TLS"
+	if overTLS {
+		andTLS = ""
+	}
 	var (
 		refused     wire.Refusal
 		topology    *TopologyError
@@ -116,7 +138,6 @@ func advice(cause error) string {
 		noTLS       tls.RecordHeaderError
 		certificate *tls.CertificateVerificationError
 		dns         *net.DNSError
-		dial        *wire.DialError
 	)
 	switch {
 	case errors.As(cause, &replicaError{}), errors.Is(cause, errNoPrimary):
@@ -132,17 +153,34 @@ func advice(cause error) string {
 	case errors.As(cause, &dns) && dns.IsNotFound:
 		return "check the name of the endpoint"
 	case errors.As(cause, &malformed):
-		return "what answers there speaks no RESP: check host and port, and " + ifTLS
+		return "what answers there speaks no RESP: check host and port" + andTLS
 	case errors.Is(cause, syscall.ECONNREFUSED):
 		return "nothing listens there: check host and port"
 	case errors.Is(cause, io.EOF), errors.Is(cause, syscall.ECONNRESET):
-		return "the server hung up: " + ifTLS
-	case errors.Is(cause, context.DeadlineExceeded) && errors.As(cause, &dial) && dial.Phase == wire.PhaseTLS:
-		return "no answer to the TLS handshake: use redis:// or leave Options.TLS nil if the server speaks no TLS"
+		if overTLS {
+			return "the server hung up: use redis:// or leave Options.TLS nil if it speaks no TLS"
+		}
+		return "the server hung up: use rediss:// or set Options.TLS if it wants TLS"
 	case errors.Is(cause, context.DeadlineExceeded):
-		return "no answer: check host, port and firewall, and " + ifTLS
+		return adviceOnSilence(cause, andTLS)
 	}
 	return ""
+}
+
+func adviceOnSilence(cause error, andTLS string) string {
+	var (
+		dial *wire.DialError
+		dns  *resolveError
+	)
+	switch {
+	case errors.As(cause, &dial) && dial.Phase == wire.PhaseTLS:
+		return "no answer to the TLS handshake: use redis:// or leave Options.TLS nil if the server speaks no TLS"
+	case dial == nil && errors.As(cause, &dns):
+		return "DNS does not answer: check the name of the endpoint and the resolver"
+	case dial == nil || dial.Phase == wire.PhaseAuth: // Credentials takes long, or whoever answered is slow
+		return ""
+	}
+	return "no answer: check host, port and firewall" + andTLS
 }
 
 func adviceOn(e *TopologyError) string {

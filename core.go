@@ -21,6 +21,7 @@ type core struct {
 	seats     seats    // of the reader endpoint
 	resolver  *resolver
 	logins    loginPace // at the addresses behind the endpoints
+	first     progress  // of the first map
 	pool      *pool
 	refresher *refresher
 	scout     *scout

@@ -209,10 +209,16 @@ func (a *asking) end() {
 // emptyCluster is the reason of a TopologyError.
 const emptyCluster = "the cluster serves no slots yet"
 
-func (c *core) askCandidate(ctx context.Context, from candidate) (finding, error) {
-	if err := c.logins.allow(from.addr, time.Now()); err != nil {
-		return finding{}, err
+func (c *core) askCandidate(ctx context.Context, from candidate) (f finding, err error) {
+	s := c.first.begin(from, c.routes.Load() == nil)
+	if err = c.logins.allow(from.addr, time.Now()); err == nil {
+		f, err = c.askAt(ctx, from, s.enter)
 	}
+	s.end(err)
+	return f, err
+}
+
+func (c *core) askAt(ctx context.Context, from candidate, enter func(wire.Phase)) (finding, error) {
 	info := Node{Host: from.addr.Addr().String(), Port: int(from.addr.Port())}
 	if host := from.endpoint.host; host != info.Host {
 		info.Hostname = host
@@ -225,6 +231,7 @@ func (c *core) askCandidate(ctx context.Context, from candidate) (finding, error
 	}
 	conn, err := c.dial(ctx, peer{info: info}, wire.Options{
 		Addr:     from.addr.String(),
+		OnPhase:  enter,
 		OnSilent: func(conn *wire.Conn) { tell(func(n *node) { c.suspect(n, conn) }) },
 		OnLarge:  func(conn *wire.Conn, request []byte) { tell(func(n *node) { c.foundLarge(n, conn, request) }) },
 		OnOld:    func(conn *wire.Conn) { tell(func(n *node) { n.replace(conn) }) },
@@ -233,6 +240,7 @@ func (c *core) askCandidate(ctx context.Context, from candidate) (finding, error
 	if err != nil {
 		return finding{}, err
 	}
+	enter("")
 	v, err := ask(ctx, conn, info)
 	switch {
 	case err != nil:

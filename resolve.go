@@ -249,12 +249,16 @@ func alternate(candidates []candidate) []candidate {
 	return ordered
 }
 
-// failure returns why the last lookup of a name brought no address, or nil.
-func (r *resolver) failure(host string) error {
+// state reports whether a name is being looked up, or else why the last lookup brought no address; nil if it did.
+func (r *resolver) state(host string) (underWay bool, failed error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if a, known := r.answers[host]; known && a.finished() {
-		return a.err
+	switch a, known := r.answers[host]; {
+	case !known:
+		return false, nil
+	case !a.finished():
+		return true, nil
+	default:
+		return false, a.err
 	}
-	return nil
 }

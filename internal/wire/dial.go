@@ -21,6 +21,8 @@ type Options struct {
 	Dial       func(ctx context.Context, network, addr string) (net.Conn, error) // nil: a net.Dialer
 
 	Username, Password string
+	// OnPhase, if set, is called as each phase begins; must not block.
+	OnPhase func(Phase)
 	// Relogin, if set, is asked for other credentials once, where the server refuses these.
 	Relogin func(ctx context.Context) (username, password string, err error)
 
@@ -111,6 +113,7 @@ func Dial(ctx context.Context, opts Options) (*Conn, error) {
 
 // dial opens a connection that nobody reads yet.
 func dial(ctx context.Context, opts Options) (*Conn, error) {
+	opts.enter(PhaseDial)
 	raw, err := dialRaw(ctx, &opts)
 	if err != nil {
 		return nil, &DialError{PhaseDial, opts.Addr, err}
@@ -127,6 +130,12 @@ func dial(ctx context.Context, opts Options) (*Conn, error) {
 		return nil, withCause(ctx, err)
 	}
 	return c, nil
+}
+
+func (opts *Options) enter(phase Phase) {
+	if opts.OnPhase != nil {
+		opts.OnPhase(phase)
+	}
 }
 
 func dialRaw(ctx context.Context, opts *Options) (net.Conn, error) {
@@ -158,17 +167,20 @@ func establish(ctx context.Context, raw net.Conn, opts Options) (*Conn, error) {
 		c.rw, c.room = c.socket, c.socket.source.SendBuffer()/2
 	}
 	if opts.TLS != nil {
+		opts.enter(PhaseTLS)
 		t := tls.Client(c.rw, tlsConfig(&opts))
 		if err := t.HandshakeContext(ctx); err != nil {
 			return nil, &DialError{PhaseTLS, opts.Addr, err}
 		}
 		c.rw = t
 	}
+	opts.enter(PhaseHello)
 	c.scanner.Limits = handshakeLimits
 	if phase, err := c.login(ctx); err != nil {
 		return nil, &DialError{phase, opts.Addr, err}
 	}
 	c.scanner = resp.Scanner{}
+	c.opts.OnPhase = nil // whoever it tells outlives no dial
 	return c, nil
 }
 
@@ -274,6 +286,7 @@ func (c *Conn) hello() (Phase, error) {
 func (c *Conn) hello2() (Phase, error) {
 	c.server = Server{Proto: 2}
 	if c.opts.Password != "" {
+		c.opts.enter(PhaseAuth)
 		auth := []string{"AUTH", c.opts.Password}
 		if c.opts.Username != "" {
 			auth = []string{"AUTH", c.opts.Username, c.opts.Password}
