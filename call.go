@@ -264,19 +264,6 @@ func (t *terms) patience(ctx context.Context, now time.Time) time.Time {
 	return now.Add(t.timeout)
 }
 
-// named says of the end of a caller's patience whose bound that was, where it was the client's own, at until: a context's deadline is
-// its maker's.
-func (t *terms) named(err error, until time.Time) error {
-	if until.IsZero() || !errors.Is(err, context.DeadlineExceeded) || !isPatience(err) {
-		return err
-	}
-	bound, option := t.timeout, "Timeout"
-	if bound == t.core.opts.CommandTimeout {
-		option = "CommandTimeout"
-	}
-	return fmt.Errorf("%s of %v: %w", option, bound, err)
-}
-
 // keepReply is the most memory, in bytes, that waits for the reply of the next single command. A longer reply is left to whoever has
 // it, so that a large value need not be copied once more.
 const keepReply = 64 << 10
@@ -474,8 +461,23 @@ func (call *call) failLast(v verdict, closed bool) {
 		call.err = call.fail(call.outcome(v), ErrClosed)
 	case isPatience(call.lost) && call.said != "":
 		call.err = call.fail(call.outcome(v), fmt.Errorf("%w; last answer: %w", call.lost, call.asker().serverError(call.said)))
+	case errors.Is(call.lost, errRetired):
+		call.err = call.fail(call.outcome(v), lastDial(call.lost, call.lastNode()))
 	default:
 		call.err = call.fail(call.outcome(v), call.lost)
+	}
+}
+
+// lastDial adds to why a command for n has ended what kept n from being reached. A dial that timed out did so by itself: to callers a
+// context's error is the end of their patience.
+func lastDial(why error, n *node) error {
+	switch _, _, failed := n.redial.state(); {
+	case failed == nil:
+		return why
+	case errors.Is(failed, context.DeadlineExceeded), errors.Is(failed, context.Canceled):
+		return fmt.Errorf("%w; last attempt: %v", why, failed) //nolint:errorlint // so that nobody finds it
+	default:
+		return fmt.Errorf("%w; last attempt: %w", why, failed)
 	}
 }
 

@@ -53,7 +53,7 @@ var (
 var (
 	errNoOwner    = errors.New("no node is known to serve the slot")
 	errLostSlots  = errors.New("the node has lost its slots")
-	errRetired    = errors.New("the node has left the cluster")
+	errRetired    = errors.New("the node is not listed any more: it failed or left")
 	errGivenUp    = errors.New("given up by its caller")
 	errSwallowed  = errors.New("the connection swallows what is sent, while its node answers on another")
 	errDeposed    = errors.New("the node stopped answering and has lost its slots")

@@ -45,7 +45,7 @@ func (nodeRoute) isRoute()  {}
 //   - ToNode: every command goes to that node and to no other. ReadFrom does not apply, so a replica redirects even reads.
 //     A MOVED, an ASK, or a replica's READONLY is returned as the ServerError that it is, not executed. A node that the
 //     topology does not list is ErrUnknownNode. A node that cannot be reached is tried until the command's time ends, or
-//     until it has left the cluster.
+//     until the topology does not list it any more.
 //   - ToPrimaries, ToNodes: every command goes to all of them at once, and their replies are joined as the command
 //     table says: DBSIZE is the sum, SCRIPT EXISTS the logical and. A command that has a key, or replies that cannot be
 //     joined, is an *ArgumentError before anything is sent: for those, DoEach returns them one by one. Where some nodes

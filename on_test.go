@@ -1,8 +1,10 @@
 package keyslot_test
 
 import (
+	"context"
 	"fmt"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -164,11 +166,28 @@ func TestACommandForANodeEndsWhenTheNodeHasLeft(t *testing.T) {
 			s.net.Topology(2, fakenode.Shard{First: 0, Last: 16383, Nodes: []string{lower}})
 		})
 		err := view.Ping(t.Context())
-		require.ErrorContains(t, err, "has left the cluster")
+		require.ErrorContains(t, err, "not listed any more: it failed or left; last attempt: dial "+upper+": connection refused")
+		require.ErrorIs(t, err, syscall.ECONNREFUSED)
 		require.ErrorIs(t, err, keyslot.ErrNotExecuted)
+		require.NotErrorIs(t, err, keyslot.ErrRetryable)
 		require.Less(t, time.Since(s.began), 3*time.Second, "its place in the map is gone by then")
 		require.ErrorIs(t, view.Ping(t.Context()), keyslot.ErrUnknownNode)
 		require.NoError(t, view.On(nil).Ping(t.Context()), "the client's own routing again")
+	})
+}
+
+// The dial's time was not the caller's.
+func TestANodeThatSwallowedDialsAndLeftEndedNobodysPatience(t *testing.T) {
+	story(t, keyslot.Options{DialTimeout: 300 * time.Millisecond}, func(t *testing.T, s *stage) {
+		s.upper.Close()
+		s.net.BlackHole(upper)
+		time.AfterFunc(time.Second, func() {
+			s.net.Topology(2, fakenode.Shard{First: 0, Last: 16383, Nodes: []string{lower}})
+		})
+		err := s.client.On(keyslot.ToNode(upper)).Ping(t.Context())
+		require.ErrorContains(t, err, "it failed or left; last attempt: dial "+upper+": context deadline exceeded")
+		require.NotErrorIs(t, err, context.DeadlineExceeded)
+		require.NotErrorIs(t, err, keyslot.ErrRetryable)
 	})
 }
 

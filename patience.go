@@ -2,6 +2,8 @@ package keyslot
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"time"
 )
 
@@ -11,6 +13,19 @@ func untilThen(ctx context.Context, until time.Time) (context.Context, context.C
 		return ctx, func() {}
 	}
 	return context.WithDeadline(ctx, until)
+}
+
+// named says of the end of a caller's patience whose bound that was, where it was the client's own, at until: a context's deadline is
+// its maker's.
+func (t *terms) named(err error, until time.Time) error {
+	if until.IsZero() || !errors.Is(err, context.DeadlineExceeded) || !isPatience(err) {
+		return err
+	}
+	bound, option := t.timeout, "Timeout"
+	if bound == t.core.opts.CommandTimeout {
+		option = "CommandTimeout"
+	}
+	return fmt.Errorf("%s of %v: %w", option, bound, err)
 }
 
 // waitFor returns nil when done is closed, or the reason why the caller may wait no longer.
