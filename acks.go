@@ -89,7 +89,7 @@ func (a *acks) wait(ctx context.Context) {
 }
 
 // run acknowledges in batches until the end, and what is left then. An error that lasts stops the consumer.
-func (a *acks) run(ctx context.Context, stop context.CancelCauseFunc) {
+func (a *acks) run(ctx context.Context, stop func(error)) {
 	retry := pacer{first: feedFirst, limit: feedLimit}
 	for a.gather() {
 		err := a.flush(ctx)

@@ -140,6 +140,8 @@ func TestWrongArityIsRefused(t *testing.T) {
 func TestHalfAPairIsRefused(t *testing.T) {
 	cluster, client := begin(t, keyslottest.Options{}, keyslot.Options{})
 	refusedBeforeSending(t, cluster, client, 0, "MSET", "a", "1", "b")
+	_, err := client.Do(t.Context(), "MSET", "a", "1", "b")
+	require.ErrorContains(t, err, "keyslot: MSET (slot 15495): the last key has no value [not executed]")
 	refusedBeforeSending(t, cluster, client, 0, "MSET", "a", "1", "b", "2", "c")
 }
 

@@ -572,6 +572,15 @@ func (call *call) strayKey(slot int) (index, got int) {
 	return 0, slot
 }
 
+// keyAt is what to call the key at an index among the words: of a script, what the script calls it.
+func (call *call) keyAt(index int) string {
+	if !call.isScript() {
+		return "its key"
+	}
+	const first = 3 // behind the script and the number of keys
+	return fmt.Sprintf("KEYS[%d]", index-first+1)
+}
+
 // shareSlot is what to do where keys lie in several slots and may not.
 const shareSlot = "give the keys a common hash tag, like {user:1}:name"
 

@@ -177,11 +177,11 @@ func (c *Consumer) Run(ctx context.Context, handle func(ctx context.Context, e E
 	for _, streams := range c.bySlot() {
 		f := newFeed(c, streams)
 		feeds = append(feeds, f)
-		acknowledging.Go(func() { f.acks.run(acking, stop) }) // ends after the feed; Run waits for it
-		reading.Go(func() {                                   // ends with running; Run waits for it
+		acknowledging.Go(func() { f.acks.run(acking, func(err error) { stop(f.ended(err)) }) }) // ends after the feed; Run waits for it
+		reading.Go(func() {                                                                     // ends with running; Run waits for it
 			defer close(f.acks.ended)
 			if err := f.run(running, handle); err != nil {
-				stop(err)
+				stop(f.ended(err))
 			}
 		})
 	}
@@ -190,10 +190,15 @@ func (c *Consumer) Run(ctx context.Context, handle func(ctx context.Context, e E
 	defer giveUp.Stop()
 	acknowledging.Wait()
 
-	if cause := context.Cause(running); ctx.Err() == nil {
-		return &consumerError{fmt.Sprintf("consumer %q of group %q", c.opts.Name, c.opts.Group), cause}
+	if ctx.Err() == nil {
+		return context.Cause(running)
 	}
 	return unacknowledged(feeds)
+}
+
+// ended is why Run ends, because of what the feed's streams have met. They are named, as in the log: the server's words have no keys.
+func (f *feed) ended(err error) error {
+	return &consumerError{fmt.Sprintf("consumer %q of group %q, streams %q", f.opts.Name, f.opts.Group, f.streams), err}
 }
 
 // unacknowledged returns an error if entries that were handled have not been acknowledged.

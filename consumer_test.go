@@ -205,6 +205,7 @@ func TestAMissingGroupIsTheCallersUnlessHeWantsItCreated(t *testing.T) {
 	var refusal keyslot.ServerError
 	require.ErrorAs(t, err, &refusal)
 	require.Equal(t, "NOGROUP", refusal.Code())
+	require.Regexp(t, `, streams \["(s|other)"\]: XREADGROUP `, err.Error(), "where the server's words have none")
 
 	stop := run(t, client, keyslot.ConsumerOptions{Streams: []string{"s", "other"}, CreateFrom: "$", Block: 10 * time.Millisecond}, handled.note)
 	for round := range 3 {
@@ -224,7 +225,7 @@ func TestAConsumerEndsWithAnErrorThatLasts(t *testing.T) {
 	require.NoError(t, err)
 	err = consumer.Run(t.Context(), new(entries).note)
 	require.ErrorContains(t, err, "WRONGTYPE")
-	require.Regexp(t, `^keyslot: consumer "me" of group "g": X[A-Z]+ `, err.Error())
+	require.Regexp(t, `^keyslot: consumer "me" of group "g", streams \["string"\]: X[A-Z]+ `, err.Error())
 
 	do(t, client, "DEL", "string")
 	time.AfterFunc(50*time.Millisecond, func() { _ = client.Close() })

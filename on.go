@@ -81,7 +81,7 @@ func (call *call) pin(name string) error {
 	}
 	if call.pinned = r.named(name); call.pinned == nil {
 		call.terms.core.refresher.request("a node that is not known") // it may have joined a moment ago
-		return call.fail(NotExecuted, ErrUnknownNode)
+		return call.fail(NotExecuted, r.lacks(name))
 	}
 	return nil
 }
@@ -104,9 +104,14 @@ func (call *call) planSlot(slot uint16) error {
 		return nil
 	}
 	if k, other := call.strayKey(int(slot)); k > 0 {
-		return call.refuse(k, fmt.Sprintf("its key is in slot %d, and the commands of this view are for slot %d", other, slot))
+		return call.refuse(k, fmt.Sprintf("%s is in slot %d, and the commands of this view are for slot %d", call.keyAt(k), other, slot))
 	}
 	return nil
+}
+
+// lacks is the error of a name that named does not find.
+func (r *routes) lacks(name string) error {
+	return fmt.Errorf("%w: %q is none of the %d that are known", ErrUnknownNode, name, len(r.nodes))
 }
 
 // named returns the node with this id, or at this address by any of its names; nil if there is none.

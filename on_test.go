@@ -153,6 +153,14 @@ func TestANodeThatIsNotThereIsNotReplaced(t *testing.T) {
 			err := s.client.On(keyslot.ToNode(name)).Ping(t.Context())
 			require.ErrorIs(t, err, keyslot.ErrUnknownNode, name)
 			require.ErrorIs(t, err, keyslot.ErrNotExecuted)
+			require.EqualError(t, err, fmt.Sprintf("keyslot: PING: no such node in the topology: %q is none of the 2 that are known [not executed]", name))
+			if name == "" { // all owners
+				continue
+			}
+			for _, err := range s.client.Scan(t.Context(), "", keyslot.OwnedBy(name)) {
+				require.ErrorContains(t, err, fmt.Sprintf("%q is none of the 2", name))
+				require.ErrorIs(t, err, keyslot.ErrUnknownNode)
+			}
 		}
 		require.Empty(t, commands(s.upper))
 	})

@@ -136,7 +136,7 @@ func (s *scan) keepOwned() error {
 	r := s.terms.core.routes.Load()
 	owner := r.named(s.owner)
 	if owner == nil {
-		return ErrUnknownNode
+		return r.lacks(s.owner)
 	}
 	for slot := range s.wanted.all {
 		if r.primary(slot) != owner {

@@ -5,6 +5,7 @@ import (
 	"crypto/sha1" //nolint:gosec // how servers name scripts
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/keyslot-go/keyslot/command"
@@ -115,7 +116,9 @@ func encodeScript(r *resp.Request, name, script string, keys []string, args []an
 		r.Key(key)
 	}
 	before := r.Len()
-	index, reason = encode(r, args)
+	if index, reason = encode(r, args); reason != "" {
+		reason = fmt.Sprintf("ARGV[%d]: %s", index+1, reason)
+	}
 	return before + index, reason
 }
 

@@ -45,12 +45,12 @@ func (call *call) plan() (splits bool, err error) {
 			continue
 		}
 		if call.Cmd == nil || call.Cmd.Request != spec.RequestMultiShard {
-			reason := fmt.Sprintf("its key is in slot %d and the first one in slot %d; %s is one command for one node: %s",
-				slot, call.slot, call.Name(), shareSlot)
+			reason := fmt.Sprintf("%s is in slot %d and the first one in slot %d; %s is one command for one node: %s",
+				call.keyAt(k), slot, call.slot, call.Name(), shareSlot)
 			return false, call.refuse(k, reason)
 		}
 		if step, last := keys[1]-keys[0], keys[len(keys)-1]; r.Len()-last != step {
-			return false, call.refuse(0, call.Name()+" lacks what belongs to its last key") // the other parts would run
+			return false, call.refuse(0, "the last key has no value") // the other parts would run
 		}
 		call.slot = command.NoSlot
 		return true, nil

@@ -200,7 +200,7 @@ func (call *call) checkQueued(slot int) error {
 		slot = int(slotOf(call.Request.At(keys[0])))
 	}
 	if k, got := call.strayKey(slot); k > 0 && slot != command.NoSlot {
-		return call.refuse(k, fmt.Sprintf("its key is in slot %d and the transaction in slot %d: %s", got, slot, shareSlot))
+		return call.refuse(k, fmt.Sprintf("%s is in slot %d and the transaction in slot %d: %s", call.keyAt(k), got, slot, shareSlot))
 	}
 	if len(keys) == 0 && slot != command.NoSlot && call.slot != command.NoSlot && call.slot != slot {
 		return call.refuse(0, fmt.Sprintf("it concerns slot %d and the transaction slot %d", call.slot, slot))

@@ -242,7 +242,7 @@ func (s *session) admits(call *call) error {
 	everywhere := s.terms.core.isStandalone()
 	for _, k := range r.Keys() {
 		if slot := int(slotOf(r.At(k))); slot != s.slot && !everywhere {
-			return call.refuse(k, fmt.Sprintf("its key is in slot %d and the watched keys in slot %d: %s", slot, s.slot, shareSlot))
+			return call.refuse(k, fmt.Sprintf("%s is in slot %d and the watched keys in slot %d: %s", call.keyAt(k), slot, s.slot, shareSlot))
 		}
 		unwatched = unwatched || !slices.Contains(s.keys, string(r.At(k)))
 	}

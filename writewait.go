@@ -158,7 +158,7 @@ func (call *call) planForSlotOf(slot int) error {
 	}
 	if slot != command.NoSlot && !call.terms.core.isStandalone() {
 		if k, got := call.strayKey(slot); k > 0 { // plan would speak of a view
-			return call.refuse(k, elsewhereThan(slot, got))
+			return call.refuse(k, elsewhereThan(call.keyAt(k), slot, got))
 		}
 	}
 	_, err := call.plan()
@@ -168,13 +168,13 @@ func (call *call) planForSlotOf(slot int) error {
 	case call.blocks:
 		return call.refuse(0, call.Name()+" waits at the server and would hold up WAIT: run it by itself")
 	case slot != command.NoSlot && call.slot != slot && !call.terms.core.isStandalone(): // nobody knows where the key is
-		return call.refuse(0, elsewhereThan(slot, call.slot))
+		return call.refuse(0, elsewhereThan("its key", slot, call.slot))
 	}
 	return nil
 }
 
-func elsewhereThan(slot, got int) string {
-	return fmt.Sprintf("its key is in slot %d and the first one in slot %d, and WriteAndWait is for one slot: %s", got, slot, shareSlot)
+func elsewhereThan(key string, slot, got int) string {
+	return fmt.Sprintf("%s is in slot %d and the first one in slot %d, and WriteAndWait is for one slot: %s", key, got, slot, shareSlot)
 }
 
 // sendAndWait is send for calls that WAIT follows. It counts the replicas of its connection's last write, so they have one of
