@@ -19,7 +19,8 @@ var (
 	// ErrRetryable matches an error after which the same command may be sent again as it is: it was not executed, or running
 	// it twice does no harm, and what was lacking may come. The client has sent it again itself until its context or
 	// CommandTimeout ended, so a retry needs time of its own. What would fail in the same way is not retryable: a refusal such
-	// as NOPERM, a wrong argument, ErrClosed; nor is ErrTxAborted, after which the caller reads again first.
+	// as NOPERM, a wrong argument, ErrClosed; nor is ErrTxAborted, after which the caller reads again first. The first map of a
+	// Lazy client is the exception: what New would fail with ends its first commands at once, not tried again within the call.
 	ErrRetryable = errors.New("keyslot: retryable")
 	// ErrTxAborted is the cause when a transaction on watched keys did not run because one of them may have changed: another
 	// client wrote to it, it expired, or its slot moved, or the connection ended before EXEC was sent. Nothing has run; read
