@@ -101,3 +101,20 @@ func encodeOne(r *resp.Request, arg any) (reason string) {
 	}
 	return ""
 }
+
+// maxArgument is the servers' default proto-max-bulk-len. They cut off a client that sends more, so it would be tried again
+// and again as "not sent".
+const maxArgument = 512 << 20
+
+// oversized returns the position of an argument that is longer than limit; -1 if there is none.
+func oversized(r *resp.Request, limit int) int {
+	if r.Size() <= limit {
+		return -1
+	}
+	for i := range r.Len() {
+		if len(r.At(i)) > limit {
+			return i
+		}
+	}
+	return -1
+}

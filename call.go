@@ -239,23 +239,6 @@ func (call *call) identify() {
 	}
 }
 
-// maxArgument is the servers' default proto-max-bulk-len. They cut off a client that sends more, so it would be tried again
-// and again as "not sent".
-const maxArgument = 512 << 20
-
-// oversized returns the position of an argument that is longer than limit; -1 if there is none.
-func oversized(r *resp.Request, limit int) int {
-	if r.Size() <= limit {
-		return -1
-	}
-	for i := range r.Len() {
-		if len(r.At(i)) > limit {
-			return i
-		}
-	}
-	return -1
-}
-
 // patience returns the deadline of a call whose context has none; zero where the context has one, or nothing bounds the call.
 func (t *terms) patience(ctx context.Context, now time.Time) time.Time {
 	if _, ok := ctx.Deadline(); ok || t.timeout < 0 {
