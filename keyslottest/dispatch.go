@@ -137,11 +137,19 @@ func (c *Cluster) runPlain(cn *conn, r request) {
 // wrote does what has to follow every write: it keeps the books on keys and serves those who waited for one.
 func (c *Cluster) wrote(n *node, keys []string) {
 	c.noteKeys(n, keys)
-	if c.inExec {
+	c.serveWaiting(keys)
+}
+
+// serveWaiting serves those who wait for keys once nothing runs any more that may still write them.
+func (c *Cluster) serveWaiting(keys []string) {
+	switch {
+	case c.store.script != nil:
+		c.store.script.wrote = append(c.store.script.wrote, keys...)
+	case c.inExec:
 		c.written = append(c.written, keys...)
-		return
+	default:
+		c.waiting.serve(c, keys)
 	}
-	c.waiting.serve(c, keys)
 }
 
 func (c *Cluster) noteKeys(n *node, keys []string) {

@@ -16,7 +16,7 @@ type fix func(s *store, out *replies, r request) (done bool)
 
 var fixes = map[string]fix{
 	"SINTERSTORE": storeSome, "SDIFFSTORE": storeSome, "SUNIONSTORE": storeSome, "ZINTERSTORE": storeSome, "ZUNIONSTORE": storeSome,
-	"SETRANGE": setRange, "COPY": copyKey,
+	"SETRANGE": setRange, "COPY": copyKey, "TTL": ttl,
 	"ZPOPMIN": popNone, "ZPOPMAX": popNone, "ZADD": addScores, "ZINCRBY": addScores,
 	"EXPIRE": refuseExpiry, "PEXPIRE": refuseExpiry, "EXPIREAT": refuseExpiry, "PEXPIREAT": refuseExpiry,
 	"SETEX": refuseExpiry, "PSETEX": refuseExpiry, "SET": refuseExpiry, "GETEX": refuseExpiry,
@@ -175,4 +175,15 @@ func expiry(r request) (at int, unit time.Duration, absolute bool) {
 		}
 	}
 	return 0, 0, false
+}
+
+// ttl answers as a server does, which rounds to the nearest second; miniredis rounds down, so that a clock that runs would
+// make 99 of 100 now and then.
+func ttl(s *store, out *replies, r request) bool {
+	left := s.ask("PTTL", r.args[1]).Int
+	if left >= 0 { // -1 and -2 mean the same in both
+		left = (left + 500) / 1000
+	}
+	out.int(left)
+	return true
 }

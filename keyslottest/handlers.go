@@ -3,7 +3,6 @@ package keyslottest
 import (
 	"crypto/subtle"
 	"fmt"
-	"github.com/keyslot-go/keyslot/internal/resp"
 	"math"
 	"strconv"
 	"strings"
@@ -27,7 +26,6 @@ func handlers() map[string]handler {
 		"ROLE": role, "INFO": info, "WAIT": waitReplicas,
 		"SCAN": scan, "KEYS": keysLike, "DBSIZE": dbsize, "RANDOMKEY": randomKey, "FLUSHALL": flush, "FLUSHDB": flush,
 		"COMMAND COUNT": commandCount, "COMMAND GETKEYS": commandGetKeys,
-		"TTL":    ttl,
 		"SWAPDB": notInCluster("SWAPDB is"), "MOVE": notInCluster("MOVE is"),
 	}
 	for name, h := range clientHandlers() {
@@ -335,17 +333,4 @@ func wanted(asked []string, section string) bool {
 		}
 	}
 	return len(asked) == 0
-}
-
-// ttl answers as a server does, which rounds to the nearest second; miniredis rounds down, so that a clock that runs would
-// make 99 of 100 now and then.
-func ttl(cn *conn, args []string) {
-	from := len(cn.out.buf)
-	cn.cluster.store.do(&cn.out, "PTTL", args[1])
-	ms, ok := resp.Int(cn.out.buf[from:])
-	if !ok || ms < 0 {
-		return // -1 and -2 mean the same in both
-	}
-	cn.out.buf = cn.out.buf[:from]
-	cn.out.int((ms + 500) / 1000)
 }

@@ -14,18 +14,26 @@ import (
 )
 
 // scriptRun is the script that runs at this moment. miniredis calls the hook below for each of its commands, and holds its
-// lock all the while: so the hook must not ask it anything but by the peer of the script.
+// lock all the while: so nothing may be asked of it but as the script's own commands are, by store.nest.
 type scriptRun struct {
-	conn  *conn
-	wrote []string // keys that the script may have written, declared or not
+	conn     *conn
+	readOnly bool
+	wrote    []string // keys that the script may have written, declared or not
+}
+
+// handledInScripts are the handlers that scripts may call, which only look at what there is. Of CLUSTER it is all.
+var handledInScripts = map[string]bool{
+	"PING": true, "ECHO": true, "SCAN": true, "KEYS": true, "DBSIZE": true, "RANDOMKEY": true, "FLUSHALL": true, "FLUSHDB": true,
 }
 
 // runScript runs EVAL, EVALSHA and their read-only forms.
 func (c *Cluster) runScript(cn *conn, r request) {
 	sha := r.args[1]
-	if strings.HasPrefix(r.cmd.Name, "EVALSHA") {
+	run := &scriptRun{conn: cn}
+	r.args = slices.Clone(r.args)
+	r.args[0], run.readOnly = strings.CutSuffix(r.cmd.Name, "_RO") // miniredis takes some commands that read for writes
+	if r.args[0] == "EVALSHA" {
 		sha = strings.ToLower(sha)
-		r.args = slices.Clone(r.args)
 		r.args[1] = sha // miniredis minds the case
 		if !cn.node.scripts[sha] {
 			cn.out.error("NOSCRIPT No matching script. Please use EVAL.")
@@ -34,7 +42,6 @@ func (c *Cluster) runScript(cn *conn, r request) {
 	} else {
 		sha = sha1Hex(r.args[1])
 	}
-	run := &scriptRun{conn: cn}
 	from := len(cn.out.buf)
 	c.store.script = run
 	c.store.do(&cn.out, r.args...)
@@ -44,7 +51,7 @@ func (c *Cluster) runScript(cn *conn, r request) {
 		cn.out.error(text)
 	}
 	cn.node.scripts[sha] = true
-	c.wrote(cn.node, run.wrote)
+	c.serveWaiting(run.wrote)
 }
 
 // runInScript is asked before every command. It runs, or refuses, those of scripts.
@@ -54,31 +61,57 @@ func (c *Cluster) runInScript(peer *server.Peer, name string, args ...string) (d
 		return false
 	}
 	r := newRequest(append([]string{name}, args...))
-	text := ""
-	switch {
-	case r.cmd == nil:
-		text = "ERR Unknown Redis command called from script"
-	case r.cmd.CheckArity(len(r.args)) != nil:
-		text = "ERR Wrong number of args calling Redis command from script"
-	case r.has(spec.NoScript):
-		text = "ERR This Redis command is not allowed from script"
-	case r.has(spec.Write) && !run.conn.node.isPrimary():
-		text = "READONLY You can't write against a read only replica."
-	case c.route(run.conn, []request{r}, r.has(spec.Write)) != "":
-		text = "ERR Script attempted to access a non local key in a cluster node"
-	case c.handlers[r.cmd.Name] != nil && r.cmd.Name != "PING" && r.cmd.Name != "ECHO",
-		!c.delegated(r), r.has(spec.Blocking):
-		text = fmt.Sprintf("ERR not supported by keyslottest in a script: '%s'", fullName(r.cmd))
-	}
-	if text != "" {
-		peer.WriteError(text)
+	defer c.store.nest(peer)()
+	if refusal := c.refuseInScript(run, r); refusal != "" {
+		peer.WriteError(refusal)
 		return true
 	}
-	if r.has(spec.Write) {
-		run.wrote = append(run.wrote, r.keys...)
-	}
-	c.store.runNested(peer, r)
+	peer.WriteRaw(string(c.answerInScript(run.conn, r)))
 	return true
+}
+
+// refuseInScript returns the error that keeps a script from running r, or "".
+func (c *Cluster) refuseInScript(run *scriptRun, r request) string {
+	cn := run.conn
+	switch {
+	case r.cmd == nil:
+		return "ERR Unknown Redis command called from script"
+	case r.cmd.CheckArity(len(r.args)) != nil:
+		return "ERR Wrong number of args calling Redis command from script"
+	case r.has(spec.NoScript):
+		return "ERR This Redis command is not allowed from script"
+	case run.readOnly && r.has(spec.Write):
+		return "ERR Write commands are not allowed from read-only scripts."
+	case r.has(spec.Write) && !cn.node.isPrimary():
+		return "READONLY You can't write against a read only replica."
+	case c.route(cn, []request{r}, r.has(spec.Write)) != "":
+		return "ERR Script attempted to access a non local key in a cluster node"
+	case c.opts.Standalone && isOfClusters(r.cmd.Name):
+		return errNoCluster
+	}
+	handled := handledInScripts[r.cmd.Name] || strings.HasPrefix(r.cmd.Name, "CLUSTER ")
+	if c.handlers[r.cmd.Name] != nil && handled || c.handlers[r.cmd.Name] == nil && c.delegated(r) && !r.has(spec.Blocking) {
+		return ""
+	}
+	return fmt.Sprintf("ERR not supported by keyslottest in a script: '%s'", fullName(r.cmd))
+}
+
+// answerInScript runs r and returns the reply, which is RESP2: Lua knows no other here.
+func (c *Cluster) answerInScript(cn *conn, r request) []byte {
+	if h := c.handlers[r.cmd.Name]; h != nil {
+		outer := cn.out
+		cn.out = replies{}
+		h(cn, r.args)
+		reply := cn.out.buf
+		cn.out = outer
+		return reply
+	}
+	out := replies{}
+	c.store.run(&out, r)
+	if r.has(spec.Write) {
+		c.wrote(cn.node, r.keys)
+	}
+	return out.buf
 }
 
 var luaError = regexp.MustCompile(`^-ERR Error compiling script \(new function\): \S*?:(\d+): (.*?)( +stack traceback:.*)?\r\n$`)
@@ -92,10 +125,7 @@ func scriptError(reply, sha string) (text string, failed bool) {
 		return "", false
 	}
 	line, text := m[1], m[2]
-	switch {
-	case text == "Write commands are not allowed in read-only scripts":
-		text = "ERR Write commands are not allowed from read-only scripts."
-	case !errorCode.MatchString(text): // not of a command, but of Lua
+	if !errorCode.MatchString(text) { // not of a command, but of Lua
 		text = fmt.Sprintf("ERR user_script:%s: %s", line, text)
 	}
 	return fmt.Sprintf("%s script: %s, on @user_script:%s.", text, sha, line), true

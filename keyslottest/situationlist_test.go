@@ -3,7 +3,8 @@ package keyslottest_test
 import "slices"
 
 // situations is the list; see type situation for the language.
-var situations = slices.Concat(clusterSituations, serverSituations, watchSituations, blockingSituations, valueSituations)
+var situations = slices.Concat(clusterSituations, serverSituations, watchSituations, blockingSituations, valueSituations,
+	luaSituations)
 
 // clusterSituations are about what only a cluster does: redirects, and what they do to transactions, scripts and clients
 // that wait.

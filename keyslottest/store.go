@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"bytes"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/alicebob/miniredis/v2"
@@ -64,16 +63,13 @@ func (s *store) run(out *replies, r request) {
 	s.touch(r, before, out.buf[from:])
 }
 
-// runNested runs a command of the script that runs. Its peer knows that miniredis's lock is held.
-func (s *store) runNested(peer *server.Peer, r request) {
+// nest makes all that is asked until it is undone part of the script that peer is of: miniredis's lock is held.
+func (s *store) nest(peer *server.Peer) (undo func()) {
 	outerPeer, outerSink := s.peer, s.sink
-	defer func() { s.peer, s.sink, s.nested = outerPeer, outerSink, false }()
 	s.sink, s.nested = &sink{}, true
 	s.peer = server.NewPeer(bufio.NewWriter(s.sink))
 	s.peer.Ctx = peer.Ctx
-	out := replies{}
-	s.run(&out, r)
-	peer.WriteRaw(string(out.buf))
+	return func() { s.peer, s.sink, s.nested = outerPeer, outerSink, false }
 }
 
 // ask runs args and returns the reply.
@@ -160,9 +156,8 @@ func (s *store) supports(name string) bool { return s.srv.IsRegisteredCommand(na
 
 // exists says whether key is there, at whichever node.
 func (s *store) exists(key string) bool {
-	if s.script != nil {
-		_, listed := s.keys[slotOf(key)][key]
-		return listed || slices.Contains(s.script.wrote, key)
+	if s.nested {
+		return s.ask("EXISTS", key).Int == 1
 	}
 	return s.mini.Exists(key)
 }
@@ -194,7 +189,7 @@ func (s *store) inSlot(slot uint16, yield func(key string)) {
 // remove deletes keys.
 func (s *store) remove(keys []string) {
 	for _, key := range keys {
-		s.mini.Del(key)
+		s.ask("DEL", key)
 		delete(s.keys[slotOf(key)], key)
 	}
 }
