@@ -93,13 +93,14 @@ func popNone(s *store, out *replies, r request) bool {
 	return true
 }
 
-// addScores refuses scores that are no number, or would become none.
+// addScores refuses scores that are no number, or would become none, and increments that GT or LT forbids.
 func addScores(s *store, out *replies, r request) bool {
 	scores, increment := r.args[2:], r.cmd.Name == "ZINCRBY"
 	for !increment && len(scores) > 0 && slices.Contains([]string{"NX", "XX", "GT", "LT", "CH", "INCR"}, strings.ToUpper(scores[0])) {
 		scores = scores[1:]
 	}
-	increment = increment || len(r.args)-len(scores) > 2 && hasWord(r.args[1:len(r.args)-len(scores)], "INCR")
+	options := r.args[1 : len(r.args)-len(scores)] // behind the key
+	increment = increment || hasWord(options, "INCR")
 	for i := 0; i+1 < len(scores); i += 2 {
 		score, _ := strconv.ParseFloat(scores[i], 64)
 		if math.IsNaN(score) {
@@ -114,7 +115,24 @@ func addScores(s *store, out *replies, r request) bool {
 			}
 		}
 	}
+	if increment && len(scores) == 2 && s.forbids(options, r.args[1], scores[1], scores[0]) {
+		out.null()
+		return true
+	}
 	return false
+}
+
+// forbids says whether the options of ZADD keep a member from being incremented: miniredis minds GT and LT only for new scores.
+func (s *store) forbids(options []string, key, member, by string) bool {
+	greater, less := hasWord(options, "GT"), hasWord(options, "LT")
+	increment, err := strconv.ParseFloat(by, 64)
+	if greater == less || hasWord(options, "NX") || err != nil {
+		return false // and with both it is an error
+	}
+	score := s.ask("ZSCORE", key, member)
+	was, _ := strconv.ParseFloat(score.Str, 64)
+	allowed := greater && was+increment > was || less && was+increment < was
+	return score.Kind == resp.BulkString && !allowed
 }
 
 // refuseExpiry refuses the expiries that a server does, those whose milliseconds do not fit into 64 bits, and shortens what
