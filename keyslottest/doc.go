@@ -35,6 +35,7 @@
 //   - A cluster with Options.Standalone has one database: it refuses SELECT, SWAPDB, MOVE and COPY with DB in the words of a
 //     node in cluster mode.
 //   - A copy of a stream takes the ID of an entry that was the last one of its source, and was deleted there, once more.
+//   - A HyperLogLog is a string to TYPE and SCAN alone: GET, MGET, STRLEN and the other commands on strings refuse it, or miss it.
 //   - A watched hash is not touched by what changes nothing but the expiry of its fields.
 //   - A request of more than 64 MiB is a protocol error.
 //

@@ -16,7 +16,8 @@ type fix func(s *store, out *replies, r request) (done bool)
 
 var fixes = map[string]fix{
 	"SINTERSTORE": storeSome, "SDIFFSTORE": storeSome, "SUNIONSTORE": storeSome, "ZINTERSTORE": storeSome, "ZUNIONSTORE": storeSome,
-	"SETRANGE": setRange, "COPY": copyKey, "TTL": ttl,
+	"SETRANGE": setRange, "COPY": copyKey, "TTL": ttl, "TYPE": typeOf,
+	"PFADD": addElements, "PFCOUNT": count, "PFMERGE": merge,
 	"ZPOPMIN": popNone, "ZPOPMAX": popNone, "ZADD": addScores, "ZINCRBY": addScores,
 	"EXPIRE": refuseExpiry, "PEXPIRE": refuseExpiry, "EXPIREAT": refuseExpiry, "PEXPIREAT": refuseExpiry,
 	"SETEX": refuseExpiry, "PSETEX": refuseExpiry, "SET": refuseExpiry, "GETEX": refuseExpiry,

@@ -91,7 +91,7 @@ func scan(cn *conn, args []string) {
 	for ; slot < slotCount && seen < o.count; slot++ {
 		for _, key := range c.keysIn(cn.node, uint16(slot)) {
 			seen++
-			if (o.match == "" || globMatch(o.match, key)) && (o.kind == "" || strings.EqualFold(c.store.ask("TYPE", key).Str, o.kind)) {
+			if (o.match == "" || globMatch(o.match, key)) && (o.kind == "" || strings.EqualFold(c.store.kind(key), o.kind)) {
 				found = append(found, key)
 			}
 		}
