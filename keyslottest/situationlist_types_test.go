@@ -58,4 +58,52 @@ var typeSituations = []situation{
 		source: PFCOUNT {b}1 {b}2
 		source: EXEC
 		source: EVAL return~redis.call('PFCOUNT',KEYS[1],KEYS[2]) 2 {b}1 {b}2`},
+	{"increments that go too far", `
+		source: HSET {b}h a 9223372036854775807 b -9223372036854775808 f 1 x y
+		source: HINCRBY {b}h a 1
+		source: HINCRBY {b}h b -1
+		source: HINCRBY {b}h b 9223372036854775807
+		source: HINCRBY {b}h x 1
+		source: HINCRBY {b}h f 1.5
+		source: HGET {b}h a
+		source: HINCRBYFLOAT {b}h f -inf
+		source: HINCRBYFLOAT {b}h f inf
+		source: HINCRBYFLOAT {b}h f nan
+		source: HINCRBYFLOAT {b}h x 1
+		source: HINCRBYFLOAT {b}h none inf
+		source: HINCRBYFLOAT {b}none f inf
+		source: HGET {b}h f
+		source: HSET {b}h f inf g nan
+		source: HINCRBYFLOAT {b}h f 1
+		source: HINCRBYFLOAT {b}h g 1
+		source: SET {b}k inf
+		source: INCRBYFLOAT {b}k 1
+		source: INCRBYFLOAT {b}k -inf
+		source: SET {b}k nan
+		source: INCRBYFLOAT {b}k 1
+		source: INCRBYFLOAT {b}k inf
+		source: SET {b}k 1
+		source: INCRBYFLOAT {b}k 1.5
+		source: INCRBYFLOAT {b}none 2
+		source: HINCRBYFLOAT {b}h a 1
+		source: HINCRBY {b}h none 5
+		source: DEL {b}none
+		source: SET {b}k 1
+		source: INCRBYFLOAT {b}k inf
+		source: INCRBYFLOAT {b}k -Infinity
+		source: INCRBYFLOAT {b}k nan
+		source: INCRBYFLOAT {b}none inf
+		source: GET {b}k
+		source: EXISTS {b}none
+		source: INCRBYFLOAT {b}h inf
+		source: HINCRBYFLOAT {b}k f inf
+		source: HINCRBY {b}k f 1
+		source: SET {b}k 9223372036854775807
+		source: INCR {b}k
+		source: INCRBY {b}k 1
+		source: DECRBY {b}k -1
+		source: DECRBY {b}k -9223372036854775808
+		source: SET {b}k -9223372036854775808
+		source: DECR {b}k
+		source: GET {b}k`},
 }
