@@ -18,6 +18,7 @@ var fixes = map[string]fix{
 	"SINTERSTORE": storeSome, "SDIFFSTORE": storeSome, "SUNIONSTORE": storeSome, "ZINTERSTORE": storeSome, "ZUNIONSTORE": storeSome,
 	"SETRANGE": setRange, "COPY": copyKey, "TTL": ttl, "TYPE": typeOf,
 	"PFADD": addElements, "PFCOUNT": count, "PFMERGE": merge,
+	"BITCOUNT": countBits, "BITPOS": findBit,
 	"DECRBY": decrementBy, "HINCRBY": incrementField, "HINCRBYFLOAT": incrementFieldByFloat, "INCRBYFLOAT": incrementByFloat,
 	"ZPOPMIN": popNone, "ZPOPMAX": popNone, "ZADD": addScores, "ZINCRBY": addScores,
 	"EXPIRE": refuseExpiry, "PEXPIRE": refuseExpiry, "EXPIREAT": refuseExpiry, "PEXPIREAT": refuseExpiry,

@@ -106,4 +106,68 @@ var typeSituations = []situation{
 		source: SET {b}k -9223372036854775808
 		source: DECR {b}k
 		source: GET {b}k`},
+	{"bits are counted in bytes or in bits", `
+		source: SET {b}k foobar
+		source: BITCOUNT {b}k 0 -1 BIT
+		source: BITCOUNT {b}k 0 -1 BYTE
+		source: BITCOUNT {b}k 5 30 BIT
+		source: BITCOUNT {b}k 5 30 bit
+		source: BITCOUNT {b}k 1 1 byte
+		source: BITCOUNT {b}k -10 -3 BIT
+		source: BITCOUNT {b}k -1000 1000 BIT
+		source: BITCOUNT {b}k 30 5 BIT
+		source: BITCOUNT {b}k -3 -10 BIT
+		source: BITCOUNT {b}k 7 8 BIT
+		source: BITCOUNT {b}k 9 9 BIT
+		source: BITCOUNT {b}k 0
+		source: BITCOUNT {b}k 0 -1 NOSUCH
+		source: BITCOUNT {b}k 0 -1 BIT BIT
+		source: BITCOUNT {b}k x -1 BIT
+		source: BITCOUNT {b}none 0 -1 BIT
+		source: BITCOUNT {b}none x -1 BIT
+		source: RPUSH {b}l x
+		source: BITCOUNT {b}l 0 -1 BIT
+		source: BITPOS {b}k 1 0 -1 BIT
+		source: BITPOS {b}k 0 0 -1 BIT
+		source: BITPOS {b}k 1 3 5 BIT
+		source: BITPOS {b}k 0 1 2 BIT
+		source: BITPOS {b}k 1 16 31 BIT
+		source: BITPOS {b}k 1 -8 -1 bit
+		source: BITPOS {b}k 1 2 -1 BYTE
+		source: BITPOS {b}k 0 2 -1 BYTE
+		source: BITPOS {b}k 1 30 5 BIT
+		source: BITPOS {b}k 1 48 100 BIT
+		source: BITPOS {b}k 1 0 -1 NOSUCH
+		source: BITPOS {b}k 2 0 -1 BIT
+		source: BITPOS {b}k x 0 -1 BIT
+		source: BITPOS {b}k 1 x -1 BIT
+		source: BITPOS {b}k 1 0 BIT
+		source: BITPOS {b}k 0
+		source: BITPOS {b}k 1 10
+		source: BITPOS {b}k 0 10
+		source: BITPOS {b}k 1 0 -1 BIT x
+		source: BITPOS {b}k 1 -100 -200
+		source: BITCOUNT {b}k -100 -200
+		source: BITCOUNT {b}k -200 -100
+		source: BITCOUNT {b}k 0 9223372036854775807
+		source: SETRANGE {b}f 0 _
+		source: SETBIT {b}f 0 1
+		source: BITPOS {b}f 0 0 0 BIT
+		source: BITPOS {b}f 1 0 0 BIT
+		source: SET {b}e _
+		source: BITPOS {b}e 0
+		source: BITPOS {b}e 0 0
+		source: BITPOS {b}e 1
+		source: BITPOS {b}e 0 0 -1 BIT
+		source: BITCOUNT {b}e
+		source: BITCOUNT {b}e 0 -1
+		source: BITPOS {b}none 1 0 -1 BIT
+		source: BITPOS {b}none 0 0 -1 BIT
+		source: BITPOS {b}l 0 0 -1 BIT
+		source: SETBIT {b}0 15 0
+		source: BITPOS {b}0 1 0 -1 BIT
+		source: BITPOS {b}0 1 0 -1 BYTE
+		source: SETRANGE {b}0 2 foo
+		source: BITCOUNT {b}0 16 -1 BIT
+		source: BITPOS {b}0 1 3 -1 BIT`},
 }
