@@ -19,6 +19,8 @@ var fixes = map[string]fix{
 	"SETRANGE": setRange, "COPY": copyKey, "TTL": ttl, "TYPE": typeOf,
 	"PFADD": addElements, "PFCOUNT": count, "PFMERGE": merge,
 	"BITCOUNT": countBits, "BITPOS": findBit,
+	"GEOADD": addPlaces, "GEOPOS": findPlaces, "GEODIST": measure, "GEOSEARCH": searchPlaces,
+	"GEORADIUS": searchPlaces, "GEORADIUS_RO": searchPlaces, "GEORADIUSBYMEMBER": searchPlaces, "GEORADIUSBYMEMBER_RO": searchPlaces,
 	"DECRBY": decrementBy, "HINCRBY": incrementField, "HINCRBYFLOAT": incrementFieldByFloat, "INCRBYFLOAT": incrementByFloat,
 	"ZPOPMIN": popNone, "ZPOPMAX": popNone, "ZADD": addScores, "ZINCRBY": addScores,
 	"EXPIRE": refuseExpiry, "PEXPIRE": refuseExpiry, "EXPIREAT": refuseExpiry, "PEXPIREAT": refuseExpiry,

@@ -40,8 +40,8 @@ func reshape(reply []byte, args []string, resp3 bool) []byte {
 		if len(args) > 2 {
 			return pairUp(reply)
 		}
-	case "GEOPOS":
-		return bytes.ReplaceAll(reply, []byte("*-1\r\n"), []byte("_\r\n"))
+	case "ZSCAN":
+		return stringsOf(reply)
 	}
 	return reply
 }
@@ -92,6 +92,27 @@ func pairUp(reply []byte) []byte {
 		paired = append(append(paired, flat[i]...), flat[i+1]...)
 	}
 	return paired
+}
+
+// stringsOf makes strings of the scores of ZSCAN, which are doubles nowhere.
+func stringsOf(reply []byte) []byte {
+	parts, ok := elements(reply)
+	if !ok || len(parts) != 2 {
+		return reply
+	}
+	list, ok := elements(parts[1])
+	if !ok {
+		return reply
+	}
+	scanned := append(resp.AppendArray(nil, 2), parts[0]...)
+	scanned = resp.AppendArray(scanned, len(list))
+	for _, frame := range list {
+		if frame[0] == ',' {
+			frame = resp.AppendBulk(nil, frame[1:len(frame)-2])
+		}
+		scanned = append(scanned, frame...)
+	}
+	return scanned
 }
 
 // streamsToMap makes a map of an array of pairs.

@@ -170,4 +170,58 @@ var typeSituations = []situation{
 		source: SETRANGE {b}0 2 foo
 		source: BITCOUNT {b}0 16 -1 BIT
 		source: BITPOS {b}0 1 3 -1 BIT`},
+	{"places are added under a condition", `
+		source: GEOADD {b}g 13.361389 38.115556 Palermo
+		source: GEOADD {b}g NX 15 37 Palermo 15.087269 37.502669 Catania
+		source: ZSCORE {b}g Palermo
+		source: GEOADD {b}g XX CH 15 37 Palermo 1 1 nowhere
+		source: ZSCORE {b}g Palermo
+		source: GEOADD {b}g CH 15 37 Palermo 2 2 somewhere 13.5 38 Catania
+		source: GEOADD {b}g nx ch 3 3 there
+		source: GEOADD {b}g XX 3.1 3 there
+		source: GEOADD {b}g NX XX 3.1 3 there
+		source: GEOADD {b}g CH 3.1 3
+		source: GEOADD {b}g CH x 3 there
+		source: GEOADD {b}g CH 200 3 there
+		source: GEOADD {b}g NX
+		source: GEOADD {b}g NX XX CH
+		source: GEOADD {b}g NOSUCH 3.1 3 there
+		source: GEOADD {b}none XX 1 1 there
+		source: EXISTS {b}none
+		source: SET {b}s x
+		source: GEOADD {b}s NX 1 1 there
+		source: ZRANGE {b}g 0 -1 WITHSCORES`},
+	{"where places are", `
+		source: GEOADD {b}g 13.361389 38.115556 Palermo 15.087269 37.502669 Catania 0 0 zero -180 85 edge
+		source: GEOPOS {b}g Palermo none Catania
+		source: GEOPOS {b}g zero edge
+		source: GEOPOS {b}none Palermo
+		source: GEOPOS {b}g
+		source: GEOSEARCH {b}g FROMLONLAT 15 37 BYRADIUS 200 km ASC WITHCOORD
+		source: GEOSEARCH {b}g FROMLONLAT 15 37 BYRADIUS 200 km ASC WITHCOORD WITHDIST
+		source: GEOSEARCH {b}g FROMLONLAT 15 37 BYBOX 400 400 km ASC WITHDIST
+		source: GEORADIUS {b}g 15 37 200 km WITHCOORD ASC
+		source: GEORADIUS {b}g 15 37 200 km WITHDIST WITHCOORD ASC
+		source: GEORADIUSBYMEMBER {b}g Palermo 200 km WITHCOORD WITHDIST DESC
+		source: GEORADIUS_RO {b}g 15 37 200 km WITHCOORD ASC COUNT 1
+		source: GEODIST {b}g Palermo Catania
+		source: GEODIST {b}g Palermo Catania KM
+		source: GEODIST {b}g Palermo Catania mi
+		source: GEODIST {b}g Palermo none
+		source: GEODIST {b}g zero edge ft
+		source: GEODIST {b}none zero edge
+		source: GEODIST {b}g zero zero
+		source: GEOSEARCH {b}g FROMMEMBER Palermo BYRADIUS 120 mi DESC WITHDIST WITHHASH WITHCOORD
+		source: GEOSEARCH {b}g FROMMEMBER Palermo BYRADIUS 120 mi ASC
+		source: GEORADIUSBYMEMBER {b}g Palermo 200 m
+		source: GEORADIUS {b}g 15 37 200 km STORE {b}d
+		source: SET {b}s x
+		source: GEOPOS {b}s x
+		source: GEODIST {b}s x y
+		source: GEOSEARCH {b}s FROMLONLAT 15 37 BYRADIUS 200 km
+		source: GEOSEARCH {b}none FROMLONLAT 15 37 BYRADIUS 200 km WITHDIST
+		source: EVAL return~redis.call('GEOPOS',KEYS[1],'Palermo','none') 1 {b}g
+		source: ZADD {b}z 1.5 x 2 y
+		source: ZSCAN {b}z 0
+		source: ZSCAN {b}none 0`},
 }
