@@ -36,14 +36,15 @@
 //     node in cluster mode.
 //   - A copy of a stream takes the ID of an entry that was the last one of its source, and was deleted there, once more.
 //   - A HyperLogLog is a string to TYPE and SCAN alone: GET, MGET, STRLEN and the other commands on strings refuse it, or miss it.
+//   - XINFO counts the entries of a stream that was renamed or copied from there on, and knows the tree of a short stream only.
 //   - A watched hash is not touched by what changes nothing but the expiry of its fields.
 //   - A request of more than 64 MiB is a protocol error.
 //
 // What is missing answers "ERR unknown command", its name, and "not supported by keyslottest":
 //
 //   - on keys BITFIELD, BITFIELD_RO, BLMPOP, GEOHASH, GEOSEARCHSTORE, HEXPIREAT, HPEXPIRE, HPEXPIREAT, LCS, MIGRATE, OBJECT
-//     (but for IDLETIME), PFDEBUG, PFSELFTEST, RESTORE-ASKING, SORT, SORT_RO, SUBSTR, XGROUP SETID, XSETID, ZDIFF, ZDIFFSTORE,
-//     ZINTERCARD and ZRANGESTORE, and most that came after version 7.0, while DUMP and RESTORE know strings only;
+//     (but for IDLETIME), PFDEBUG, PFSELFTEST, RESTORE-ASKING, SORT, SORT_RO, SUBSTR, XGROUP SETID, XINFO STREAM with FULL, XSETID,
+//     ZDIFF, ZDIFFSTORE, ZINTERCARD and ZRANGESTORE, and most that came after version 7.0, while DUMP and RESTORE know strings only;
 //   - publish/subscribe, functions (FCALL, FCALL_RO, FUNCTION), SCRIPT DEBUG, KILL and SHOW, WAITAOF;
 //   - CLIENT but for ID, GETNAME, SETNAME, SETINFO, NO-EVICT and NO-TOUCH; CLUSTER but for SLOTS, SHARDS, NODES, INFO, MYID,
 //     KEYSLOT, COUNTKEYSINSLOT and GETKEYSINSLOT, since the methods of [Cluster] do the rest; COMMAND but for COUNT and

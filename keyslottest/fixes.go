@@ -27,6 +27,8 @@ var fixes = map[string]fix{
 	"SETEX": refuseExpiry, "PSETEX": refuseExpiry, "SET": refuseExpiry, "GETEX": refuseExpiry,
 	"XADD": addEntry, "XACK": acknowledge, "XPENDING": pendingSummary, "XCLAIM": claim, "XAUTOCLAIM": autoClaim,
 	"XGROUP DELCONSUMER": deleteConsumer, "XREADGROUP": readHistory,
+	"XDEL": deleteEntries, "XGROUP CREATE": createGroup,
+	"XINFO STREAM": streamInfo, "XINFO GROUPS": groupsInfo, "XINFO CONSUMERS": consumersInfo,
 }
 
 const (

@@ -27,6 +27,7 @@ type store struct {
 	nested bool // a command of that script runs
 	// watchers are those to tell when a key is written to.
 	watchers watchers
+	streams  map[string]*streamBooks // by key; those of keys that are gone stay until there is another stream
 }
 
 // sink is where a peer writes.
@@ -38,7 +39,7 @@ func (s *sink) Write(p []byte) (int, error) {
 }
 
 func newStore(manualClock bool) (*store, error) {
-	s := &store{mini: miniredis.NewMiniRedis(), sink: &sink{}, watchers: watchers{}}
+	s := &store{mini: miniredis.NewMiniRedis(), sink: &sink{}, watchers: watchers{}, streams: map[string]*streamBooks{}}
 	// Dial is the one way to start a miniredis that does not listen. Commands are dispatched without a connection.
 	conn, err := s.mini.Dial()
 	if err != nil {
@@ -60,7 +61,7 @@ func (s *store) run(out *replies, r request) {
 	if fixed := fixes[r.cmd.Name]; fixed == nil || !fixed(s, out, r) {
 		s.do(out, r.args...)
 	}
-	s.touch(r, before, out.buf[from:])
+	s.wrote(r, before, out.buf[from:])
 }
 
 // nest makes all that is asked until it is undone part of the script that peer is of: miniredis's lock is held.
@@ -120,8 +121,16 @@ func (s *store) runNow(resp3 bool, r request) (reply []byte, ok bool) {
 	} else {
 		reply, ok = s.tryNow(resp3, r.args)
 	}
-	s.touch(r, before, reply)
+	s.wrote(r, before, reply)
 	return reply, ok
+}
+
+// wrote does what has to follow a command, for those who watch keys and in the books of streams.
+func (s *store) wrote(r request, before map[string]string, reply []byte) {
+	s.touch(r, before, reply)
+	if r.cmd.Name == "XREADGROUP" {
+		s.delivered(r, reply)
+	}
 }
 
 func (s *store) tryNow(resp3 bool, args []string) (reply []byte, ok bool) {

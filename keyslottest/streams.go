@@ -66,10 +66,12 @@ func (s *store) entry(key string, id streamID) (entry resp.Value, ok bool) {
 func addEntry(s *store, out *replies, r request) bool {
 	key, at := r.args[1], entryID(r.args)
 	kind := s.ask("TYPE", key).Str
+	var books *streamBooks
 	if fields := len(r.args) - at - 1; kind == "stream" && fields > 0 && fields%2 == 0 {
 		id, explicit := parseStreamID(r.args[at])
-		info := s.ask("XINFO", "STREAM", key).Elems // length n last-generated-id id
-		if last, ok := parseStreamID(info[3].Str); explicit && ok && id != (streamID{}) && id.compare(last) <= 0 {
+		state, _ := s.stream(key)
+		books = state.streamBooks
+		if last := books.last; explicit && id != (streamID{}) && id.compare(last) <= 0 {
 			out.error("ERR The ID specified in XADD is equal or smaller than the target stream top item")
 			return true
 		}
@@ -79,6 +81,7 @@ func addEntry(s *store, out *replies, r request) bool {
 	if kind == "none" && resp.IsError(out.buf[from:]) {
 		s.ask("DEL", key) // which was made before the ID was looked at
 	}
+	s.added(key, books, out.buf[from:])
 	return true
 }
 
