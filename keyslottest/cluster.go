@@ -8,6 +8,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	lua "github.com/yuin/gopher-lua"
 )
 
 // Cluster is a running cluster. All methods are safe for concurrent use, and none blocks for longer than it takes the
@@ -35,6 +37,8 @@ type Cluster struct {
 	rangesKept []ownedRange // see ownedRanges; nil after a change
 	uncovered  bool         // a slot has no owner, or a stopped one
 	handlers   map[string]handler
+	scripts    map[string]*lua.FunctionProto // by SHA1, of whatever node; each knows some, see node
+	script     *scriptRun                    // that runs
 
 	running sync.WaitGroup // the accept loop of every node and the goroutine of every connection
 }
@@ -60,9 +64,9 @@ func Start(opts Options) (*Cluster, error) {
 	if err != nil {
 		return nil, fmt.Errorf("keyslottest: %w", err)
 	}
-	c := &Cluster{opts: opts, store: store, migrations: map[uint16]*Migration{}, handlers: handlers()}
+	c := &Cluster{opts: opts, store: store, migrations: map[uint16]*Migration{}, handlers: handlers(),
+		scripts: map[string]*lua.FunctionProto{}}
 	c.waiting.init()
-	store.srv.SetPreHook(c.runInScript)
 	c.mu.Lock()
 	for range opts.Shards {
 		if _, err = c.addShard(); err != nil {

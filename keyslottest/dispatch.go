@@ -143,8 +143,8 @@ func (c *Cluster) wrote(n *node, keys []string) {
 // serveWaiting serves those who wait for keys once nothing runs any more that may still write them.
 func (c *Cluster) serveWaiting(keys []string) {
 	switch {
-	case c.store.script != nil:
-		c.store.script.wrote = append(c.store.script.wrote, keys...)
+	case c.script != nil:
+		c.script.wrote = append(c.script.wrote, keys...)
 	case c.inExec:
 		c.written = append(c.written, keys...)
 	default:

@@ -31,7 +31,8 @@
 //   - A WAIT that blocks ends by its timeout alone, with the number of replicas that ran when it began.
 //   - Expiry is off by a few milliseconds, with many thousands of keys by some ten, unless the clock is manual.
 //   - A time to live ends after 292 years at the latest.
-//   - A script runs as long as it takes, and the cluster stands still meanwhile. Lua has no bit, struct and cmsgpack.
+//   - A script runs as long as it takes, and the cluster stands still meanwhile. Lua has no bit, struct and cmsgpack, other words for
+//     errors of its own (but not for those of commands and cjson), and more digits in numbers that .. or table.concat make text.
 //   - A cluster with Options.Standalone has one database: it refuses SELECT, SWAPDB, MOVE and COPY with DB in the words of a
 //     node in cluster mode.
 //   - A copy of a stream takes the ID of an entry that was the last one of its source, and was deleted there, once more.
@@ -46,6 +47,7 @@
 //     (but for IDLETIME), PFDEBUG, PFSELFTEST, RESTORE-ASKING, SORT, SORT_RO, SUBSTR, XGROUP SETID, XINFO STREAM with FULL, XSETID,
 //     ZDIFF, ZDIFFSTORE, ZINTERCARD and ZRANGESTORE, and most that came after version 7.0, while DUMP and RESTORE know strings only;
 //   - publish/subscribe, functions (FCALL, FCALL_RO, FUNCTION), SCRIPT DEBUG, KILL and SHOW, WAITAOF;
+//   - in scripts also PUBLISH, SPUBLISH and whatever is about the connection;
 //   - CLIENT but for ID, GETNAME, SETNAME, SETINFO, NO-EVICT and NO-TOUCH; CLUSTER but for SLOTS, SHARDS, NODES, INFO, MYID,
 //     KEYSLOT, COUNTKEYSINSLOT and GETKEYSINSLOT, since the methods of [Cluster] do the rest; COMMAND but for COUNT and
 //     GETKEYS, and its plain form gives a table of miniredis's;

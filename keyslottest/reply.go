@@ -56,6 +56,22 @@ func (r *replies) mapOf(n int) {
 	r.array(2 * n)
 }
 
+// set heads n members of a set.
+func (r *replies) set(n int) {
+	from := len(r.buf)
+	r.array(n)
+	if r.resp3 {
+		r.buf[from] = byte(resp.Set)
+	}
+}
+
+func (r *replies) version() int {
+	if r.resp3 {
+		return 3
+	}
+	return 2
+}
+
 func (r *replies) bulks(list []string) {
 	r.array(len(list))
 	for _, s := range list {

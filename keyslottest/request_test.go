@@ -71,9 +71,21 @@ func TestABigRequestByteByByte(t *testing.T) {
 	require.Equal(t, ":3145728\r\n", reply)
 }
 
-func TestAScriptThatMiniredisDoesNotUnderstand(t *testing.T) {
+func TestAScriptThatGoesAstray(t *testing.T) {
 	s := connect(t, start(t, keyslottest.Options{Shards: 1}).Endpoint())
-	require.Contains(t, s.do("EVAL return(function()end) 0"), "-ERR not supported by keyslottest: miniredis panicked")
+	s.want("$-1", "EVAL return(function()end) 0")
+	require.NoError(t, s.send("EVAL", "local t={} t[1]=t return t", "0"))
+	reply, err := s.reply()
+	require.NoError(t, err)
+	require.Contains(t, reply, "-ERR reached lua stack limit\r\n")
+	require.NoError(t, s.send("EVAL", "local function f() return 1+f() end return f()", "0"))
+	reply, err = s.reply()
+	require.NoError(t, err)
+	require.Contains(t, reply, "stack overflow")
+	require.NoError(t, s.send("EVAL", "return string.rep('x',-1)..cjson.encode(string.rep('x',100000))", "0"))
+	reply, err = s.reply()
+	require.NoError(t, err)
+	require.Len(t, reply, 100013)
 	s.want("+OK", "SET a x")
 	s.want("$1\r\nx", "EVAL return(redis.call('GET',KEYS[1])) 1 a")
 }

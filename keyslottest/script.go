@@ -3,71 +3,82 @@ package keyslottest
 import (
 	"crypto/sha1"
 	"encoding/hex"
+	"errors"
 	"fmt"
-	"regexp"
-	"slices"
 	"strings"
 
-	"github.com/alicebob/miniredis/v2/server"
+	lua "github.com/yuin/gopher-lua"
 
 	"github.com/keyslot-go/keyslot/internal/spec"
 )
 
-// scriptRun is the script that runs at this moment. miniredis calls the hook below for each of its commands, and holds its
-// lock all the while: so nothing may be asked of it but as the script's own commands are, by store.nest.
+// scriptRun is the script that runs at this moment. miniredis has scripts as well, but numbers, JSON and errors of its own in them.
 type scriptRun struct {
 	conn     *conn
 	readOnly bool
+	resp3    bool     // what redis.setresp chose
 	wrote    []string // keys that the script may have written, declared or not
+	depth    int      // of what is being answered
 }
 
-// handledInScripts are the handlers that scripts may call, which only look at what there is. Of CLUSTER it is all.
+// handledInScripts are the handlers that scripts may call, which is all of CLUSTER, too. Others are about the connection.
 var handledInScripts = map[string]bool{
 	"PING": true, "ECHO": true, "SCAN": true, "KEYS": true, "DBSIZE": true, "RANDOMKEY": true, "FLUSHALL": true, "FLUSHDB": true,
+	"INFO": true, "COMMAND COUNT": true, "COMMAND GETKEYS": true,
 }
+
+const errNoScript = "NOSCRIPT No matching script. Please use EVAL."
 
 // runScript runs EVAL, EVALSHA and their read-only forms.
 func (c *Cluster) runScript(cn *conn, r request) {
-	sha := r.args[1]
-	run := &scriptRun{conn: cn}
-	r.args = slices.Clone(r.args)
-	r.args[0], run.readOnly = strings.CutSuffix(r.cmd.Name, "_RO") // miniredis takes some commands that read for writes
-	if r.args[0] == "EVALSHA" {
-		sha = strings.ToLower(sha)
-		r.args[1] = sha // miniredis minds the case
-		if !cn.node.scripts[sha] {
-			cn.out.error("NOSCRIPT No matching script. Please use EVAL.")
-			return
-		}
+	name, readOnly := strings.CutSuffix(r.cmd.Name, "_RO")
+	sha := strings.ToLower(r.args[1])
+	keys, args, refusal := countKeys(r.args[2:])
+	switch {
+	case name == "EVALSHA" && len(sha) != 40:
+		refusal = errNoScript
+	case refusal != "":
+	case name == "EVALSHA" && !cn.node.scripts[sha]:
+		refusal = errNoScript
+	case name == "EVAL":
+		sha, refusal = c.loadScript(cn.node, r.args[1])
+	}
+	if refusal != "" {
+		cn.out.error(refusal)
+		return
+	}
+	run := &scriptRun{conn: cn, readOnly: readOnly}
+	l := run.newLua(keys, args)
+	defer l.Close()
+	line := ""
+	onError := l.NewFunction(func(l *lua.LState) int { // is run where the script failed
+		line = lineOf(l)
+		return 1
+	})
+	l.Push(l.NewFunctionFromProto(c.scripts[sha]))
+	c.script = run
+	err := l.PCall(0, 1, onError)
+	c.script = nil
+	if failed := (*lua.ApiError)(nil); errors.As(err, &failed) {
+		cn.out.error(failure(failed.Object, line, sha))
 	} else {
-		sha = sha1Hex(r.args[1])
+		run.answer(&cn.out, l.Get(-1))
 	}
-	from := len(cn.out.buf)
-	c.store.script = run
-	c.store.do(&cn.out, r.args...)
-	c.store.script = nil
-	if text, failed := scriptError(string(cn.out.buf[from:]), sha); failed {
-		cn.out.buf = cn.out.buf[:from]
-		cn.out.error(text)
-	}
-	cn.node.scripts[sha] = true
 	c.serveWaiting(run.wrote)
 }
 
-// runInScript is asked before every command. It runs, or refuses, those of scripts.
-func (c *Cluster) runInScript(peer *server.Peer, name string, args ...string) (done bool) {
-	run := c.store.script
-	if run == nil || peer == c.store.peer {
-		return false
+// loadScript makes a script known to n.
+func (c *Cluster) loadScript(n *node, script string) (sha, refusal string) {
+	sha = sha1Hex(script)
+	if c.scripts[sha] == nil {
+		compiled, err := compileLua(script)
+		if err != nil {
+			return "", err.Error()
+		}
+		c.scripts[sha] = compiled
 	}
-	r := newRequest(append([]string{name}, args...))
-	defer c.store.nest(peer)()
-	if refusal := c.refuseInScript(run, r); refusal != "" {
-		peer.WriteError(refusal)
-		return true
-	}
-	peer.WriteRaw(string(c.answerInScript(run.conn, r)))
-	return true
+	n.scripts[sha] = true
+	return sha, ""
 }
 
 // refuseInScript returns the error that keeps a script from running r, or "".
@@ -78,8 +89,10 @@ func (c *Cluster) refuseInScript(run *scriptRun, r request) string {
 		return "ERR Unknown Redis command called from script"
 	case r.cmd.CheckArity(len(r.args)) != nil:
 		return "ERR Wrong number of args calling Redis command from script"
-	case r.has(spec.NoScript):
+	case r.has(spec.NoScript), r.has(spec.Blocking) && !strings.HasPrefix(r.cmd.Name, "XREAD"):
 		return "ERR This Redis command is not allowed from script"
+	case r.has(spec.Blocking) && r.asksToBlock():
+		return "ERR " + r.args[0] + " command is not allowed with BLOCK option from scripts"
 	case run.readOnly && r.has(spec.Write):
 		return "ERR Write commands are not allowed from read-only scripts."
 	case r.has(spec.Write) && !cn.node.isPrimary():
@@ -89,24 +102,44 @@ func (c *Cluster) refuseInScript(run *scriptRun, r request) string {
 	case c.opts.Standalone && isOfClusters(r.cmd.Name):
 		return errNoCluster
 	}
-	handled := handledInScripts[r.cmd.Name] || strings.HasPrefix(r.cmd.Name, "CLUSTER ")
-	if c.handlers[r.cmd.Name] != nil && handled || c.handlers[r.cmd.Name] == nil && c.delegated(r) && !r.has(spec.Blocking) {
+	supported := c.delegated(r)
+	if c.handlers[r.cmd.Name] != nil {
+		supported = handledInScripts[r.cmd.Name] || strings.HasPrefix(r.cmd.Name, "CLUSTER ")
+	}
+	if supported {
 		return ""
 	}
 	return fmt.Sprintf("ERR not supported by keyslottest in a script: '%s'", fullName(r.cmd))
 }
 
-// answerInScript runs r and returns the reply, which is RESP2: Lua knows no other here.
-func (c *Cluster) answerInScript(cn *conn, r request) []byte {
-	if h := c.handlers[r.cmd.Name]; h != nil {
-		outer := cn.out
-		cn.out = replies{}
-		h(cn, r.args)
-		reply := cn.out.buf
-		cn.out = outer
-		return reply
+func (r request) asksToBlock() bool {
+	_, blocks, _ := blockTime(r)
+	return blocks
+}
+
+// answerInScript runs r, or refuses it.
+func (c *Cluster) answerInScript(run *scriptRun, r request) []byte {
+	cn, out := run.conn, replies{resp3: run.resp3}
+	if refusal := c.refuseInScript(run, r); refusal != "" {
+		out.error(refusal)
+		return out.buf
 	}
-	out := replies{}
+	h := c.handlers[r.cmd.Name]
+	if h == nil && r.has(spec.Blocking) { // XREAD or XREADGROUP, which does not
+		h = func(cn *conn, _ []string) {
+			outer := c.inExec
+			c.inExec = true
+			c.runBlocking(cn, r)
+			c.inExec = outer
+		}
+	}
+	if h != nil {
+		outer := cn.out
+		cn.out = out
+		h(cn, r.args)
+		out, cn.out = cn.out, outer
+		return out.buf
+	}
 	c.store.run(&out, r)
 	if r.has(spec.Write) {
 		c.wrote(cn.node, r.keys)
@@ -114,32 +147,15 @@ func (c *Cluster) answerInScript(cn *conn, r request) []byte {
 	return out.buf
 }
 
-var luaError = regexp.MustCompile(`^-ERR Error compiling script \(new function\): \S*?:(\d+): (.*?)( +stack traceback:.*)?\r\n$`)
-
-var errorCode = regexp.MustCompile(`^[A-Z]+ `)
-
-// scriptError gives the error that ended a script the form a server gives it.
-func scriptError(reply, sha string) (text string, failed bool) {
-	m := luaError.FindStringSubmatch(reply)
-	if m == nil {
-		return "", false
-	}
-	line, text := m[1], m[2]
-	if !errorCode.MatchString(text) { // not of a command, but of Lua
-		text = fmt.Sprintf("ERR user_script:%s: %s", line, text)
-	}
-	return fmt.Sprintf("%s script: %s, on @user_script:%s.", text, sha, line), true
-}
-
-// The script cache is one per node, although miniredis has one for all: that a node does not know a script which another
-// does is what clients have to cope with.
+// The script cache is one per node: that a node does not know a script which another does is what clients have to cope with.
 
 func scriptLoad(cn *conn, args []string) {
-	from := len(cn.out.buf)
-	cn.cluster.store.do(&cn.out, args...)
-	if cn.out.buf[from] == '$' {
-		cn.node.scripts[sha1Hex(args[2])] = true
+	sha, refusal := cn.cluster.loadScript(cn.node, args[2])
+	if refusal != "" {
+		cn.out.error(refusal)
+		return
 	}
+	cn.out.bulk(sha)
 }
 
 func scriptExists(cn *conn, args []string) {

@@ -17,14 +17,11 @@ import (
 type store struct {
 	mini *miniredis.Miniredis
 	srv  *server.Server // of mini, which forgets it when it is closed
-	peer *server.Peer   // the client that runs every command, one of a script's while a script runs its commands
+	peer *server.Peer   // the client that runs every command
 	sink *sink          // where peer writes
 	// keys lists the keys by slot, which miniredis cannot. Expired keys leave it when they are looked for.
 	keys  [slotCount]map[string]struct{}
 	clock clock
-	// script is the script that runs: meanwhile miniredis's lock is held.
-	script *scriptRun
-	nested bool // a command of that script runs
 	// watchers are those to tell when a key is written to.
 	watchers watchers
 	streams  map[string]*streamBooks // by key; those of keys that are gone stay until there is another stream
@@ -64,15 +61,6 @@ func (s *store) run(out *replies, r request) {
 	s.wrote(r, before, out.buf[from:])
 }
 
-// nest makes all that is asked until it is undone part of the script that peer is of: miniredis's lock is held.
-func (s *store) nest(peer *server.Peer) (undo func()) {
-	outerPeer, outerSink := s.peer, s.sink
-	s.sink, s.nested = &sink{}, true
-	s.peer = server.NewPeer(bufio.NewWriter(s.sink))
-	s.peer.Ctx = peer.Ctx
-	return func() { s.peer, s.sink, s.nested = outerPeer, outerSink, false }
-}
-
 // ask runs args and returns the reply.
 func (s *store) ask(args ...string) resp.Value {
 	out := replies{}
@@ -87,9 +75,6 @@ func (s *store) do(out *replies, args ...string) {
 	s.sink.buf = out.buf
 	s.peer.Resp3 = out.resp3
 	defer func() {
-		if s.nested {
-			return // Lua makes an error of a panic
-		}
 		if r := recover(); r != nil {
 			s.recovered()
 			out.buf = out.buf[:from]
@@ -102,12 +87,11 @@ func (s *store) do(out *replies, args ...string) {
 	out.buf = append(out.buf[:from], reshape(out.buf[from:], args, out.resp3)...)
 }
 
-// recovered makes the store usable after miniredis panicked, which it does over a few commands and scripts it does not
+// recovered makes the store usable after miniredis panicked, which it does over a few commands it does not
 // understand. It does so with its lock held: nobody else can hold it, since Cluster.mu is.
 func (s *store) recovered() {
 	s.mini.TryLock()
 	s.mini.Unlock()
-	s.script = nil
 	s.peer = server.NewPeer(bufio.NewWriter(s.sink))
 }
 
@@ -165,9 +149,6 @@ func (s *store) supports(name string) bool { return s.srv.IsRegisteredCommand(na
 
 // exists says whether key is there, at whichever node.
 func (s *store) exists(key string) bool {
-	if s.nested {
-		return s.ask("EXISTS", key).Int == 1
-	}
 	return s.mini.Exists(key)
 }
 
