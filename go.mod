@@ -10,6 +10,4 @@ require (
 	github.com/yuin/gopher-lua v1.1.1
 )
 
-require (
-	go.yaml.in/yaml/v3 v3.0.5 // indirect
-)
+require go.yaml.in/yaml/v3 v3.0.5 // indirect

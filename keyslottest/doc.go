@@ -13,7 +13,7 @@
 // # What is like a server
 //
 // Replies, errors and the order of the checks are those of redis-server 7.0.15: the package's tests compare them byte for
-// byte with what real clusters answered in some ninety situations, in RESP2 and RESP3. Each node has its own listener, id,
+// byte with what real clusters answered in some hundred situations, in RESP2 and RESP3. Each node has its own listener, id,
 // address, role and epoch, its own clients and script cache. Redirects, ASKING, READONLY, MULTI with WATCH, blocking
 // commands whose slot leaves or whose primary is demoted, HELLO, AUTH, TLS, and all forms in which nodes announce
 // themselves are there.
@@ -38,6 +38,7 @@
 //   - A copy of a stream takes the ID of an entry that was the last one of its source, and was deleted there, once more.
 //   - A HyperLogLog is a string to TYPE and SCAN alone: GET, MGET, STRLEN and the other commands on strings refuse it, or miss it.
 //   - XINFO counts the entries of a stream that was renamed or copied from there on, and knows the tree of a short stream only.
+//   - FREQ and IDLETIME of RESTORE, LASTID of XCLAIM, and IDs of XPENDING behind a ( are errors.
 //   - A watched hash is not touched by what changes nothing but the expiry of its fields.
 //   - A request of more than 64 MiB is a protocol error.
 //
