@@ -89,8 +89,9 @@ func (c *Client) Topology() Topology {
 // A command without a key goes to any primary (PUBLISH to the one that owns its channel's slot, see Publish), or where the
 // command table wants that to every primary or node, the replies joined as it says: DBSIZE is a sum. Where some nodes
 // failed, a *PartsError lists them; a primary that is replaced meanwhile is no failure. RANDOMKEY is null only if every primary
-// is empty. What has an answer of its own on each node, such as INFO, or is done to one node, such as CLIENT KILL, is refused with the
-// methods that run it on one or all: On and DoEach.
+// is empty. What has an answer of its own on each node, such as INFO or ROLE, or is done to one node, such as CLIENT KILL or CLUSTER
+// FORGET, is refused with the methods that run it on one or all, On and DoEach; so is a subcommand of CLUSTER, CONFIG and their like
+// that the table does not know.
 //
 // A reply has the shape of RESP3, in which HGETALL is a map, ZSCORE a number and ZRANGE WITHSCORES an array of pairs. A server
 // that knows only RESP2 sends flat arrays and text; Reply's Map, Float64 and Bool read both. A null reply is a Reply with IsNil,

@@ -18,8 +18,9 @@ type NodeReply struct {
 
 // DoEach runs a command once on each of several nodes and returns what each said: for replies that nobody can join, such as
 // those of INFO or LATENCY LATEST, and for those that Do asks of one node, such as CONFIG GET. The nodes are those of the view's
-// route (see On); without one, all nodes for a command that the command table wants on all of them, and all primaries for any
-// other. Arguments are those of Do. A command that has a key is refused, unless the route is to one node.
+// route (see On); without one, all nodes for a command that the command table wants on all of them or that is done to one node, such as
+// CLUSTER FORGET, and all primaries for any other. Arguments are those of Do. A command that has a key is refused, unless the route is
+// to one node.
 //
 // Replies are in no particular order. The error is nil if every node answered, a *PartsError that lists those that did not,
 // or how the call failed as a whole. It blocks as Do does, and asks all nodes at once.
@@ -101,11 +102,19 @@ func (call *call) planAll() (splits bool, err error) {
 	case len(keys) > 0 && call.Cmd != nil: // of a command that the table does not know, the key is a guess
 		return false, call.refuse(keys[0], "is a key, which belongs to one node: "+call.Name()+" cannot run on several")
 	case call.each == nil && !joinable(call.Cmd):
-		return false, call.refuse(0, call.Name()+" has an answer of its own on each node: "+
-			"run it on all with Client.DoEach, or on one with a view made by Client.On(ToNode(...))")
+		return false, call.refuse(0, call.Name()+ofOneNode(call.Cmd))
 	}
 	call.slot = command.NoSlot
 	return true, nil
+}
+
+// ofOneNode says why a command needs to be told its node, and how that is done.
+func ofOneNode(cmd *spec.Command) string {
+	if cmd != nil && cmd.Response == spec.ResponseSpecial && cmd.Flags&(spec.ReadOnly|spec.SideEffectFree) == 0 {
+		return " is done to one node: run it there with a view made by Client.On(ToNode(...)), or on several with Client.DoEach"
+	}
+	return " has an answer of its own on each node: " +
+		"run it on all with Client.DoEach, or on one with a view made by Client.On(ToNode(...))"
 }
 
 // joinable reports whether the table says how the replies of several nodes become one. By default arrays are put together,

@@ -46,7 +46,7 @@ func TestWhatAnOperatorDoesToANodeNamesTheNode(t *testing.T) {
 		"CLIENT UNBLOCK": failure(c.ClientUnblock(t.Context(), 1)),
 	} {
 		require.ErrorIs(t, err, keyslot.ErrNotExecuted, name)
-		require.ErrorContains(t, err, "keyslot: "+name+": "+name+" has an answer of its own on each node: run it on all with Client.DoEach", name)
+		require.ErrorContains(t, err, "keyslot: "+name+": "+name+" is done to one node: run it there with a view made by Client.On(ToNode(...))", name)
 	}
 }
 

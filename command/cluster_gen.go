@@ -82,9 +82,9 @@ func (c *Call) clusterKeySlot(key string) *Call {
 	return c
 }
 
-// ClusterMyID returns the id of the node that answers.
+// ClusterMyID returns the id of a node. Only a view for one node runs it, as for Info.
 //
-// CLUSTER MYID (since 3.0.0): O(1), to any primary.
+// CLUSTER MYID (since 3.0.0): O(1), to the one node of a view (Client.On), and refused without.
 func (c Commands) ClusterMyID(ctx context.Context) (string, error) {
 	return run(ctx, c.begin().clusterMyID(), text)
 }
@@ -100,9 +100,9 @@ func (c *Call) clusterMyID() *Call {
 	return c
 }
 
-// ClusterMyShardID returns the id of the shard of the node that answers. Redis 7.2.
+// ClusterMyShardID returns the id of a node's shard. Only a view for one node runs it, as for Info. Redis 7.2.
 //
-// CLUSTER MYSHARDID: O(1), to any primary.
+// CLUSTER MYSHARDID: O(1), to the one node of a view (Client.On), and refused without.
 func (c Commands) ClusterMyShardID(ctx context.Context) (string, error) {
 	return run(ctx, c.begin().clusterMyShardID(), text)
 }

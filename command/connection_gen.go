@@ -44,10 +44,10 @@ func (c *Call) echo(message string) *Call {
 	return c
 }
 
-// ClientList returns the connections of one primary, the node that answers: one a line, as the server describes them. A view names the
-// node, client.On(keyslot.ToNode(id)); Client.DoEach asks several.
+// ClientList returns the connections of a node: one a line, as the server describes them. Only a view for one node runs it,
+// client.On(keyslot.ToNode(id)); Client.DoEach asks several.
 //
-// CLIENT LIST (since 2.4.0): O(n), to any primary.
+// CLIENT LIST (since 2.4.0): O(n), to the one node of a view (Client.On), and refused without.
 func (c Commands) ClientList(ctx context.Context, opts ...ClientListOption) (string, error) {
 	return run(ctx, c.begin().clientList(opts), text)
 }

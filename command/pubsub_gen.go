@@ -50,10 +50,10 @@ func (c *Call) sPublish(channel, message string) *Call {
 	return c
 }
 
-// PubSubChannels returns the channels that have subscribers on the node that answers, one primary, and match a glob-style pattern, "*"
-// for all. The others have subscribers of their own: Client.DoEach on a view for keyslot.ToNodes asks all.
+// PubSubChannels returns the channels that have subscribers on a node, and match a glob-style pattern, "*" for all. Each node knows its
+// own: only a view for one node runs it, client.On(keyslot.ToNode(id)), and Client.DoEach asks all.
 //
-// PUBSUB CHANNELS (since 2.8.0): O(n), to any primary.
+// PUBSUB CHANNELS (since 2.8.0): O(n), to the one node of a view (Client.On), and refused without.
 func (c Commands) PubSubChannels(ctx context.Context, pattern string) ([]string, error) {
 	return run(ctx, c.begin().pubSubChannels(pattern), texts)
 }
@@ -70,9 +70,9 @@ func (c *Call) pubSubChannels(pattern string) *Call {
 	return c
 }
 
-// PubSubNumPat returns how many patterns are subscribed to on the node that answers, one primary, as for PubSubChannels.
+// PubSubNumPat returns how many patterns are subscribed to on a node. Only a view for one node runs it, as for PubSubChannels.
 //
-// PUBSUB NUMPAT (since 2.8.0): O(1), to any primary.
+// PUBSUB NUMPAT (since 2.8.0): O(1), to the one node of a view (Client.On), and refused without.
 func (c Commands) PubSubNumPat(ctx context.Context) (int64, error) {
 	return run(ctx, c.begin().pubSubNumPat(), integer)
 }
@@ -88,9 +88,10 @@ func (c *Call) pubSubNumPat() *Call {
 	return c
 }
 
-// PubSubNumSub returns how many subscribers the channels have on the node that answers, one primary, as for PubSubChannels.
+// PubSubNumSub returns how many subscribers the channels have on a node. Only a view for one node runs it, as for
+// PubSubChannels.
 //
-// PUBSUB NUMSUB (since 2.8.0): O(n), to any primary.
+// PUBSUB NUMSUB (since 2.8.0): O(n), to the one node of a view (Client.On), and refused without.
 func (c Commands) PubSubNumSub(ctx context.Context, channels ...string) (map[string]int64, error) {
 	return run(ctx, c.begin().pubSubNumSub(channels), counts)
 }
