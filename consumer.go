@@ -65,7 +65,8 @@ type Entry struct {
 }
 
 // NewConsumer returns a consumer that reads through client, or an *OptionError. It asks nobody and dials nothing. It costs next to
-// nothing: make one for each name, and several names to handle the entries of one stream at the same time.
+// nothing: make one for each name, and several names to handle the entries of one stream at the same time. Of a view its route holds,
+// which must lead to one node; Idempotent and ReadFrom change nothing.
 func NewConsumer(client *Client, opts ConsumerOptions) (*Consumer, error) {
 	if client == nil {
 		return nil, &OptionError{"NewConsumer.client", "is nil"}

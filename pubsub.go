@@ -54,7 +54,8 @@ type place struct {
 // server has confirmed them all, or an *Error when it refuses one of them or ctx ends (CommandTimeout, where ctx has no
 // deadline); then nothing is left of it. The subscription does not depend on ctx later; Close ends it.
 //
-// Each subscription opens a connection: prefer one with many channels to many with one.
+// Each subscription opens a connection: prefer one with many channels to many with one. It chooses its nodes itself, whatever policy
+// a view c has; one with a route (On) is refused before anything is sent.
 func (c *Client) Subscribe(ctx context.Context, channels ...string) (*Subscription, error) {
 	return c.subscribe(ctx, &plainChannels, channels)
 }
@@ -83,6 +84,9 @@ func (c *Client) KeyspaceEvents(ctx context.Context, patterns ...string) (*Subsc
 }
 
 func (c *Client) subscribe(ctx context.Context, g *subscriptionKind, names []string) (*Subscription, error) {
+	if c.terms.to != nil {
+		return nil, misuse(strings.ToUpper(g.subscribe), "a subscription chooses its nodes itself, and takes no route of a view: use On(nil)")
+	}
 	running, stop := context.WithCancel(context.Background())
 	s := &Subscription{
 		core: c.core, terms: c.terms, kind: g, stop: stop, wake: make(chan struct{}, 1), ended: make(chan struct{}),

@@ -1,6 +1,7 @@
 package keyslot_test
 
 import (
+	"context"
 	"fmt"
 	"testing"
 
@@ -35,6 +36,24 @@ func TestAScanOfAViewWithARouteIsRefused(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, "a", key)
 	}
+}
+
+// A subscription at one node must not be taken for one at another.
+func TestASubscriptionOfAViewWithARouteIsRefused(t *testing.T) {
+	story(t, keyslot.Options{}, func(t *testing.T, s *stage) {
+		for _, to := range []keyslot.Route{keyslot.ToNode(lower), keyslot.ToKey(low), keyslot.ToNodes} {
+			view := s.client.On(to)
+			for name, subscribe := range map[string]func(context.Context, ...string) (*keyslot.Subscription, error){
+				"SUBSCRIBE": view.Subscribe, "PSUBSCRIBE": view.PSubscribe, "SSUBSCRIBE": view.SSubscribe,
+				"events": view.KeyspaceEvents,
+			} {
+				_, err := subscribe(t.Context(), "__keyevent@0__:set")
+				require.Contains(t, refused(t, err, 0), "On(nil)", name)
+			}
+		}
+		require.Empty(t, sent(s.lower, "SUBSCRIBE"))
+		require.Empty(t, sent(s.upper, "SUBSCRIBE"))
+	})
 }
 
 // A script that only reads is queued as one: it is not kept from running twice.

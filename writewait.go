@@ -29,6 +29,8 @@ import (
 // sent again as in a pipeline, always with a WAIT behind them. Before anything is sent, one *PipelineError refuses all of
 // them if one has no key, one of another slot, or waits at the server.
 //
+// The primary answers reads too, whatever policy a view c has.
+//
 // If queue fails, nothing is sent and its error is returned. It leaves Exec to WriteAndWait: the pipeline refuses that. The connection
 // is borrowed from those for blocking commands.
 func (c *Client) WriteAndWait(ctx context.Context, replicas int, timeout time.Duration, queue func(p *Pipeline) error) (acked int64, err error) {
