@@ -204,7 +204,7 @@ func TestTypedMethodsRefuseWhatTheyCannotSend(t *testing.T) {
 	cluster, client := begin(t, keyslottest.Options{Shards: 1}, keyslot.Options{})
 	before := cluster.Stats("").Commands
 	for _, opt := range []command.SetOption{
-		command.EX(0), command.EX(-time.Second), command.EX(1500 * time.Millisecond), command.PX(0), command.PX(time.Microsecond),
+		command.EX(0), command.EX(-time.Second), command.EX(1500 * time.Millisecond), command.PX(0), command.PX(-1),
 	} {
 		err := client.Set(t.Context(), "key", "value", opt)
 		var argument *keyslot.ArgumentError

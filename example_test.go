@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log"
+	"math/rand/v2"
 	"time"
 
 	"github.com/keyslot-go/keyslot"
@@ -113,9 +114,12 @@ func ExampleClient_Set() {
 	fmt.Println(err)
 	err = client.Set(ctx, "session:1", "ann", command.EX(1500*time.Millisecond)) // EX takes whole seconds
 	fmt.Println(err)
+	err = client.Set(ctx, "session:1", "ann", command.PX(time.Minute+rand.N(time.Second))) // jitter, so that not all end at once
+	fmt.Println(err)
 	// Output:
 	// <nil>
-	// keyslot: SET: argument 4: time to live 1.5s is not a positive whole number of seconds [not executed]
+	// keyslot: SET: argument 4: time to live 1.5s is not a whole number of seconds: use PX [not executed]
+	// <nil>
 }
 
 func ExampleClient_GetAppend() {

@@ -3,6 +3,7 @@ package keyslot_test
 import (
 	"context"
 	"errors"
+	"math/rand/v2"
 	"os"
 	"regexp"
 	"testing"
@@ -62,14 +63,19 @@ func TestMigratedSingleKeys(t *testing.T) {
 	_, err := client.Get(ctx, "k")
 	require.True(t, errors.Is(err, keyslot.Nil))
 	require.NoError(t, client.Set(ctx, "k", "v", command.EX(time.Minute)))
+	ttl := time.Minute + rand.N(time.Second)
+	require.NoError(t, client.Set(ctx, "k", "v", command.PX(ttl)))
 	for _, setNX := range []func() (bool, error){
-		func() (bool, error) { return client.SetNX(ctx, "k", "v", command.EX(time.Minute)) },
+		func() (bool, error) { return client.SetNX(ctx, "k", "v", command.PX(ttl)) },
 		func() (bool, error) { return client.SetNX(ctx, "k", "v") },
 	} {
 		set, err := setNX()
 		require.NoError(t, err)
 		require.False(t, set)
 	}
+	given, err := client.PExpire(ctx, "k", ttl)
+	require.NoError(t, err)
+	require.True(t, given)
 	value, err := client.GetBytes(ctx, "k")
 	require.NoError(t, err)
 	require.Equal(t, "v", string(value))

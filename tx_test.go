@@ -355,7 +355,7 @@ func TestWhatCannotBeInATransactionIsSaidBeforeItIsSent(t *testing.T) {
 		"RANDOMKEY runs on several nodes":                           func(tx *keyslot.Tx) error { return tx.RandomKey().Err() },
 		"concerns slot 1 and the transaction slot 15495":            func(tx *keyslot.Tx) error { return tx.Do("CLUSTER", "COUNTKEYSINSLOT", 1).Err() },
 		"GET, at index 1, cannot be sent: takes 1 argument":         func(tx *keyslot.Tx) error { return tx.Do("GET").Err() },
-		"is not a positive whole number of seconds":                 func(tx *keyslot.Tx) error { return tx.Set("a", "v", command.EX(1)).Err() },
+		"is not a whole number of seconds: use PX":                  func(tx *keyslot.Tx) error { return tx.Set("a", "v", command.EX(1)).Err() },
 		"the name of the command is missing":                        func(tx *keyslot.Tx) error { return tx.Do().Err() },
 	} {
 		tx := client.Tx()

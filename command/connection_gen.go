@@ -85,8 +85,8 @@ func (c *Call) clientKill(opts []ClientKillOption) *Call {
 	return c
 }
 
-// ClientPause holds all commands of clients back for d, in milliseconds, on a node; with WritesOnly only those that may write. Only a
-// view for one node runs it, as for ClientKill.
+// ClientPause holds all commands of clients back for d, in milliseconds, a part of one rounded up, on a node; with WritesOnly only
+// those that may write. Only a view for one node runs it, as for ClientKill.
 //
 // CLIENT PAUSE (since 3.0.0): O(1), to the one node of a view (Client.On), and refused without.
 func (c Commands) ClientPause(ctx context.Context, d time.Duration, opts ...ClientPauseOption) error {

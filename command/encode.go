@@ -17,26 +17,56 @@ func (c *Call) open(row spec.Row, head string) {
 	c.Request.Open(head, len(c.Cmd.Name))
 }
 
-func (c *Call) seconds(d time.Duration) { c.count(d, time.Second, "seconds") }
-
-func (c *Call) millis(d time.Duration) { c.count(d, time.Millisecond, "milliseconds") }
-
-func (c *Call) ttlSeconds(d time.Duration) { c.positive(d, time.Second, "seconds") }
-
-func (c *Call) ttlMillis(d time.Duration) { c.positive(d, time.Millisecond, "milliseconds") }
-
-func (c *Call) positive(d, unit time.Duration, name string) {
-	if d <= 0 || d%unit != 0 {
-		c.refuse("time to live " + d.String() + " is not a positive whole number of " + name)
+// seconds is exact, for a second more or less is not what the caller said.
+func (c *Call) seconds(d time.Duration) {
+	if d%time.Second != 0 {
+		c.refuse(d.String() + " is not a whole number of seconds" + c.finer())
 	}
-	c.count(d, unit, name)
+	c.Request.ArgInt(int64(d / time.Second))
 }
 
-func (c *Call) count(d, unit time.Duration, name string) {
-	if d%unit != 0 {
-		c.refuse(d.String() + " is not a whole number of " + name)
+// finer names the method that takes milliseconds where c's takes seconds, if there is one.
+func (c *Call) finer() string {
+	switch c.Cmd {
+	case spec.EXPIRE.Command():
+		return ": use PExpire"
+	case spec.HEXPIRE.Command():
+		return ": use HPExpire"
 	}
-	c.Request.ArgInt(int64(d / unit))
+	return ""
+}
+
+// millis rounds a part of a millisecond up, away from zero: less than one is neither none nor for ever.
+func (c *Call) millis(d time.Duration) {
+	n, rest := int64(d/time.Millisecond), d%time.Millisecond
+	switch {
+	case rest > 0:
+		n++
+	case rest < 0:
+		n--
+	}
+	c.Request.ArgInt(n)
+}
+
+func (c *Call) ttlSeconds(d time.Duration) {
+	switch {
+	case d <= 0:
+		c.refuseTTL(d)
+	case d%time.Second != 0:
+		c.refuse("time to live " + d.String() + " is not a whole number of seconds: use PX")
+	}
+	c.Request.ArgInt(int64(d / time.Second))
+}
+
+func (c *Call) ttlMillis(d time.Duration) {
+	if d <= 0 {
+		c.refuseTTL(d)
+	}
+	c.millis(d)
+}
+
+func (c *Call) refuseTTL(d time.Duration) {
+	c.refuse("time to live " + d.String() + " is not positive")
 }
 
 // wait is how long a command may block, in seconds. Servers take zero for ever, so what is shorter than a millisecond must

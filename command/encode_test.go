@@ -71,3 +71,38 @@ func TestTheLongestWaitsDoNotWrapAround(t *testing.T) {
 		require.Equal(t, "XREAD BLOCK "+want[1]+" STREAMS k 0", s.sent())
 	}
 }
+
+// A time to live with a random part, which keeps keys from ending all at once, ends in nanoseconds.
+func TestAPartOfAMillisecondIsRoundedUp(t *testing.T) {
+	for ttl, want := range map[time.Duration]string{
+		1: "1", time.Millisecond: "1", time.Millisecond + 1: "2", 62723078070 * time.Nanosecond: "62724", math.MaxInt64: "9223372036855",
+		0: "0", -1: "-1", -time.Millisecond: "-1", -time.Millisecond - 1: "-2", math.MinInt64: "-9223372036855",
+	} {
+		s := server(":1\r\n")
+		_, err := command.New(s).PExpire(ctx, "k", ttl)
+		require.NoError(t, err)
+		require.Equal(t, want, string(s.call.Request.At(2)), "%v", ttl)
+		if s := server(ok); ttl > 0 {
+			require.NoError(t, command.New(s).Set(ctx, "k", "v", command.PX(ttl)))
+			require.Equal(t, want, string(s.call.Request.At(4)), "%v", ttl)
+		}
+	}
+}
+
+// In seconds it is refused, and the error says what takes it.
+func TestAPartOfASecondIsRefusedWhereSecondsAreSent(t *testing.T) {
+	const ttl = 62723078070 * time.Nanosecond
+	c := command.New(server(":1\r\n"))
+	_, expire := c.Expire(ctx, "k", ttl)
+	_, hExpire := c.HExpire(ctx, "k", ttl, []string{"f"})
+	for want, err := range map[string]error{
+		"time to live 1m2.72307807s is not a whole number of seconds: use PX": c.Set(ctx, "k", "v", command.EX(ttl)),
+		"time to live 0s is not positive":                                     c.Set(ctx, "k", "v", command.PX(0)),
+		"time to live -1.5s is not positive":                                  c.Set(ctx, "k", "v", command.EX(-1500*time.Millisecond)),
+		"1m2.72307807s is not a whole number of seconds: use PExpire":         expire,
+		"1m2.72307807s is not a whole number of seconds: use HPExpire":        hExpire,
+	} {
+		require.ErrorIs(t, err, command.ErrNotExecuted)
+		require.ErrorContains(t, err, want)
+	}
+}

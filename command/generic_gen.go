@@ -91,7 +91,7 @@ func (c *Call) exists(keys []string) *Call {
 }
 
 // Expire gives key a time to live in whole seconds and reports whether it did: false when there is no such key or a
-// condition did not hold. A ttl that is not a whole number of seconds fails before anything is sent; zero or less
+// condition did not hold. A ttl that is not a whole number of seconds fails before anything is sent: use PExpire. Zero or less
 // removes the key.
 //
 // EXPIRE (since 1.0.0): O(1), to the primary of key's slot.
@@ -268,7 +268,7 @@ func (c *Call) persist(key string) *Call {
 	return c
 }
 
-// PExpire is Expire in whole milliseconds.
+// PExpire is Expire in milliseconds, a part of one rounded up.
 //
 // PEXPIRE (since 2.6.0): O(1), to the primary of key's slot.
 func (c Commands) PExpire(ctx context.Context, key string, ttl time.Duration, opts ...ExpireOption) (bool, error) {
@@ -400,8 +400,8 @@ func (c *Call) renameNX(key, newKey string) *Call {
 	return c
 }
 
-// Restore sets key to a value that Dump returned, with a time to live in whole milliseconds, zero for none. It fails when there
-// is such a key, unless Replace is given.
+// Restore sets key to a value that Dump returned, with a time to live in milliseconds, a part of one rounded up, zero for none. It
+// fails when there is such a key, unless Replace is given.
 //
 // RESTORE (since 2.6.0): O(n) of the value's size, O(n*log n) for a sorted set, to the primary of key's slot.
 func (c Commands) Restore(ctx context.Context, key string, ttl time.Duration, value []byte, opts ...RestoreOption) error {

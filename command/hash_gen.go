@@ -51,8 +51,8 @@ func (c *Call) hExists(key, field string) *Call {
 
 // HExpire gives fields of the hash at key a time to live in whole seconds, and returns what became of each: FieldChanged,
 // FieldUnchanged where a condition did not hold, FieldRemoved where ttl was zero, or FieldMissing. A ttl that is not whole seconds
-// fails before anything is sent; a negative one is an error of the server's. Setting a field with HSet takes its time to live away.
-// Redis 7.4, Valkey 9.0.
+// fails before anything is sent: use HPExpire; a negative one is an error of the server's. Setting a field with HSet takes its time to
+// live away. Redis 7.4, Valkey 9.0.
 //
 // HEXPIRE: O(n), to the primary of key's slot.
 func (c Commands) HExpire(ctx context.Context, key string, ttl time.Duration, fields []string, opts ...ExpireOption) ([]FieldState, error) {
@@ -343,7 +343,7 @@ func (c *Call) hPersist(key string, fields []string) *Call {
 	return c
 }
 
-// HPExpire is HExpire in whole milliseconds. Redis 7.4, Valkey 9.0.
+// HPExpire is HExpire in milliseconds, a part of one rounded up. Redis 7.4, Valkey 9.0.
 //
 // HPEXPIRE: O(n), to the primary of key's slot.
 func (c Commands) HPExpire(ctx context.Context, key string, ttl time.Duration, fields []string, opts ...ExpireOption) ([]FieldState, error) {

@@ -72,7 +72,7 @@ func (q *Queued) XAdd(key string, fields []Field, opts ...XAddOption) *Future[st
 
 // XAutoClaim gives consumer the entries from ID start on that were delivered to others of the group at least minIdle ago and are not
 // acknowledged; each counts as delivered once more. It looks at some ten times as many as Count says, 100 without it: go on with what it
-// returns as Next. A minIdle that is not a whole number of milliseconds fails before anything is sent.
+// returns as Next. A part of a millisecond of minIdle is rounded up.
 //
 // XAUTOCLAIM (since 6.2.0): O(1) with a small Count, to the primary of key's slot.
 func (c Commands) XAutoClaim(ctx context.Context, key, group, consumer string, minIdle time.Duration, start string, opts ...XAutoClaimOption) (Claimed, error) {
@@ -120,8 +120,8 @@ func (c *Call) xAutoClaimJustID(key, group, consumer string, minIdle time.Durati
 }
 
 // XClaim gives consumer those of the entries that were delivered to others of the group at least minIdle ago and are not acknowledged,
-// and returns them; each counts as delivered once more. An entry deleted meanwhile is left out. A minIdle that is not a whole number of
-// milliseconds fails before anything is sent.
+// and returns them; each counts as delivered once more. An entry deleted meanwhile is left out. A part of a millisecond of minIdle is
+// rounded up.
 //
 // XCLAIM (since 5.0.0): O(log n) for each ID, with n entries not acknowledged, to the primary of key's slot.
 func (c Commands) XClaim(ctx context.Context, key, group, consumer string, minIdle time.Duration, ids []string, opts ...XClaimOption) ([]StreamEntry, error) {
@@ -864,7 +864,7 @@ func (noAckOption) encode(c *Call) {
 
 func (noAckOption) xReadGroupOption() {}
 
-// IdleFor makes the claimed entries look as if they were delivered d ago, in place of now.
+// IdleFor makes the claimed entries look as if they were delivered d ago, in place of now, in milliseconds, a part of one rounded up.
 func IdleFor(d time.Duration) idleForOption { return idleForOption{d} }
 
 type idleForOption struct {
@@ -958,7 +958,7 @@ func (entriesReadOption) xGroupCreateOption() {}
 
 func (entriesReadOption) xGroupSetIDOption() {}
 
-// MinIdle leaves out entries delivered less than d ago. Redis 6.2.
+// MinIdle leaves out entries delivered less than d ago, in milliseconds, a part of one rounded up. Redis 6.2.
 func MinIdle(d time.Duration) minIdleOption { return minIdleOption{d} }
 
 type minIdleOption struct {

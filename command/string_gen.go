@@ -846,7 +846,8 @@ func (c *Call) lcsIdxOptions(opts []LCSIdxOption) {
 	}
 }
 
-// EX gives a key a time to live in whole seconds; any other duration fails before anything is sent: see PX.
+// EX gives a key a positive time to live in whole seconds; any other duration, as one with a random part, fails before anything is
+// sent: use PX.
 func EX(ttl time.Duration) exOption { return exOption{ttl} }
 
 type exOption struct {
@@ -868,7 +869,7 @@ func (exOption) mSetExOption() {}
 
 func (exOption) hSetExOption() {}
 
-// PX gives a key a time to live in whole milliseconds; any other duration fails before anything is sent.
+// PX gives a key a positive time to live in milliseconds, a part of one rounded up; zero or less fails before anything is sent.
 func PX(ttl time.Duration) pxOption { return pxOption{ttl} }
 
 type pxOption struct {

@@ -14,7 +14,8 @@
 //	string bytes         string, []byte
 //	int float            int64, float64
 //	bit                  bool, sent as 1 or 0
-//	seconds millis       time.Duration; a whole number of them, or the call fails before anything is sent
+//	seconds              time.Duration; a whole number of them, or the call fails before anything is sent
+//	millis               time.Duration; a part of a millisecond is rounded up
 //	ttlSeconds ttlMillis the same, which must also be positive
 //	wait waitMillis      time.Duration, how long a command may block; zero is for ever. What has a wait cannot be queued
 //	slot                 uint16
@@ -25,7 +26,7 @@
 //
 // An option is a line as well, and what it may be given to:
 //
-//	// PX gives a key a time to live in whole milliseconds.
+//	// PX gives a key a time to live in milliseconds.
 //	option PX(ttl millis) = PX ttl for SetOption GetExOption
 //	// KeepTTL leaves the time to live as it is.
 //	option KeepTTL = KEEPTTL for SetOption
