@@ -35,7 +35,9 @@ const (
 	// times as long as another node is passed over until it has recovered. One read in 256 goes to any replica, or to the primary
 	// if that is there, to know how the others are. Without a known zone it is PreferReplica.
 	AZAffinity
-	// Any reads from primaries and replicas alike.
+	// Any reads from primaries and replicas alike: of two drawn at random, from the one that promises the shorter wait, by its latency
+	// and what is in flight there, or from either where they differ by less than a factor of two. The fastest node is not favoured
+	// further; nodes near by are what AZAffinity is for.
 	Any
 )
 
