@@ -36,5 +36,5 @@ func TestThePageOnErrorsQuotesItsExamples(t *testing.T) {
 	for _, example := range examples {
 		require.Equal(t, 1, quotes[example[1]], "quotes of %s", example[1])
 	}
-	require.Len(t, quotes, 14)
+	require.Len(t, quotes, 16)
 }

@@ -139,6 +139,45 @@ func Example_operation() {
 	// Output: 50 <nil>
 }
 
+// A script that refuses says so in a value.
+func ExampleScript_refuses() {
+	client, stop := connected()
+	defer stop()
+
+	sell := keyslot.NewScript(`
+		if tonumber(redis.call('GET', KEYS[1]) or 0) < 1 then
+			return 'sold out' -- redis.error_reply would be of unknown outcome
+		end
+		redis.call('DECR', KEYS[1])
+		return 'sold'`)
+
+	answer, err := sell.Run(ctx, client, []string{"seats"})
+	switch {
+	case err != nil:
+		fmt.Println("not sold, or nobody knows:", err)
+	case answer.String() == "sold out":
+		fmt.Println("none left")
+	}
+	// Output: none left
+}
+
+// Where it raises an error instead, its code is looked for first.
+func ExampleServerError_script() {
+	client, stop := connected()
+	defer stop()
+
+	soldOut := keyslot.NewScript(`return redis.error_reply('SOLDOUT none left')`)
+	_, err := soldOut.Run(ctx, client, []string{"seats"})
+	var said keyslot.ServerError
+	switch {
+	case errors.As(err, &said) && said.Code() == "SOLDOUT": // raised before anything was written
+		fmt.Println("none left")
+	case errors.Is(err, keyslot.ErrUnknownOutcome):
+		fmt.Println("sold or not?", err)
+	}
+	// Output: none left
+}
+
 // One command of a pipeline is refused, and the others do not mind.
 func ExamplePipelineError() {
 	client, stop := troubled("user:3", keyslottest.Fault{Command: "INCR", Error: "OOM command not allowed when used memory > 'maxmemory'."})
