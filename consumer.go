@@ -143,7 +143,9 @@ const lastAcks = 5 * time.Second
 //
 // An entry for which handle returns nil is acknowledged. One for which it fails stays pending: it is given to handle again,
 // here or by another consumer of the group, after MinIdle, or sooner where this consumer reads what it has pending, which it does
-// at the start and after a lost reply. The entries of a stream come in order but for those that come again.
+// at the start and after a lost reply. The entries of a stream come in order but for those that come again. Options.Logger is told
+// of the error, for each slot at most every 10 s, with the stream, the entry's id, and how many failed since the last record; Run
+// returns nil all the same. A panic in handle ends the process, for it runs on a goroutine of Run's own: recover there what should not.
 //
 // Every entry is handled at least once. It is handled more than once after a crash, after a failover that lost the
 // acknowledgement, when another consumer claims it because it has not been acknowledged for MinIdle, and where a lost group is

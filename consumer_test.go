@@ -484,3 +484,28 @@ func TestNewEntriesAreReadWhileNoneCanBeClaimed(t *testing.T) {
 		require.NoError(t, stop())
 	})
 }
+
+// What a handler returns nobody else is told. Of many entries that fail, over and over, a few records tell.
+func TestWhatAHandlerReturnsIsLoggedNowAndThen(t *testing.T) {
+	var log bytes.Buffer
+	story(t, keyslot.Options{Logger: slog.New(slog.NewTextHandler(&log, nil))}, func(t *testing.T, s *stage) {
+		every := batchOf(2)
+		every.Delay = 100 * time.Millisecond
+		s.lower.On("XREADGROUP", says("_"))
+		s.lower.Handle(func(r fakenode.Request) (fakenode.Reaction, bool) { return every, readsNew(r) })
+		fail := func(ctx context.Context, _ keyslot.Entry) error {
+			if time.Since(s.began) > 25*time.Second {
+				<-ctx.Done()
+				return ctx.Err()
+			}
+			return errors.New("no room on the shelf")
+		}
+		stop := run(t, s.client, keyslot.ConsumerOptions{Streams: []string{low}, MinIdle: -1}, fail)
+		time.Sleep(30 * time.Second)
+		require.NoError(t, stop())
+		require.Equal(t, 3, strings.Count(log.String(), "entry not handled"), log.String())
+		require.Contains(t, log.String(), "level=WARN")
+		require.Contains(t, log.String(), `group=g stream=hello id=1-1 deliveries=1 error="no room on the shelf" failures=1`)
+		require.Contains(t, log.String(), "failures=200")
+	})
+}

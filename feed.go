@@ -16,6 +16,8 @@ const (
 	feedLimit = time.Second
 	// claimPause is how long new entries may come first between two pages of claims.
 	claimPause = 20 * time.Millisecond
+	// complainEvery is how often at most the logger is told that entries fail.
+	complainEvery = 10 * time.Second
 )
 
 // feed reads those of a consumer's streams that lie in one slot. It takes turns, each one command: make the group, read what
@@ -33,6 +35,9 @@ type feed struct {
 	claims  claims
 	failed  turn // those that have failed, and not succeeded since
 	failing bool // what the logger was told last
+
+	complained time.Time // when the logger was told last that an entry failed
+	unhandled  int       // entries that have failed since
 }
 
 // turn is what a feed does next, or a set of such.
@@ -284,9 +289,23 @@ func (f *feed) deliver(ctx context.Context, entries []Entry) {
 		if ctx.Err() != nil {
 			return
 		}
-		if f.handle(ctx, e) == nil {
+		err := f.handle(ctx, e)
+		switch {
+		case err == nil:
 			f.acks.add(e.Stream, e.ID)
+		case ctx.Err() == nil: // else it was told to end
+			f.complain(e, err)
 		}
+	}
+}
+
+// complain logs that an entry has failed, which nobody else is told: every one may, again and again.
+func (f *feed) complain(e Entry, err error) {
+	f.unhandled++
+	if now := time.Now(); f.complained.IsZero() || now.Sub(f.complained) >= complainEvery {
+		f.client.core.opts.Logger.Warn("keyslot: entry not handled", "group", f.opts.Group, "stream", e.Stream, "id", e.ID,
+			"deliveries", e.Deliveries, "error", err, "failures", f.unhandled)
+		f.complained, f.unhandled = now, 0
 	}
 }
 

@@ -104,8 +104,8 @@ type Options struct {
 	ClientName string
 	// Logger, if set, is told what happens off the path of any call: when refreshes begin to fail and when they work again,
 	// which primaries have not served their slots for a second and when these slots are known to be served again, which
-	// replicas are not read from, and when a Consumer waits; and, as an error, how many replies were suspect when replies were
-	// out of step with their commands.
+	// replicas are not read from, when a Consumer waits, and why it could not handle an entry; and, as an error, how many replies
+	// were suspect when replies were out of step with their commands.
 	Logger *slog.Logger
 	// Trace, if set, is told about calls, redirects, retries, refreshes and dials.
 	Trace *Trace
