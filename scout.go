@@ -50,7 +50,8 @@ type miss struct {
 	at    time.Time    // when a caller was last let down
 	lost  bool         // by silence or a lost connection; else it answers that it cannot serve, often because of another one
 	heard time.Time    // when evidence on it was last conclusive, or it was first missed
-	since time.Time    // when it was first missed
+	since time.Time    // when it was first missed, or first while none is lost that it may be waiting for
+	why   string       // it was last missed
 	had   []*wire.Conn // that had served by at, and may have outlasted what it is missed for
 }
 
@@ -100,7 +101,7 @@ func (c *core) missedIn(delay time.Duration, n *node, lost bool, cut *wire.Conn,
 	case !r.leads(n):
 		c.refresher.request(reason)
 	default:
-		c.scout.note(n, lost, cut)
+		c.scout.note(n, lost, cut, reason)
 		c.scout.looks.urgentIn(delay, reason)
 	}
 }
@@ -115,7 +116,7 @@ func (c *core) turnedAway(n *node, said ServerError) {
 	}
 }
 
-func (s *scout) note(n *node, lost bool, cut *wire.Conn) {
+func (s *scout) note(n *node, lost bool, cut *wire.Conn, reason string) {
 	had := []*wire.Conn{cut} // and no other one: what has served by now, while its callers come here, is newer
 	if cut == nil {
 		had = n.serving() // not under the lock
@@ -127,7 +128,7 @@ func (s *scout) note(n *node, lost bool, cut *wire.Conn) {
 	if !ok || now.Sub(last.at) >= missedFor {
 		last = miss{heard: now, since: now}
 	}
-	last.at, last.lost, last.had = now, lost || last.lost, had
+	last.at, last.lost, last.had, last.why = now, lost || last.lost, had, reason
 	s.missed[n] = last
 }
 
@@ -177,22 +178,26 @@ func (s *scout) learnt(n *node, said evidence, now time.Time) (useless bool) {
 // logMissed logs which of the primaries that are due have been missed for a while, each once until it is found to serve.
 func (s *scout) logMissed(due []*node, now time.Time, log *slog.Logger) {
 	for _, n := range due {
-		if s.isNews(n, now) {
-			log.Warn("keyslot: a primary does not serve its slots, which are looked for elsewhere", "node", n.addr())
+		if reason, ok := s.news(n, now); ok {
+			log.Warn("keyslot: a primary does not serve its slots, which are looked for elsewhere", "node", n.addr(), "reason", reason)
 		}
 	}
 }
 
-func (s *scout) isNews(n *node, now time.Time) bool {
+// news returns why n was last missed, if it was for a while and is not logged yet.
+func (s *scout) news(n *node, now time.Time) (reason string, ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	m, missed := s.missed[n]
 	_, logged := s.logged[n]
+	if !m.lost { // it may have served since, which nobody notes
+		now = m.at
+	}
 	if !missed || logged || now.Sub(m.since) < missedFor {
-		return false
+		return "", false
 	}
 	s.logged[n] = time.Time{}
-	return true
+	return m.why, true
 }
 
 // unserved returns which of the logged primaries have been replaced, and which are to be asked whether they serve: that nobody
@@ -258,8 +263,12 @@ func (s *scout) due(r *routes, now time.Time) (due []*node, waiting *node) {
 			delete(s.missed, n)
 		case m.lost == isLost:
 			due = append(due, n)
-		case now.Sub(m.heard) >= fruitlessFor:
-			waiting = n
+		default:
+			m.since = now // the cluster comes back a moment later than the one that is lost
+			s.missed[n] = m
+			if now.Sub(m.heard) >= fruitlessFor {
+				waiting = n
+			}
 		}
 	}
 	return due, waiting
