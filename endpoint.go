@@ -222,7 +222,7 @@ func (o *urlOptions) readTail(tail string) error {
 	}
 	path, query, _ := strings.Cut(tail, "?")
 	if path != "" && path != "/" && path != "/0" {
-		return errors.New("a cluster has database 0 only: end the path with /0, or leave it out")
+		return errors.New("keyslot uses database 0 only: end the path with /0, or leave it out")
 	}
 	if query == "" {
 		return nil

@@ -41,6 +41,15 @@ func TestAGroupInTheProcessFailsOver(t *testing.T) {
 		"READONLY")
 }
 
+// A server without cluster mode has more databases than one, and keyslot has no use for them.
+func TestSELECTIsRefusedForWhatHoldsWithoutClusterModeToo(t *testing.T) {
+	_, client := begin(t, keyslottest.Options{Standalone: true}, keyslot.Options{})
+	_, err := client.Do(t.Context(), "SELECT", 1)
+	require.Contains(t, refused(t, err, 0), "database 0 is the only one that keyslot uses")
+	_, err = keyslot.Open(t.Context(), "redis://localhost:6379/1")
+	require.ErrorContains(t, err, "keyslot uses database 0 only")
+}
+
 func ExampleOptions_reader() {
 	servers, err := keyslottest.Start(keyslottest.Options{Standalone: true, Replicas: 1})
 	if err != nil {

@@ -389,7 +389,7 @@ var table = [...]Command{
 	{Name: "SCRIPT SHOW", Group: "scripting", Since: "8.0.0", Arity: 3, Words: 2, Flags: NoScript | SideEffectFree},
 	{Name: "SDIFF", Group: "set", Since: "1.0.0", Arity: -2, Words: 1, Flags: ReadOnly, keys: []keySpec{{first: 1, last: -1}}},
 	{Name: "SDIFFSTORE", Group: "set", Since: "1.0.0", Arity: -3, Words: 1, Flags: DenyOOM | Write, keys: []keySpec{{first: 1}, {first: 2, last: -1}}},
-	{Name: "SELECT", Group: "connection", Since: "1.0.0", Arity: 2, Words: 1, Flags: Fast | Loading | Stale, Refuse: "would change the database of everybody on the connection; use database 0, which is the one that every cluster has"},
+	{Name: "SELECT", Group: "connection", Since: "1.0.0", Arity: 2, Words: 1, Flags: Fast | Loading | Stale, Refuse: "would change the database of everybody on the connection; database 0 is the only one that keyslot uses, with cluster mode or without"},
 	{Name: "SET", Group: "string", Since: "1.0.0", Arity: -3, Words: 1, Flags: DenyOOM | Write, keys: []keySpec{{first: 1}}},
 	{Name: "SETBIT", Group: "bitmap", Since: "2.2.0", Arity: 4, Words: 1, Flags: DenyOOM | Write, keys: []keySpec{{first: 1}}},
 	{Name: "SETEX", Group: "string", Since: "2.0.0", Arity: 4, Words: 1, Flags: DenyOOM | Write, keys: []keySpec{{first: 1}}},
