@@ -118,7 +118,7 @@ func (c *core) askNodes(ctx context.Context, nodes []*node, limit int) (views []
 	nodes = nodes[:min(limit, len(nodes))]
 	found := make([]*view, len(nodes))
 	failed := make([]error, len(nodes))
-	together(ctx, len(nodes), c.opts.DialTimeout, stragglersWait, func(ctx context.Context, i int) (enough bool) {
+	together(ctx, len(nodes), c.opts.DialTimeout, func(ctx context.Context, i int) (enough bool) {
 		found[i], failed[i] = c.askNode(ctx, nodes[i])
 		return failed[i] == nil
 	})

@@ -185,7 +185,7 @@ func (c *core) lead(ctx context.Context, first finding) (finding, error) {
 // for being replicas. A primary without replicas may be one that was restarted by itself, and the others have their whole time.
 func (c *core) survey(ctx context.Context, candidates []candidate) (found []finding, replicas int) {
 	var mu sync.Mutex // found and replicas are guarded by it
-	together(ctx, len(candidates), c.opts.DialTimeout, stragglersWait, func(ctx context.Context, i int) (enough bool) {
+	together(ctx, len(candidates), c.opts.DialTimeout, func(ctx context.Context, i int) (enough bool) {
 		f, err := c.askCandidate(ctx, candidates[i])
 		mu.Lock()
 		defer mu.Unlock()

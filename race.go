@@ -9,14 +9,14 @@ import (
 )
 
 // together asks n times at once and returns when all have ended: within patience, and once an ask says that it is enough, within
-// soon for the others.
-func together(ctx context.Context, n int, patience, soon time.Duration, ask func(ctx context.Context, i int) (enough bool)) {
+// stragglersWait for the others.
+func together(ctx context.Context, n int, patience time.Duration, ask func(ctx context.Context, i int) (enough bool)) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	end := time.AfterFunc(patience, cancel)
 	defer end.Stop()
 	last := time.Now().Add(patience)
-	hurry := sync.OnceFunc(func() { end.Reset(min(soon, time.Until(last))) })
+	hurry := sync.OnceFunc(func() { end.Reset(min(stragglersWait, time.Until(last))) })
 	var asks sync.WaitGroup
 	for i := range n {
 		asks.Go(func() { // ends soon after ctx; this function waits for it

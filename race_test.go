@@ -120,7 +120,7 @@ func TestRaceOverManyBlackHolesStartsThemAllWithinOneTimeout(t *testing.T) {
 func TestAsksTogetherEndWithinTheirPatience(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		began := time.Now()
-		together(t.Context(), 2, 300*time.Millisecond, 200*time.Millisecond, func(ctx context.Context, i int) (enough bool) {
+		together(t.Context(), 2, 300*time.Millisecond, func(ctx context.Context, i int) (enough bool) {
 			if i == 0 {
 				time.Sleep(290 * time.Millisecond)
 				return true

@@ -339,7 +339,7 @@ func (c *core) lookFor(ctx context.Context, r *routes, n *node) evidence {
 		return inconclusive
 	}
 	found := make([]evidence, len(nodes))
-	together(ctx, len(nodes), lookPatience, stragglersWait, func(ctx context.Context, i int) (enough bool) {
+	together(ctx, len(nodes), lookPatience, func(ctx context.Context, i int) (enough bool) {
 		found[i] = c.askOwner(ctx, r, nodes[i], key, slot)
 		return found[i] >= conclusive
 	})
