@@ -35,9 +35,12 @@ type waiters struct {
 
 func (ws *waiters) init() { ws.byKey = map[string][]*waiter{} }
 
+// add lists w under each of its keys, once: a command may name a key twice, but is answered once.
 func (ws *waiters) add(w *waiter) {
 	for _, key := range w.request.keys {
-		ws.byKey[key] = append(ws.byKey[key], w)
+		if !slices.Contains(ws.byKey[key], w) {
+			ws.byKey[key] = append(ws.byKey[key], w)
+		}
 	}
 }
 

@@ -17,7 +17,7 @@ func (w words) At(i int) []byte { return []byte(w[i]) }
 type request struct {
 	cmd  *spec.Command // nil if there is no such command
 	args []string
-	keys []string // distinct; empty for commands whose arguments do not say which are keys
+	keys []string // as often as they are named; empty for commands whose arguments do not say which are keys
 }
 
 func newRequest(args []string) request {

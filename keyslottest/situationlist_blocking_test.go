@@ -150,4 +150,19 @@ var blockingSituations = []situation{
 		source/2: FLUSHALL
 		source/2: RPUSH {b}1 x
 		source<`},
+	{"a key that is named twice is waited for", `
+		source> BLPOP {b}1 {b}1 0
+		blocked 1
+		source/2: RPUSH {b}1 x y
+		source<
+		source> XREAD BLOCK 0 STREAMS {b}2 {b}2 0 0
+		blocked 1
+		source/2: XADD {b}2 1-1 f v
+		source<
+		source> BZMPOP 0 2 {b}3 {b}3 MIN
+		blocked 1
+		source/2: ZADD {b}3 1 x
+		source<
+		source: PING
+		source/2: LRANGE {b}1 0 -1`},
 }

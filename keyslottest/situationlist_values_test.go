@@ -222,4 +222,13 @@ var valueSituations = []situation{
 		source: HRANDFIELD {b}h -2 WITHVALUES
 		source: HRANDFIELD {b}h 0 WITHVALUES
 		source: HRANDFIELD {b}none 1 WITHVALUES`},
+	{"one reply to one command", `
+		source: SADD {b}s x
+		source: XLEN {b}s
+		source: PING
+		source: MULTI
+		source: XLEN {b}s
+		source: EXEC
+		source: EVAL return~redis.call('XLEN',KEYS[1]) 1 {b}s
+		source: PING`},
 }

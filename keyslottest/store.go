@@ -83,8 +83,18 @@ func (s *store) do(out *replies, args ...string) {
 	}()
 	s.srv.Dispatch(s.peer, args)
 	s.peer.Flush()
-	out.buf = s.sink.buf
+	out.buf = oneReply(s.sink.buf, from)
 	out.buf = append(out.buf[:from], reshape(out.buf[from:], args, out.resp3)...)
+}
+
+// oneReply cuts off what follows the reply at from: miniredis answers an error and a value besides, here and there, and all later
+// replies of the connection would be taken for those of other commands.
+func oneReply(buf []byte, from int) []byte {
+	var scanner resp.Scanner
+	if size, err := scanner.Scan(buf[from:]); err == nil && size > 0 {
+		return buf[:from+size]
+	}
+	return buf
 }
 
 // recovered makes the store usable after miniredis panicked, which it does over a few commands it does not
