@@ -5,7 +5,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/keyslot-go/keyslot/internal/resp"
 )
@@ -24,7 +23,7 @@ var fixes = map[string]fix{
 	"DECRBY": decrementBy, "HINCRBY": incrementField, "HINCRBYFLOAT": incrementFieldByFloat, "INCRBYFLOAT": incrementByFloat,
 	"ZPOPMIN": popNone, "ZPOPMAX": popNone, "ZADD": addScores, "ZINCRBY": addScores,
 	"EXPIRE": refuseExpiry, "PEXPIRE": refuseExpiry, "EXPIREAT": refuseExpiry, "PEXPIREAT": refuseExpiry,
-	"SETEX": refuseExpiry, "PSETEX": refuseExpiry, "SET": refuseExpiry, "GETEX": refuseExpiry,
+	"SETEX": refuseExpiry, "PSETEX": refuseExpiry, "SET": setValue, "GETEX": readAndExpire,
 	"XADD": addEntry, "XACK": acknowledge, "XPENDING": pendingSummary, "XCLAIM": claim, "XAUTOCLAIM": autoClaim,
 	"XGROUP DELCONSUMER": deleteConsumer, "XREADGROUP": readHistory,
 	"XDEL": deleteEntries, "XGROUP CREATE": createGroup,
@@ -35,10 +34,19 @@ const (
 	errSyntax    = "ERR syntax error"
 	errNoInteger = "ERR value is not an integer or out of range"
 	errNoFloat   = "ERR value is not a valid float"
+	errWrongType = "WRONGTYPE Operation against a key holding the wrong kind of value"
 )
 
-// storeSome leaves no key without elements.
+// storeSome leaves no key without elements, and leaves the destination as it is where a source is of another type.
 func storeSome(s *store, out *replies, r request) bool {
+	for _, key := range r.keys[min(1, len(r.keys)):] {
+		switch kind := s.ask("TYPE", key).Str; {
+		case kind == "none", kind == "set", kind == "zset" && r.cmd.Name[0] == 'Z':
+		default:
+			out.error(errWrongType)
+			return true
+		}
+	}
 	from := len(out.buf)
 	s.do(out, r.args...)
 	if string(out.buf[from:]) == ":0\r\n" {
@@ -56,11 +64,14 @@ func setRange(s *store, out *replies, r request) bool {
 	return true
 }
 
-// copyKey refuses other databases: miniredis has them.
-func copyKey(_ *store, out *replies, r request) bool {
+// copyKey refuses other databases, which miniredis has, and replaces the destination as a whole: miniredis would leave its old value
+// beside the new one, and its expiry.
+func copyKey(s *store, out *replies, r request) bool {
+	replace := false
 	for i := 3; i < len(r.args); i++ {
 		switch {
 		case strings.EqualFold(r.args[i], "REPLACE"):
+			replace = true
 			continue
 		case !strings.EqualFold(r.args[i], "DB") || i+1 == len(r.args):
 			out.error(errSyntax)
@@ -78,6 +89,9 @@ func copyKey(_ *store, out *replies, r request) bool {
 			continue
 		}
 		return true
+	}
+	if from, to := r.args[1], r.args[2]; replace && from != to && s.ask("EXISTS", from).Int == 1 {
+		s.ask("DEL", to)
 	}
 	return false
 }
@@ -140,66 +154,6 @@ func (s *store) forbids(options []string, key, member, by string) bool {
 	was, _ := strconv.ParseFloat(score.Str, 64)
 	allowed := greater && was+increment > was || less && was+increment < was
 	return score.Kind == resp.BulkString && !allowed
-}
-
-// refuseExpiry refuses the expiries that a server does, those whose milliseconds do not fit into 64 bits, and shortens what
-// miniredis's nanoseconds have no room for: 292 years.
-func refuseExpiry(s *store, out *replies, r request) bool {
-	at, unit, absolute := expiry(r)
-	if at == 0 {
-		return false
-	}
-	n, err := strconv.ParseInt(r.args[at], 10, 64)
-	if err != nil {
-		return false
-	}
-	ms, most := int64(unit/time.Millisecond), int64(math.MaxInt64)
-	if !absolute {
-		most -= s.clock.now.UnixMilli()
-	}
-	if n > most/ms || n < math.MinInt64/ms {
-		out.error("ERR invalid expire time in '" + fullName(r.cmd) + "' command")
-		return true
-	}
-	longest := int64(math.MaxInt64 / unit)
-	if absolute || n >= -longest && n <= longest {
-		return false
-	}
-	args := slices.Clone(r.args)
-	args[at] = strconv.FormatInt(max(-longest, min(n, longest)), 10)
-	s.do(out, args...)
-	return true
-}
-
-// expiry finds the expiry among the arguments; at is 0 if there is none.
-func expiry(r request) (at int, unit time.Duration, absolute bool) {
-	switch r.cmd.Name {
-	case "EXPIRE", "SETEX":
-		return 2, time.Second, false
-	case "PEXPIRE", "PSETEX":
-		return 2, time.Millisecond, false
-	case "EXPIREAT":
-		return 2, time.Second, true
-	case "PEXPIREAT":
-		return 2, time.Millisecond, true
-	}
-	first := 3 // SET key value ...
-	if r.cmd.Name == "GETEX" {
-		first = 2
-	}
-	for at := first; at+1 < len(r.args); at++ {
-		switch strings.ToUpper(r.args[at]) {
-		case "EX":
-			return at + 1, time.Second, false
-		case "PX":
-			return at + 1, time.Millisecond, false
-		case "EXAT":
-			return at + 1, time.Second, true
-		case "PXAT":
-			return at + 1, time.Millisecond, true
-		}
-	}
-	return 0, 0, false
 }
 
 // ttl answers as a server does, which rounds to the nearest second; miniredis rounds down, so that a clock that runs would

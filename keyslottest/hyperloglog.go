@@ -1,8 +1,5 @@
 package keyslottest
 
-// errWrongType is the answer to a command on a key of another type.
-const errWrongType = "WRONGTYPE Operation against a key holding the wrong kind of value"
-
 // kind is the type of key as a server names it: to miniredis a HyperLogLog is none of the strings.
 func (s *store) kind(key string) string {
 	kind := s.ask("TYPE", key).Str

@@ -231,4 +231,70 @@ var valueSituations = []situation{
 		source: EXEC
 		source: EVAL return~redis.call('XLEN',KEYS[1]) 1 {b}s
 		source: PING`},
+	{"a copy replaces all of what was there", `
+		source: SET {b}s 10
+		source: ZADD {b}z 1 x
+		source: EXPIRE {b}z 1000
+		source: COPY {b}s {b}z
+		source: COPY {b}s {b}z REPLACE
+		source: GET {b}z
+		source: TTL {b}z
+		source: DEL {b}z
+		source: ZADD {b}z 1 x
+		source: EXISTS {b}z
+		source: COPY {b}none {b}z REPLACE
+		source: COPY {b}z {b}z REPLACE
+		source: ZRANGE {b}z 0 -1
+		source: COPY {b}z {b}s REPLACE
+		source: FLUSHALL
+		source: ZADD {b}s 1 y
+		source: ZRANGE {b}s 0 -1`},
+	{"nothing is stored where a source is of another type", `
+		source: SET {b}d 1
+		source: XADD {b}x 1-1 f v
+		source: SADD {b}s x
+		source: ZUNIONSTORE {b}d 1 {b}x
+		source: ZUNIONSTORE {b}d 2 {b}s {b}x
+		source: ZINTERSTORE {b}d 2 {b}none {b}x
+		source: SUNIONSTORE {b}d {b}s {b}x
+		source: SINTERSTORE {b}d {b}none {b}x
+		source: SDIFFSTORE {b}d {b}none {b}x
+		source: SDIFFSTORE {b}d {b}d
+		source: ZUNIONSTORE {b}d 2 {b}s
+		source: ZUNIONSTORE {b}d 1 {b}s WEIGHTS x
+		source: GET {b}d
+		source: ZUNIONSTORE {b}d 1 {b}s
+		source: ZRANGE {b}d 0 -1 WITHSCORES`},
+	{"values that expire in the past", `
+		source: SET {b}1 x PXAT 1000
+		source: EXISTS {b}1
+		source: SET {b}1 y
+		source: BLPOP {b}none 0.02
+		source: TTL {b}1
+		source: SET {b}1 z GET EXAT 1
+		source: SET {b}1 z GET EXAT 1
+		source: SET {b}1 x
+		source: SET {b}1 y NX EXAT 1
+		source: GET {b}1
+		source: SET {b}1 y XX EXAT 1
+		source: SET {b}1 y XX EXAT 1
+		source: EXISTS {b}1
+		source: RPUSH {b}l x
+		source: SET {b}l y GET EXAT 1
+		source: GETEX {b}l EXAT 1
+		source: EXISTS {b}l
+		source: SET {b}l y EXAT 1
+		source: EXISTS {b}l
+		source: SET {b}1 x
+		source: GETEX {b}1 PXAT 1000
+		source: GETEX {b}1 PXAT 1000
+		source: SET {b}1 y
+		source: BLPOP {b}none 0.02
+		source: TTL {b}1
+		source: GETEX {b}1 EXAT 9999999999
+		source: EXPIRETIME {b}1
+		source: GETEX {b}1 PERSIST
+		source: TTL {b}1
+		source: SET {b}1 x EXAT 9999999999
+		source: EXPIRETIME {b}1`},
 }

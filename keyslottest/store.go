@@ -211,6 +211,14 @@ func (c *clock) start(m *miniredis.Miniredis, manual bool) {
 	}
 }
 
+// current is the time as miniredis takes it.
+func (c *clock) current() time.Time {
+	if c.manual || c.shift != 0 {
+		return c.now
+	}
+	return time.Now()
+}
+
 // advance moves the clock by d at once.
 func (s *store) advance(d time.Duration) {
 	s.clock.shift += d
