@@ -86,9 +86,11 @@ func (c *Cluster) delegated(r request) bool {
 	if r.has(spec.PubSub) || !c.store.supports(r.args[0]) {
 		return false
 	}
-	switch name, _, sub := strings.Cut(r.cmd.Name, " "); name {
+	switch name, sub, two := strings.Cut(r.cmd.Name, " "); name {
 	case "CLIENT", "CLUSTER", "SCRIPT", "COMMAND":
-		return !sub
+		return !two
+	case "XGROUP", "XINFO": // of which it knows these subcommands, and says so in words of its own
+		return sub != "HELP" && sub != "SETID"
 	}
 	return true
 }

@@ -124,7 +124,7 @@ func (c *Cluster) runPlain(cn *conn, r request) {
 	from := len(cn.out.buf)
 	c.store.run(&cn.out, r)
 	// The command exists, else it would not have come here: it is miniredis that does not know the subcommand.
-	if r.cmd.Words == 2 && fixes[r.cmd.Name] == nil && bytes.HasPrefix(cn.out.buf[from:], []byte("-ERR unknown subcommand")) {
+	if r.cmd.Words == 2 && bytes.HasPrefix(cn.out.buf[from:], []byte("-ERR unknown subcommand '")) {
 		cn.out.buf = cn.out.buf[:from]
 		cn.out.error(unsupported(r))
 		return

@@ -25,8 +25,8 @@ var fixes = map[string]fix{
 	"EXPIRE": refuseExpiry, "PEXPIRE": refuseExpiry, "EXPIREAT": refuseExpiry, "PEXPIREAT": refuseExpiry,
 	"SETEX": refuseExpiry, "PSETEX": refuseExpiry, "SET": setValue, "GETEX": readAndExpire,
 	"XADD": addEntry, "XACK": acknowledge, "XPENDING": pendingSummary, "XCLAIM": claim, "XAUTOCLAIM": autoClaim,
-	"XGROUP DELCONSUMER": deleteConsumer, "XREADGROUP": readHistory,
-	"XDEL": deleteEntries, "XGROUP CREATE": createGroup,
+	"XGROUP DELCONSUMER": deleteConsumer, "XGROUP CREATE": createGroup, "XREAD": readStreams, "XREADGROUP": readStreams,
+	"XDEL": deleteEntries, "XTRIM": trimStream, "XRANGE": rangeOfStream, "XREVRANGE": rangeOfStream,
 	"XINFO STREAM": streamInfo, "XINFO GROUPS": groupsInfo, "XINFO CONSUMERS": consumersInfo,
 }
 

@@ -39,4 +39,132 @@ var misuseSituations = []situation{
 		source: RPUSH {b}l x
 		source: GETEX {b}l EX 5
 		source: TTL {b}l`},
+	{"streams are trimmed", `
+		source: XADD {b}x 1-1 f a
+		source: XADD {b}x 2-1 f b
+		source: XTRIM {b}x MINID x
+		source: XTRIM {b}x MINID 1-1-1
+		source: XTRIM {b}x MINID -
+		source: XTRIM {b}x MAXLEN x
+		source: XTRIM {b}x MAXLEN -1
+		source: XTRIM {b}x MAXLEN ~ -1
+		source: XTRIM {b}x MAXLEN = -1
+		source: XTRIM {b}x MAXLEN ~
+		source: XTRIM {b}x MAXLEN
+		source: XTRIM {b}x NOSUCH 1
+		source: XTRIM {b}x MAXLEN 10 LIMIT 5
+		source: XTRIM {b}x LIMIT 5 MAXLEN ~ 10
+		source: XTRIM {b}x LIMIT 5
+		source: XTRIM {b}x MAXLEN ~ 10 LIMIT -1
+		source: XTRIM {b}x MAXLEN ~ 10 LIMIT x
+		source: XTRIM {b}x MAXLEN 10 MINID 1
+		source: XTRIM {b}x MAXLEN 10 NOMKSTREAM
+		source: XTRIM {b}none MAXLEN -1
+		source: SET {b}s x
+		source: XTRIM {b}s MAXLEN -1
+		source: XTRIM {b}s MAXLEN 1
+		source: XADD {b}x MAXLEN -1 * f c
+		source: XADD {b}x MINID x 3-1 f c
+		source: XADD {b}x NOSUCH 3-1 f c
+		source: XADD {b}x MAXLEN 10 LIMIT 5 3-1 f c
+		source: XADD {b}x MAXLEN 10 MINID 1 3-1 f c
+		source: XADD {b}x LIMIT 5 3-1 f c
+		source: XADD {b}x MAXLEN 5 *
+		source: XADD {b}x 3-1 f c g
+		source: XADD {b}none NOMKSTREAM x f c
+		source: XADD {b}none NOMKSTREAM 0-0 f c
+		source: XADD {b}s x f c
+		source: XADD {b}s 0-0 f c
+		source: XADD {b}s 1-1 f c
+		source: XADD {b}x MAXLEN = 2 NOMKSTREAM 3-1 f c
+		source: XADD {b}x MAXLEN ~ 10 LIMIT 5 4-1 f d
+		source: XTRIM {b}x MINID = 3
+		source: XRANGE {b}x - +
+		source: XTRIM {b}x MAXLEN 0
+		source: XLEN {b}x
+		source: XADD {b}x 18446744073709551615-18446744073709551615 f e
+		source: XADD {b}x * f e`},
+	{"ids that are none", `
+		source: XGROUP CREATE {b}x g x MKSTREAM
+		source: XGROUP CREATE {b}x g - MKSTREAM
+		source: EXISTS {b}x
+		source: XGROUP CREATE {b}x g x
+		source: XGROUP CREATE {b}x g 0 MKSTREAM MKSTREAM
+		source: XGROUP CREATE {b}x g 0
+		source: XGROUP CREATE {b}x h 1-1-1
+		source: XGROUP CREATE {b}x h 0 NOSUCH
+		source: XGROUP CREATE {b}x h 0 ENTRIESREAD
+		source: XGROUP CREATE {b}x h 0 ENTRIESREAD x
+		source: XGROUP CREATE {b}x h 0 ENTRIESREAD -2
+		source: XGROUP CREATE {b}x h 5 ENTRIESREAD 1
+		source: SET {b}s x
+		source: XGROUP CREATE {b}s g x MKSTREAM
+		source: XADD {b}x 1-1 f a
+		source: XREADGROUP GROUP g c STREAMS {b}x >
+		source: XDEL {b}x 1-1 x
+		source: XDEL {b}none x
+		source: XDEL {b}s x
+		source: XACK {b}x g 1-1 x
+		source: XACK {b}x none x
+		source: XACK {b}none g x
+		source: XACK {b}s g x
+		source: XRANGE {b}x 1-1-1 +
+		source: XRANGE {b}x - x
+		source: XRANGE {b}x (- +
+		source: XRANGE {b}x - + COUNT 0
+		source: XREVRANGE {b}x + - COUNT -1
+		source: XREVRANGE {b}x x -
+		source: XRANGE {b}none - + COUNT 0
+		source: XRANGE {b}s - + COUNT 0
+		source: XRANGE {b}x - +
+		source: XCLAIM {b}x g c 0 1-1 IDLE x
+		source: XCLAIM {b}x g c 0 1-1 TIME x
+		source: XCLAIM {b}x g c 0 1-1 RETRYCOUNT x
+		source: XCLAIM {b}x g c 0 1-1 FORCE IDLE
+		source: XAUTOCLAIM {b}x g c 0 0 COUNT
+		source: XAUTOCLAIM {b}x g c 0 0 COUNT x
+		source: XAUTOCLAIM {b}x g c 0 0 COUNT 99999999999999999999
+		source: XPENDING {b}x g`},
+	{"streams are read", `
+		source: RPUSH {b}l x
+		source: XADD {b}x 1-1 f a
+		source: XREAD STREAMS {b}l 0
+		source: XREAD STREAMS {b}l $
+		source: XREAD BLOCK 0 STREAMS {b}l 0
+		source: XREAD BLOCK 0 STREAMS {b}l $
+		source: XREAD STREAMS {b}x {b}l 0 0
+		source: XREAD STREAMS {b}l {b}x 0 x
+		source: XREAD STREAMS {b}x {b}l x 0
+		source: XREAD STREAMS {b}x >
+		source: XREAD STREAMS {b}x +
+		source: XREAD STREAMS {b}x 0 0
+		source: XREAD COUNT x STREAMS {b}x 0
+		source: XREAD COUNT STREAMS {b}x 0
+		source: XREAD COUNT -1 STREAMS {b}x 0
+		source: XREAD BLOCK x STREAMS {b}x 0
+		source: XREAD BLOCK -1 STREAMS {b}x 0
+		source: XREAD NOSUCH STREAMS {b}x 0
+		source: XREAD COUNT 1 STREAMS
+		source: XREAD NOACK STREAMS {b}x 0
+		source: XREAD GROUP g c STREAMS {b}x 0
+		source: XREAD STREAMS {b}x {b}x 0 0
+		source: XREAD STREAMS {b}x {b}x 0 1-1
+		source: XREAD STREAMS {b}x {b}none 1-1 0
+		source: XREADGROUP GROUP g c STREAMS {b}x $
+		source: XGROUP CREATE {b}x g 0
+		source: XREADGROUP GROUP g c STREAMS {b}x {b}l > >
+		source: XREADGROUP GROUP g c STREAMS {b}x {b}none > >
+		source: XREADGROUP GROUP g c STREAMS {b}x $
+		source: XREADGROUP GROUP g c STREAMS {b}x > >
+		source: XREADGROUP GROUP g c COUNT x STREAMS {b}x >
+		source: XREADGROUP GROUP g c NOSUCH STREAMS {b}x >
+		source: XREADGROUP GROUP g c BLOCK x STREAMS {b}x >
+		source: XREADGROUP COUNT 1 NOACK STREAMS {b}x >
+		source: XPENDING {b}x g
+		source: XREADGROUP COUNT 1 GROUP g c STREAMS {b}x {b}x > >
+		source: XREADGROUP GROUP g c STREAMS {b}x >
+		source: XREADGROUP GROUP g c STREAMS {b}x {b}x 0 0
+		source: MULTI
+		source: XREAD BLOCK 0 STREAMS {b}x $
+		source: EXEC`},
 }

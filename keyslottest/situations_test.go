@@ -22,7 +22,8 @@ import (
 //	open, move KEY, finish, failover     change the topology: see rig
 //	blocked N            wait until N clients of source are blocked
 //
-// Words are separated by single spaces; an underscore alone is an empty word, and ~ inside a word is a space.
+// Words are separated by single spaces; an underscore alone is an empty word, and ~ is a space
+// inside a word.
 type situation struct {
 	name, script string
 }
@@ -106,11 +107,13 @@ func topologyStep(t testing.TB, r rig, words []string) {
 func splitScript(command string) []string {
 	words := strings.Fields(command)
 	for i, w := range words {
-		if w == "_" {
+		switch w {
+		case "_":
 			words[i] = ""
-			continue
+		case "~":
+		default:
+			words[i] = strings.ReplaceAll(w, "~", " ")
 		}
-		words[i] = strings.ReplaceAll(w, "~", " ")
 	}
 	return words
 }

@@ -58,7 +58,7 @@ func (s *store) run(out *replies, r request) {
 	if fixed := fixes[r.cmd.Name]; fixed == nil || !fixed(s, out, r) {
 		s.do(out, r.args...)
 	}
-	s.wrote(r, before, out.buf[from:])
+	s.touch(r, before, out.buf[from:])
 }
 
 // ask runs args and returns the reply.
@@ -111,20 +111,12 @@ func (s *store) runNow(resp3 bool, r request) (reply []byte, ok bool) {
 	before := s.watched(r.keys)
 	out := replies{resp3: resp3}
 	if fixed := fixes[r.cmd.Name]; fixed != nil && fixed(s, &out, r) {
-		reply, ok = out.buf, true
+		reply, ok = out.buf, !isNull(out.buf)
 	} else {
 		reply, ok = s.tryNow(resp3, r.args)
 	}
-	s.wrote(r, before, reply)
-	return reply, ok
-}
-
-// wrote does what has to follow a command, for those who watch keys and in the books of streams.
-func (s *store) wrote(r request, before map[string]string, reply []byte) {
 	s.touch(r, before, reply)
-	if r.cmd.Name == "XREADGROUP" {
-		s.delivered(r, reply)
-	}
+	return reply, ok
 }
 
 func (s *store) tryNow(resp3 bool, args []string) (reply []byte, ok bool) {

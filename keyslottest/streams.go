@@ -27,6 +27,11 @@ func parseStreamID(text string) (id streamID, ok bool) {
 	return id, err == nil
 }
 
+func noStreamID(text string) bool {
+	_, ok := parseStreamID(text)
+	return !ok
+}
+
 func (id streamID) String() string { return fmt.Sprintf("%d-%d", id.ms, id.seq) }
 
 func (id streamID) compare(other streamID) int {
@@ -62,50 +67,14 @@ func (s *store) entry(key string, id streamID) (entry resp.Value, ok bool) {
 	return found[0], true
 }
 
-// addEntry refuses an ID that is not above the last one ever: miniredis compares with what is left.
-func addEntry(s *store, out *replies, r request) bool {
-	key, at := r.args[1], entryID(r.args)
-	kind := s.ask("TYPE", key).Str
-	var books *streamBooks
-	if fields := len(r.args) - at - 1; kind == "stream" && fields > 0 && fields%2 == 0 {
-		id, explicit := parseStreamID(r.args[at])
-		state, _ := s.stream(key)
-		books = state.streamBooks
-		if last := books.last; explicit && id != (streamID{}) && id.compare(last) <= 0 {
-			out.error("ERR The ID specified in XADD is equal or smaller than the target stream top item")
-			return true
-		}
-	}
-	from := len(out.buf)
-	s.do(out, r.args...)
-	if kind == "none" && resp.IsError(out.buf[from:]) {
-		s.ask("DEL", key) // which was made before the ID was looked at
-	}
-	s.added(key, books, out.buf[from:])
-	return true
-}
-
-// entryID is where the ID stands in an XADD, behind the options.
-func entryID(args []string) (at int) {
-	for at = 2; at < len(args); at++ {
-		switch strings.ToUpper(args[at]) {
-		case "NOMKSTREAM":
-		case "MAXLEN", "MINID", "LIMIT": // with a number
-			at++
-			if at < len(args) && (args[at] == "~" || args[at] == "=") {
-				at++
-			}
-		default:
-			return at
-		}
-	}
-	return at
-}
-
 // acknowledge counts entries that were deleted, too. It asks for one after the other: for miniredis, which looks from the front,
 // and for those who acknowledge in order, that is less than to read all that is pending.
 func acknowledge(s *store, out *replies, r request) bool {
 	key, group := r.args[1], r.args[2]
+	if slices.ContainsFunc(r.args[3:], noStreamID) && s.ask("XPENDING", key, group, "-", "+", "1").Kind != resp.SimpleError {
+		out.error(errStreamID)
+		return true
+	}
 	pending := map[streamID]bool{}
 	for _, arg := range r.args[3:] {
 		id, ok := parseStreamID(arg)
@@ -223,9 +192,17 @@ func claim(s *store, out *replies, r request) bool {
 	}
 	c.options = r.args[5+len(ids):]
 	for i := 0; i < len(c.options); i++ {
-		switch strings.ToUpper(c.options[i]) {
+		switch option := strings.ToUpper(c.options[i]); option {
 		case "IDLE", "TIME", "RETRYCOUNT":
+			if i+1 == len(c.options) {
+				out.error(fmt.Sprintf("ERR Unrecognized XCLAIM option '%s'", c.options[i]))
+				return true
+			}
 			i++
+			if _, err := strconv.ParseInt(c.options[i], 10, 64); err != nil {
+				out.error("ERR Invalid " + option + " option argument for XCLAIM")
+				return true
+			}
 		case "FORCE":
 			c.force = true
 		case "JUSTID":
@@ -277,12 +254,13 @@ func autoClaim(s *store, out *replies, r request) bool {
 		case option == "COUNT" && i+1 < len(r.args):
 			i++
 			if count, err = strconv.Atoi(r.args[i]); err != nil {
-				return false
+				count = 0 // is refused below
 			}
 		case option == "JUSTID":
 			c.justID, c.options = true, []string{option}
 		default:
-			return false
+			out.error(errSyntax)
+			return true
 		}
 	}
 	if count < 1 {
@@ -322,110 +300,4 @@ func (s *store) takeSome(out *replies, c claimant, entries []pendingEntry, count
 	out.bulk(next)
 	out.buf = resp.AppendValue(out.buf, claimed, 2)
 	out.bulks(deleted)
-}
-
-// groupRead is an XREADGROUP taken apart.
-type groupRead struct {
-	group, consumer string
-	count           int      // how much of the history of each stream to return
-	options         []string // COUNT and NOACK, but not BLOCK
-	ids             []string // one for each key
-	history         bool     // one of the IDs is not >
-}
-
-func parseGroupRead(r request) (g groupRead, ok bool) {
-	n := len(r.keys)
-	g = groupRead{group: r.args[2], consumer: r.args[3], count: math.MaxInt, ids: r.args[len(r.args)-n:]}
-	for i := 4; i < len(r.args)-2*n-1; i++ {
-		switch strings.ToUpper(r.args[i]) {
-		case "COUNT":
-			count, err := strconv.Atoi(r.args[i+1])
-			if err != nil {
-				return g, false
-			}
-			if count > 0 {
-				g.count = count
-			}
-			g.options = append(g.options, r.args[i:i+2]...)
-		case "NOACK":
-			g.options = append(g.options, "NOACK")
-		}
-	}
-	for _, id := range g.ids {
-		_, valid := parseStreamID(id)
-		if !valid && id != ">" {
-			return g, false
-		}
-		g.history = g.history || valid
-	}
-	return g, true
-}
-
-// readHistory answers XREADGROUP with other IDs than >, which asks again for what a consumer has pending: entries that were
-// deleted are nulls. Such a command never blocks.
-func readHistory(s *store, out *replies, r request) bool {
-	g, ok := parseGroupRead(r)
-	if !ok || !g.history {
-		return false
-	}
-	for _, key := range r.keys {
-		if _, refusal := s.pending(key, g.group); refusal != "" {
-			if strings.HasPrefix(refusal, "NOGROUP ") {
-				refusal += " in XREADGROUP with GROUP option"
-			}
-			out.error(refusal)
-			return true
-		}
-	}
-	streams, body := 0, replies{resp3: out.resp3}
-	for i, key := range r.keys {
-		from := len(body.buf)
-		if !body.resp3 { // an array of pairs; in RESP3 it is a map
-			body.array(2)
-		}
-		body.bulk(key)
-		if s.readStream(&body, g, key, g.ids[i]) {
-			streams++
-		} else {
-			body.buf = body.buf[:from]
-		}
-	}
-	if out.resp3 {
-		out.mapOf(streams)
-	} else {
-		out.array(streams)
-	}
-	out.buf = append(out.buf, body.buf...)
-	return true
-}
-
-// readStream appends the entries of one stream, or returns false if there is nothing new.
-func (s *store) readStream(out *replies, g groupRead, key, id string) bool {
-	after, history := parseStreamID(id)
-	if !history {
-		args := append([]string{"XREADGROUP", "GROUP", g.group, g.consumer}, g.options...)
-		fresh := s.ask(append(args, "STREAMS", key, ">")...).Elems // key and entries
-		if len(fresh) == 0 {
-			return false
-		}
-		out.buf = resp.AppendValue(out.buf, fresh[0].Elems[1], 2)
-		return true
-	}
-	s.ask("XGROUP", "CREATECONSUMER", key, g.group, g.consumer)
-	entries, _ := s.pending(key, g.group)
-	entries = slices.DeleteFunc(entries, func(e pendingEntry) bool { return e.consumer != g.consumer || e.id.compare(after) <= 0 })
-	entries = entries[:min(len(entries), g.count)]
-	out.array(len(entries))
-	for _, e := range entries {
-		entry, there := s.entry(key, e.id)
-		if !there {
-			out.array(2)
-			out.bulk(e.id.String())
-			out.nullArray()
-			continue
-		}
-		s.ask("XCLAIM", key, g.group, g.consumer, "0", e.id.String()) // one more delivery, just now
-		out.buf = resp.AppendValue(out.buf, entry, 2)
-	}
-	return true
 }

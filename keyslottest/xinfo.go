@@ -3,8 +3,6 @@ package keyslottest
 import (
 	"cmp"
 	"slices"
-	"strconv"
-	"strings"
 
 	"github.com/keyslot-go/keyslot/internal/resp"
 )
@@ -64,91 +62,17 @@ func (s *store) added(key string, before *streamBooks, reply []byte) {
 	s.streams[key] = before
 }
 
-// deleteEntries notes the greatest ID that XDEL deletes.
-func deleteEntries(s *store, _ *replies, r request) bool {
-	state, ok := s.stream(r.args[1])
-	if !ok {
-		return false
-	}
-	most := state.maxDeleted
-	for _, arg := range r.args[2:] {
-		id, valid := parseStreamID(arg)
-		if !valid {
-			return false
-		}
-		if _, there := s.entry(r.args[1], id); there && id.compare(most) > 0 {
-			most = id
-		}
-	}
-	state.maxDeleted = most
-	return false
-}
-
-// createGroup refuses options that there are not, begins a count for a group that is told where it stands, and forgets one that had
-// the same name.
-func createGroup(s *store, out *replies, r request) bool {
-	args, read := r.args[:5], int64(-1) // XGROUP CREATE key group id
-	for i := 5; i < len(r.args); i++ {
-		switch option := strings.ToUpper(r.args[i]); {
-		case option == "MKSTREAM":
-			args = append(slices.Clip(args), option)
-			continue
-		case option != "ENTRIESREAD" || i+1 == len(r.args):
-			out.error("ERR unknown subcommand or wrong number of arguments for 'CREATE'. Try XGROUP HELP.")
-			return true
-		}
-		i++
-		n, err := strconv.ParseInt(r.args[i], 10, 64)
-		if err != nil {
-			out.error(errNoInteger)
-			return true
-		}
-		if n < -1 {
-			out.error("ERR value for ENTRIESREAD must be positive or -1")
-			return true
-		}
-		read = n
-	}
-	from := len(out.buf)
-	s.do(out, args...)
-	if state, ok := s.stream(r.args[2]); ok && !resp.IsError(out.buf[from:]) {
-		delete(state.read, r.args[3])
-		if read >= 0 {
-			state.read[r.args[3]] = read
-		}
-	}
-	return true
-}
-
-// delivered counts what XREADGROUP has read for the first time.
-func (s *store) delivered(r request, reply []byte) {
-	g, ok := parseGroupRead(r)
-	streams, err := resp.Decode(reply)
-	if !ok || err != nil || len(streams.Elems) == 0 {
-		return
-	}
-	pairs := streams.Elems // of key and entries, nested in RESP2
-	if streams.Kind == resp.Array {
-		pairs = nil
-		for _, pair := range streams.Elems {
-			pairs = append(pairs, pair.Elems...)
-		}
-	}
-	for i := 0; i+1 < len(pairs); i += 2 {
-		key := pairs[i].Str
-		state, ok := s.stream(key)
-		if at := slices.Index(r.keys, key); !ok || at < 0 || g.ids[at] != ">" {
-			continue
-		}
-		for _, entry := range pairs[i+1].Elems {
-			id, _ := parseStreamID(entry.Elems[0].Str)
-			if read, counts := state.read[g.group]; counts && !s.hasGapFrom(state, id) {
-				state.read[g.group] = read + 1
-			} else if read, known := s.distance(state, id); known {
-				state.read[g.group] = read
-			} else {
-				delete(state.read, g.group)
-			}
+// delivered counts what a group reads for the first time.
+func (s *store) delivered(key, group string, entries []resp.Value) {
+	state, _ := s.stream(key)
+	for _, entry := range entries {
+		id, _ := parseStreamID(entry.Elems[0].Str)
+		if read, counts := state.read[group]; counts && !s.hasGapFrom(state, id) {
+			state.read[group] = read + 1
+		} else if read, known := s.distance(state, id); known {
+			state.read[group] = read
+		} else {
+			delete(state.read, group)
 		}
 	}
 }
