@@ -21,6 +21,12 @@ var fixes = map[string]fix{
 	"GEOADD": addPlaces, "GEOPOS": findPlaces, "GEODIST": measure, "GEOSEARCH": searchPlaces,
 	"GEORADIUS": searchPlaces, "GEORADIUS_RO": searchPlaces, "GEORADIUSBYMEMBER": searchPlaces, "GEORADIUSBYMEMBER_RO": searchPlaces,
 	"DECRBY": decrementBy, "HINCRBY": incrementField, "HINCRBYFLOAT": incrementFieldByFloat, "INCRBYFLOAT": incrementByFloat,
+	"SETBIT": bitOffset, "GETBIT": bitOffset,
+	"HSCAN": scanValue, "SSCAN": scanValue, "ZSCAN": scanValue, "LPOS": position,
+	"LPOP": popSome, "RPOP": popSome, "SPOP": popSome,
+	"HRANDFIELD": randomElements, "SRANDMEMBER": randomElements, "ZRANDMEMBER": randomElements,
+	"ZCOUNT": scoreRange, "ZRANGEBYSCORE": scoreRange, "ZREVRANGEBYSCORE": scoreRange, "ZREMRANGEBYSCORE": scoreRange,
+	"ZRANGE": sortedRange, "ZRANGEBYLEX": sortedRange, "ZREVRANGEBYLEX": sortedRange,
 	"ZPOPMIN": popNone, "ZPOPMAX": popNone, "ZADD": addScores, "ZINCRBY": addScores,
 	"EXPIRE": refuseExpiry, "PEXPIRE": refuseExpiry, "EXPIREAT": refuseExpiry, "PEXPIREAT": refuseExpiry,
 	"SETEX": refuseExpiry, "PSETEX": refuseExpiry, "SET": setValue, "GETEX": readAndExpire,
@@ -52,15 +58,6 @@ func storeSome(s *store, out *replies, r request) bool {
 	if string(out.buf[from:]) == ":0\r\n" {
 		s.ask("DEL", r.args[1])
 	}
-	return true
-}
-
-// setRange writes nothing, and creates no key, where there is nothing to write.
-func setRange(s *store, out *replies, r request) bool {
-	if offset, err := strconv.Atoi(r.args[2]); err != nil || offset < 0 || r.args[3] != "" {
-		return false
-	}
-	s.do(out, "STRLEN", r.args[1])
 	return true
 }
 

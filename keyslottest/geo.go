@@ -145,8 +145,13 @@ func measure(s *store, out *replies, r request) bool {
 	return true
 }
 
-// searchPlaces answers GEOSEARCH and its elder forms: miniredis finds who is near, but rounds where they are.
+// searchPlaces answers GEOSEARCH and its elder forms: miniredis finds who is near, but rounds where they are, and takes other types
+// for empty here and there.
 func searchPlaces(s *store, out *replies, r request) bool {
+	if kind := s.kind(r.args[1]); kind != "zset" && kind != "none" {
+		out.error(errWrongType)
+		return true
+	}
 	found := s.ask(r.args...)
 	if found.Kind != resp.Array {
 		out.buf = resp.AppendValue(out.buf, found, 2) // an error, or how many were stored

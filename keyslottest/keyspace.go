@@ -3,7 +3,6 @@ package keyslottest
 import (
 	"math/rand/v2"
 	"slices"
-	"strconv"
 	"strings"
 )
 
@@ -70,71 +69,6 @@ func flush(cn *conn, args []string) {
 	c.store.remove(keys)
 	c.wrote(cn.node, keys)
 	cn.out.ok()
-}
-
-// scan goes over one slot after the other; its cursor is the next slot. So a key that stays in its slot and on its node is
-// returned exactly once, however many others come and go.
-func scan(cn *conn, args []string) {
-	c := cn.cluster
-	cursor, err := strconv.ParseUint(args[1], 10, 64)
-	if err != nil {
-		cn.out.error("ERR invalid cursor")
-		return
-	}
-	o, refusal := parseScan(args[2:])
-	if refusal != "" {
-		cn.out.error(refusal)
-		return
-	}
-	seen, found := 0, []string{}
-	slot := cursor
-	for ; slot < slotCount && seen < o.count; slot++ {
-		for _, key := range c.keysIn(cn.node, uint16(slot)) {
-			seen++
-			if (o.match == "" || globMatch(o.match, key)) && (o.kind == "" || strings.EqualFold(c.store.kind(key), o.kind)) {
-				found = append(found, key)
-			}
-		}
-	}
-	if slot >= slotCount {
-		slot = 0
-	}
-	cn.out.array(2)
-	cn.out.bulk(strconv.FormatUint(slot, 10))
-	cn.out.bulks(found)
-}
-
-type scanOptions struct {
-	match, kind string
-	count       int
-}
-
-func parseScan(args []string) (o scanOptions, refusal string) {
-	o.count = 10
-	for i := 0; i < len(args); i += 2 {
-		option := strings.ToUpper(args[i])
-		if i+1 == len(args) {
-			return o, "ERR syntax error"
-		}
-		switch option {
-		case "MATCH":
-			o.match = args[i+1]
-		case "TYPE":
-			o.kind = args[i+1]
-		case "COUNT":
-			n, err := strconv.Atoi(args[i+1])
-			if err != nil {
-				return o, "ERR value is not an integer or out of range"
-			}
-			if n < 1 {
-				return o, "ERR syntax error"
-			}
-			o.count = n
-		default:
-			return o, "ERR syntax error"
-		}
-	}
-	return o, ""
 }
 
 // globMatch matches as the server does: * ? [a-z] [^a] and \ before a character to be taken literally. It backtracks only

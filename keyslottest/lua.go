@@ -146,7 +146,7 @@ func luaError(l *lua.LState) int {
 
 // throw throws a text behind the position of the caller at level: of a script, for functions of Go have none.
 func throw(l *lua.LState, text string, level int) {
-	if where := l.Where(level); level > 0 && position.MatchString(where) {
+	if where := l.Where(level); level > 0 && scriptLine.MatchString(where) {
 		text = where + " " + text
 	}
 	l.Error(lua.LString(text), 0)
@@ -242,15 +242,15 @@ func formatNumber(f float64, digits int) string {
 	return fmt.Sprintf("%.*g", digits, f)
 }
 
-// position is where a script failed, in front of what it failed with.
-var position = regexp.MustCompile(`^user_script:(\d+):`)
+// scriptLine is where a script failed, in front of what it failed with.
+var scriptLine = regexp.MustCompile(`^user_script:(\d+):`)
 
 // failure is what a server answers when a script ends with an error.
 func failure(object lua.LValue, line, sha string) string {
 	text := "ERR " + object.String()
 	if table, ok := object.(*lua.LTable); ok {
 		text = luaText(table.RawGetString("err"))
-	} else if m := position.FindStringSubmatch(luaText(object)); m != nil {
+	} else if m := scriptLine.FindStringSubmatch(luaText(object)); m != nil {
 		line = m[1]
 	}
 	if line == "" {
@@ -262,7 +262,7 @@ func failure(object lua.LValue, line, sha string) string {
 // lineOf is the line of the script that runs in l.
 func lineOf(l *lua.LState) string {
 	for level := range 8 {
-		if m := position.FindStringSubmatch(l.Where(level)); m != nil {
+		if m := scriptLine.FindStringSubmatch(l.Where(level)); m != nil {
 			return m[1]
 		}
 	}

@@ -167,4 +167,101 @@ var misuseSituations = []situation{
 		source: MULTI
 		source: XREAD BLOCK 0 STREAMS {b}x $
 		source: EXEC`},
+	{"strings that would be too long", `
+		source: SETRANGE {b}1 536870912 x
+		source: SETRANGE {b}1 536870911 xy
+		source: SETRANGE {b}1 9223372036854775807 x
+		source: SETRANGE {b}1 9223372036854775808 x
+		source: SETRANGE {b}1 9223372036854775807 _
+		source: SETBIT {b}1 4294967296 1
+		source: SETBIT {b}1 4294967296 2
+		source: SETBIT {b}1 -1 1
+		source: SETBIT {b}1 x 1
+		source: GETBIT {b}1 4294967296
+		source: GETBIT {b}1 4294967295
+		source: EXISTS {b}1
+		source: RPUSH {b}l x
+		source: SETRANGE {b}l 536870912 x
+		source: SETBIT {b}l 4294967296 1
+		source: GETBIT {b}l 4294967296`},
+	{"cursors of values", `
+		source: RPUSH {b}l x
+		source: HSCAN {b}l 0
+		source: SSCAN {b}l 0
+		source: ZSCAN {b}l 0
+		source: HSCAN {b}l x
+		source: HSET {b}h f v
+		source: HSCAN {b}h 100
+		source: HSCAN {b}h -1
+		source: HSCAN {b}h +1
+		source: HSCAN {b}h _
+		source: HSCAN {b}h 18446744073709551615
+		source: HSCAN {b}h 18446744073709551616
+		source: HSCAN {b}h x
+		source: HSCAN {b}h 0 COUNT 0
+		source: HSCAN {b}h 0 COUNT -1
+		source: HSCAN {b}h 0 COUNT x
+		source: HSCAN {b}h 0 COUNT 9223372036854775807
+		source: HSCAN {b}h 0 MATCH
+		source: HSCAN {b}h 0 MATCH _
+		source: HSCAN {b}h 0 MATCH ? COUNT 1
+		source: HSCAN {b}h 0 TYPE hash
+		source: HSCAN {b}none 0 NOSUCH
+		source: HSCAN {b}none x
+		source: ZADD {b}z 1 x 2 y
+		source: ZSCAN {b}z -1
+		source: ZSCAN {b}z 100 COUNT 1
+		source: ZSCAN {b}z 0 MATCH y
+		source: ZSCAN {b}z 0 COUNT 9223372036854775807
+		source: SADD {b}s x
+		source: SSCAN {b}s 100
+		source: SSCAN {b}s 0 COUNT 9223372036854775807
+		source: SSCAN {b}s 0 MATCH y
+		source: SCAN x
+		source: SCAN 0 MATCH _`},
+	{"counts and bounds", `
+		source: RPUSH {b}l x y x
+		source: LPOS {b}l x COUNT 9223372036854775807
+		source: LPOS {b}l x COUNT 9223372036854775807 RANK -1
+		source: LPOS {b}l x COUNT 0
+		source: LPOS {b}l x COUNT 1 COUNT 2
+		source: LPOS {b}l x COUNT -1
+		source: LPOS {b}l x COUNT x
+		source: LPOS {b}l x COUNT
+		source: LPOS {b}none x COUNT 9223372036854775807
+		source: LPOP {b}l -1
+		source: RPOP {b}none x
+		source: SPOP {b}l -1
+		source: LPOP {b}l 0
+		source: LPOP {b}l 9223372036854775807
+		source: HSET {b}h f v
+		source: SADD {b}s x
+		source: SPOP {b}l -1
+		source: LPOS {b}s x COUNT 9223372036854775807
+		source: HRANDFIELD {b}h -9223372036854775808
+		source: HRANDFIELD {b}h 9223372036854775807
+		source: HRANDFIELD {b}h 9223372036854775807 WITHVALUES
+		source: HRANDFIELD {b}h -4611686018427387904 WITHVALUES
+		source: HRANDFIELD {b}h 9223372036854775807 NOSUCH
+		source: SRANDMEMBER {b}s -9223372036854775808
+		source: ZADD {b}z 1 x
+		source: ZRANDMEMBER {b}z -9223372036854775808
+		source: ZRANDMEMBER {b}z 9223372036854775807 WITHSCORES
+		source: ZCOUNT {b}z 1 nan
+		source: ZCOUNT {b}s nan 1
+		source: ZRANGEBYSCORE {b}z (nan 1
+		source: ZRANGEBYSCORE {b}z nan 1 NOSUCH
+		source: ZREVRANGEBYSCORE {b}z 1 nan
+		source: ZREMRANGEBYSCORE {b}z nan 1
+		source: ZRANGE {b}z nan 1 BYSCORE
+		source: ZRANGE {b}z nan 1 BYSCORE LIMIT x 1
+		source: ZRANGE {b}z - + BYLEX WITHSCORES
+		source: ZRANGE {b}z - + WITHSCORES BYLEX LIMIT 0 1
+		source: ZRANGE {b}z - + BYLEX WITHSCORES NOSUCH
+		source: ZRANGE {b}z x y BYLEX WITHSCORES
+		source: ZRANGEBYLEX {b}z - + WITHSCORES
+		source: ZREVRANGEBYLEX {b}z + - WITHSCORES
+		source: ZRANGEBYLEX {b}z - + LIMIT 0 1
+		source: GEORADIUS {b}s 1 1 1 m
+		source: GEORADIUS_RO {b}s 1 1 1 m`},
 }
