@@ -13,7 +13,7 @@
 // # What is like a server
 //
 // Replies, errors and the order of the checks are those of redis-server 7.0.15: the package's tests compare them byte for
-// byte with what real clusters answered in some hundred situations, in RESP2 and RESP3. Each node has its own listener, id,
+// byte with what real clusters answered in more than a hundred situations, in RESP2 and RESP3. Each node has its own listener, id,
 // address, role and epoch, its own clients and script cache. Redirects, ASKING, READONLY, MULTI with WATCH, blocking
 // commands whose slot leaves or whose primary is demoted, HELLO, AUTH, TLS, and all forms in which nodes announce
 // themselves are there.
@@ -35,7 +35,6 @@
 //     errors of its own (but not for those of commands and cjson), and more digits in numbers that .. or table.concat make text.
 //   - A cluster with Options.Standalone has one database: it refuses SELECT, SWAPDB, MOVE and COPY with DB in the words of a
 //     node in cluster mode.
-//   - A copy of a stream takes the ID of an entry that was the last one of its source, and was deleted there, once more.
 //   - A HyperLogLog is a string to TYPE and SCAN alone: GET, MGET, STRLEN and the other commands on strings refuse it, or miss it.
 //   - XINFO counts the entries of a stream that was renamed or copied from there on, and knows the tree of a short stream only.
 //   - FREQ and IDLETIME of RESTORE, LASTID of XCLAIM, and IDs of XPENDING behind a ( are errors.

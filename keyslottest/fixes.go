@@ -87,10 +87,23 @@ func copyKey(s *store, out *replies, r request) bool {
 		}
 		return true
 	}
-	if from, to := r.args[1], r.args[2]; replace && from != to && s.ask("EXISTS", from).Int == 1 {
+	from, to := r.args[1], r.args[2]
+	kind := s.ask("TYPE", from).Str
+	if from == to || kind == "none" {
+		return false
+	}
+	if replace {
 		s.ask("DEL", to)
 	}
-	return false
+	if kind != "stream" || s.ask("EXISTS", to).Int == 1 {
+		return false
+	}
+	s.copyStream(from, to)
+	if ms := s.ask("PTTL", from).Int; ms > 0 {
+		s.ask("PEXPIRE", to, strconv.FormatInt(ms, 10))
+	}
+	out.int(1)
+	return true
 }
 
 // popNone pops none if so it is told.

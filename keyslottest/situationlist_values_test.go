@@ -297,4 +297,41 @@ var valueSituations = []situation{
 		source: TTL {b}1
 		source: SET {b}1 x EXAT 9999999999
 		source: EXPIRETIME {b}1`},
+	{"a stream is copied", `
+		source: XADD {b}x 1-1 f a
+		source: XADD {b}x 2-1 f b g c
+		source: XADD {b}x 3-1 f d
+		source: XADD {b}x 4-1 f e
+		source: XGROUP CREATE {b}x g 0
+		source: XGROUP CREATE {b}x h $
+		source: XGROUP CREATECONSUMER {b}x h c
+		source: XREADGROUP GROUP g c COUNT 2 STREAMS {b}x >
+		source: XDEL {b}x 2-1 4-1
+		source: EXPIRE {b}x 1000
+		source: COPY {b}x {b}y
+		source: TTL {b}y
+		source: XRANGE {b}y - +
+		source: XPENDING {b}y g
+		source: XADD {b}y 4-1 f f
+		source: XADD {b}y 5-1 f f
+		source: XADD {b}x 6-1 f g
+		source: XDEL {b}x 1-1
+		source: XRANGE {b}x - +
+		source: XRANGE {b}y - +
+		source: XREADGROUP GROUP g c STREAMS {b}y >
+		source: XREADGROUP GROUP h c STREAMS {b}y >
+		source: XACK {b}y g 1-1
+		source: XPENDING {b}x g
+		source: XPENDING {b}y g
+		source: COPY {b}x {b}y
+		source: COPY {b}x {b}y REPLACE
+		source: XRANGE {b}y - +
+		source: XGROUP CREATE {b}e g 0 MKSTREAM
+		source: COPY {b}e {b}y REPLACE
+		source: XLEN {b}y
+		source: XREADGROUP GROUP g c STREAMS {b}y >
+		source: XGROUP DESTROY {b}e g
+		source: COPY {b}e {b}f
+		source: TYPE {b}f
+		source: XADD {b}f 1-1 f a`},
 }
