@@ -45,7 +45,8 @@
 //
 //   - on keys BITFIELD, BITFIELD_RO, BLMPOP, GEOHASH, GEOSEARCHSTORE, HEXPIREAT, HPEXPIRE, HPEXPIREAT, LCS, MIGRATE, OBJECT
 //     (but for IDLETIME), PFDEBUG, PFSELFTEST, RESTORE-ASKING, SORT, SORT_RO, SUBSTR, XGROUP SETID, XINFO STREAM with FULL, XSETID,
-//     ZDIFF, ZDIFFSTORE, ZINTERCARD and ZRANGESTORE, and most that came after version 7.0, while DUMP and RESTORE know strings only;
+//     ZDIFF, ZDIFFSTORE, ZINTERCARD and ZRANGESTORE, and most that came after version 7.0, while DUMP and RESTORE know
+//     strings only, and no compressed ones;
 //   - publish/subscribe, functions (FCALL, FCALL_RO, FUNCTION), SCRIPT DEBUG, KILL and SHOW, WAITAOF;
 //   - in scripts also PUBLISH, SPUBLISH and whatever is about the connection;
 //   - CLIENT but for ID, GETNAME, SETNAME, SETINFO, NO-EVICT and NO-TOUCH; CLUSTER but for SLOTS, SHARDS, NODES, INFO, MYID,

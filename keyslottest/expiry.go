@@ -70,8 +70,10 @@ func parseSetOptions(args []string, allowed ...string) (o setOptions, ok bool) {
 			o.conditions = append(o.conditions, word)
 		}
 	}
-	keeps := o.has("KEEPTTL") || o.has("PERSIST")
-	return o, !(o.has("NX") && o.has("XX")) && !(keeps && o.form != "")
+	if o.has("NX") && o.has("XX") {
+		return o, false
+	}
+	return o, o.form == "" || !o.has("KEEPTTL") && !o.has("PERSIST")
 }
 
 func (o setOptions) has(condition string) bool { return slices.Contains(o.conditions, condition) }
@@ -126,9 +128,10 @@ func setValue(s *store, out *replies, r request) bool {
 	exists := s.ask("EXISTS", r.args[1]).Int == 1
 	from := len(out.buf)
 	s.do(out, args...)
-	if !resp.IsError(out.buf[from:]) && !(o.has("NX") && exists) && !(o.has("XX") && !exists) {
-		s.ask("DEL", r.args[1])
+	if o.has("NX") && exists || o.has("XX") && !exists || resp.IsError(out.buf[from:]) {
+		return true // nothing was set
 	}
+	s.ask("DEL", r.args[1])
 	return true
 }
 

@@ -29,6 +29,7 @@ var fixes = map[string]fix{
 	"ZRANGE": sortedRange, "ZRANGEBYLEX": sortedRange, "ZREVRANGEBYLEX": sortedRange,
 	"ZPOPMIN": popNone, "ZPOPMAX": popNone, "ZADD": addScores, "ZINCRBY": addScores,
 	"EXPIRE": refuseExpiry, "PEXPIRE": refuseExpiry, "EXPIREAT": refuseExpiry, "PEXPIREAT": refuseExpiry,
+	"DUMP": dumpValue, "RESTORE": restoreValue,
 	"SETEX": refuseExpiry, "PSETEX": refuseExpiry, "SET": setValue, "GETEX": readAndExpire,
 	"XADD": addEntry, "XACK": acknowledge, "XPENDING": pendingSummary, "XCLAIM": claim, "XAUTOCLAIM": autoClaim,
 	"XGROUP DELCONSUMER": deleteConsumer, "XGROUP CREATE": createGroup, "XREAD": readStreams, "XREADGROUP": readStreams,

@@ -264,4 +264,51 @@ var misuseSituations = []situation{
 		source: ZRANGEBYLEX {b}z - + LIMIT 0 1
 		source: GEORADIUS {b}s 1 1 1 m
 		source: GEORADIUS_RO {b}s 1 1 1 m`},
+	{"values are dumped and restored", `
+		source: SET {b}1 x
+		source: RESTORE {b}2 0 garbage
+		source: RESTORE {b}2 -1 garbage
+		source: RESTORE {b}2 x garbage
+		source: RESTORE {b}2 0 _
+		source: RESTORE {b}1 x garbage
+		source: RESTORE {b}1 0 garbage REPLACE
+		source: RESTORE {b}1 0 garbage NOSUCH
+		source: RESTORE {b}2 0 garbage IDLETIME
+		source: RESTORE {b}2 0 garbage IDLETIME x
+		source: RESTORE {b}2 0 garbage IDLETIME -1
+		source: RESTORE {b}2 0 garbage FREQ 256
+		source: RESTORE {b}2 0 garbage FREQ 1 IDLETIME 1
+		source: EXISTS {b}2
+		source: DUMP {b}1
+		source: EVAL return~redis.call('RESTORE',KEYS[2],0,redis.call('DUMP',KEYS[1])) 2 {b}1 {b}2
+		source: GET {b}2
+		source: TTL {b}2
+		source: SET {b}1 -5
+		source: DUMP {b}1
+		source: EVAL return~redis.call('RESTORE',KEYS[2],100000,redis.call('DUMP',KEYS[1]),'REPLACE') 2 {b}1 {b}2
+		source: GET {b}2
+		source: TTL {b}2
+		source: SET {b}1 -32768
+		source: DUMP {b}1
+		source: EVAL return~redis.call('RESTORE',KEYS[2],0,redis.call('DUMP',KEYS[1]),'REPLACE') 2 {b}1 {b}2
+		source: GET {b}2
+		source: TTL {b}2
+		source: SET {b}1 2147483647
+		source: DUMP {b}1
+		source: EVAL return~redis.call('RESTORE',KEYS[2],9999999999200,redis.call('DUMP',KEYS[1]),'REPLACE','ABSTTL') 2 {b}1 {b}2
+		source: GET {b}2
+		source: EXPIRETIME {b}2
+		source: SET {b}1 2147483648
+		source: DUMP {b}1
+		source: SET {b}1 007
+		source: DUMP {b}1
+		source: SETBIT {b}3 30000 1
+		source: EVAL return~redis.call('RESTORE',KEYS[2],0,redis.call('DUMP',KEYS[1])) 2 {b}3 {b}4
+		source: STRLEN {b}4
+		source: SETBIT {b}3 300000 1
+		source: EVAL return~redis.call('RESTORE',KEYS[2],0,redis.call('DUMP',KEYS[1]),'REPLACE') 2 {b}3 {b}4
+		source: STRLEN {b}4
+		source: EVAL return~redis.call('RESTORE',KEYS[2],1000,redis.call('DUMP',KEYS[1]),'REPLACE','ABSTTL') 2 {b}3 {b}4
+		source: EXISTS {b}4
+		source: DUMP {b}none`},
 }
