@@ -140,8 +140,11 @@ func scanValue(s *store, out *replies, r request) bool {
 			found = append(found, v.Str)
 		}
 	}
+	if next == size {
+		next = 0
+	}
 	out.array(2)
-	out.bulk(strconv.FormatUint(next%size, 10))
+	out.bulk(strconv.FormatUint(next, 10))
 	out.bulks(found)
 	return true
 }
