@@ -235,6 +235,9 @@ func (c *Cluster) ranges(s *shard) (ranges []SlotRange) {
 func (c *Cluster) give(slot uint16, s *shard) {
 	if old := c.owner[slot]; old != nil {
 		old.slots--
+		for _, n := range old.nodes() {
+			n.loseChannels(func(other uint16) bool { return other == slot })
+		}
 	}
 	if s != nil {
 		s.slots++

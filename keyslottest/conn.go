@@ -33,7 +33,13 @@ type conn struct {
 	read    int // how much of in is parsed
 	out     replies
 	closing bool // close once the replies are written
+	pushing bool // push writes, and serve leaves to it what it has answered
+	held    bool // by a fault, which may cut the reply
 	session
+
+	// guarded by Cluster.mu
+	subscribed subscriptions
+	outbox     outbox
 }
 
 // session is what the server remembers of a client. It is owned by serve.
@@ -76,7 +82,7 @@ func (cn *conn) serve() {
 			return
 		}
 	}
-	if cn.flush() == nil && cn.node.cluster.opts.TLS != nil {
+	if cn.drain() == nil && cn.node.cluster.opts.TLS != nil {
 		_ = cn.nc.SetWriteDeadline(time.Now().Add(time.Second))
 		_ = cn.nc.(*tls.Conn).CloseWrite()
 	}
@@ -87,6 +93,7 @@ func (cn *conn) end() {
 	cn.cluster.mu.Lock()
 	delete(cn.node.conns, cn)
 	cn.endWatch()
+	cn.leaveAll()
 	cn.cluster.mu.Unlock()
 }
 
@@ -138,6 +145,12 @@ func (cn *conn) flush() error {
 	if len(cn.out.buf) == 0 {
 		return nil
 	}
+	if cn.pushing {
+		cn.cluster.mu.Lock()
+		defer cn.cluster.mu.Unlock()
+		cn.postReplies()
+		return nil
+	}
 	_, err := cn.nc.Write(cn.out.buf)
 	if cap(cn.out.buf) > aheadSize {
 		cn.out.buf = nil
@@ -172,6 +185,9 @@ func (cn *conn) locked(args []string) (w *waiter, ok bool) {
 	default:
 	}
 	cn.process(args)
+	if cn.pushing && !cn.held {
+		cn.postReplies()
+	}
 	w, cn.blocked = cn.blocked, nil
 	return w, true
 }

@@ -14,7 +14,7 @@ type handler func(cn *conn, args []string)
 // process answers one request, or leaves a waiter in cn.blocked. The checks come in the order of the server's
 // processCommand, because clients can see it: who is refused by two of them gets the first one's error. mu is held.
 //
-//	unknown command, arity > NOAUTH > not in MULTI > redirect > READONLY > queue or run
+//	unknown command, arity > NOAUTH > not in MULTI > redirect > READONLY > not for subscribers > queue or run
 func (cn *conn) process(args []string) {
 	c := cn.cluster
 	cn.node.counters.Commands++
@@ -52,20 +52,20 @@ func (cn *conn) refuse(r request) string {
 	if cn.tx != nil && r.has(spec.NoMulti) && !controlsTx[r.cmd.Name] {
 		return "ERR Command not allowed inside a transaction"
 	}
-	requests, write := []request{r}, r.has(spec.Write)
+	requests, write, sharded := []request{r}, r.has(spec.Write), r.has(spec.RouteOnly)
 	if r.cmd.Name == "EXEC" {
 		requests = nil
 		if cn.tx != nil {
 			requests, write = cn.tx.queue, cn.tx.writes()
 		}
 	}
-	if refusal := c.route(cn, requests, write); refusal != "" {
+	if refusal := c.route(cn, requests, write, sharded); refusal != "" {
 		return refusal
 	}
 	if write && !cn.node.isPrimary() {
 		return "READONLY You can't write against a read only replica."
 	}
-	return ""
+	return cn.refuseSubscriber(r)
 }
 
 // reject sends the refusal and spoils the transaction that r was for.

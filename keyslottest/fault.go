@@ -119,6 +119,8 @@ func (cn *conn) faultyStep(args []string) bool {
 	if cn.flush() != nil || !cn.hold(sum) {
 		return false
 	}
+	cn.held = sum.DropReply || sum.Reset
+	defer func() { cn.held = false }()
 	switch {
 	case sum.Error != "":
 		cn.fail(args, sum.Error)
@@ -130,7 +132,7 @@ func (cn *conn) faultyStep(args []string) bool {
 	}
 	if sum.Reset {
 		cn.out.buf = cn.out.buf[:min(sum.ReplyBytes, len(cn.out.buf))]
-		if cn.flush() == nil {
+		if cn.drain() == nil {
 			cn.reset()
 		}
 		return false

@@ -28,6 +28,9 @@ func handlers() map[string]handler {
 		"COMMAND COUNT": commandCount, "COMMAND GETKEYS": commandGetKeys,
 		"SWAPDB": notInCluster("SWAPDB is"), "MOVE": notInCluster("MOVE is"),
 	}
+	for name, h := range pubsubHandlers() {
+		table[name] = h
+	}
 	for name, h := range clientHandlers() {
 		table["CLIENT "+name] = h
 	}
@@ -42,13 +45,15 @@ func notInCluster(what string) handler {
 }
 
 func ping(cn *conn, args []string) {
-	switch len(args) {
-	case 1:
-		cn.out.simple("PONG")
-	case 2:
-		cn.out.bulk(args[1])
-	default:
+	switch {
+	case len(args) > 2:
 		cn.out.error(wrongArity("ping"))
+	case cn.subscribesInRESP2():
+		cn.out.bulks([]string{"pong", strings.Join(args[1:], "")})
+	case len(args) == 1:
+		cn.out.simple("PONG")
+	default:
+		cn.out.bulk(args[1])
 	}
 }
 
@@ -62,6 +67,7 @@ func quit(cn *conn, _ []string) {
 func resetSession(cn *conn, _ []string) {
 	cn.out.resp3 = false
 	cn.endWatch()
+	cn.leaveAll()
 	cn.session = session{authed: cn.cluster.opts.Password == ""}
 	cn.out.simple("RESET")
 }
@@ -311,7 +317,7 @@ func info(cn *conn, args []string) {
 	sections := []struct{ name, text string }{
 		{"Server", fmt.Sprintf("redis_version:%s\r\nredis_mode:%s\r\ntcp_port:%d\r\n", serverVersion, c.opts.mode(), n.port)},
 		{"Clients", fmt.Sprintf("connected_clients:%d\r\nblocked_clients:%d\r\n", len(n.conns), c.waiting.at(n))},
-		{"Stats", fmt.Sprintf("total_connections_received:%d\r\ntotal_commands_processed:%d\r\n", n.counters.Accepted, n.counters.Commands)},
+		{"Stats", fmt.Sprintf("total_connections_received:%d\r\ntotal_commands_processed:%d\r\n", n.counters.Accepted, n.counters.Commands) + n.pubsubInfo()},
 		{"Replication", fmt.Sprintf("role:%s\r\n%smaster_repl_offset:%d\r\n", role, replication, n.shard.offset)},
 		{"Cluster", fmt.Sprintf("cluster_enabled:%d\r\n", map[bool]int{false: 1}[c.opts.Standalone])},
 		{"Keyspace", fmt.Sprintf("db0:keys=%d,expires=0,avg_ttl=0\r\n", keys)},

@@ -90,6 +90,7 @@ func (c *Cluster) RemoveShard(ctx context.Context, primaryID string) error {
 	if err := c.spread(ctx, rest); err != nil {
 		return err
 	}
+	c.tellAll(ctx, leaving)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if leaving.slots > 0 || c.importing(leaving) {
@@ -139,6 +140,7 @@ func (c *Cluster) Failover(replicaID string) error {
 	s.primary = n
 	c.epoch++
 	s.epoch = c.epoch
+	c.promoted(s, n)
 	c.topologyChanged()
 	return nil
 }
@@ -193,6 +195,7 @@ func (c *Cluster) Replace(nodeID string) (Node, error) {
 		s.primary = fresh
 		c.epoch++
 		s.epoch = c.epoch
+		c.promoted(s, fresh)
 	} else {
 		s.replicas[slices.Index(s.replicas, old)] = fresh
 	}

@@ -23,8 +23,9 @@ type node struct {
 	listener *loopback.Listener
 	conns    map[*conn]struct{}
 	faults   []*activeFault
+	subscribers
 	scripts  map[string]bool // by SHA1: what the process has in its script cache
-	counters Stats           // the counts of ended steps; Conns is computed
+	counters Stats           // the counts of ended steps; Conns and Subscribers are computed
 
 	faulty atomic.Bool // whether faults is not empty: spares the common case a second lock
 }
@@ -36,7 +37,9 @@ type Stats struct {
 	Ask          uint64 // ASK redirects sent
 	ClusterSlots uint64 // CLUSTER SLOTS, SHARDS and NODES answered
 	Accepted     uint64 // connections accepted
+	Messages     uint64 // messages sent to subscribers
 	Conns        int    // connections open now
+	Subscribers  int    // those of them that are subscribed to something
 }
 
 func (s *Stats) add(t Stats) {
@@ -45,7 +48,9 @@ func (s *Stats) add(t Stats) {
 	s.Ask += t.Ask
 	s.ClusterSlots += t.ClusterSlots
 	s.Accepted += t.Accepted
+	s.Messages += t.Messages
 	s.Conns += t.Conns
+	s.Subscribers += t.Subscribers
 }
 
 // Stats returns the counts of one node, or with an empty id those of all nodes there ever were. An unknown node has zero
@@ -67,6 +72,11 @@ func (c *Cluster) Stats(nodeID string) (total Stats) {
 func (n *node) stats() Stats {
 	s := n.counters
 	s.Conns = len(n.conns)
+	for cn := range n.conns {
+		if cn.subscribed.any() {
+			s.Subscribers++
+		}
+	}
 	return s
 }
 
@@ -134,6 +144,7 @@ func (n *node) stop() {
 	n.listener = nil
 	for cn := range n.conns {
 		cn.kill()
+		cn.leaveAll()
 	}
 }
 

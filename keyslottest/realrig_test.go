@@ -126,7 +126,8 @@ func (r *realRig) finish() {
 // importing the slot, for only then does it raise its epoch: otherwise a claim that the last owner sends before it is told wins, the
 // slot is the last owner's again for whoever heard that claim, and as nobody claims the slot from then on, it stays so.
 func (r *realRig) give(owner string) {
-	for _, name := range []string{owner, "source", "target", "other"} {
+	told := slices.DeleteFunc([]string{"source", "target", "other"}, func(name string) bool { return name == owner })
+	for _, name := range append([]string{owner}, told...) { // each once: an owner told again drops who subscribed to the slot's channels
 		r.nodes[name].do("CLUSTER SETSLOT 3300 NODE " + r.nodes[owner].id)
 	}
 	for name, n := range r.nodes {

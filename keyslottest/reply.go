@@ -47,6 +47,15 @@ func (r *replies) nullArray() {
 
 func (r *replies) array(n int) { r.buf = resp.AppendArray(r.buf, n) }
 
+// push heads what was not asked for, or is confirmed: an array where there is nothing else.
+func (r *replies) push(n int) {
+	if !r.resp3 {
+		r.array(n)
+		return
+	}
+	r.buf = resp.AppendPush(r.buf, n)
+}
+
 // mapOf heads n pairs of key and value.
 func (r *replies) mapOf(n int) {
 	if r.resp3 {

@@ -1,10 +1,6 @@
 package keyslottest
 
-import (
-	"fmt"
-
-	"github.com/keyslot-go/keyslot/internal/spec"
-)
+import "fmt"
 
 // The errors by which a node refuses to serve keys.
 const (
@@ -18,18 +14,19 @@ const (
 // route decides whether the node of cn serves the requests (one command, or what EXEC is to run). It returns the error to
 // send instead, or "". The order of the checks is that of the server's getNodeByQuery, since clients can see it: a
 // CROSSSLOT hides a MOVED, but an unserved slot hides a CROSSSLOT.
-func (c *Cluster) route(cn *conn, requests []request, write bool) (refusal string) {
+//
+// sharded says that the one command is about shard channels, which are no keys: they are neither present nor missing, any node of
+// the shard has them, and a cluster that is down does. To EXEC they are keys like others.
+func (c *Cluster) route(cn *conn, requests []request, write, sharded bool) (refusal string) {
 	if c.opts.Standalone {
 		return ""
 	}
 	var (
 		keys     keyTally
 		here     = cn.node
-		sharded  bool // sharded pub/sub: the channel is no key, so it is neither present nor missing
 		anything bool
 	)
 	for _, r := range requests {
-		sharded = r.has(spec.RouteOnly)
 		for _, key := range r.keys {
 			slot := slotOf(key)
 			if !anything {
@@ -51,7 +48,7 @@ func (c *Cluster) route(cn *conn, requests []request, write bool) (refusal strin
 	if !anything {
 		return ""
 	}
-	if c.down() {
+	if c.down() && !sharded {
 		return errDown
 	}
 	owner := c.owner[keys.slot]

@@ -19,9 +19,10 @@ type scriptRun struct {
 	resp3    bool     // what redis.setresp chose
 	wrote    []string // keys that the script may have written, declared or not
 	depth    int      // of what is being answered
+	pushed   replies  // messages that it published to conn itself
 }
 
-// handledInScripts are the handlers that scripts may call, which is all of CLUSTER, too. Others are about the connection.
+// handledInScripts are the handlers that scripts may call, which is all of CLUSTER, PUBLISH and PUBSUB, too. Others are about the connection.
 var handledInScripts = map[string]bool{
 	"PING": true, "ECHO": true, "SCAN": true, "KEYS": true, "DBSIZE": true, "RANDOMKEY": true, "FLUSHALL": true, "FLUSHDB": true,
 	"INFO": true, "COMMAND COUNT": true, "COMMAND GETKEYS": true,
@@ -47,7 +48,7 @@ func (c *Cluster) runScript(cn *conn, r request) {
 		cn.out.error(refusal)
 		return
 	}
-	run := &scriptRun{conn: cn, readOnly: readOnly}
+	run := &scriptRun{conn: cn, readOnly: readOnly, pushed: replies{resp3: cn.out.resp3}}
 	l := run.newLua(keys, args)
 	defer l.Close()
 	line := ""
@@ -59,6 +60,7 @@ func (c *Cluster) runScript(cn *conn, r request) {
 	c.script = run
 	err := l.PCall(0, 1, onError)
 	c.script = nil
+	cn.out.buf = append(cn.out.buf, run.pushed.buf...)
 	if failed := (*lua.ApiError)(nil); errors.As(err, &failed) {
 		cn.out.error(failure(failed.Object, line, sha))
 	} else {
@@ -93,18 +95,18 @@ func (c *Cluster) refuseInScript(run *scriptRun, r request) string {
 		return "ERR This Redis command is not allowed from script"
 	case r.has(spec.Blocking) && r.asksToBlock():
 		return "ERR " + r.args[0] + " command is not allowed with BLOCK option from scripts"
-	case run.readOnly && r.has(spec.Write):
+	case run.readOnly && (r.has(spec.Write) || r.publishes()):
 		return "ERR Write commands are not allowed from read-only scripts."
 	case r.has(spec.Write) && !cn.node.isPrimary():
 		return "READONLY You can't write against a read only replica."
-	case c.route(cn, []request{r}, r.has(spec.Write)) != "":
+	case c.route(cn, []request{r}, r.has(spec.Write), r.has(spec.RouteOnly)) != "":
 		return "ERR Script attempted to access a non local key in a cluster node"
 	case c.opts.Standalone && isOfClusters(r.cmd.Name):
 		return errNoCluster
 	}
 	supported := c.delegated(r)
 	if c.handlers[r.cmd.Name] != nil {
-		supported = handledInScripts[r.cmd.Name] || strings.HasPrefix(r.cmd.Name, "CLUSTER ")
+		supported = handledInScripts[r.cmd.Name] || strings.HasPrefix(r.cmd.Name, "CLUSTER ") || r.has(spec.PubSub)
 	}
 	if supported {
 		return ""

@@ -4,7 +4,7 @@ import "slices"
 
 // situations is the list; see type situation for the language.
 var situations = slices.Concat(clusterSituations, serverSituations, watchSituations, blockingSituations, valueSituations,
-	typeSituations, xinfoSituations, luaSituations, misuseSituations)
+	typeSituations, xinfoSituations, luaSituations, misuseSituations, pubsubSituations)
 
 // clusterSituations are about what only a cluster does: redirects, and what they do to transactions, scripts and clients
 // that wait.

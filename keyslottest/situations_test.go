@@ -3,6 +3,7 @@ package keyslottest_test
 import (
 	"fmt"
 	"os"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -47,6 +48,11 @@ type rig interface {
 func play(t testing.TB, r rig, s situation, resp3 bool) string {
 	var seen strings.Builder
 	conns := map[string]session{}
+	defer func() {
+		if t.Failed() {
+			t.Log("seen until then:\n" + seen.String())
+		}
+	}()
 	for line := range strings.Lines(s.script) {
 		line = strings.TrimSpace(line)
 		end := strings.IndexAny(line, ":><.")
@@ -80,10 +86,13 @@ func play(t testing.TB, r rig, s situation, resp3 bool) string {
 		} else {
 			require.NoError(t, err, line)
 		}
-		fmt.Fprintf(&seen, "%s\n  %q\n", line, r.mask(reply))
+		fmt.Fprintf(&seen, "%s\n  %q\n", line, clientID.ReplaceAllString(r.mask(reply), "id\r\n:<client>"))
 	}
 	return seen.String()
 }
+
+// clientID is what no two connections have in common.
+var clientID = regexp.MustCompile(`id\r\n:\d+`)
 
 func topologyStep(t testing.TB, r rig, words []string) {
 	switch words[0] {
