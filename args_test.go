@@ -20,9 +20,7 @@ import (
 // begin starts a cluster in this process and a client of it.
 func begin(t *testing.T, shape keyslottest.Options, opts keyslot.Options) (*keyslottest.Cluster, *keyslot.Client) {
 	t.Helper()
-	cluster, err := keyslottest.Start(shape)
-	require.NoError(t, err)
-	t.Cleanup(func() { _ = cluster.Close() })
+	cluster := keyslottest.Run(t, shape)
 	opts.Endpoints = []string{cluster.Endpoint()}
 	return cluster, connect(t, opts)
 }

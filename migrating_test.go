@@ -43,12 +43,10 @@ func TestThePageOnMigratingQuotesWhatRuns(t *testing.T) {
 
 // migrant returns a client of an in-process cluster, made as the page says.
 func migrant(t *testing.T) (ctx context.Context, client *keyslot.Client) {
-	cluster, err := keyslottest.Start(keyslottest.Options{})
-	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, cluster.Close()) })
+	cluster := keyslottest.Run(t, keyslottest.Options{})
 	ctx = t.Context()
 	addrs := []string{cluster.Endpoint()}
-	client, err = keyslot.New(ctx, keyslot.Options{Endpoints: addrs})
+	client, err := keyslot.New(ctx, keyslot.Options{Endpoints: addrs})
 	require.NoError(t, err)
 	require.NoError(t, client.Close())
 	url := "redis://" + cluster.Endpoint()

@@ -278,9 +278,7 @@ func TestHowNodesNameThemselvesDoesNotMatter(t *testing.T) {
 }
 
 func TestAFrozenPrimaryIsLeftSoonAfterItsReplicaHasTakenOver(t *testing.T) {
-	cluster, err := keyslottest.Start(keyslottest.Options{Replicas: 1})
-	require.NoError(t, err)
-	t.Cleanup(func() { cluster.Close() })
+	cluster := keyslottest.Run(t, keyslottest.Options{Replicas: 1})
 	client := connect(t, keyslot.Options{Endpoints: []string{cluster.Endpoint()}, CommandTimeout: 30 * time.Second})
 	require.NoError(t, client.Set(t.Context(), "k", "v"))
 	frozen := cluster.Owner("k").ID

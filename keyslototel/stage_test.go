@@ -36,9 +36,7 @@ func begin(t *testing.T, opts keyslot.Options) *stage {
 // beginOn starts a cluster that no client has yet.
 func beginOn(t *testing.T, opts keyslottest.Options) *stage {
 	t.Helper()
-	cluster, err := keyslottest.Start(opts)
-	require.NoError(t, err)
-	t.Cleanup(func() { _ = cluster.Close() })
+	cluster := keyslottest.Run(t, opts)
 	s := &stage{cluster: cluster, exporter: tracetest.NewInMemoryExporter(), reader: sdkmetric.NewManualReader()}
 	s.tracers = sdktrace.NewTracerProvider(sdktrace.WithSyncer(s.exporter))
 	s.meters = sdkmetric.NewMeterProvider(sdkmetric.WithReader(s.reader))

@@ -2,9 +2,8 @@
 // interface, redirect, let slots migrate, fail over, hang and lose replies, when the test says so. It needs nothing but Go,
 // starts in a millisecond, and any client can connect.
 //
-//	c, err := keyslottest.Start(keyslottest.Options{Shards: 3, Replicas: 1})
-//	defer c.Close()
-//	client, err := keyslot.Open(ctx, c.Endpoint())
+//	c := keyslottest.Run(t, keyslottest.Options{Shards: 3, Replicas: 1}) // until the test ends; Start and Close do without one
+//	client, err := keyslot.Open(t.Context(), c.Endpoint())
 //	...
 //	m, err := c.Migrate(slot, c.Shards()[1].Primary.ID) // from here on the old owner answers ASK for keys it lacks,
 //	m.MoveKey("user:1")                                 // like this one,
@@ -15,8 +14,8 @@
 // Replies, errors and the order of the checks are those of redis-server 7.0.15: the package's tests compare them byte for
 // byte with what real clusters answered in more than a hundred situations, in RESP2 and RESP3. Each node has its own listener, id,
 // address, role and epoch, its own clients and script cache. Redirects, ASKING, READONLY, MULTI with WATCH, blocking
-// commands whose slot leaves or whose primary is demoted, HELLO, AUTH, TLS, and all forms in which nodes announce
-// themselves are there.
+// commands whose slot leaves or whose primary is demoted, publish/subscribe on nodes and shards, HELLO, AUTH, TLS, and all forms in
+// which nodes announce themselves are there.
 //
 // # What is not
 //
@@ -29,6 +28,9 @@
 //   - The target of a migration, asked with ASKING, sees keys that are still at the source: a client that sent it there without
 //     having been told to would find them here, and miss them on servers.
 //   - A WAIT that blocks ends by its timeout alone, with the number of replicas that ran when it began.
+//   - A message reaches all nodes at once, and none is lost between two. A client that matches several patterns gets them in the order of
+//     their names. What may wait for a subscriber that does not read is limited by the hard limit of 32 MiB alone, not by the soft one of
+//     8 MiB for a minute, and what the kernel took does not count. There are no keyspace events.
 //   - Expiry is off by a few milliseconds, with many thousands of keys by some ten, unless the clock is manual.
 //   - A time to live ends after 292 years at the latest.
 //   - A script runs as long as it takes, and the cluster stands still meanwhile. Lua has no bit, struct and cmsgpack, other words for
@@ -47,8 +49,8 @@
 //     (but for IDLETIME), PFDEBUG, PFSELFTEST, RESTORE-ASKING, SORT, SORT_RO, SUBSTR, XGROUP SETID, XINFO STREAM with FULL, XSETID,
 //     ZDIFF, ZDIFFSTORE, ZINTERCARD and ZRANGESTORE, and most that came after version 7.0, while DUMP and RESTORE know
 //     strings only, and no compressed ones;
-//   - publish/subscribe, functions (FCALL, FCALL_RO, FUNCTION), SCRIPT DEBUG, KILL and SHOW, WAITAOF;
-//   - in scripts also PUBLISH, SPUBLISH and whatever is about the connection;
+//   - functions (FCALL, FCALL_RO, FUNCTION), SCRIPT DEBUG, KILL and SHOW, WAITAOF;
+//   - in scripts also whatever is about the connection;
 //   - CLIENT but for ID, GETNAME, SETNAME, SETINFO, NO-EVICT and NO-TOUCH; CLUSTER but for SLOTS, SHARDS, NODES, INFO, MYID,
 //     KEYSLOT, COUNTKEYSINSLOT and GETKEYSINSLOT, since the methods of [Cluster] do the rest; COMMAND but for COUNT and
 //     GETKEYS, and its plain form gives a table of miniredis's;

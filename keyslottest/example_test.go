@@ -274,3 +274,24 @@ func ExampleCluster_Stats() {
 	// GET b -> "$-1"
 	// commands: 2 moved: 1 connections: 1
 }
+
+// exampleT stands for the *testing.T of a test.
+type exampleT struct{ ends []func() }
+
+func (t *exampleT) Helper()                   {}
+func (t *exampleT) Cleanup(end func())        { t.ends = append(t.ends, end) }
+func (t *exampleT) Fatalf(f string, a ...any) { log.Fatalf(f, a...) }
+
+func ExampleRun() {
+	t := &exampleT{}
+	// In a test, func TestOrders(t *testing.T), this line is all:
+	c := keyslottest.Run(t, keyslottest.Options{Replicas: 1})
+	ask(c, c.Owner("order:1").Addr, "SET order:1 paid")
+	for _, end := range t.ends {
+		end()
+	}
+	ask(c, c.Endpoint(), "PING")
+	// Output:
+	// SET order:1 paid -> "+OK"
+	// no connection
+}

@@ -57,9 +57,7 @@ func keyOf(from, to uint16) string {
 }
 
 func inProcess(t *testing.T) cache {
-	cluster, err := keyslottest.Start(keyslottest.Options{})
-	require.NoError(t, err)
-	t.Cleanup(func() { cluster.Close() })
+	cluster := keyslottest.Run(t, keyslottest.Options{})
 	c := cache{env: reach(cluster.Endpoint()), dials: func() int { return int(cluster.Stats("").Accepted) }}
 	for _, shard := range cluster.Shards() {
 		key := keyOf(shard.Slots[0].First, shard.Slots[0].Last)

@@ -22,13 +22,6 @@ func short(target string) config {
 	}
 }
 
-func startCluster(t *testing.T) *keyslottest.Cluster {
-	cluster, err := keyslottest.Start(keyslottest.Options{})
-	require.NoError(t, err)
-	t.Cleanup(func() { cluster.Close() })
-	return cluster
-}
-
 func connect(t *testing.T, cluster *keyslottest.Cluster) *keyslot.Client {
 	client, err := keyslot.Open(t.Context(), cluster.Endpoint())
 	require.NoError(t, err)
@@ -53,7 +46,7 @@ func TestSlotsMoveAndNoCommandFails(t *testing.T) {
 }
 
 func TestGivenClusterIsLeftAsItWas(t *testing.T) {
-	cluster := startCluster(t)
+	cluster := keyslottest.Run(t, keyslottest.Options{})
 	client := connect(t, cluster)
 	require.NoError(t, client.Set(t.Context(), "mine", "untouched"))
 
@@ -70,7 +63,7 @@ func TestGivenClusterIsLeftAsItWas(t *testing.T) {
 }
 
 func TestWrongValueFails(t *testing.T) {
-	cluster := startCluster(t)
+	cluster := keyslottest.Run(t, keyslottest.Options{})
 	client := connect(t, cluster)
 	cfg := short(cluster.Endpoint())
 	cfg.Workers, cfg.Keys = 1, 1
@@ -93,7 +86,7 @@ func TestWrongValueFails(t *testing.T) {
 }
 
 func TestFailedCommandFails(t *testing.T) {
-	cluster := startCluster(t)
+	cluster := keyslottest.Run(t, keyslottest.Options{})
 	for _, node := range cluster.Nodes() {
 		_, err := cluster.Inject(node.ID, keyslottest.Fault{Command: "INCR", After: 5, Times: 1, Reset: true})
 		require.NoError(t, err)
@@ -106,7 +99,7 @@ func TestFailedCommandFails(t *testing.T) {
 }
 
 func TestInterruptEndsWithTheReport(t *testing.T) {
-	cluster := startCluster(t)
+	cluster := keyslottest.Run(t, keyslottest.Options{})
 	cfg := short(cluster.Endpoint())
 	cfg.Steady = time.Hour
 	ctx, interrupt := context.WithCancel(t.Context())

@@ -40,7 +40,7 @@ func TestAStampedeOnAColdKeyIsOneLoad(t *testing.T) {
 	t.Parallel()
 	for processes := 1; processes <= 2; processes++ {
 		t.Run(fmt.Sprint(processes), func(t *testing.T) {
-			cluster := startCluster(t, keyslottest.Options{})
+			cluster := keyslottest.Run(t, keyslottest.Options{})
 			db := newDatabase(100 * time.Millisecond)
 			var services []*running
 			for range processes {
@@ -57,7 +57,7 @@ func TestAStampedeOnAColdKeyIsOneLoad(t *testing.T) {
 
 func TestAStaleEntryIsServedWhileOneLoadRenewsIt(t *testing.T) {
 	t.Parallel()
-	cluster := startCluster(t, keyslottest.Options{ManualClock: true})
+	cluster := keyslottest.Run(t, keyslottest.Options{ManualClock: true})
 	db := quick()
 	s := start(t, cluster.Endpoint(), db, patient())
 	crowd(t, 1, "/products/1", anvil, s)
@@ -90,7 +90,7 @@ func TestLifetimesDiffer(t *testing.T) {
 
 func TestAWriteIsReadAtOnceEverywhere(t *testing.T) {
 	t.Parallel()
-	cluster := startCluster(t, keyslottest.Options{})
+	cluster := keyslottest.Run(t, keyslottest.Options{})
 	db := quick()
 	here, there := start(t, cluster.Endpoint(), db, patient()), start(t, cluster.Endpoint(), db, patient())
 	for cents := range 20 {
@@ -105,7 +105,7 @@ func TestAWriteIsReadAtOnceEverywhere(t *testing.T) {
 // The steps of a loader and of two writers, in the orders in which a cache without leases keeps an old value.
 func TestAnOldValueNeverReplacesANewOne(t *testing.T) {
 	t.Parallel()
-	cluster := startCluster(t, keyslottest.Options{})
+	cluster := keyslottest.Run(t, keyslottest.Options{})
 	p := start(t, cluster.Endpoint(), quick(), patient()).products
 	ctx := t.Context()
 
@@ -152,7 +152,7 @@ func TestALandedFlightTakesNobodyAboard(t *testing.T) {
 
 func TestALoaderThatDiedIsNotWaitedForLong(t *testing.T) {
 	t.Parallel()
-	cluster := startCluster(t, keyslottest.Options{})
+	cluster := keyslottest.Run(t, keyslottest.Options{})
 	settings := patient()
 	settings.cache.patience = 100 * time.Millisecond
 	s := start(t, cluster.Endpoint(), quick(), settings)
@@ -163,7 +163,7 @@ func TestALoaderThatDiedIsNotWaitedForLong(t *testing.T) {
 
 func TestAStoreThatIsAwayCostsTimeNotAnswers(t *testing.T) {
 	t.Parallel()
-	cluster := startCluster(t, keyslottest.Options{})
+	cluster := keyslottest.Run(t, keyslottest.Options{})
 	settings := patient()
 	settings.cache.patience, settings.cache.load = 50*time.Millisecond, 300*time.Millisecond
 	s := start(t, cluster.Endpoint(), quick(), settings)

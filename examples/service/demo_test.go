@@ -51,7 +51,7 @@ func TestWithoutAnEndpointItRunsOnAClusterOfItsOwn(t *testing.T) {
 
 func TestOnAGivenEndpointNobodyPlaysWithTheCluster(t *testing.T) {
 	t.Parallel()
-	cluster := startCluster(t, keyslottest.Options{})
+	cluster := keyslottest.Run(t, keyslottest.Options{})
 	s, stdout := runOn(t, "redis://"+cluster.Endpoint())
 	require.NotContains(t, stdout, "in memory")
 	status, _ := s.ask("GET", "/readyz", "")

@@ -21,7 +21,7 @@ func ready(t *testing.T, s *running) (status int, told readiness) {
 
 func TestReadyMeansThatEverySlotIsServed(t *testing.T) {
 	t.Parallel()
-	cluster := startCluster(t, keyslottest.Options{Replicas: 1})
+	cluster := keyslottest.Run(t, keyslottest.Options{Replicas: 1})
 	settings := defaults()
 	settings.probe = 50 * time.Millisecond // all keys are refused below
 	s := start(t, cluster.Endpoint(), quick(), settings)
@@ -61,7 +61,7 @@ func TestAMapThatGrowsOldIsNotBelieved(t *testing.T) {
 
 func TestAPrimaryThatIsGoneTakesNoServiceOutOfUse(t *testing.T) {
 	t.Parallel()
-	cluster := startCluster(t, keyslottest.Options{})
+	cluster := keyslottest.Run(t, keyslottest.Options{})
 	settings := defaults()
 	settings.deadline, settings.probe, settings.cache.patience = time.Second, 50*time.Millisecond, 50*time.Millisecond
 	s := start(t, cluster.Endpoint(), quick(), settings)

@@ -12,7 +12,7 @@ import (
 // Who may not do what is asked for may not in a second either: no Retry-After asks anybody to repeat it.
 func TestAPermanentRefusalIsNoInvitationToRepeat(t *testing.T) {
 	t.Parallel()
-	cluster := startCluster(t, keyslottest.Options{})
+	cluster := keyslottest.Run(t, keyslottest.Options{})
 	settings := defaults()
 	settings.deadline = 300 * time.Millisecond
 	s := start(t, cluster.Endpoint(), quick(), settings)

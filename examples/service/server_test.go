@@ -62,14 +62,6 @@ func start(t *testing.T, target string, db *database, settings settings) *runnin
 	return r
 }
 
-func startCluster(t *testing.T, opts keyslottest.Options) *keyslottest.Cluster {
-	t.Helper()
-	cluster, err := keyslottest.Start(opts)
-	require.NoError(t, err)
-	t.Cleanup(func() { cluster.Close() })
-	return cluster
-}
-
 // quick is a database that is not slow.
 func quick() *database { return newDatabase(time.Millisecond) }
 
@@ -118,7 +110,7 @@ func (b *lockedBuffer) String() string {
 
 func TestShutdownLetsRequestsEndAndRefusesNewOnes(t *testing.T) {
 	t.Parallel()
-	cluster := startCluster(t, keyslottest.Options{})
+	cluster := keyslottest.Run(t, keyslottest.Options{})
 	db := newDatabase(300 * time.Millisecond)
 	s := start(t, cluster.Endpoint(), db, defaults())
 	status := make(chan int)
@@ -146,7 +138,7 @@ func TestShutdownLetsRequestsEndAndRefusesNewOnes(t *testing.T) {
 
 func TestBadRequestsAreRefusedBeforeAnythingIsSent(t *testing.T) {
 	t.Parallel()
-	cluster := startCluster(t, keyslottest.Options{})
+	cluster := keyslottest.Run(t, keyslottest.Options{})
 	s := start(t, cluster.Endpoint(), quick(), defaults())
 	before := cluster.Stats("").Commands
 	for _, tc := range []struct {
@@ -176,7 +168,7 @@ func TestBadRequestsAreRefusedBeforeAnythingIsSent(t *testing.T) {
 // A score is sent to a node that refuses it, then to one that counts it and never says so.
 func TestTheStatusSaysWhatBecameOfAWrite(t *testing.T) {
 	t.Parallel()
-	cluster := startCluster(t, keyslottest.Options{})
+	cluster := keyslottest.Run(t, keyslottest.Options{})
 	settings := defaults()
 	settings.deadline = 300 * time.Millisecond
 	s := start(t, cluster.Endpoint(), quick(), settings)
@@ -206,7 +198,7 @@ func TestTheStatusSaysWhatBecameOfAWrite(t *testing.T) {
 
 func TestTheLogTellsRoutesAndNoValues(t *testing.T) {
 	t.Parallel()
-	cluster := startCluster(t, keyslottest.Options{})
+	cluster := keyslottest.Run(t, keyslottest.Options{})
 	settings := defaults()
 	settings.deadline = 500 * time.Millisecond
 	s := start(t, cluster.Endpoint(), quick(), settings)

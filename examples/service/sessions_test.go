@@ -23,7 +23,7 @@ func login(t *testing.T, s *running, user string) (header string) {
 
 func TestASessionLivesAsLongAsItIsUsed(t *testing.T) {
 	t.Parallel()
-	cluster := startCluster(t, keyslottest.Options{ManualClock: true})
+	cluster := keyslottest.Run(t, keyslottest.Options{ManualClock: true})
 	s := start(t, cluster.Endpoint(), quick(), defaults())
 	ann := login(t, s, "ann")
 
@@ -47,7 +47,7 @@ func TestASessionLivesAsLongAsItIsUsed(t *testing.T) {
 
 func TestWhatHasEndedDoesNotComeBack(t *testing.T) {
 	t.Parallel()
-	cluster := startCluster(t, keyslottest.Options{})
+	cluster := keyslottest.Run(t, keyslottest.Options{})
 	s := start(t, cluster.Endpoint(), quick(), defaults())
 	ann, bob := login(t, s, "ann"), login(t, s, "bob")
 	status, _ := s.ask("DELETE", "/session", "", ann)

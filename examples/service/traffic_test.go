@@ -148,7 +148,7 @@ func (l *traffic) check(t *testing.T) {
 
 func TestNoRequestFailsWhileSlotsMoveAndPrimariesChange(t *testing.T) {
 	t.Parallel()
-	cluster := startCluster(t, keyslottest.Options{Replicas: 1, StepPause: time.Millisecond})
+	cluster := keyslottest.Run(t, keyslottest.Options{Replicas: 1, StepPause: time.Millisecond})
 	l := startTraffic(t, cluster.Endpoint())
 	l.goesOn(t)
 	added, err := cluster.AddShard()
