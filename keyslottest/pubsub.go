@@ -193,7 +193,7 @@ func (c *Cluster) audience(n *node, kind topicKind) []*node {
 	switch {
 	case c.opts.Standalone && !n.isPrimary():
 		return []*node{n}
-	case c.opts.Standalone || kind == shardChannels:
+	case kind == shardChannels:
 		return n.shard.nodes()
 	default:
 		return c.nodes

@@ -195,17 +195,30 @@ func TestShardSubscribersAreToldOfSlotsThatLeave(t *testing.T) {
 	deleted.hears("sunsubscribe", "b", ":0")
 	deleted.want("-CLUSTERDOWN Hash slot not served", "SSUBSCRIBE b")
 	require.NoError(t, c.AddSlots(n[1].ID, 3300))
+}
 
-	for round := range 5 {
-		leaving := c.Owner("b")
-		s := subscriber(t, leaving.Addr, "SSUBSCRIBE b", "1")
-		require.NoError(t, c.RemoveShard(t.Context(), leaving.ID))
-		s.hears("sunsubscribe", "b", ":0")
-		_, err := s.reply()
-		require.Error(t, err, "round %d", round)
-		_, err = c.AddShard()
+// The nodes of a shard that is removed are stopped, but not before they have said what they owe.
+func TestShardSubscribersAreToldOfAShardThatIsRemoved(t *testing.T) {
+	c := start(t, keyslottest.Options{Shards: 2})
+	leaving := c.Owner("b")
+	s, publisher := subscriber(t, leaving.Addr, "SSUBSCRIBE b", "1"), connect(t, leaving.Addr)
+	message := strings.Repeat("x", 1<<20)
+	const count = 8 // more than the kernel keeps
+	for range count {
+		require.NoError(t, publisher.send("SPUBLISH", "b", message))
+		_, err := publisher.reply()
 		require.NoError(t, err)
 	}
+	removed := make(chan error, 1)
+	go func() { removed <- c.RemoveShard(t.Context(), leaving.ID) }()
+	require.Eventually(t, func() bool { return c.Owner("b").ID != leaving.ID }, waitLimit, waitStep)
+	for range count {
+		s.hears("smessage", "b", message)
+	}
+	s.hears("sunsubscribe", "b", ":0")
+	_, err := s.reply()
+	require.Error(t, err)
+	require.NoError(t, <-removed)
 }
 
 // cluster-allow-pubsubshard-when-down is yes on a server unless it is told otherwise.

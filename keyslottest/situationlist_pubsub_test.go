@@ -309,6 +309,7 @@ var pubsubSituations = []situation{
 		target: ASKING
 		target: SPUBLISH {b}coming1 1
 		target/2<
+		source: SPUBLISH {b}coming1 unheard
 		source: SPUBLISH {b}leaving1 2
 		source/2<
 		replica/2<
