@@ -11,7 +11,7 @@ import (
 // Times say; what happens to them, the other fields, which may be combined and take effect in the order they have here. A
 // command that several faults match suffers all of them. The zero value matches every command and does nothing.
 //
-// Examples: Fault{Stall: true} is a hung process, Fault{Command: "CLUSTER SLOTS", Error: "LOADING ..."} one that cannot tell
+// Examples: Fault{Stall: true} is a hung process, which sends no messages to subscribers either, Fault{Command: "CLUSTER SLOTS", Error: "LOADING ..."} one that cannot tell
 // the topology, Fault{Command: "INCR", Reset: true, Times: 1} loses one connection after the command was executed and
 // before its reply was sent, and with NoRun before it was executed.
 type Fault struct {

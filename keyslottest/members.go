@@ -123,7 +123,8 @@ func (c *Cluster) removeNode(n *node) {
 
 // Failover makes a running replica the primary of its shard. The old primary becomes its replica: at once if it is running,
 // as after CLUSTER FAILOVER, and else when it is started again. The epoch rises, no key is lost, and connections stay
-// open, but for those of clients blocked on the old primary: they are sent UNBLOCKED and closed.
+// open, but for those of clients blocked on the old primary: they are sent UNBLOCKED and closed. Subscribers of its shard channels,
+// at all nodes but the new primary, are sent sunsubscribe.
 func (c *Cluster) Failover(replicaID string) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
