@@ -16,9 +16,9 @@ const (
 	ackBacklog = 10
 )
 
-// acks are the entries of one slot that a consumer has handled and the server does not know it yet. An id stays here until its
-// acknowledgement was answered: XACK may be sent twice without harm. Each slot has its own, so that a node that is away holds up
-// nobody else's.
+// acks are the entries of one slot that a consumer has handled and the server does not know it yet. An id stays here
+// until its acknowledgement was answered: XACK may be sent twice without harm. Each slot has its own, so that a node
+// that is away holds up nobody else's.
 type acks struct {
 	// immutable
 	client *Client
@@ -149,7 +149,8 @@ func (a *acks) sleep(d time.Duration) {
 	}
 }
 
-// flush acknowledges what is there, in one write. Of the failures it returns one that may pass, if there is one: another try is worth it.
+// flush acknowledges what is there, in one write. Of the failures it returns one that may pass, if there is one:
+// another try is worth it.
 func (a *acks) flush(ctx context.Context) (err error) {
 	type batch struct {
 		stream string

@@ -16,10 +16,11 @@ import (
 	"github.com/keyslot-go/keyslot"
 )
 
-// What a command allocates is exact: GET its value; MGET of 100 its 100 values, packed, and the slice of them; MGET by Do the places of
-// its keys, its reply joined, one copy of that for all values, and the slice of them; the pipeline itself, its 100 futures, 18 at a
-// time and of two types, and its 50 values, packed. A context that can be cancelled costs a caller that is alone two more, and three
-// more again where it is new: its channel and the set of those that it tells (2). To make it takes four.
+// What a command allocates is exact: GET its value; MGET of 100 its 100 values, packed, and the slice of them; MGET by
+// Do the places of its keys, its reply joined, one copy of that for all values, and the slice of them; the pipeline
+// itself, its 100 futures, 18 at a time and of two types, and its 50 values, packed. A context that can be cancelled
+// costs a caller that is alone two more, and three more again where it is new: its channel and the set of those that it
+// tells (2). To make it takes four.
 func TestAllocationsOfACommand(t *testing.T) {
 	client := connect(t, keyslot.Options{Endpoints: []string{startFixedCluster(t, 3).addr()}, RefreshAfter: -1})
 	ctx := context.Background()
@@ -75,8 +76,8 @@ func TestAllocationsOfACommand(t *testing.T) {
 	}
 }
 
-// Ten thousand futures, of some fifty bytes each, are most of what a pipeline of so many commands allocates, once there was one before
-// it: the rest is what lies where another processor does not take it from.
+// Ten thousand futures, of some fifty bytes each, are most of what a pipeline of so many commands allocates, once there
+// was one before it: the rest is what lies where another processor does not take it from.
 func TestALargePipelineFindsItsMemory(t *testing.T) {
 	client := connect(t, keyslot.Options{Endpoints: []string{startFixedCluster(t, 3).addr()}, RefreshAfter: -1})
 	defer debug.SetGCPercent(debug.SetGCPercent(-1)) // a collection empties the pools
@@ -89,7 +90,8 @@ func TestALargePipelineFindsItsMemory(t *testing.T) {
 	require.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(2<<20))
 }
 
-// Nothing is allocated for each command but a future and an error, many at a time: the deadline of a large pipeline is near its end.
+// Nothing is allocated for each command but a future and an error, many at a time: the deadline of a large pipeline
+// is near its end.
 func TestGivingALargePipelineUpAllocatesLittle(t *testing.T) {
 	cluster := startFixedCluster(t, 3)
 	client := connect(t, keyslot.Options{Endpoints: []string{cluster.addr()}, RefreshAfter: -1})

@@ -13,8 +13,8 @@ import (
 // unfit is why an argument cannot be sent, in its place.
 type unfit string
 
-// marshal returns args with what marshalers make of themselves in their places. It is to be called before a call is lent: a program's
-// code that panics, or queues a command in the same pipeline, must not do so in the middle of a request.
+// marshal returns args with what marshalers make of themselves in their places. It is to be called before a call is lent:
+// a program's code that panics, or queues a command in the same pipeline, must not do so in the middle of a request.
 func marshal(args []any) []any {
 	own := false
 	for i, arg := range args {
@@ -102,8 +102,8 @@ func encodeOne(r *resp.Request, arg any) (reason string) {
 	return ""
 }
 
-// maxArgument is the servers' default proto-max-bulk-len. They cut off a client that sends more, so it would be tried again
-// and again as "not sent".
+// maxArgument is the servers' default proto-max-bulk-len. They cut off a client that sends more, so it would be tried
+// again and again as "not sent".
 const maxArgument = 512 << 20
 
 // oversized returns the position of an argument that is longer than limit; -1 if there is none.

@@ -8,12 +8,12 @@ import (
 	"github.com/keyslot-go/keyslot/internal/resp"
 )
 
-// askedLife is how long a slot counts as being migrated after its last ASK. While the migration goes on, keys that have moved
-// are asked for again, and each ASK prolongs it.
+// askedLife is how long a slot counts as being migrated after its last ASK. While the migration goes on, keys that have
+// moved are asked for again, and each ASK prolongs it.
 const askedLife = 30 * time.Second
 
-// askedSlots remembers which slots answered ASK a moment ago: before Valkey 8, their replicas do not know what has moved. It is
-// safe for concurrent use; it costs one load until the first ASK, and 128 KiB from then on.
+// askedSlots remembers which slots answered ASK a moment ago: before Valkey 8, their replicas do not know what has
+// moved. It is safe for concurrent use; it costs one load until the first ASK, and 128 KiB from then on.
 type askedSlots struct {
 	anyAt atomic.Int64                            // when any slot was last redirected: see core.now; 0: never
 	until atomic.Pointer[[slotCount]atomic.Int64] // by slot: see core.now
@@ -41,8 +41,8 @@ func (a *askedSlots) lately(slot uint16, core *core) bool {
 	return until > 0 && core.now() < until
 }
 
-// doubts sends a read to the primary that a replica has answered as if a key did not exist, while slots are moving: nothing
-// tells the first keys that have moved from such as never were.
+// doubts sends a read to the primary that a replica has answered as if a key did not exist, while slots are moving:
+// nothing tells the first keys that have moved from such as never were.
 func (c *core) doubts(call *call) bool {
 	moved := c.asked.anyAt.Load()
 	if moved == 0 || call.terms.reads == Replica || !isEmptyHanded(call.Frame) || c.now()-moved > int64(askedLife) {

@@ -8,9 +8,9 @@ import (
 	"github.com/cenkalti/backoff/v4"
 )
 
-// pacer draws the delays between attempts at one thing that keeps failing. Each delay lies evenly between 0 and a ceiling
-// (full jitter: clients that failed together do not come back together); the ceiling starts at first and doubles up to
-// limit. A pacer never gives up, the caller's deadline does that. It is for one goroutine at a time.
+// pacer draws the delays between attempts at one thing that keeps failing. Each delay lies evenly between 0 and a
+// ceiling (full jitter: clients that failed together do not come back together); the ceiling starts at first and
+// doubles up to limit. A pacer never gives up, the caller's deadline does that. It is for one goroutine at a time.
 type pacer struct {
 	first, limit time.Duration
 	source       *backoff.ExponentialBackOff // nil before the first retry: it allocates, and most calls never need one
@@ -38,8 +38,8 @@ func (p *pacer) reset() {
 	}
 }
 
-// seldom allows something once, and then again after pauses that grow as those of its pacer do, until nobody has asked for
-// seldomQuiet. It is for one goroutine at a time.
+// seldom allows something once, and then again after pauses that grow as those of its pacer do, until nobody has asked
+// for seldomQuiet. It is for one goroutine at a time.
 type seldom struct {
 	pace   pacer
 	notyet time.Time
@@ -58,24 +58,24 @@ func (s *seldom) allows(now time.Time) bool {
 	return true
 }
 
-// limiter spaces the commands that are sent to a node again: when thousands of them wait for one that is down, they come
-// back as a queue and not as a wave. It delays; it never refuses. Safe for concurrent use.
+// limiter spaces the commands that are sent to a node again: when thousands of them wait for one that is down, they
+// come back as a queue and not as a wave. It delays; it never refuses. Safe for concurrent use.
 type limiter struct {
 	mu   sync.Mutex
 	next time.Time // guarded by mu: when the next one may go
 }
 
 const (
-	// resendsPerSecond is how many commands are sent to one node again in a second, redirects aside. A node answers at least
-	// ten times as many.
+	// resendsPerSecond is how many commands are sent to one node again in a second, redirects aside. A node answers at
+	// least ten times as many.
 	resendsPerSecond = 10_000
-	// longestQueue is until when places are given. Callers who give up leave theirs empty, and come back for others: a queue without
-	// an end would outlast the trouble by as long as that had lasted.
+	// longestQueue is until when places are given. Callers who give up leave theirs empty, and come back for others: a
+	// queue without an end would outlast the trouble by as long as that had lasted.
 	longestQueue = time.Second
 )
 
-// queue returns when a command that is due at due may be sent. Places are given from now on, not from due on: a long pause of one
-// command must not delay the short one of another. A command that finds the queue full is sent at a random time within it.
+// queue returns when a command that is due at due may be sent. Places are given from now on, not from due on: a long pause of
+// one command must not delay the short one of another. A command that finds the queue full is sent at a random time within it.
 func (l *limiter) queue(due, now time.Time) time.Time {
 	l.mu.Lock()
 	defer l.mu.Unlock()

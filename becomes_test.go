@@ -7,8 +7,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// becomes waits until a condition holds. It is looked at on the test's own goroutine, so it may use require: within require.Eventually
-// that would end a goroutine of testify's, and the test would wait for nothing and not say why.
+// becomes waits until a condition holds. It is looked at on the test's own goroutine, so it may use require: within
+// require.Eventually that would end a goroutine of testify's, and the test would wait for nothing and not say why.
 func becomes(t *testing.T, patience time.Duration, condition func() bool, what ...any) {
 	t.Helper()
 	for deadline := time.Now().Add(patience); !condition(); <-time.After(time.Millisecond) {

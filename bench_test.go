@@ -49,8 +49,8 @@ func BenchmarkPipeline100(b *testing.B) {
 	benchmarkCommand(b, func(client *keyslot.Client) error { return mixed(b.Context(), client, value) })
 }
 
-// A large pipeline that is given up, next to one that is answered: late-ns is how long after its deadline Exec returns, for each
-// command.
+// A large pipeline that is given up, next to one that is answered: late-ns is how long after its deadline Exec returns,
+// for each command.
 func BenchmarkPipelineGivenUp(b *testing.B) {
 	for _, row := range []struct {
 		name  string

@@ -22,8 +22,8 @@ type blocking struct {
 	early time.Time     // until when a null is no end of the turn under way, but the server's answer
 }
 
-// startBlocking reads a blocking command's own timeout, and returns until when its call may take: the command's timeout on
-// top of the patience that every call has; for ever where the command says so and the context does not say otherwise.
+// startBlocking reads a blocking command's own timeout, and returns until when its call may take: the command's timeout
+// on top of the patience that every call has; for ever where the command says so and the context does not say otherwise.
 func (call *call) startBlocking(until, now time.Time) time.Time {
 	index, unit, _ := call.Cmd.BlockTimeout(&call.Request)
 	call.ownTrouble()
@@ -45,8 +45,8 @@ func (call *call) startBlocking(until, now time.Time) time.Time {
 	return until.Add(wait)
 }
 
-// takeTurns lets a command wait for a quarter of MaxConnAge at a time, on connections that are so much younger than that: whoever
-// ends a connection at its age would leave it unknown whether an element was popped. A null says that none was.
+// takeTurns lets a command wait for a quarter of MaxConnAge at a time, on connections that are so much younger than that:
+// whoever ends a connection at its age would leave it unknown whether an element was popped. A null says that none was.
 func (call *call) takeTurns(now time.Time) {
 	turn := call.terms.core.opts.MaxConnAge / 4
 	if turn == 0 || call.Cmd.Name == "WAIT" || call.Cmd.Name == "WAITAOF" { // whose answer is no null, and final
@@ -68,8 +68,8 @@ func (call *call) waitsOn() bool {
 	return !now.Before(b.early) && (b.until.IsZero() || b.until.Sub(now) >= time.Millisecond)
 }
 
-// shorten rewrites the timeout of a blocking command that is sent again, or waits in turns: what has passed is not waited for
-// twice.
+// shorten rewrites the timeout of a blocking command that is sent again, or waits in turns: what has passed is not
+// waited for twice.
 func (call *call) shorten(now time.Time) {
 	b := call.blocking
 	rest := b.turn
@@ -109,8 +109,8 @@ func (call *call) rewrite(args map[int]string) {
 
 // sayLast replaces the $ of an XREAD that blocks, "what is added from now on", by the last id of the stream: sent again
 // after a redirect or a lost connection, $ would skip what was added in between. A stream without entries has the id 0,
-// and one whose last entry was deleted that of an earlier one, which is as good. A server that refuses to tell, because of
-// its access rules for instance, leaves $ as it is.
+// and one whose last entry was deleted that of an earlier one, which is as good. A server that refuses to tell, because
+// of its access rules for instance, leaves $ as it is.
 //
 //	C: XREVRANGE key + - COUNT 1
 //	S: *1  *2  $n <id>  *m <fields>  |  *0
@@ -163,18 +163,18 @@ func lastID(reply Reply) string {
 	return "0"
 }
 
-// nudgeAfter is how long a node's shared connection may have been silent while a command blocks there, until the node is
-// asked for a sign of life.
+// nudgeAfter is how long a node's shared connection may have been silent while a command blocks there, until the node
+// is asked for a sign of life.
 const nudgeAfter = 5 * time.Second
 
-// leavePatience is how long a node that has left the cluster may still take to redirect what blocks there: servers look once a second
-// for such commands whose slots have gone.
+// leavePatience is how long a node that has left the cluster may still take to redirect what blocks there: servers look
+// once a second for such commands whose slots have gone.
 const leavePatience = 2 * time.Second
 
-// lookAfter is told for every 500 ms that a command waits at n. Silence on its connection proves nothing, so that n is asked
-// over the shared one: a frozen or unreachable node would hold the command for ever. Where that answers, a dial that failed proves
-// nothing either. Once n has lost its slots as well, or left the cluster a while ago, the command is given up: whatever such a node
-// still answers is lost.
+// lookAfter is told for every 500 ms that a command waits at n. Silence on its connection proves nothing, so that n is
+// asked over the shared one: a frozen or unreachable node would hold the command for ever. Where that answers, a dial
+// that failed proves nothing either. Once n has lost its slots as well, or left the cluster a while ago, the command is
+// given up: whatever such a node still answers is lost.
 func (c *core) lookAfter(n *node, waiting *wire.Conn) {
 	if n.left(waiting.Addr()) {
 		waiting.Abandon(errLeft)

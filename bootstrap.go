@@ -15,7 +15,8 @@ import (
 	"github.com/keyslot-go/keyslot/internal/wire"
 )
 
-// BootstrapError says why New, or the first command of a Lazy client, found neither a cluster nor a primary behind the endpoints.
+// BootstrapError says why New, or the first command of a Lazy client, found neither a cluster nor a primary
+// behind the endpoints.
 type BootstrapError struct {
 	Endpoints []string
 	Advice    string // what to do, where the cause tells
@@ -124,8 +125,8 @@ func (c *core) bootstrapError(cause error) error {
 }
 
 // advice returns what to do about the usual causes of a failed start. A server that wants TLS hangs up on plain text,
-// answers with an alert, or waits for more; one that speaks none takes a ClientHello for the start of a line and waits for
-// its end. overTLS says what the client speaks.
+// answers with an alert, or waits for more; one that speaks none takes a ClientHello for the start of a line and waits
+// for its end. overTLS says what the client speaks.
 func advice(cause error, overTLS bool) string {
 	andTLS := ", and use rediss:// or set Options.TLS if it wants TLS"
 	if overTLS {

@@ -10,8 +10,8 @@ import (
 	"github.com/keyslot-go/keyslot/internal/wire"
 )
 
-// The nodes of a group without cluster mode are names, and what a name leads to changes. So each dial resolves it anew and tries
-// all addresses, until one leads to a server of the role that it is dialled for.
+// The nodes of a group without cluster mode are names, and what a name leads to changes. So each dial resolves it anew
+// and tries all addresses, until one leads to a server of the role that it is dialled for.
 
 // whereabouts is where a name led when a primary was last found behind it.
 type whereabouts struct {
@@ -29,8 +29,8 @@ func (n *node) left(addr string) bool {
 	return err == nil && !slices.Contains(at.listed, old.Addr())
 }
 
-// foundAt notes where a dial has found the primary. Connections to where it was before are given up; at once where they owe
-// replies in silence, or a command blocks, for whatever such a server acknowledges when it wakes is lost.
+// foundAt notes where a dial has found the primary. Connections to where it was before are given up; at once where they
+// owe replies in silence, or a command blocks, for whatever such a server acknowledges when it wakes is lost.
 func (n *node) foundAt(addr string, listed []netip.Addr) {
 	if old := n.whereabouts.Swap(&whereabouts{addr, listed}); old == nil || old.addr == addr {
 		return
@@ -138,8 +138,8 @@ func streamRole(ctx context.Context, stream *wire.Stream) (reply resp.Value, err
 	return resp.Decode(frame)
 }
 
-// addressesOf returns where a node of a group may be dialled: at all addresses of its name, or, of several connections by one
-// reader endpoint, at one that no other has.
+// addressesOf returns where a node of a group may be dialled: at all addresses of its name, or, of several connections
+// by one reader endpoint, at one that no other has.
 func (c *core) addressesOf(ctx context.Context, n *node) ([]candidate, error) {
 	info := n.info()
 	to, err := readEndpoint(c.addrOf(info))
@@ -174,15 +174,15 @@ func (c *core) hasMoved(ctx context.Context, n *node) bool {
 	return err == nil && at != nil && !slices.ContainsFunc(candidates, func(to candidate) bool { return to.addr.String() == at.addr })
 }
 
-// seats are the connections by the reader endpoint: each keeps to an address of its own, so that the replicas behind the name
-// share the reads. Safe for concurrent use.
+// seats are the connections by the reader endpoint: each keeps to an address of its own, so that the replicas behind
+// the name share the reads. Safe for concurrent use.
 type seats struct {
 	mu   sync.Mutex
 	held map[*node]netip.Addr // guarded by mu
 }
 
-// take returns the address of a seat; false if the others have all. It stays where it is while the name has that address, unless
-// nothing can be reached there and another address is free.
+// take returns the address of a seat; false if the others have all. It stays where it is while the name has that
+// address, unless nothing can be reached there and another address is free.
 func (s *seats) take(n *node, all []*node, addrs []netip.Addr) (addr netip.Addr, ok bool) {
 	failing := n.redial.failing()
 	s.mu.Lock()

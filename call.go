@@ -15,8 +15,8 @@ import (
 	"github.com/keyslot-go/keyslot/internal/wire"
 )
 
-// call is one command from its caller's first argument to its outcome. It belongs to one goroutine. A flight has many of them, and
-// walks over them again and again, so they are small, and what most of them use stands together, in front.
+// call is one command from its caller's first argument to its outcome. It belongs to one goroutine. A flight has many
+// of them, and walks over them again and again, so they are small, and what most of them use stands together, in front.
 type call struct {
 	command.Call       // with the reply to the last attempt, which may be an error
 	slot         int   // or command.NoSlot
@@ -57,8 +57,8 @@ type trip struct {
 	begun    int64   // when the attempt under way began, where it is timed; else 0
 }
 
-// trouble is what becomes of a call that is not answered at once. Most calls are, and share an empty one; those that end together, as
-// a large pipeline does at its deadline, share one that says why.
+// trouble is what becomes of a call that is not answered at once. Most calls are, and share an empty one; those that
+// end together, as a large pipeline does at its deadline, share one that says why.
 type trouble struct {
 	due       time.Time // of the next attempt; zero: now
 	forMap    bool      // a new map would make it due at once
@@ -165,8 +165,8 @@ func (call *call) decode() (Reply, error) {
 	return command.NewReply(v), nil
 }
 
-// enter admits a command, or several that run together. until is their deadline, as patience says. Unless it fails, running.leave
-// must follow.
+// enter admits a command, or several that run together. until is their deadline, as patience says. Unless it fails,
+// running.leave must follow.
 func (t *terms) enter(ctx context.Context) (now, until time.Time, err error) {
 	c := t.core
 	switch {
@@ -187,8 +187,8 @@ func (t *terms) enter(ctx context.Context) (now, until time.Time, err error) {
 	return now, until, nil
 }
 
-// wake waits for the first map of a Lazy client. Whoever plans commands before they enter needs it, for a plan depends on what
-// answers: a single server refuses no slots. After an error do not enter: that would wait for the same map again.
+// wake waits for the first map of a Lazy client. Whoever plans commands before they enter needs it, for a plan depends on
+// what answers: a single server refuses no slots. After an error do not enter: that would wait for the same map again.
 func (t *terms) wake(ctx context.Context) error {
 	if t.core.routes.Load() != nil {
 		return nil
@@ -247,8 +247,8 @@ func (t *terms) patience(ctx context.Context, now time.Time) time.Time {
 	return now.Add(t.timeout)
 }
 
-// keepReply is the most memory, in bytes, that waits for the reply of the next single command. A longer reply is left to whoever has
-// it, so that a large value need not be copied once more.
+// keepReply is the most memory, in bytes, that waits for the reply of the next single command. A longer reply is left
+// to whoever has it, so that a large value need not be copied once more.
 const keepReply = 64 << 10
 
 // release ends a single command's call and keeps it for another one.
@@ -341,8 +341,8 @@ func (call *call) encoded() []byte {
 // isMovable reports whether the connection of the attempt under way may give the call back.
 func (call *call) isMovable() bool { return call.readonly && call.movable }
 
-// came takes the outcome of an attempt on its own, which failed with err unless that is nil, or else is on the wire call. It
-// reports whether there is nothing to judge.
+// came takes the outcome of an attempt on its own, which failed with err unless that is nil, or else is on the wire
+// call. It reports whether there is nothing to judge.
 func (call *call) came(err error) (plain bool) {
 	switch out := &call.solo.wire; {
 	case err != nil:
@@ -357,8 +357,8 @@ func (call *call) came(err error) (plain bool) {
 	return false
 }
 
-// replied takes the reply to an attempt, which may be an error; own is what Call.Own is of it. It reports whether there is nothing to
-// judge.
+// replied takes the reply to an attempt, which may be an error; own is what Call.Own is of it. It reports whether there
+// is nothing to judge.
 func (call *call) replied(frame []byte, own bool, via *wire.Conn) (plain bool) {
 	call.Frame, call.Own = frame, own
 	if call.troubled || resp.IsError(frame) {
@@ -408,8 +408,8 @@ func (call *call) lastAttempt() attempt {
 	return a
 }
 
-// isRepeatable reports whether running the command twice is as good as once. What blocks and writes takes something each time;
-// WATCH takes nothing.
+// isRepeatable reports whether running the command twice is as good as once. What blocks and writes takes something
+// each time; WATCH takes nothing.
 func (call *call) isRepeatable() bool {
 	return call.terms.idempotent && (!call.blocks || call.keeps) ||
 		call.Cmd != nil && call.Cmd.Repeatable(&call.Request) || call.tx != nil && call.tx.reads
@@ -420,8 +420,8 @@ func (call *call) isScript() bool {
 	return call.Cmd != nil && (strings.HasPrefix(call.Cmd.Name, "EVAL") || strings.HasPrefix(call.Cmd.Name, "FCALL"))
 }
 
-// serverError is what the server answered, without the arguments that it quotes. A script's own error is left as it is: it
-// quotes what its author wants it to.
+// serverError is what the server answered, without the arguments that it quotes. A script's own error is left as it is:
+// it quotes what its author wants it to.
 func (call *call) serverError(text string) ServerError {
 	if call.isScript() && !strings.HasPrefix(text, "ERR Error compiling") {
 		return ServerError(text)
@@ -451,8 +451,8 @@ func (call *call) failLast(v verdict, closed bool) {
 	}
 }
 
-// lastDial adds to why a command for n has ended what kept n from being reached. A dial that timed out did so by itself: to callers a
-// context's error is the end of their patience.
+// lastDial adds to why a command for n has ended what kept n from being reached. A dial that timed out did so by
+// itself: to callers a context's error is the end of their patience.
 func lastDial(why error, n *node) error {
 	switch _, _, failed := n.redial.state(); {
 	case failed == nil:
@@ -498,8 +498,8 @@ func (call *call) fail(outcome Outcome, cause error) error {
 	return &err
 }
 
-// ending is how calls end that have a cause in common: what there is to say of it is found out once. Found out call by call, it makes
-// giving a large pipeline up dearer than running it (BenchmarkPipelineGivenUp).
+// ending is how calls end that have a cause in common: what there is to say of it is found out once. Found out call by
+// call, it makes giving a large pipeline up dearer than running it (BenchmarkPipelineGivenUp).
 type ending struct {
 	// immutable
 	cause    error
@@ -544,8 +544,8 @@ func (e *ending) next(call *call, outcome Outcome) error {
 	return err
 }
 
-// strayKey returns the first key that is in another slot than slot: its index among the words, and its slot. All are in slot if the
-// index is 0.
+// strayKey returns the first key that is in another slot than slot: its index among the words, and its slot. All are in
+// slot if the index is 0.
 func (call *call) strayKey(slot int) (index, got int) {
 	for _, k := range call.Request.Keys() {
 		if got := int(slotOf(call.Request.At(k))); got != slot {

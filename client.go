@@ -21,8 +21,8 @@ type Client struct {
 }
 
 // Open connects to the cluster behind target: "host:port", "host" (port 6379), or a URL such as
-// "rediss://user:password@host:6379?client_name=api" (rediss is TLS). It is New with the options that ParseTarget, which
-// lists them, finds in target.
+// "rediss://user:password@host:6379?client_name=api" (rediss is TLS). It is New with the options that ParseTarget,
+// which lists them, finds in target.
 func Open(ctx context.Context, target string) (*Client, error) {
 	opts, err := ParseTarget(target)
 	if err != nil {
@@ -50,8 +50,8 @@ func New(ctx context.Context, opts Options) (*Client, error) {
 }
 
 // Close ends the client at once: commands in flight fail with ErrClosed and an unknown outcome, unsent ones with
-// ErrClosed and not executed. It returns nil, when every goroutine and connection is gone; a second call waits for that too.
-// It must not be called from a function of Options, such as Trace or Dial: it waits for those to return.
+// ErrClosed and not executed. It returns nil, when every goroutine and connection is gone; a second call waits for that
+// too. It must not be called from a function of Options, such as Trace or Dial: it waits for those to return.
 func (c *Client) Close() error {
 	c.core.close()
 	return nil
@@ -62,9 +62,9 @@ func (c *Client) Close() error {
 // closed. Connections for commands that owe nothing end in order, with TLS's close_notify and without a reset, where
 // Close resets them. A Consumer's reads are commands that wait: its context ends it.
 //
-// A command is under way from its call to its return, a Watch until its function has returned: that function must not call Shutdown,
-// which would wait for it until ctx ends. A Scan, HScan and the like are under way for one page at a time: the next page gets
-// ErrClosed. End such loops, and Consumers, before.
+// A command is under way from its call to its return, a Watch until its function has returned: that function must not
+// call Shutdown, which would wait for it until ctx ends. A Scan, HScan and the like are under way for one page at a
+// time: the next page gets ErrClosed. End such loops, and Consumers, before.
 func (c *Client) Shutdown(ctx context.Context) error { return c.core.shutdown(ctx) }
 
 // Topology returns a snapshot of the cluster as the client sees it. It does not block and asks nobody. Before a Lazy
@@ -82,21 +82,21 @@ func (c *Client) Topology() Topology {
 // Do runs any command and returns its reply; args[0] is the command's name. The command table finds its keys and so the
 // node. A command of a module that the table does not know counts as a write whose first argument is its key.
 //
-// Arguments are string, []byte, the built-in integers, floats and bools (sent as 1 and 0), and encoding.BinaryMarshalers, of
-// which MarshalBinary is sent: a UUID's 16 bytes, not its text. Anything else is an *ArgumentError: nil, time.Time,
+// Arguments are string, []byte, the built-in integers, floats and bools (sent as 1 and 0), and encoding.BinaryMarshalers,
+// of which MarshalBinary is sent: a UUID's 16 bytes, not its text. Anything else is an *ArgumentError: nil, time.Time,
 // time.Duration, and types of your own such as `type ID string`, which need a conversion.
 //
-// A command without a key goes to any primary (PUBLISH to the one that owns its channel's slot, see Publish), or where the
-// command table wants that to every primary or node, the replies joined as it says: DBSIZE is a sum. Where some nodes
-// failed, a *PartsError lists them; a primary that is replaced meanwhile is no failure. RANDOMKEY is null only if every primary
-// is empty. What has an answer of its own on each node, such as INFO or ROLE, or is done to one node, such as CLIENT KILL or CLUSTER
-// FORGET, is refused with the methods that run it on one or all, On and DoEach; so is a subcommand of CLUSTER, CONFIG and their like
-// that the table does not know.
+// A command without a key goes to any primary (PUBLISH to the one that owns its channel's slot, see Publish), or where
+// the command table wants that to every primary or node, the replies joined as it says: DBSIZE is a sum. Where some
+// nodes failed, a *PartsError lists them; a primary that is replaced meanwhile is no failure. RANDOMKEY is null only if
+// every primary is empty. What has an answer of its own on each node, such as INFO or ROLE, or is done to one node,
+// such as CLIENT KILL or CLUSTER FORGET, is refused with the methods that run it on one or all, On and DoEach; so is a
+// subcommand of CLUSTER, CONFIG and their like that the table does not know.
 //
-// A reply has the shape of RESP3, in which HGETALL is a map, ZSCORE a number and ZRANGE WITHSCORES an array of pairs. A server
-// that knows only RESP2 sends flat arrays and text; Reply's Map, Float64 and Bool read both. A null reply is a Reply with IsNil,
-// not an error. Errors are those of the typed commands; a command that cannot run on a shared connection, such as SUBSCRIBE or
-// MULTI, is refused before anything is sent.
+// A reply has the shape of RESP3, in which HGETALL is a map, ZSCORE a number and ZRANGE WITHSCORES an array of pairs. A
+// server that knows only RESP2 sends flat arrays and text; Reply's Map, Float64 and Bool read both. A null reply is a
+// Reply with IsNil, not an error. Errors are those of the typed commands; a command that cannot run on a shared
+// connection, such as SUBSCRIBE or MULTI, is refused before anything is sent.
 func (c *Client) Do(ctx context.Context, args ...any) (Reply, error) {
 	args = marshal(args)
 	call := c.terms.begin()
@@ -115,8 +115,8 @@ func (c *Client) Do(ctx context.Context, args ...any) (Reply, error) {
 //	  ^                          |
 //	  +------- pause <-----------+   redirects without pause, refusals and unsent commands with one
 //
-// What decides whether a command may be sent again is classify, a pure function; this loop only does what it says, until
-// the caller's patience ends.
+// What decides whether a command may be sent again is classify, a pure function; this loop only does what it says,
+// until the caller's patience ends.
 func (c *core) run(ctx context.Context, until time.Time, calls []*call, f *flight) {
 	for due := len(calls); ; {
 		plain := false
@@ -147,8 +147,8 @@ func (c *core) run(ctx context.Context, until time.Time, calls []*call, f *fligh
 	}
 }
 
-// sendAlone makes one attempt of a call and returns when it has come back: with a reply, or with the reason why not. One that
-// blocks in turns makes an attempt in each. It reports whether there is a reply that needs no judgement.
+// sendAlone makes one attempt of a call and returns when it has come back: with a reply, or with the reason why not.
+// One that blocks in turns makes an attempt in each. It reports whether there is a reply that needs no judgement.
 func (c *core) sendAlone(ctx context.Context, until time.Time, call *call) (plain bool) {
 	plain = c.sendOnce(ctx, until, call)
 	for call.blocks && call.waitsOn() {
@@ -263,8 +263,8 @@ func (c *core) judgeAll(calls []*call, due int, f *flight) []*call {
 	return waiting
 }
 
-// judge settles a call that is done and prepares one that goes on for its next attempt. One whose reply is plain (see replied) may
-// never get here.
+// judge settles a call that is done and prepares one that goes on for its next attempt. One whose reply is plain (see
+// replied) may never get here.
 func (c *core) judge(call *call) (goesOn bool) {
 	if call.counted {
 		call.ends()
@@ -468,8 +468,8 @@ func keepStep(calls []*call) {
 	}
 }
 
-// sleep returns nil at the time due, or as soon as a new map is there if changed is not nil, or earlier the reason why the
-// caller waits no longer.
+// sleep returns nil at the time due, or as soon as a new map is there if changed is not nil, or earlier the reason why
+// the caller waits no longer.
 func (c *core) sleep(ctx context.Context, until, due time.Time, changed <-chan struct{}) (isNew bool, err error) {
 	if !until.IsZero() && until.Before(due) {
 		due = until

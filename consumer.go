@@ -33,9 +33,10 @@ type ConsumerOptions struct {
 	Streams []string // the keys, in any slots
 
 	// CreateFrom, if set, creates the group where it is missing, and the stream with it: "0" for a group that gets all
-	// entries, "$" for those added from then on, or an id. A group that is lost later, because somebody deleted the stream or
-	// flushed the cluster, is created from "0", for what was acknowledged is lost with it. Where the stream has outlived its group,
-	// as after XGROUP DESTROY, all that it still has is handled, again or for the first time. If empty, a missing group ends Run.
+	// entries, "$" for those added from then on, or an id. A group that is lost later, because somebody deleted the
+	// stream or flushed the cluster, is created from "0", for what was acknowledged is lost with it. Where the stream
+	// has outlived its group, as after XGROUP DESTROY, all that it still has is handled, again or for the first time.
+	// If empty, a missing group ends Run.
 	CreateFrom string
 
 	// Count is how many entries of a stream are read at a time. They are handled before the next ones are read. 64 by
@@ -43,13 +44,13 @@ type ConsumerOptions struct {
 	Count int
 	// Block is how long a read waits for new entries before it is sent again. 5 s by default.
 	Block time.Duration
-	// MinIdle is how long an entry may be delivered and not acknowledged, to any consumer of the group, until this one claims
-	// it: the other is taken for dead. A minute by default; negative: nothing is claimed.
+	// MinIdle is how long an entry may be delivered and not acknowledged, to any consumer of the group, until this one
+	// claims it: the other is taken for dead. A minute by default; negative: nothing is claimed.
 	MinIdle time.Duration
 
-	// Entries of a slot are acknowledged together: as soon as AckCount wait for it (100 by default), and at the latest AckDelay
-	// after the first of them (100 ms by default). Where acknowledgements do not pass, the slot is read on until ten times AckCount
-	// wait.
+	// Entries of a slot are acknowledged together: as soon as AckCount wait for it (100 by default), and at the latest
+	// AckDelay after the first of them (100 ms by default). Where acknowledgements do not pass, the slot is read on
+	// until ten times AckCount wait.
 	AckCount int
 	AckDelay time.Duration
 }
@@ -59,14 +60,14 @@ type Entry struct {
 	command.StreamEntry
 	Stream string
 
-	// Deliveries is how often the entry was delivered, this time included, to this consumer or another one: 1 for a new entry.
-	// A handler that sees a high number may put the entry aside and return nil.
+	// Deliveries is how often the entry was delivered, this time included, to this consumer or another one: 1 for a new
+	// entry. A handler that sees a high number may put the entry aside and return nil.
 	Deliveries int64
 }
 
-// NewConsumer returns a consumer that reads through client, or an *OptionError. It asks nobody and dials nothing. It costs next to
-// nothing: make one for each name, and several names to handle the entries of one stream at the same time. Of a view its route holds,
-// which must lead to one node; Idempotent and ReadFrom change nothing.
+// NewConsumer returns a consumer that reads through client, or an *OptionError. It asks nobody and dials nothing. It
+// costs next to nothing: make one for each name, and several names to handle the entries of one stream at the same
+// time. Of a view its route holds, which must lead to one node; Idempotent and ReadFrom change nothing.
 func NewConsumer(client *Client, opts ConsumerOptions) (*Consumer, error) {
 	if client == nil {
 		return nil, &OptionError{"NewConsumer.client", "is nil"}
@@ -112,8 +113,8 @@ func (o ConsumerOptions) withDefaults() (ConsumerOptions, error) {
 	return o, nil
 }
 
-// startsGroup reports whether a group can be created from there: an empty id is for none, and the servers take one without the part
-// behind the hyphen.
+// startsGroup reports whether a group can be created from there: an empty id is for none, and the servers take one
+// without the part behind the hyphen.
 func startsGroup(id string) bool {
 	if id == "" || id == "$" {
 		return true
@@ -135,27 +136,28 @@ var (
 // lastAcks is how long Run waits at the end for what was handled to be acknowledged.
 const lastAcks = 5 * time.Second
 
-// Run reads entries and calls handle for each, until ctx ends; then it lets the calls of handle that are under way return,
-// acknowledges what was handled, and returns nil. It blocks all that time, and leaves nothing behind. The streams of one slot are
-// read together, over a connection of their own that follows the slot; handle is called for one entry after the other of a
-// slot, and for several slots at the same time. The ctx of handle ends with Run's, or when Run fails; use context.WithoutCancel to
-// finish what has begun.
+// Run reads entries and calls handle for each, until ctx ends; then it lets the calls of handle that are under way
+// return, acknowledges what was handled, and returns nil. It blocks all that time, and leaves nothing behind. The
+// streams of one slot are read together, over a connection of their own that follows the slot; handle is called for one
+// entry after the other of a slot, and for several slots at the same time. The ctx of handle ends with Run's, or when
+// Run fails; use context.WithoutCancel to finish what has begun.
 //
-// An entry for which handle returns nil is acknowledged. One for which it fails stays pending: it is given to handle again,
-// here or by another consumer of the group, after MinIdle, or sooner where this consumer reads what it has pending, which it does
-// at the start and after a lost reply. The entries of a stream come in order but for those that come again. Options.Logger is told
-// of the error, for each slot at most every 10 s, with the stream, the entry's id, and how many failed since the last record; Run
-// returns nil all the same. A panic in handle ends the process, for it runs on a goroutine of Run's own: recover there what should not.
+// An entry for which handle returns nil is acknowledged. One for which it fails stays pending: it is given to handle
+// again, here or by another consumer of the group, after MinIdle, or sooner where this consumer reads what it has
+// pending, which it does at the start and after a lost reply. The entries of a stream come in order but for those that
+// come again. Options.Logger is told of the error, for each slot at most every 10 s, with the stream, the entry's id,
+// and how many failed since the last record; Run returns nil all the same. A panic in handle ends the process, for it
+// runs on a goroutine of Run's own: recover there what should not.
 //
 // Every entry is handled at least once. It is handled more than once after a crash, after a failover that lost the
-// acknowledgement, when another consumer claims it because it has not been acknowledged for MinIdle, and where a lost group is
-// created anew (CreateFrom); as long as the consumer lives, the loss of a connection alone leads to none of these. An entry
-// deleted from its stream before it was delivered again is dropped.
+// acknowledgement, when another consumer claims it because it has not been acknowledged for MinIdle, and where a lost
+// group is created anew (CreateFrom); as long as the consumer lives, the loss of a connection alone leads to none of
+// these. An entry deleted from its stream before it was delivered again is dropped.
 //
-// Trouble with the cluster is waited out; the slots of other nodes go on meanwhile. Run ends with an error where waiting does
-// not help: a group that is missing, a key that is no stream, a permission that is missing, a client that was closed, and
-// where what was handled could not be acknowledged within 5 s at the end. It needs Redis 6.2 and the commands XREADGROUP,
-// XACK, XAUTOCLAIM, XPENDING and XGROUP CREATE.
+// Trouble with the cluster is waited out; the slots of other nodes go on meanwhile. Run ends with an error where
+// waiting does not help: a group that is missing, a key that is no stream, a permission that is missing, a client that
+// was closed, and where what was handled could not be acknowledged within 5 s at the end. It needs Redis 6.2 and the
+// commands XREADGROUP, XACK, XAUTOCLAIM, XPENDING and XGROUP CREATE.
 func (c *Consumer) Run(ctx context.Context, handle func(ctx context.Context, e Entry) error) error {
 	switch {
 	case c.client == nil:
@@ -199,7 +201,8 @@ func (c *Consumer) Run(ctx context.Context, handle func(ctx context.Context, e E
 	return unacknowledged(feeds)
 }
 
-// ended is why Run ends, because of what the feed's streams have met. They are named, as in the log: the server's words have no keys.
+// ended is why Run ends, because of what the feed's streams have met. They are named, as in the log: the server's
+// words have no keys.
 func (f *feed) ended(err error) error {
 	return &consumerError{fmt.Sprintf("consumer %q of group %q, streams %q", f.opts.Name, f.opts.Group, f.streams), err}
 }

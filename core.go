@@ -113,9 +113,9 @@ func (c *core) close() {
 		c.install.Lock()
 		close(c.done)
 		c.install.Unlock()
-		// The order is that of who starts whom: subscriptions ask for looks and refreshes, looks for refreshes, those start
-		// races, races and commands start dials, dials open connections. A refresh may ask for a look as well, which does
-		// nothing by then.
+		// The order is that of who starts whom: subscriptions ask for looks and refreshes, looks for refreshes, those
+		// start races, races and commands start dials, dials open connections. A refresh may ask for a look as well,
+		// which does nothing by then.
 		c.subscriptions.close()
 		c.scout.looks.close()
 		c.refresher.close()

@@ -18,8 +18,8 @@ func Slot(key string) uint16 { return checksum(hashed(key)) % slotCount }
 
 // slotOf is Slot for a key as the caller gave it, or as it stands encoded in a command.
 func slotOf[T string | []byte](key T) uint16 {
-	// A string and a []byte both begin with a pointer and a length, so either reads as a string. BenchmarkSlot: one body
-	// over strings takes 2/3 of the time of a generic one, which can neither use IndexByte nor drop bounds checks.
+	// A string and a []byte both begin with a pointer and a length, so either reads as a string. BenchmarkSlot: one
+	// body over strings takes 2/3 of the time of a generic one, which can neither use IndexByte nor drop bounds checks.
 	return Slot(*(*string)(unsafe.Pointer(&key)))
 }
 

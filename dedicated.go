@@ -12,11 +12,11 @@ import (
 )
 
 const (
-	// maxDedicated bounds the connections to one node that blocking commands, and what else needs one for itself, may hold
-	// at once; who comes then waits for one of them.
+	// maxDedicated bounds the connections to one node that blocking commands, and what else needs one for itself, may
+	// hold at once; who comes then waits for one of them.
 	maxDedicated = 1024
-	// keepDedicated is how many of them stay open when unused. More than these are closed once they have not been used for
-	// restDedicated: consumers that block a hundred times a second must not dial as often.
+	// keepDedicated is how many of them stay open when unused. More than these are closed once they have not been used
+	// for restDedicated: consumers that block a hundred times a second must not dial as often.
 	keepDedicated = 4
 	restDedicated = 10 * time.Second
 	// dialDedicatedMax bounds the dials for them in progress, so that a black hole does not swallow one for each caller.
@@ -77,8 +77,8 @@ func (d *dedicated) released() <-chan struct{} {
 	return d.lost
 }
 
-// sendDedicated runs one call on a connection of its own; giveBack must follow with that connection. An error means that
-// the call was not sent.
+// sendDedicated runs one call on a connection of its own; giveBack must follow with that connection. An error means
+// that the call was not sent.
 func (n *node) sendDedicated(ctx context.Context, until time.Time, w *wire.Waiter, call []*wire.Call) (*wire.Conn, error) {
 	conn, err := n.borrow(ctx, until)
 	if err != nil {
@@ -94,8 +94,8 @@ func (n *node) sendDedicated(ctx context.Context, until time.Time, w *wire.Waite
 	return conn, nil
 }
 
-// endUnused ends the connections that have not been used for so long. Where one did not answer its probe they are as dead as that
-// one, and each would take a caller as long to find out.
+// endUnused ends the connections that have not been used for so long. Where one did not answer its probe they are as
+// dead as that one, and each would take a caller as long to find out.
 func (d *dedicated) endUnused(unused time.Duration) {
 	d.mu.Lock()
 	ended := d.takeUnused(unused, 0)
@@ -150,8 +150,8 @@ func (d *dedicated) pop() (conn *wire.Conn, usable bool) {
 	return conn, usable
 }
 
-// acquire takes one of the permits, which are as many as the channel holds, within the caller's patience, unless the node loses its
-// slots meanwhile.
+// acquire takes one of the permits, which are as many as the channel holds, within the caller's patience, unless the
+// node loses its slots meanwhile.
 func (n *node) acquire(ctx context.Context, until time.Time, permits chan<- struct{}, lost <-chan struct{}) error {
 	select {
 	case permits <- struct{}{}:
@@ -172,8 +172,8 @@ func (n *node) acquire(ctx context.Context, until time.Time, permits chan<- stru
 	}
 }
 
-// dialDedicated dials apart from the caller's context. If the caller gives up, or goes elsewhere because the node has lost its slots,
-// the connection is kept for the next one.
+// dialDedicated dials apart from the caller's context. If the caller gives up, or goes elsewhere because the node has
+// lost its slots, the connection is kept for the next one.
 func (n *node) dialDedicated(ctx context.Context, until time.Time, lost <-chan struct{}) (*wire.Conn, error) {
 	var (
 		conn *wire.Conn

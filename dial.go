@@ -37,10 +37,11 @@ func (c *core) dialNode(ctx context.Context, n *node, why purpose) (*wire.Conn, 
 	return c.connectTo(ctx, n, wire.Options{Blocking: why.blocking, OnSilent: func(conn *wire.Conn) { onSilent(n, conn) }})
 }
 
-// missWhileDialled takes a dial to a primary that lasts for what silence on a connection is: others are asked, again and again, who
-// serves its slots. Callers that wait for the dial complain no more than it does. One that nobody waits for, such as that of a look
-// at another shard, lets nobody down: where all dials are slow, looks would lead to looks. Nor is a primary missed that answers on
-// another connection, while it has no room for one more. The function that it returns ends that.
+// missWhileDialled takes a dial to a primary that lasts for what silence on a connection is: others are asked, again
+// and again, who serves its slots. Callers that wait for the dial complain no more than it does. One that nobody waits
+// for, such as that of a look at another shard, lets nobody down: where all dials are slow, looks would lead to looks.
+// Nor is a primary missed that answers on another connection, while it has no room for one more. The function that it
+// returns ends that.
 func (c *core) missWhileDialled(n *node, wanted func() bool) (end func()) {
 	ended := make(chan struct{})
 	late := time.AfterFunc(dialPatience, func() {
@@ -63,8 +64,8 @@ func (c *core) missWhileDialled(n *node, wanted func() bool) (end func()) {
 	}
 }
 
-// answers reports whether a shared connection of n takes calls, and is not silent. Those that have been idle for a while are asked
-// for a sign of life, so that it is known the next time.
+// answers reports whether a shared connection of n takes calls, and is not silent. Those that have been idle for a
+// while are asked for a sign of life, so that it is known the next time.
 func (n *node) answers() (does bool) {
 	for i := range n.lanes {
 		for _, conn := range n.lanes[i].conns(false) {
@@ -95,8 +96,9 @@ func (c *core) connectTo(ctx context.Context, n *node, opts wire.Options) (*wire
 	return conn, err
 }
 
-// helloError is why a connection that was opened is not used: the server did not say in time what has to be known first, or said
-// the wrong thing. It is a dial that failed: a bare context.DeadlineExceeded would pass for the patience of every caller who is told.
+// helloError is why a connection that was opened is not used: the server did not say in time what has to be known
+// first, or said the wrong thing. It is a dial that failed: a bare context.DeadlineExceeded would pass for the patience
+// of every caller who is told.
 func helloError(addr string, err error) error {
 	return &wire.DialError{Phase: wire.PhaseHello, Addr: addr, Err: err}
 }
@@ -151,8 +153,8 @@ func (c *core) open(ctx context.Context, to peer, opts wire.Options, dial func(c
 	return err
 }
 
-// dialRefusal is the error reply by which a server refused a dial. errors.As finds it as a ServerError, too, though no command was
-// answered: see replyIn.
+// dialRefusal is the error reply by which a server refused a dial. errors.As finds it as a ServerError, too, though no
+// command was answered: see replyIn.
 type dialRefusal struct{ wire.Refusal }
 
 func (e dialRefusal) Unwrap() []error { return []error{e.Refusal, ServerError(e.Refusal)} }

@@ -13,9 +13,9 @@ import (
 // forgetFailure is how long after the last pause a failure counts.
 const forgetFailure = 10 * time.Second
 
-// dialPace decides when a node may be dialled again, for all its connections. It is a circuit breaker: a failure opens it, after a
-// pause one dial at a time goes ahead to see, and a connection made since that serves closes it. Older ones say nothing of new dials.
-// Safe for concurrent use.
+// dialPace decides when a node may be dialled again, for all its connections. It is a circuit breaker: a failure opens
+// it, after a pause one dial at a time goes ahead to see, and a connection made since that serves closes it. Older ones
+// say nothing of new dials. Safe for concurrent use.
 type dialPace struct {
 	mu           sync.Mutex
 	err          error        // guarded by mu: why the last dial, or the connection that it made, was useless; nil: closed
@@ -41,8 +41,8 @@ func (r *dialPace) allow(now time.Time) error {
 	return nil
 }
 
-// ended notes what became of a dial to the node, whether it was allowed here or not; conn is nil if a subscription owns it, or a
-// replica was found unfit to be read. Success alone ends nothing but that a login was refused: the connection has to serve.
+// ended notes what became of a dial to the node, whether it was allowed here or not; conn is nil if a subscription owns it, or
+// a replica was found unfit to be read. Success alone ends nothing but that a login was refused: the connection has to serve.
 func (r *dialPace) ended(conn *wire.Conn, err error, now time.Time) {
 	if err != nil {
 		r.failed(err, now)
@@ -70,8 +70,8 @@ func (r *dialPace) failed(err error, now time.Time) {
 	r.err, r.since, r.trying, r.notyet = err, nil, false, now.Add(pace.next())
 }
 
-// served notes that a subscription's connection served to its end, as it may have been made since the failure. That says nothing of
-// new logins: it outlived its password.
+// served notes that a subscription's connection served to its end, as it may have been made since the failure. That
+// says nothing of new logins: it outlived its password.
 func (r *dialPace) served() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -80,8 +80,8 @@ func (r *dialPace) served() {
 	}
 }
 
-// isOpen reports whether the last failure counts, and closes the breaker if a connection made since has served, or if nobody has
-// wanted to dial for a while: it says nothing of the node any more. mu is held.
+// isOpen reports whether the last failure counts, and closes the breaker if a connection made since has served, or if
+// nobody has wanted to dial for a while: it says nothing of the node any more. mu is held.
 func (r *dialPace) isOpen(now time.Time) bool {
 	isOld := !r.loginRefused && !r.trying && now.Sub(r.notyet) >= forgetFailure
 	if isOld || slices.ContainsFunc(r.since, (*wire.Conn).Proven) {
@@ -97,8 +97,8 @@ func (r *dialPace) close() {
 	r.login.reset()
 }
 
-// state returns why the last dial failed, nil if none did, and then when the next one may be tried, and whether the login was
-// refused.
+// state returns why the last dial failed, nil if none did, and then when the next one may be tried, and whether the
+// login was refused.
 func (r *dialPace) state() (notyet time.Time, loginRefused bool, failed error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -111,8 +111,8 @@ func (r *dialPace) failing() bool {
 	return err != nil
 }
 
-// loginPace decides when an address behind an endpoint, which is no node yet and has no dialPace, may be dialled again after a refused
-// login: the endpoints are asked each time that the nodes lead to nothing. Safe for concurrent use.
+// loginPace decides when an address behind an endpoint, which is no node yet and has no dialPace, may be dialled again
+// after a refused login: the endpoints are asked each time that the nodes lead to nothing. Safe for concurrent use.
 type loginPace struct {
 	mu      sync.Mutex
 	refused map[netip.AddrPort]*refusedLogin // guarded by mu

@@ -16,13 +16,13 @@ import (
 )
 
 const (
-	// askCount is how many nodes of the map a refresh asks, unless nobody waits for it and the first one confirms the map:
-	// enough to find a liar by.
+	// askCount is how many nodes of the map a refresh asks, unless nobody waits for it and the first one confirms the
+	// map: enough to find a liar by.
 	askCount = 3
 	// askMany is how many it asks when none of those answered, replicas too, before it says that no node can be reached.
 	askMany = 32
-	// stragglersWait is how much longer than the first answer the others may take: one frozen node must not delay the news
-	// that the others have of it.
+	// stragglersWait is how much longer than the first answer the others may take: one frozen node must not delay the
+	// news that the others have of it.
 	stragglersWait = 200 * time.Millisecond
 	// confirmPatience is how long one node may take to confirm the map before others are asked. Nobody waits for it.
 	confirmPatience = time.Second
@@ -95,8 +95,8 @@ func (c *core) take(views []*view, asked int) (changed, settled bool) {
 	return changed, installed && slices.ContainsFunc(views, func(v *view) bool { return v.ok })
 }
 
-// confirmed asks one node and reports whether it knows no other map than the one in use: then there is nobody else to ask.
-// Most refreshes end so, those that a failover sets off in every client among them.
+// confirmed asks one node and reports whether it knows no other map than the one in use: then there is nobody else to
+// ask. Most refreshes end so, those that a failover sets off in every client among them.
 func (c *core) confirmed(ctx context.Context, r *routes) bool {
 	ctx, cancel := context.WithTimeout(ctx, confirmPatience)
 	defer cancel()
@@ -111,7 +111,8 @@ func (c *core) confirmed(ctx context.Context, r *routes) bool {
 	return installed
 }
 
-// askNodes asks up to limit of the nodes at once, over the connections they have or new ones, those that promise an answer first.
+// askNodes asks up to limit of the nodes at once, over the connections they have or new ones, those that promise
+// an answer first.
 func (c *core) askNodes(ctx context.Context, nodes []*node, limit int) (views []*view, asked int, err error) {
 	rand.Shuffle(len(nodes), func(i, j int) { nodes[i], nodes[j] = nodes[j], nodes[i] })
 	slices.SortStableFunc(nodes, func(a, b *node) int { return cmp.Compare(a.readiness(), b.readiness()) })
@@ -178,8 +179,8 @@ type asking struct {
 	done  chan struct{}
 }
 
-// beginEndpoints asks the endpoints; end must follow. Once they have led to a map, those who are asked at the same time may take
-// stragglersWait more, as where one of several nodes has answered: then hurry is called.
+// beginEndpoints asks the endpoints; end must follow. Once they have led to a map, those who are asked at the same time
+// may take stragglersWait more, as where one of several nodes has answered: then hurry is called.
 func (c *core) beginEndpoints(ctx context.Context, hurry func()) *asking {
 	ctx, cancel := context.WithCancel(ctx)
 	a := &asking{core: c, cancel: cancel, hurry: time.AfterFunc(math.MaxInt64, hurry), done: make(chan struct{})}
@@ -338,14 +339,14 @@ func (c *core) askRefresh(call *call, v verdict) {
 	}
 }
 
-// hadItsOwn reports whether what the attempt lost, or did not get, was a connection of its own, which says nothing of those that
-// others share: the server may have no room for one more. That a name leads to a replica by now concerns all of them.
+// hadItsOwn reports whether what the attempt lost, or did not get, was a connection of its own, which says nothing of those
+// that others share: the server may have no room for one more. That a name leads to a replica by now concerns all of them.
 func (call *call) hadItsOwn() bool {
 	return (call.blocks || call.apart) && !errors.As(call.lost, &replicaError{})
 }
 
-// isOutlived reports whether the node serves on a shared connection, though that of the attempt was lost: it was only cut, and maybe
-// another call has seen to the next one.
+// isOutlived reports whether the node serves on a shared connection, though that of the attempt was lost: it was only
+// cut, and maybe another call has seen to the next one.
 func (call *call) isOutlived() bool {
 	return call.via != nil && slices.ContainsFunc(call.node.serving(), func(conn *wire.Conn) bool { return conn != call.via })
 }

@@ -10,19 +10,19 @@ import (
 	"github.com/keyslot-go/keyslot/internal/wire"
 )
 
-// Doubts about one node follow each other with such pauses: a server that is slow, or holds requests back, is slower for the
-// dials of a thousand clients.
+// Doubts about one node follow each other with such pauses: a server that is slow, or holds requests back, is slower
+// for the dials of a thousand clients.
 const (
 	minDoubt = 2 * time.Second
 	maxDoubt = 10 * time.Second
 )
 
-// afterWord is how long a connection may still take to be heard of, once its server has said that it owes nothing on it:
-// what the server had sent just before may be on its way.
+// afterWord is how long a connection may still take to be heard of, once its server has said that it owes nothing on
+// it: what the server had sent just before may be on its way.
 const afterWord = 100 * time.Millisecond
 
-// doubt is told for every 500 ms that n owes replies in silence. The node may be well, and only the way of its connection be
-// cut, as by a firewall that has forgotten it: then a new connection is answered at once.
+// doubt is told for every 500 ms that n owes replies in silence. The node may be well, and only the way of its
+// connection be cut, as by a firewall that has forgotten it: then a new connection is answered at once.
 func (c *core) doubt(n *node) {
 	kind := c.kind()
 	asks := n.hasSilent() && kind != serverless // a proxy's servers know nothing of each other's connections
@@ -80,8 +80,8 @@ func (c *core) replaceStalled(ctx context.Context, n *node) {
 	}
 }
 
-// swallows asks, on another connection, what the server has to do on a silent one. A server that is busy does not answer
-// before it has taken up what came on the silent one. So what it does not know of was lost on the way.
+// swallows asks, on another connection, what the server has to do on a silent one. A server that is busy does not
+// answer before it has taken up what came on the silent one. So what it does not know of was lost on the way.
 //
 //	C: CLIENT LIST ID 17
 //	S: id=17 ... flags=N ...   it waits for requests

@@ -10,16 +10,16 @@ import (
 	"github.com/keyslot-go/keyslot/internal/resp"
 )
 
-// HScan yields the fields and values of the hash at key whose field matches a glob-style pattern; an empty one matches all.
-// Each field that exists from the beginning to the end is yielded at least once, even if the key's slot moves or its primary
-// fails over: a cursor means nothing to another node, so the hash is then begun anew. (It means nothing either to a server that
-// was restarted between two pages and has loaded its data again: that goes unnoticed.) A field may be yielded more than once. A
-// missing key has no fields. An error is the last thing yielded: an *Error. The loop may be left at any time; nothing goes on behind
-// its back.
+// HScan yields the fields and values of the hash at key whose field matches a glob-style pattern; an empty one matches
+// all. Each field that exists from the beginning to the end is yielded at least once, even if the key's slot moves or
+// its primary fails over: a cursor means nothing to another node, so the hash is then begun anew. (It means nothing
+// either to a server that was restarted between two pages and has loaded its data again: that goes unnoticed.) A field
+// may be yielded more than once. A missing key has no fields. An error is the last thing yielded: an *Error. The loop
+// may be left at any time; nothing goes on behind its back.
 //
-// The primary answers, whatever policy a view c has; one with a route (On) is refused before anything is sent. ctx ends the
-// whole iteration; without a deadline in it, Options.CommandTimeout bounds each page. HSCAN: O(1) for each call, O(n) for them
-// all.
+// The primary answers, whatever policy a view c has; one with a route (On) is refused before anything is sent. ctx ends
+// the whole iteration; without a deadline in it, Options.CommandTimeout bounds each page. HSCAN: O(1) for each call,
+// O(n) for them all.
 func (c *Client) HScan(ctx context.Context, key, match string, size ...PageSize) iter.Seq2[command.Field, error] {
 	return elements(c, ctx, newCollection("HSCAN", key, match, size), func(e *resp.Elements) (f command.Field, ok bool) {
 		if f.Name, ok = nextText(e); ok {
@@ -29,14 +29,14 @@ func (c *Client) HScan(ctx context.Context, key, match string, size ...PageSize)
 	})
 }
 
-// SScan yields the members of the set at key that match a glob-style pattern, on the terms of HScan. SSCAN: O(1) for each
-// call, O(n) for them all.
+// SScan yields the members of the set at key that match a glob-style pattern, on the terms of HScan. SSCAN: O(1) for
+// each call, O(n) for them all.
 func (c *Client) SScan(ctx context.Context, key, match string, size ...PageSize) iter.Seq2[string, error] {
 	return elements(c, ctx, newCollection("SSCAN", key, match, size), nextText)
 }
 
-// ZScan yields the members of the sorted set at key that match a glob-style pattern, with their scores and in no order, on
-// the terms of HScan. ZSCAN: O(1) for each call, O(n) for them all.
+// ZScan yields the members of the sorted set at key that match a glob-style pattern, with their scores and in no order,
+// on the terms of HScan. ZSCAN: O(1) for each call, O(n) for them all.
 func (c *Client) ZScan(ctx context.Context, key, match string, size ...PageSize) iter.Seq2[command.Scored, error] {
 	return elements(c, ctx, newCollection("ZSCAN", key, match, size), func(e *resp.Elements) (s command.Scored, ok bool) {
 		if s.Member, ok = nextText(e); !ok {

@@ -21,7 +21,8 @@ const (
 	maxHost = 253
 )
 
-// EndpointError is returned by Open, ParseTarget and New for an endpoint that cannot be understood. Nothing was resolved or dialled.
+// EndpointError is returned by Open, ParseTarget and New for an endpoint that cannot be understood. Nothing was
+// resolved or dialled.
 type EndpointError struct {
 	Endpoint string // the endpoint as given, but without user, password, path and options
 	Reason   string // what is wrong and what to write instead; never holds a password
@@ -31,8 +32,8 @@ func (e *EndpointError) Error() string {
 	return fmt.Sprintf("keyslot: endpoint %q: %s", e.Endpoint, e.Reason)
 }
 
-// endpoint is one parsed configuration endpoint: a name or an IP address, and a port. It never holds what the name resolved
-// to: ElastiCache keeps names and replaces addresses.
+// endpoint is one parsed configuration endpoint: a name or an IP address, and a port. It never holds what the name
+// resolved to: ElastiCache keeps names and replaces addresses.
 type endpoint struct {
 	host string // without brackets
 	port uint16
@@ -70,8 +71,8 @@ func parseEndpoint(text string) (endpoint, error) {
 	return e, nil
 }
 
-// urlOptions is what a target given to Open says; each field has the name and meaning of its field in Options, and its zero
-// value means that the target does not mention it.
+// urlOptions is what a target given to Open says; each field has the name and meaning of its field in Options, and its
+// zero value means that the target does not mention it.
 type urlOptions struct {
 	Endpoints          []string // each "host:port"
 	Reader             string
@@ -152,8 +153,9 @@ func flag(field func(*urlOptions) *bool) func(*urlOptions, string) error {
 // schemes are those of the URLs that Redis and Valkey programs share; with an s at the end they mean TLS.
 var schemes = []string{"redis", "rediss", "valkey", "valkeys"}
 
-// parseTarget parses what Open takes: "host:port", "host", or redis://[user[:password]@]host[:port][,host[:port]...][/0][?options],
-// with rediss:// for TLS. User and password are percent-encoded. The error is an *EndpointError and never shows a password.
+// parseTarget parses what Open takes: "host:port", "host", or
+// redis://[user[:password]@]host[:port][,host[:port]...][/0][?options], with rediss:// for TLS. User and password are
+// percent-encoded. The error is an *EndpointError and never shows a password.
 //
 // net/url is no help here: it refuses several hosts with ports, and its errors quote the whole URL.
 func parseTarget(target string) (urlOptions, error) {

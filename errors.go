@@ -44,9 +44,9 @@ var (
 	ErrRetryable      = command.ErrRetryable
 	ErrTxAborted      = command.ErrTxAborted
 	ErrClosed         = command.ErrClosed
-	// ErrUnknownNode is the cause of an error on a view whose ToNode names no node of the topology, and of a scan with such an
-	// OwnedBy. Nothing was sent. On a view the topology is asked for anew meanwhile, in case the node has just joined. It is not
-	// ErrRetryable, for a name may as well be wrong.
+	// ErrUnknownNode is the cause of an error on a view whose ToNode names no node of the topology, and of a scan with
+	// such an OwnedBy. Nothing was sent. On a view the topology is asked for anew meanwhile, in case the node has just
+	// joined. It is not ErrRetryable, for a name may as well be wrong.
 	ErrUnknownNode = errors.New("keyslot: no such node in the topology")
 )
 
@@ -97,7 +97,8 @@ func phaseOf(err error, sent bool) string {
 	return "write"
 }
 
-// replyIn returns the error reply that a command had. What a server refuses a dial with, or a question about the topology, is none.
+// replyIn returns the error reply that a command had. What a server refuses a dial with, or a question about the
+// topology, is none.
 func replyIn(err error) (said ServerError, ok bool) {
 	var (
 		dial     *wire.DialError
@@ -110,8 +111,8 @@ func replyIn(err error) (said ServerError, ok bool) {
 	return said, ok
 }
 
-// mayBeSentAgain reports whether another call with a command that failed with that outcome is safe, and wanted. Whether it is worth it,
-// the cause says: see passes.
+// mayBeSentAgain reports whether another call with a command that failed with that outcome is safe, and wanted. Whether
+// it is worth it, the cause says: see passes.
 func (call *call) mayBeSentAgain(outcome Outcome) bool {
 	return !call.terms.once && (outcome == NotExecuted || outcome == Unknown && call.isRepeatable())
 }

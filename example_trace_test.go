@@ -24,8 +24,8 @@ func sameEverywhere(_ []string, a slog.Attr) slog.Attr {
 	return a
 }
 
-// Lines for CloudWatch and its like: calls that failed or took long, as a service would log them, and dials that failed. What
-// goes on in the background tells Options.Logger by itself.
+// Lines for CloudWatch and its like: calls that failed or took long, as a service would log them, and dials that
+// failed. What goes on in the background tells Options.Logger by itself.
 func ExampleTrace_slog() {
 	cluster, err := keyslottest.Start(keyslottest.Options{})
 	if err != nil {

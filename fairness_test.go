@@ -44,8 +44,9 @@ func TestCallersOfOneNodeDoNotWaitForAnother(t *testing.T) {
 	}
 }
 
-// Where other commands are under way more may come, also to a node that is idle: whoever writes lets them join. With one processor
-// the latest goroutine begins, and runs until it does. The race detector's scheduler lets the other one begin half of the time.
+// Where other commands are under way more may come, also to a node that is idle: whoever writes lets them join. With
+// one processor the latest goroutine begins, and runs until it does. The race detector's scheduler lets the other one
+// begin half of the time.
 func TestWhereOthersAreUnderWayCommandsAreWrittenTogether(t *testing.T) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
 	for _, others := range []bool{false, true} {

@@ -16,14 +16,14 @@ type NodeReply struct {
 	Err   error // an *Error; nil where there is a reply
 }
 
-// DoEach runs a command once on each of several nodes and returns what each said: for replies that nobody can join, such as
-// those of INFO or LATENCY LATEST, and for those that Do asks of one node, such as CONFIG GET. The nodes are those of the view's
-// route (see On); without one, all nodes for a command that the command table wants on all of them or that is done to one node, such as
-// CLUSTER FORGET, and all primaries for any other. Arguments are those of Do. A command that has a key is refused, unless the route is
-// to one node.
+// DoEach runs a command once on each of several nodes and returns what each said: for replies that nobody can join,
+// such as those of INFO or LATENCY LATEST, and for those that Do asks of one node, such as CONFIG GET. The nodes are
+// those of the view's route (see On); without one, all nodes for a command that the command table wants on all of them
+// or that is done to one node, such as CLUSTER FORGET, and all primaries for any other. Arguments are those of Do. A
+// command that has a key is refused, unless the route is to one node.
 //
-// Replies are in no particular order. The error is nil if every node answered, a *PartsError that lists those that did not,
-// or how the call failed as a whole. It blocks as Do does, and asks all nodes at once.
+// Replies are in no particular order. The error is nil if every node answered, a *PartsError that lists those that did
+// not, or how the call failed as a whole. It blocks as Do does, and asks all nodes at once.
 func (c *Client) DoEach(ctx context.Context, args ...any) ([]NodeReply, error) {
 	args = marshal(args)
 	call := c.terms.begin()
@@ -76,10 +76,11 @@ func (call *call) planKeyless() (splits bool, err error) {
 	return false, nil
 }
 
-// keylessNode returns the primary that a command without a key goes to: any, but for PUBLISH. A message reaches the subscribers of every
-// node from whichever node takes it, and those that nodes hand on to each other may overtake one another: what is for one channel goes
-// by way of one node, that which owns the channel's slot as if it were a key, unless it does not take it. The slot is not the call's:
-// no server redirects a PUBLISH, and a transaction may have one for any channel.
+// keylessNode returns the primary that a command without a key goes to: any, but for PUBLISH. A message reaches the
+// subscribers of every node from whichever node takes it, and those that nodes hand on to each other may overtake one
+// another: what is for one channel goes by way of one node, that which owns the channel's slot as if it were a key,
+// unless it does not take it. The slot is not the call's: no server redirects a PUBLISH, and a transaction may have one
+// for any channel.
 func (call *call) keylessNode(r *routes) *node {
 	first := call
 	if call.tx != nil {
@@ -117,8 +118,8 @@ func ofOneNode(cmd *spec.Command) string {
 		"run it on all with Client.DoEach, or on one with a view made by Client.On(ToNode(...))"
 }
 
-// joinable reports whether the table says how the replies of several nodes become one. By default arrays are put together,
-// which suits the commands that are meant for several nodes.
+// joinable reports whether the table says how the replies of several nodes become one. By default arrays are put
+// together, which suits the commands that are meant for several nodes.
 func joinable(cmd *spec.Command) bool {
 	switch {
 	case cmd == nil, cmd.Response == spec.ResponseSpecial:
@@ -166,8 +167,8 @@ func (f *flight) splitByShard(call *call, r *routes) {
 	}
 }
 
-// addNode makes the part for a node, or for the owner of a slot, and reports whether it did: a map may list two ids at one
-// address.
+// addNode makes the part for a node, or for the owner of a slot, and reports whether it did: a map may list two
+// ids at one address.
 func (f *flight) addNode(call *call, slot int, n *node) bool {
 	s := call.split
 	if n != nil && s.has(n) {
@@ -187,9 +188,9 @@ func (s *split) has(n *node) bool {
 	return slices.ContainsFunc(s.parts, func(p part) bool { return p.pinned == n })
 }
 
-// primaryFor returns where a part of a command for all primaries goes: to the node that it was made for as long as that one
-// leads a shard, and then to the one that took its slots over. It fails with errCovered where other parts do already: what
-// was answered stays, and together the parts cover every slot once.
+// primaryFor returns where a part of a command for all primaries goes: to the node that it was made for as long as that
+// one leads a shard, and then to the one that took its slots over. It fails with errCovered where other parts do
+// already: what was answered stays, and together the parts cover every slot once.
 func (s *split) primaryFor(sub *call, now *routes) (*node, error) {
 	if sub.pinned != nil && now.leads(sub.pinned) {
 		return sub.pinned, nil

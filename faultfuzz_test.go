@@ -16,13 +16,13 @@ import (
 	"github.com/keyslot-go/keyslot/internal/fakenode"
 )
 
-// FuzzPipelineFaults reads its input as a program (single commands, crowds, pipelines, transactions, some of them given up)
-// and as what two scripted nodes do to it (replies in pieces, late, cut off or never, refusals, redirects, nonsense, resets).
-// Whatever it says: nobody gets a reply that is not his, nothing that changes something runs twice, what was reported as not
-// executed is on no tape, every call returns when its context ends, and nothing is left behind.
+// FuzzPipelineFaults reads its input as a program (single commands, crowds, pipelines, transactions, some of them given
+// up) and as what two scripted nodes do to it (replies in pieces, late, cut off or never, refusals, redirects, nonsense,
+// resets). Whatever it says: nobody gets a reply that is not his, nothing that changes something runs twice, what was
+// reported as not executed is on no tape, every call returns when its context ends, and nothing is left behind.
 //
-// Time is the bubble's. The pauses of the client are drawn at random, so the faults of a command belong to the command, and
-// not to a moment.
+// Time is the bubble's. The pauses of the client are drawn at random, so the faults of a command belong to the command,
+// and not to a moment.
 func FuzzPipelineFaults(f *testing.F) {
 	for _, seed := range faultSeeds() {
 		f.Add(seed)

@@ -20,9 +20,9 @@ const (
 	complainEvery = 10 * time.Second
 )
 
-// feed reads those of a consumer's streams that lie in one slot. It takes turns, each one command: make the group, read what
-// this consumer has pending, claim a page of what others left, or read what is new. Whatever a turn brought is handled before
-// the next one. It belongs to one goroutine.
+// feed reads those of a consumer's streams that lie in one slot. It takes turns, each one command: make the group, read
+// what this consumer has pending, claim a page of what others left, or read what is new. Whatever a turn brought is
+// handled before the next one. It belongs to one goroutine.
 type feed struct {
 	*Consumer
 	acks    *acks
@@ -64,12 +64,12 @@ func newFeed(c *Consumer, streams []string) *feed {
 	return f
 }
 
-// readOwnNext makes the next turns read everything that is pending for this consumer: there may be entries whose delivery
-// was lost on the way.
+// readOwnNext makes the next turns read everything that is pending for this consumer: there may be entries whose
+// delivery was lost on the way.
 func (f *feed) readOwnNext() { f.own = slices.Repeat([]string{"0"}, len(f.streams)) }
 
-// run takes turns until ctx ends, or one fails for good. Where one fails, it works again when that one succeeds: those that
-// lead back to it prove nothing.
+// run takes turns until ctx ends, or one fails for good. Where one fails, it works again when that one succeeds: those
+// that lead back to it prove nothing.
 func (f *feed) run(ctx context.Context, handle func(ctx context.Context, e Entry) error) error {
 	f.handle = handle
 	retry := pacer{first: feedFirst, limit: feedLimit}
@@ -203,9 +203,9 @@ func (f *feed) readOwn(ctx context.Context) error {
 	return nil
 }
 
-// claim takes over a page of the entries of one stream that were delivered to any consumer, this one included, MinIdle ago or
-// more and have not been acknowledged. The server drops those that were deleted from the stream; Redis 6.2 leaves them pending,
-// now for this consumer, who finds them when it reads its own.
+// claim takes over a page of the entries of one stream that were delivered to any consumer, this one included, MinIdle
+// ago or more and have not been acknowledged. The server drops those that were deleted from the stream; Redis 6.2
+// leaves them pending, now for this consumer, who finds them when it reads its own.
 func (f *feed) claim(ctx context.Context) error {
 	handled := f.unacked()
 	stream := f.streams[f.claims.stream]
@@ -217,8 +217,8 @@ func (f *feed) claim(ctx context.Context) error {
 	return f.deliverAgain(ctx, stream, page.Entries, handled[stream])
 }
 
-// next arranges the next page: soon within a walk, and the next walk after half of minIdle, so that no entry lies idle for
-// more than one and a half of it.
+// next arranges the next page: soon within a walk, and the next walk after half of minIdle, so that no entry lies idle
+// for more than one and a half of it.
 func (c *claims) next(cursor string, streams int, minIdle time.Duration) {
 	pause := claimPause
 	c.cursor = cursor
@@ -240,9 +240,9 @@ func (f *feed) unacked() map[string]map[string]bool {
 	return all
 }
 
-// deliverAgain delivers entries of a stream, with their number of deliveries, but for those that were handled before they were
-// read, and those that another consumer has claimed or acknowledged meanwhile. One that was deleted from its stream, and
-// so has no fields, is acknowledged: it would be pending for ever.
+// deliverAgain delivers entries of a stream, with their number of deliveries, but for those that were handled before
+// they were read, and those that another consumer has claimed or acknowledged meanwhile. One that was deleted from its
+// stream, and so has no fields, is acknowledged: it would be pending for ever.
 func (f *feed) deliverAgain(ctx context.Context, stream string, read []command.StreamEntry, handled map[string]bool) error {
 	var left []command.StreamEntry
 	for _, e := range read {

@@ -18,8 +18,8 @@ import (
 	"github.com/keyslot-go/keyslot/internal/resp"
 )
 
-// fixedCluster is a cluster whose nodes answer from fixed bytes and allocate nothing, so that what a test or a benchmark
-// counts is the client's. Every key has a value of 64 bytes.
+// fixedCluster is a cluster whose nodes answer from fixed bytes and allocate nothing, so that what a test or a
+// benchmark counts is the client's. Every key has a value of 64 bytes.
 type fixedCluster struct {
 	listeners []net.Listener
 	slots     []byte // the reply to CLUSTER SLOTS

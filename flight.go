@@ -39,8 +39,8 @@ type flight struct {
 	waiter  wire.Waiter
 }
 
-// slab is memory for the calls of flights. They are next to each other, and one object to the garbage collector: with many large
-// batches in flight that costs less than calls pooled one by one (pipe100/c=64 of benchmarks/).
+// slab is memory for the calls of flights. They are next to each other, and one object to the garbage collector: with
+// many large batches in flight that costs less than calls pooled one by one (pipe100/c=64 of benchmarks/).
 type slab struct{ calls [slabSize]call }
 
 const slabSize = 32
@@ -181,8 +181,8 @@ func (s *slab) forget(n int) {
 	}
 }
 
-// emptied returns s without elements, and with nothing behind its end that would keep memory alive: only this function and cut make
-// such a slice shorter. Memory beyond keepCalls, which a large batch needed, is dropped.
+// emptied returns s without elements, and with nothing behind its end that would keep memory alive: only this function
+// and cut make such a slice shorter. Memory beyond keepCalls, which a large batch needed, is dropped.
 func emptied[T any](s []T) []T {
 	if cap(s) > keepCalls {
 		return nil
@@ -191,9 +191,9 @@ func emptied[T any](s []T) []T {
 	return s[:0]
 }
 
-// send makes one attempt of each call, one write for each connection, and returns when each has come back: with a reply,
-// or with the reason why not. The calls for one connection keep their order. It reports whether all have replies that need no
-// judgement.
+// send makes one attempt of each call, one write for each connection, and returns when each has come back: with a
+// reply, or with the reason why not. The calls for one connection keep their order. It reports whether all have replies
+// that need no judgement.
 func (f *flight) send(ctx context.Context, until time.Time, calls []*call) (plain bool) {
 	f.arrange(until, calls)
 	if batches := f.batches[f.kept:f.used]; len(batches) > 0 {
@@ -273,7 +273,8 @@ func (f *flight) bundleApart(n *node) *bundle {
 	return to
 }
 
-// newBundle returns an empty bundle, with the memory of one that was in its place before. It is valid until the next one is made.
+// newBundle returns an empty bundle, with the memory of one that was in its place before. It is valid until the
+// next one is made.
 func (f *flight) newBundle(t *track) *bundle {
 	n := len(f.bundles)
 	f.bundles = slices.Grow(f.bundles, 1)[:n+1]
@@ -314,9 +315,9 @@ func (f *flight) newBatch() *wire.Call {
 	return b
 }
 
-// deal gives each of calls, whose aims are those of the flight, its own outcome, and returns how many have a reply that needs no
-// judgement. It goes as the calls lie in memory, and not batch by batch: most of its time is waiting for them, unless the processor
-// sees what is next (pipe100/c=512 of benchmarks/).
+// deal gives each of calls, whose aims are those of the flight, its own outcome, and returns how many have a reply that
+// needs no judgement. It goes as the calls lie in memory, and not batch by batch: most of its time is waiting for them,
+// unless the processor sees what is next (pipe100/c=512 of benchmarks/).
 func (f *flight) deal(calls []*call) (plain int) {
 	var lost losses
 	for i, call := range calls {
@@ -343,8 +344,8 @@ func (f *flight) deal(calls []*call) (plain int) {
 	return plain
 }
 
-// losses are the batches of an attempt that did not bring all replies, with what their calls have in common: first those that were not
-// sent whole, then those that were.
+// losses are the batches of an attempt that did not bring all replies, with what their calls have in common: first
+// those that were not sent whole, then those that were.
 type losses map[*wire.Call]*[2]trouble
 
 // take notes why a call of batch b had no reply, and whether it was sent whole.
@@ -377,8 +378,8 @@ func newLoss(b *wire.Call, why error, sent bool) trouble {
 	}}
 }
 
-// sendBundles sends all bundles and returns how many batches could not be sent. A node that is dialled, probed or full holds up
-// only its own bundle.
+// sendBundles sends all bundles and returns how many batches could not be sent. A node that is dialled, probed or full
+// holds up only its own bundle.
 func (f *flight) sendBundles(ctx context.Context, until time.Time, w *wire.Waiter) (refused int) {
 	f.slow = emptied(f.slow)
 	for _, to := range f.bundles {
@@ -411,8 +412,8 @@ func (f *flight) sendSlowly(ctx context.Context, until time.Time, w *wire.Waiter
 	return int(refused.Load())
 }
 
-// sendBundle sends a bundle in chunks, and returns how many batches could not be sent. All go where the first has gone, though by
-// then the track may have another connection: those behind must not overtake.
+// sendBundle sends a bundle in chunks, and returns how many batches could not be sent. All go where the first has gone,
+// though by then the track may have another connection: those behind must not overtake.
 func (f *flight) sendBundle(ctx context.Context, until time.Time, w *wire.Waiter, to bundle) (refused int) {
 	rest := to.batches
 	for first := rest[0]; len(rest) > 0; {

@@ -128,8 +128,8 @@ func TestAPipelineForSlotsThatNobodyServesWaitsForThem(t *testing.T) {
 	})
 }
 
-// The kernel took some of a pipeline's bytes before the connection was lost. Those commands may run of which it took all; only the
-// others are sent again.
+// The kernel took some of a pipeline's bytes before the connection was lost. Those commands may run of which it took
+// all; only the others are sent again.
 func TestAPipelineThatWasPartlyWrittenIsSentAgainFromThere(t *testing.T) {
 	client, node := onSocket(t)
 	open := make(chan struct{})

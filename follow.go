@@ -38,17 +38,18 @@ const (
 	// unsureFor is how much earlier than its first sign a gap may have begun: what a server had not sent yet when its
 	// connection was lost, and what the new owner of a slot took before the old one knew. Both take milliseconds.
 	unsureFor = time.Second
-	// pushWait is how long a topic stays where the map says that it no longer belongs: the server is about to say so itself,
-	// which tells more exactly since when messages are missed.
+	// pushWait is how long a topic stays where the map says that it no longer belongs: the server is about to say so
+	// itself, which tells more exactly since when messages are missed.
 	pushWait = 200 * time.Millisecond
-	// mapWait is how long a topic whose server has let it go waits for a newer map. Without one it asks there again, and is
-	// redirected.
+	// mapWait is how long a topic whose server has let it go waits for a newer map. Without one it asks there again,
+	// and is redirected.
 	mapWait = 20 * time.Millisecond
 	// ownerWait is how soon a topic is looked at again that no known node serves.
 	ownerWait = 200 * time.Millisecond
 )
 
-// topic is one channel or pattern; in a subscription to every primary, at one of them. All is guarded by Subscription.mu.
+// topic is one channel or pattern; in a subscription to every primary, at one of them. All is guarded by
+// Subscription.mu.
 type topic struct {
 	place
 	slot  int      // or NoSlot
@@ -60,8 +61,8 @@ type topic struct {
 	since     time.Time // since when messages may have been missed; zero: none was
 	why       error     // with since
 
-	// It is not subscribed to again before due, unless there is a map that was asked for after left, or one that names another
-	// node than leftNode. leftNode is nil where due holds in any case.
+	// It is not subscribed to again before due, unless there is a map that was asked for after left, or one that names
+	// another node than leftNode. leftNode is nil where due holds in any case.
 	due       time.Time
 	left      time.Time
 	leftNode  *node
@@ -84,7 +85,8 @@ type opening struct {
 	attempts int
 }
 
-// resolved reports whether nobody waits for an opening any more: its outcome stands. nil stands for one whose names are confirmed.
+// resolved reports whether nobody waits for an opening any more: its outcome stands. nil stands for one whose
+// names are confirmed.
 func (o *opening) resolved() bool { return o == nil || isOver(o.done) }
 
 // resolve ends the wait, unless it has ended.
@@ -110,8 +112,8 @@ func (o *opening) failed(addr string, err error) {
 	}
 }
 
-// open begins to subscribe to those of the names that are new. Where one of them is waited for already it does nothing but return
-// the opening of that, which may come to nothing.
+// open begins to subscribe to those of the names that are new. Where one of them is waited for already it does nothing
+// but return the opening of that, which may come to nothing.
 func (s *Subscription) open(names []string) (o *opening, ours bool) {
 	o = &opening{done: make(chan struct{})}
 	s.mu.Lock()
@@ -196,8 +198,8 @@ func (s *Subscription) removeTopic(t *topic) {
 	delete(s.topics, t.place)
 }
 
-// spread gives each primary a topic for each name, and takes them from all others: a subscription to events of all keys.
-// mu is held.
+// spread gives each primary a topic for each name, and takes them from all others: a subscription to events of all
+// keys. mu is held.
 func (s *Subscription) spread(r *routes) {
 	primaries := r.primaries()
 	var gone []*topic
@@ -308,8 +310,8 @@ func (s *Subscription) run(ctx context.Context) {
 	s.inbox.end(err)
 }
 
-// follow gives every topic to the listener of the node where the map says it belongs, and ends listeners without any. It
-// returns when it has to look again though nothing changes (0: never), and whether some topic belongs nowhere.
+// follow gives every topic to the listener of the node where the map says it belongs, and ends listeners without any.
+// It returns when it has to look again though nothing changes (0: never), and whether some topic belongs nowhere.
 func (s *Subscription) follow(ctx context.Context, now time.Time) (again time.Duration, homeless bool) {
 	r := s.core.routes.Load()
 	if r == nil { // of a Lazy client; Add waits for the first map
@@ -385,8 +387,8 @@ func pickAnchor(r *routes, before *node) *node {
 	return before
 }
 
-// move lets a topic leave a listener that is not the one of its home. It returns how long the topic has to stay as it is.
-// mu is held.
+// move lets a topic leave a listener that is not the one of its home. It returns how long the topic has to stay as
+// it is. mu is held.
 func (s *Subscription) move(r *routes, t *topic, home *node, now time.Time) (wait time.Duration) {
 	switch {
 	case t.at == nil:

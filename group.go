@@ -12,8 +12,8 @@ import (
 	"github.com/keyslot-go/keyslot/internal/wire"
 )
 
-// Without cluster mode nobody tells a topology: the client makes one of its own, of the names that it was given. Its one shard
-// has all slots. A server is asked for its role, and believed for itself alone; see "Endpoint kinds" in DESIGN.md.
+// Without cluster mode nobody tells a topology: the client makes one of its own, of the names that it was given. Its one
+// shard has all slots. A server is asked for its role, and believed for itself alone; see "Endpoint kinds" in DESIGN.md.
 
 // role is what a server without cluster mode says of itself.
 type role struct {
@@ -51,8 +51,8 @@ func readRole(v resp.Value, server wire.Server) role {
 	return role{known: server.Role != "", primary: server.Role == "master"}
 }
 
-// mustLead returns an error unless conn leads to a primary, as far as that can be found out: a server that does not tell its role
-// refuses writes if it is none.
+// mustLead returns an error unless conn leads to a primary, as far as that can be found out: a server that does not
+// tell its role refuses writes if it is none.
 //
 //	HELLO 3 has told, else
 //	C: ROLE
@@ -92,9 +92,9 @@ func statements(views []*view) (said []*view) {
 	return said
 }
 
-// group makes the map of a primary and its replicas from what servers at the endpoints have said, of which from names the
-// endpoint; nil if none is a primary. All endpoints but the primary's are its replicas, whether they answered or not: before it is
-// read from each has to say so itself. The reader endpoint counts as readers replicas.
+// group makes the map of a primary and its replicas from what servers at the endpoints have said, of which from names
+// the endpoint; nil if none is a primary. All endpoints but the primary's are its replicas, whether they answered or
+// not: before it is read from each has to say so itself. The reader endpoint counts as readers replicas.
 func (c *core) group(said []*view, old *slotMap, readers int) *view {
 	leader := elect(said, old)
 	if leader == nil {
@@ -121,8 +121,9 @@ func (c *core) group(said []*view, old *slotMap, readers int) *view {
 	return v
 }
 
-// elect returns the statement of the one that takes the writes. Of several primaries one was deposed and does not know it, or was
-// restarted by itself: it has no replicas, or fewer. Else the one in use stays, and at the start the one that has written more.
+// elect returns the statement of the one that takes the writes. Of several primaries one was deposed and does not know
+// it, or was restarted by itself: it has no replicas, or fewer. Else the one in use stays, and at the start the one
+// that has written more.
 func elect(said []*view, old *slotMap) (leader *view) {
 	inUse := func(v *view) bool {
 		owner := old.primaryOf(0)
@@ -146,9 +147,9 @@ func elect(said []*view, old *slotMap) (leader *view) {
 	return leader
 }
 
-// lead looks behind all endpoints, of which first has said that it is in no cluster. It returns the map of the group and the
-// connection to its primary; or what another one knows of a cluster, in which first is merely started wrong. All other connections
-// are drained.
+// lead looks behind all endpoints, of which first has said that it is in no cluster. It returns the map of the group
+// and the connection to its primary; or what another one knows of a cluster, in which first is merely started wrong.
+// All other connections are drained.
 func (c *core) lead(ctx context.Context, first finding) (finding, error) {
 	found, replicas := []finding{first}, 0
 	candidates, _ := c.resolver.candidates(ctx, c.endpoints)
@@ -181,8 +182,9 @@ func (c *core) lead(ctx context.Context, first finding) (finding, error) {
 	return leader, nil
 }
 
-// survey asks several addresses at once, over new connections. It also returns how many of those that it did not find were left
-// for being replicas. A primary without replicas may be one that was restarted by itself, and the others have their whole time.
+// survey asks several addresses at once, over new connections. It also returns how many of those that it did not find
+// were left for being replicas. A primary without replicas may be one that was restarted by itself, and the others have
+// their whole time.
 func (c *core) survey(ctx context.Context, candidates []candidate) (found []finding, replicas int) {
 	var mu sync.Mutex // found and replicas are guarded by it
 	together(ctx, len(candidates), c.opts.DialTimeout, func(ctx context.Context, i int) (enough bool) {
@@ -200,8 +202,8 @@ func (c *core) survey(ctx context.Context, candidates []candidate) (found []find
 	return found, replicas
 }
 
-// readers returns how many connections the reader endpoint gets: one for each of its addresses, so that its replicas share the
-// reads. Where DNS does not answer they stay as many as they are.
+// readers returns how many connections the reader endpoint gets: one for each of its addresses, so that its replicas
+// share the reads. Where DNS does not answer they stay as many as they are.
 func (c *core) readers(ctx context.Context, old *slotMap) (n int) {
 	if c.reader.host == "" {
 		return 0
@@ -226,8 +228,9 @@ func (l *layout) seats() (n int) {
 	return n
 }
 
-// learnRoles is learnAgain for a group: it asks the endpoints for their roles, over the connections that there are, or new ones. A
-// primary that was deposed and does not know it serves as it always did: only its name tells, once that leads elsewhere.
+// learnRoles is learnAgain for a group: it asks the endpoints for their roles, over the connections that there are, or
+// new ones. A primary that was deposed and does not know it serves as it always did: only its name tells, once that
+// leads elsewhere.
 func (c *core) learnRoles(ctx context.Context, r *routes, urgent bool) (asked int, changed bool, err error) {
 	if n := r.primary(0); !urgent && c.hasMoved(ctx, n) {
 		c.replaceStalled(ctx, n) // dials by the name, and leaves the connections to where it was
@@ -262,9 +265,9 @@ func (c *core) heed(n *node, conn *wire.Conn, refusal string) {
 	}
 }
 
-// demoted is told that a connection of the primary leads to a replica by now. Nobody sends on it any more, nor on the others, if
-// that is where they lead: the next ones are dialled by the name, and show their role first. A script may say READONLY at will,
-// and must not let each call dial.
+// demoted is told that a connection of the primary leads to a replica by now. Nobody sends on it any more, nor on the
+// others, if that is where they lead: the next ones are dialled by the name, and show their role first. A script may
+// say READONLY at will, and must not let each call dial.
 func (n *node) demoted(conn *wire.Conn) {
 	if conn.Err() != nil { // whoever told it so has seen to the others
 		return
@@ -292,8 +295,8 @@ func (n *node) renew() {
 	}
 }
 
-// noticeMode asks for a topology where a connection shows that the node has changed its mode: a server does so only when it is
-// started again, or replaced.
+// noticeMode asks for a topology where a connection shows that the node has changed its mode: a server does so only
+// when it is started again, or replaced.
 func (c *core) noticeMode(conn *wire.Conn) {
 	r, mode := c.routes.Load(), conn.Server().Mode
 	if r == nil || mode == "" || r.kind == serverless {

@@ -35,8 +35,8 @@ func onGroups(t *testing.T, test func(t *testing.T, servers *realcluster.Cluster
 	})
 }
 
-// handOver lets a replica take its primary's place as a planned failover does: no acknowledged write is lost. Connections to the
-// old primary stay open.
+// handOver lets a replica take its primary's place as a planned failover does: no acknowledged write is lost.
+// Connections to the old primary stay open.
 func handOver(t *testing.T, servers *realcluster.Cluster, from, to *realcluster.Node) {
 	t.Helper()
 	ctx := within(t, 20*time.Second)

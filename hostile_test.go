@@ -17,8 +17,8 @@ import (
 	"github.com/keyslot-go/keyslot/internal/fakenode"
 )
 
-// What a hostile server may send, as a caller sees it: stories on two scripted nodes (see delivery_test.go). docs/hostile.md
-// lists all attacks, and which test is about which.
+// What a hostile server may send, as a caller sees it: stories on two scripted nodes (see delivery_test.go).
+// docs/hostile.md lists all attacks, and which test is about which.
 
 // A byte a second is no silence, and would hold up everybody for ever.
 func TestAReplyThatTricklesEndsItsConnection(t *testing.T) {

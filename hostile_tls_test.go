@@ -23,8 +23,8 @@ func (onlyFirst) LookupNetIP(context.Context, string, string) ([]netip.Addr, err
 	return []netip.Addr{netip.MustParseAddr("10.0.0.1")}, nil
 }
 
-// The map tells the name of the node at an address, and that is what its certificate must carry. An address that no map knows
-// has to be in the certificate itself.
+// The map tells the name of the node at an address, and that is what its certificate must carry. An address that no map
+// knows has to be in the certificate itself.
 func TestARedirectToAnAddressIsVerifiedByTheNodesName(t *testing.T) {
 	certified := httptest.NewTLSServer(nil) // for its certificate, which is that of example.com and its authority's
 	certified.Close()

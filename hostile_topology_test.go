@@ -11,7 +11,8 @@ import (
 	"github.com/keyslot-go/keyslot/internal/fakenode"
 )
 
-// Maps that are wrong, and nodes that lie (see docs/hostile.md). What each answer is worth is judged in slotchoice_test.go.
+// Maps that are wrong, and nodes that lie (see docs/hostile.md). What each answer is worth is judged in
+// slotchoice_test.go.
 
 func TestAMapThatMakesNoSenseIsNamedAtTheStart(t *testing.T) {
 	node := []string{lower}

@@ -30,8 +30,8 @@ type delivery struct {
 
 func (d *delivery) size() int { return len(d.Channel) + len(d.Payload) }
 
-// inbox holds what has arrived and was not read yet. Whoever puts never waits: where it is full the oldest goes, and a gap
-// in front says so. Safe for concurrent use.
+// inbox holds what has arrived and was not read yet. Whoever puts never waits: where it is full the oldest goes, and a
+// gap in front says so. Safe for concurrent use.
 type inbox struct {
 	// immutable
 	arrived chan struct{} // one slot; tells a reader to look
@@ -121,8 +121,8 @@ func (b *inbox) end(err error) {
 	close(b.ended)
 }
 
-// take returns the oldest message or gap. It waits for one, until ctx is done or the subscription has ended; then more is
-// false, and err says why.
+// take returns the oldest message or gap. It waits for one, until ctx is done or the subscription has ended; then more
+// is false, and err says why.
 func (b *inbox) take(ctx context.Context) (d delivery, more bool, err error) {
 	for {
 		if ctx.Err() != nil {

@@ -77,8 +77,8 @@ func (s *split) failures(call *call, policy spec.ResponsePolicy) error {
 	return command.NewPartsError(call.Name(), len(s.byKey), failed, call.isRepeatable())
 }
 
-// killFailures returns what to tell of the failures of SCRIPT KILL or FUNCTION KILL at some of total nodes: that nothing runs at a node
-// comes last, and is none where something was killed elsewhere.
+// killFailures returns what to tell of the failures of SCRIPT KILL or FUNCTION KILL at some of total nodes: that
+// nothing runs at a node comes last, and is none where something was killed elsewhere.
 func killFailures(failed []command.Part, total int) []command.Part {
 	var idle []command.Part
 	rest := slices.DeleteFunc(slices.Clone(failed), func(p command.Part) bool {
@@ -131,8 +131,8 @@ func (s *split) joined(dst []byte, policy spec.ResponsePolicy) ([]byte, error) {
 	return s.joinArrays(dst)
 }
 
-// fold makes one integer of those of the parts, or one array of integers of arrays of one length: SCRIPT EXISTS is 1 where
-// every node says 1.
+// fold makes one integer of those of the parts, or one array of integers of arrays of one length: SCRIPT EXISTS is 1
+// where every node says 1.
 func (s *split) fold(dst []byte, two func(a, b int64) int64) ([]byte, error) {
 	var scratch, more [8]int64
 	total, scalar, ok := appendInts(scratch[:0], s.parts[0].Frame)

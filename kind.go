@@ -19,7 +19,8 @@ func (c *core) kind() kind {
 	return sharded
 }
 
-// isStandalone reports whether one server has all keys, so that no command has to be split, or refused for the slots of its keys.
+// isStandalone reports whether one server has all keys, so that no command has to be split, or refused for the
+// slots of its keys.
 func (c *core) isStandalone() bool { return c.kind() == standalone }
 
 // The ports of a serverless cache: everything, and reads that may be old (ElastiCache User Guide, "Read replicas").
@@ -60,8 +61,8 @@ func isServerlessName(host string) bool {
 	return len(labels[2]) == len(area)+1 && len(area) >= 3 && strings.Trim(area, "abcdefghijklmnopqrstuvwxyz") == ""
 }
 
-// hideBackends makes the nodes of a serverless cache what they are, its name at two ports: ids and addresses are those of
-// servers behind the proxy, which come and go.
+// hideBackends makes the nodes of a serverless cache what they are, its name at two ports: ids and addresses are those
+// of servers behind the proxy, which come and go.
 func (v *view) hideBackends() {
 	for _, n := range v.nodes {
 		*n = Node{Host: n.ServerName(), Port: n.Port, AZ: n.AZ}

@@ -21,8 +21,8 @@ const (
 	recentOffsets = 50
 )
 
-// lagWatch is what a primary's offset was, and when: a replica that has come to an offset has everything that its primary had
-// by then. INFO's age of the link would not tell: an idle primary is silent for 10 s.
+// lagWatch is what a primary's offset was, and when: a replica that has come to an offset has everything that its
+// primary had by then. INFO's age of the link would not tell: an idle primary is silent for 10 s.
 type lagWatch struct {
 	polling atomic.Bool
 	nextAt  atomic.Int64 // when the next round is due: see core.now
@@ -33,8 +33,8 @@ type lagWatch struct {
 
 type offsetAt struct{ offset, at int64 }
 
-// note keeps the offset that the primary had reached at a time, and none that are older than limit but one. One that is left out
-// makes a replica seem further behind, never less.
+// note keeps the offset that the primary had reached at a time, and none that are older than limit but one. One that is
+// left out makes a replica seem further behind, never less.
 func (l *lagWatch) note(s offsetAt, limit time.Duration) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -21,8 +21,8 @@ import (
 	"github.com/keyslot-go/keyslot/internal/fakenode"
 )
 
-// What a function on AWS Lambda needs of a client that is made outside its handler: see "Lambda" in DESIGN.md. A freeze is time
-// that passes while nobody uses the client; examples/lambda stops a real process.
+// What a function on AWS Lambda needs of a client that is made outside its handler: see "Lambda" in DESIGN.md. A freeze
+// is time that passes while nobody uses the client; examples/lambda stops a real process.
 
 // ours matches a goroutine that keyslot has started, and not its tests.
 var ours = regexp.MustCompile(`(?m)^created by github\.com/keyslot-go/keyslot(\.|/internal/wire\.)`)
@@ -38,7 +38,8 @@ func goroutines() (stacks []string) {
 	return stacks
 }
 
-// started is how many goroutines were ever started, those of timers included. It skips the test where the runtime does not count.
+// started is how many goroutines were ever started, those of timers included. It skips the test where the
+// runtime does not count.
 func started(t *testing.T) uint64 {
 	sample := []metrics.Sample{{Name: "/sched/goroutines-created:goroutines"}}
 	metrics.Read(sample)
@@ -48,7 +49,8 @@ func started(t *testing.T) uint64 {
 	return sample[0].Value.Uint64()
 }
 
-// collectorOff stops the garbage collector until the test has ended: it starts goroutines of its own, its first cycle one a processor.
+// collectorOff stops the garbage collector until the test has ended: it starts goroutines of its own, its first cycle
+// one a processor.
 func collectorOff(t *testing.T) {
 	percent := debug.SetGCPercent(-1)
 	runtime.GC() // one that is under way ends
@@ -136,8 +138,8 @@ func TestBetweenInvocationsNothingRuns(t *testing.T) {
 	})
 }
 
-// While the function stood still its connections were forgotten on the way, or ended by the server. The first command is a write
-// that may not run twice, and is sent where it is answered, only.
+// While the function stood still its connections were forgotten on the way, or ended by the server. The first command
+// is a write that may not run twice, and is sent where it is answered, only.
 func TestAfterAFreezeNoWriteIsRisked(t *testing.T) {
 	for name, lose := range map[string]func(s *stage){
 		"forgotten": func(s *stage) {

@@ -12,21 +12,21 @@ import (
 )
 
 const (
-	// Failed dials of one node back off from the first to the second, full jitter, whatever the connection was for: a dead
-	// node costs a client a few dials a second, and a restarted one is noticed within half a second.
+	// Failed dials of one node back off from the first to the second, full jitter, whatever the connection was for: a
+	// dead node costs a client a few dials a second, and a restarted one is noticed within half a second.
 	minRedial = 50 * time.Millisecond
 	maxRedial = 500 * time.Millisecond
 	// A login that is refused is not tried in a hurry: servers and their keepers count such attempts.
 	minLogin = time.Second
 	maxLogin = 10 * time.Second
-	// Connections that take no more calls because of what came on them, such as NOAUTH, follow each other with such pauses:
-	// where a new one is no better, each of a thousand callers would see to another.
+	// Connections that take no more calls because of what came on them, such as NOAUTH, follow each other with such
+	// pauses: where a new one is no better, each of a thousand callers would see to another.
 	minRenewal = 100 * time.Millisecond
 	maxRenewal = time.Second
 )
 
-// lane is the shared connections for one share of a node's slots. A slot keeps its lane, so that commands on one key keep their
-// order; see large.go for what leaves the small track.
+// lane is the shared connections for one share of a node's slots. A slot keeps its lane, so that commands on one key
+// keep their order; see large.go for what leaves the small track.
 type lane struct {
 	// immutable
 	node    *node
@@ -99,8 +99,8 @@ func (t *track) send(ctx context.Context, until time.Time, w *wire.Waiter, calls
 		if err == nil || conn.Err() == nil {
 			return err
 		}
-		// The connection was dead or draining before anything was sent on it: a new one is as good, once. For a read another
-		// node is better.
+		// The connection was dead or draining before anything was sent on it: a new one is as good, once. For a read
+		// another node is better.
 		t.lane.drop(conn)
 		if t.lane.reading && t.conn.Load() == nil {
 			if !errors.Is(err, wire.ErrProbeFailed) {
@@ -122,8 +122,8 @@ func (t *track) live() *wire.Conn {
 	return conn
 }
 
-// anyLive returns a connection of lanes that takes calls; nil if there is none. Slots keep their lanes, so any one of them may be the
-// only one in use.
+// anyLive returns a connection of lanes that takes calls; nil if there is none. Slots keep their lanes, so any one of
+// them may be the only one in use.
 func anyLive(lanes []lane) *wire.Conn {
 	for i := range lanes {
 		if conn := lanes[i].small.live(); conn != nil {
@@ -133,9 +133,9 @@ func anyLive(lanes []lane) *wire.Conn {
 	return nil
 }
 
-// open waits for a live connection: the one that is there by now, or a dial that it starts or joins. Where that fails, the
-// lane's other connection is better than none. wanted says that it is for a caller's command, so that the node is missed while
-// the dial lasts.
+// open waits for a live connection: the one that is there by now, or a dial that it starts or joins. Where that fails,
+// the lane's other connection is better than none. wanted says that it is for a caller's command, so that the node is
+// missed while the dial lasts.
 func (t *track) open(ctx context.Context, until time.Time, wanted bool) (*wire.Conn, error) {
 	dialing, err := t.startDial(wanted)
 	if dialing != nil {
@@ -178,8 +178,8 @@ func (l *lane) await(ctx context.Context, until time.Time, done <-chan struct{})
 	return &waitError{err}
 }
 
-// startDial returns a channel that is closed when the dial in progress ends; nil if there is a live connection. It starts
-// the dial unless one runs, or failed a moment ago.
+// startDial returns a channel that is closed when the dial in progress ends; nil if there is a live connection. It
+// starts the dial unless one runs, or failed a moment ago.
 func (t *track) startDial(wanted bool) (<-chan struct{}, error) {
 	if t.live() != nil {
 		return nil, nil
@@ -304,8 +304,8 @@ func (l *lane) forget(conn *wire.Conn) bool {
 	return l.small.conn.CompareAndSwap(conn, nil) || l.large.conn.CompareAndSwap(conn, nil)
 }
 
-// drop forgets a connection that takes no more calls. Where it did not answer its probe, what the lane has besides may have been
-// cut with it, and is to answer one too before anybody is sent there instead: see merge.
+// drop forgets a connection that takes no more calls. Where it did not answer its probe, what the lane has besides may
+// have been cut with it, and is to answer one too before anybody is sent there instead: see merge.
 func (l *lane) drop(conn *wire.Conn) {
 	if errors.Is(conn.Err(), wire.ErrProbeFailed) {
 		for _, sibling := range l.conns(false) {
@@ -326,8 +326,8 @@ func (l *lane) renew(conn *wire.Conn) {
 	conn.Drain()
 }
 
-// mayRenew reports whether a refusal that came on conn is worth a new connection: not if conn itself has only just followed one
-// that was given up so.
+// mayRenew reports whether a refusal that came on conn is worth a new connection: not if conn itself has only just
+// followed one that was given up so.
 func (l *lane) mayRenew(conn *wire.Conn, now time.Time) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -335,8 +335,8 @@ func (l *lane) mayRenew(conn *wire.Conn, now time.Time) bool {
 	return !current || l.renewals.allows(now)
 }
 
-// lost notes the end of a connection. One that never answered a command is as good as a failed dial: a server that takes
-// connections only to hang up must not be dialled in a loop. One that did says nothing of the next.
+// lost notes the end of a connection. One that never answered a command is as good as a failed dial: a server that
+// takes connections only to hang up must not be dialled in a loop. One that did says nothing of the next.
 func (n *node) lost(conn *wire.Conn) {
 	if !conn.Proven() {
 		n.redial.failed(&wire.DialError{Phase: wire.PhaseHello, Addr: n.addr(), Err: conn.Err()}, time.Now())

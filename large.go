@@ -35,8 +35,8 @@ func (l *lane) makeWay(conn *wire.Conn) {
 	l.large.conn.Store(conn)
 }
 
-// merge gives the small track, which has no connection, the large one's if that is idle, and reports whether it did: a dial
-// for want of a free connection is not wanted any more. One that is being probed is not idle. mu is held.
+// merge gives the small track, which has no connection, the large one's if that is idle, and reports whether it did: a
+// dial for want of a free connection is not wanted any more. One that is being probed is not idle. mu is held.
 func (l *lane) merge() bool {
 	conn := l.large.conn.Load()
 	if conn == nil || conn.Err() != nil || conn.InFlight() > 0 {
@@ -47,8 +47,8 @@ func (l *lane) merge() bool {
 	return true
 }
 
-// largeRequests remembers which requests had large replies, by hash: as many as it has places, the later of two that fall
-// into one place. It is safe for concurrent use, allocates nothing, and costs one load as long as it is empty.
+// largeRequests remembers which requests had large replies, by hash: as many as it has places, the later of two that
+// fall into one place. It is safe for concurrent use, allocates nothing, and costs one load as long as it is empty.
 type largeRequests struct {
 	seed   maphash.Seed // immutable
 	used   atomic.Int32 // places that are not 0

@@ -18,10 +18,10 @@ import (
 	"github.com/keyslot-go/keyslot/internal/realcluster"
 )
 
-// BenchmarkSmallBesideLarge reports what 64 MiB values cost those who read 64 bytes from the same nodes: the 99th percentile
-// of a GET quiet, beside a goroutine that reads or writes one large value after the other, apart, where that goroutine has a
-// client of its own, and elsewhere, where it has a process of its own. Elsewhere is what the servers and the machine cost, whatever a
-// client does: a server that copies 64 MiB serves nobody meanwhile. It needs real servers.
+// BenchmarkSmallBesideLarge reports what 64 MiB values cost those who read 64 bytes from the same nodes: the 99th
+// percentile of a GET quiet, beside a goroutine that reads or writes one large value after the other, apart, where that
+// goroutine has a client of its own, and elsewhere, where it has a process of its own. Elsewhere is what the servers and
+// the machine cost, whatever a client does: a server that copies 64 MiB serves nobody meanwhile. It needs real servers.
 func BenchmarkSmallBesideLarge(b *testing.B) {
 	cluster := realcluster.Start(b, realcluster.Options{})
 	client, apart := benchClient(b, cluster.Addrs()), benchClient(b, cluster.Addrs())
@@ -44,8 +44,8 @@ func BenchmarkSmallBesideLarge(b *testing.B) {
 	}
 }
 
-// BenchmarkLargeValues reports how fast large values come and go, with one caller and with four, each with a key of its own. It needs real
-// servers.
+// BenchmarkLargeValues reports how fast large values come and go, with one caller and with four, each with a key of its
+// own. It needs real servers.
 func BenchmarkLargeValues(b *testing.B) {
 	client := benchClient(b, realcluster.Start(b, realcluster.Options{}).Addrs())
 	for _, size := range []int{256 << 10, 1 << 20, 8 << 20, 64 << 20} {
@@ -159,8 +159,8 @@ type smallLoad struct {
 	every   time.Duration
 }
 
-// besideLarge runs b.N small GETs beside each of the large loads; turn by turn, because a shared machine is not the same from one
-// second to the next.
+// besideLarge runs b.N small GETs beside each of the large loads; turn by turn, because a shared machine is not the
+// same from one second to the next.
 func besideLarge(b *testing.B, client *keyslot.Client, small smallLoad, beside map[string]startLarge) {
 	const turns = 4
 	took := map[string][]time.Duration{}

@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/stretchr/testify/require"
 )
@@ -30,6 +31,30 @@ func TestFilesAreShortOrMarkedAsGenerated(t *testing.T) {
 		}
 		if lines := bytes.Count(content, []byte("\n")); !marked && lines > maxLines {
 			t.Errorf("%s has %d lines, a file written by hand has at most %d", file, lines, maxLines)
+		}
+	}
+}
+
+// maxComment is how many columns a line of a comment may take, a tab being four of them: 120, or where that saves a
+// paragraph from a last line of one word a few more.
+const maxComment = 128
+
+var (
+	flowingComment = regexp.MustCompile(`(?m)^(\t*)(// [^\s{].*)$`)
+	exampleFile    = regexp.MustCompile(`(^|/)example(_\w+)?_test\.go$`) // in which comments are output
+)
+
+func TestCommentsAreWrapped(t *testing.T) {
+	for _, file := range everyGoFile(t) {
+		if strings.HasSuffix(file, "_gen.go") || exampleFile.MatchString(file) {
+			continue
+		}
+		content, err := os.ReadFile(file)
+		require.NoError(t, err)
+		for _, line := range flowingComment.FindAllStringSubmatch(string(content), -1) {
+			if width := 4*len(line[1]) + utf8.RuneCountInString(line[2]); width > maxComment {
+				t.Errorf("%s: a line of a comment has %d columns: %s", file, width, line[2])
+			}
 		}
 	}
 }

@@ -14,13 +14,13 @@ import (
 )
 
 const (
-	// probeEvery is how long the connection of a subscription may be silent before PING asks for a sign of life; IdleProbe may
-	// ask for less. Nothing else would tell that a peer has died.
+	// probeEvery is how long the connection of a subscription may be silent before PING asks for a sign of life;
+	// IdleProbe may ask for less. Nothing else would tell that a peer has died.
 	probeEvery = time.Second
 	// answerTick is how often a listener looks whether what it is owed has come.
 	answerTick = 250 * time.Millisecond
-	// suspectAfter is for how long nothing may come, though an answer is due, until the node is missed; from then on it is missed
-	// at every look.
+	// suspectAfter is for how long nothing may come, though an answer is due, until the node is missed; from then on it
+	// is missed at every look.
 	suspectAfter = 500 * time.Millisecond
 	// steadyAfter is how long a connection has to serve so that the next one is dialled as if nothing had ever failed.
 	steadyAfter = time.Second
@@ -34,8 +34,8 @@ var (
 	errNoMessage = errors.New("the server sent what is neither a message nor an answer")
 )
 
-// listener subscribes to topics at one node and receives their messages. It dials again whenever its connection is lost,
-// for as long as the map says that the topics belong there.
+// listener subscribes to topics at one node and receives their messages. It dials again whenever its connection is
+// lost, for as long as the map says that the topics belong there.
 //
 //	C: SSUBSCRIBE {a}1 {a}2
 //	S: > ssubscribe {a}1 1 | > ssubscribe {a}2 2        one for each name, or
@@ -75,8 +75,8 @@ type request struct {
 	topics  []*topic // that the names stand for; nil for an end
 	done    int      // names that are answered
 
-	// ends says that PING is sent behind it, whose answer is that to both: what comes before, an end or an error, may be the answer or,
-	// where the server has ended the subscription at the same moment, the first of two.
+	// ends says that PING is sent behind it, whose answer is that to both: what comes before, an end or an error, may
+	// be the answer or, where the server has ended the subscription at the same moment, the first of two.
 	ends bool
 }
 
@@ -206,8 +206,8 @@ func (l *listener) begin() {
 	l.ask(topics)
 }
 
-// lost notes why the connection has ended, or that there was none, and returns whether it had served; nil: it is not needed any
-// more. Its topics tell what they missed when they are confirmed again.
+// lost notes why the connection has ended, or that there was none, and returns whether it had served; nil: it is not
+// needed any more. Its topics tell what they missed when they are confirmed again.
 func (l *listener) lost(err error) (served bool) {
 	s := l.sub
 	dialled, served := l.disconnected(err)
@@ -246,7 +246,8 @@ func (l *listener) disconnected(err error) (dialled, served bool) {
 	return dialled, served
 }
 
-// converse writes what there is to write, and looks after the peer. It returns why that has to end; nil once the reader has ended.
+// converse writes what there is to write, and looks after the peer. It returns why that has to end; nil once the
+// reader has ended.
 func (l *listener) converse(ctx context.Context, stream *wire.Stream, ended <-chan struct{}) error {
 	var w watchdog
 	timer := time.NewTimer(0)

@@ -26,8 +26,8 @@ import (
 	"github.com/keyslot-go/keyslot/internal/fakenode"
 )
 
-// What connections cost: a client of 500 nodes, all of them behind one listener of another process, where their memory and
-// their goroutines are not counted.
+// What connections cost: a client of 500 nodes, all of them behind one listener of another process, where their memory
+// and their goroutines are not counted.
 
 const (
 	manyNodes = 500

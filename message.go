@@ -14,15 +14,14 @@ type Message struct {
 	Node    string // host:port of the node that it came from
 }
 
-// Gap says that messages may have been missed. It is an error that ends nothing: Messages yields it in order, between the
-// messages before and those after, and goes on.
+// Gap says that messages may have been missed. It is an error that ends nothing: Messages yields it in order, between
+// the messages before and those after, and goes on.
 //
 // From is early rather than late: the last sign of life of the lost connection, or the server's word that the slot has
-// moved, less a second for what server and network still owed at that time. Where only a newer map tells, as when a primary was
-// frozen, it is when the last map was asked for that agreed, since nobody knows when its heir took over: up to RefreshAfter
-// earlier. To is when the new subscription was confirmed.
-// Both are by this machine's clock. Where the reader was too slow they are when the first and the last of the dropped
-// messages arrived.
+// moved, less a second for what server and network still owed at that time. Where only a newer map tells, as when a
+// primary was frozen, it is when the last map was asked for that agreed, since nobody knows when its heir took over: up
+// to RefreshAfter earlier. To is when the new subscription was confirmed. Both are by this machine's clock. Where the
+// reader was too slow they are when the first and the last of the dropped messages arrived.
 type Gap struct {
 	From, To time.Time
 	Channels []string // the channels or patterns concerned, as they were subscribed to

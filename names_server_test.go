@@ -19,7 +19,8 @@ const configName = "clustercfg.orders.abc123.use1.test"
 
 func nodeName(i int) string { return fmt.Sprintf("orders-000%d-001.orders.abc123.use1.test", i+1) }
 
-// moveNode lets a node be at another address from now on, under its name, and not at the one before; who is connected is cut off.
+// moveNode lets a node be at another address from now on, under its name, and not at the one before; who is
+// connected is cut off.
 func (w *town) moveNode(t *testing.T, cluster *realcluster.Cluster, i int, from, to string) {
 	t.Helper()
 	n := cluster.Node(i)

@@ -6,8 +6,8 @@ import (
 	"strconv"
 )
 
-// Route is where the commands of a view go: ToKey, ToSlot, ToNode, ToPrimaries or ToNodes. It is a plain value and belongs
-// to no client.
+// Route is where the commands of a view go: ToKey, ToSlot, ToNode, ToPrimaries or ToNodes. It is a plain value and
+// belongs to no client.
 type Route interface{ isRoute() }
 
 // The routes to many nodes.
@@ -36,8 +36,8 @@ func (slotRoute) isRoute()  {}
 func (nodeRoute) isRoute()  {}
 
 // On returns a view of the client whose commands go where to says, whatever their keys and the command table say. Typed
-// commands, Do, DoEach and pipelines run on it; Scan, HScan and their like, which follow the keys, and subscriptions, which choose
-// their nodes themselves, are refused.
+// commands, Do, DoEach and pipelines run on it; Scan, HScan and their like, which follow the keys, and subscriptions,
+// which choose their nodes themselves, are refused.
 //
 //   - ToKey, ToSlot: every command goes to the primary that owns the slot (a read with a key where ReadFrom says, within its
 //     shard), and follows the slot when it moves. No command is split, so MSet and Del are atomic here; a key of another

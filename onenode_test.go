@@ -31,8 +31,8 @@ var ofAnyNode = strings.Split("ACL CAT,ACL DRYRUN,ACL GENPASS,ACL GETUSER,ACL LI
 	"FT.EXPLAINCLI,FT.HYBRID,FT.INFO,FT.PROFILE,FT.SEARCH,FT.SPELLCHECK,FT.SYNDUMP,FT.SYNUPDATE,FT.TAGVALS,FT._LIST,"+
 	"FUNCTION DUMP,FUNCTION LIST,LOLWUT,PFSELFTEST,PING,PUBLISH,SCRIPT SHOW,SWAPDB,TIME,TS.MGET,TS.MRANGE,TS.MREVRANGE,TS.QUERYINDEX", ",")
 
-// A command that is about one node runs on the node that the caller names, and on no other: FLUSHSLOTS at a random primary would be an
-// outage.
+// A command that is about one node runs on the node that the caller names, and on no other: FLUSHSLOTS at a random
+// primary would be an outage.
 func TestWhatIsAboutOneNodeIsRefusedWithoutAView(t *testing.T) {
 	_, c := begin(t, keyslottest.Options{Shards: 2}, keyslot.Options{})
 	var refusals, anywhere []string
@@ -56,8 +56,8 @@ func TestWhatIsAboutOneNodeIsRefusedWithoutAView(t *testing.T) {
 	require.Equal(t, ofAnyNode, anywhere)
 }
 
-// callOf returns a call of the command: its name, and as many numbers as it needs, or one more where it takes more; for a container, a
-// subcommand that there is not.
+// callOf returns a call of the command: its name, and as many numbers as it needs, or one more where it takes more; for
+// a container, a subcommand that there is not.
 func callOf(cmd *spec.Command) words {
 	call := strings.Fields(cmd.Name)
 	if cmd.Flags.Has(spec.Container) && cmd.Arity < -1 {

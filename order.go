@@ -10,8 +10,8 @@ import (
 // errReordered is why an ordered pipeline does not send a command again.
 var errReordered = errors.New("refused, and a later command of the pipeline with the same key has run already")
 
-// overtaking finds the commands of an attempt that were refused while a later one with a key of theirs ran: sent again, they
-// run behind it. The zero value is ready for an attempt.
+// overtaking finds the commands of an attempt that were refused while a later one with a key of theirs ran: sent again,
+// they run behind it. The zero value is ready for an attempt.
 type overtaking struct {
 	refused map[int]*overtaken // by step
 	found   bool
@@ -63,7 +63,8 @@ func (o *overtaking) mark(earlier []*call, later *call) {
 	}
 }
 
-// sort brings the calls in order by their keys: a step may be the whole of a large pipeline, too many to compare each with each.
+// sort brings the calls in order by their keys: a step may be the whole of a large pipeline, too many to
+// compare each with each.
 func (o *overtaken) sort() {
 	if o.byKey == nil {
 		o.byKey = make(map[string][]*call)
@@ -81,8 +82,8 @@ func (o *overtaken) sort() {
 	o.sorted = len(o.all)
 }
 
-// step says with which calls this one keeps its order: those of its slot, and all of a group without cluster mode, where one
-// command may have keys of any slots.
+// step says with which calls this one keeps its order: those of its slot, and all of a group without cluster mode,
+// where one command may have keys of any slots.
 func (call *call) step() int {
 	if call.slot != command.NoSlot && call.terms.core.isStandalone() {
 		return 0

@@ -7,8 +7,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Without cluster mode all commands of a pipeline are of one step, and half of them may be refused where the others run: writes, for
-// want of replicas. To compare each with each took 0.6 s.
+// Without cluster mode all commands of a pipeline are of one step, and half of them may be refused where the others
+// run: writes, for want of replicas. To compare each with each took 0.6 s.
 func BenchmarkOvertaking10000(b *testing.B) {
 	m := installed(1, "a:0-16383")
 	m.kind = standalone

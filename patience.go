@@ -15,8 +15,8 @@ func untilThen(ctx context.Context, until time.Time) (context.Context, context.C
 	return context.WithDeadline(ctx, until)
 }
 
-// named says of the end of a caller's patience whose bound that was, where it was the client's own, at until: a context's deadline is
-// its maker's.
+// named says of the end of a caller's patience whose bound that was, where it was the client's own, at until: a
+// context's deadline is its maker's.
 func (t *terms) named(err error, until time.Time) error {
 	if until.IsZero() || !errors.Is(err, context.DeadlineExceeded) || !isPatience(err) {
 		return err

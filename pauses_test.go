@@ -62,7 +62,8 @@ func ceilings(first, limit time.Duration) (all []time.Duration) {
 	return append(all, limit, limit)
 }
 
-// drawn requires that gaps follow each other as the pauses of a call do, the free ones without any, and notes the longest of each.
+// drawn requires that gaps follow each other as the pauses of a call do, the free ones without any, and notes the
+// longest of each.
 func drawn(t *testing.T, gaps, ceilings, longest []time.Duration, free int) {
 	t.Helper()
 	require.Len(t, gaps, free+len(ceilings))
@@ -75,7 +76,8 @@ func drawn(t *testing.T, gaps, ceilings, longest []time.Duration, free int) {
 	}
 }
 
-// draws is how many calls are looked at. That all of them pause for less than half of a ceiling comes to pass once in 10^12 times.
+// draws is how many calls are looked at. That all of them pause for less than half of a ceiling comes to pass
+// once in 10^12 times.
 const draws = 40
 
 // reaching requires that the longest pauses of so many calls come near their ceilings.
@@ -160,8 +162,8 @@ func TestDialsThatFailAreFollowedByThePausesOfTheTable(t *testing.T) {
 	})
 }
 
-// A connection that served before it was lost is replaced at once, and what was lost on it is sent at once, twice. The node closes
-// each connection after its first reply.
+// A connection that served before it was lost is replaced at once, and what was lost on it is sent at once, twice. The
+// node closes each connection after its first reply.
 func TestAReadThatIsLostAgainAndAgainIsSentTwiceAtOnce(t *testing.T) {
 	ceilings := ceilings(50*time.Millisecond, 500*time.Millisecond)
 	const free = 2

@@ -13,7 +13,8 @@ import (
 	"github.com/keyslot-go/keyslot/internal/realcluster"
 )
 
-// All that a client asks of its own accord, but CLUSTER SLOTS, may be forbidden to its user: it comes over a failover all the same.
+// All that a client asks of its own accord, but CLUSTER SLOTS, may be forbidden to its user: it comes over a
+// failover all the same.
 func TestWhateverIsForbiddenADeadPrimaryIsLeft(t *testing.T) {
 	forbidden := []string{"role", "exists", "cluster|info", "cluster|myid", "client", "ping", "hello", "info"}
 	var opts realcluster.Options

@@ -9,8 +9,8 @@ import (
 
 type queued = command.Queued
 
-// Pipeline collects commands for any slots and runs them together: each node gets its commands in one write. It is made by
-// Client.Pipeline, for one goroutine at a time; what it offers besides Exec and Do are the methods of command.Queued.
+// Pipeline collects commands for any slots and runs them together: each node gets its commands in one write. It is made
+// by Client.Pipeline, for one goroutine at a time; what it offers besides Exec and Do are the methods of command.Queued.
 //
 //	p := client.Pipeline()
 //	visits, last := p.Incr("visits"), p.Get("last")
@@ -18,8 +18,8 @@ type queued = command.Queued
 //
 // The commands are not atomic together, and others may come between them. Those of one slot run in the order in which they
 // were queued, unless one of them is refused for the moment, by a node that is loading for instance, and is sent again
-// behind the others. Where one of those has a key of it, and either writes, the future of the refused one says Reordered; an
-// Ordered pipeline does not send it again. A transaction is the tool for order without exceptions: see Client.Tx.
+// behind the others. Where one of those has a key of it, and either writes, the future of the refused one says Reordered;
+// an Ordered pipeline does not send it again. A transaction is the tool for order without exceptions: see Client.Tx.
 type Pipeline struct {
 	queued
 	batch   batch
@@ -40,9 +40,9 @@ func (p *Pipeline) queueIn(b *batch) {
 	p.queued, p.into = command.NewQueued(b), b
 }
 
-// Ordered makes the pipeline, for good, keep the order of its commands for each key at the cost of some that do not run: one that
-// was refused for the moment, while a later one with a key of it ran, is not sent again but fails as not executed. It returns the
-// pipeline. Its reads go to primaries, whatever the client's ReadPolicy: they have to see what it wrote.
+// Ordered makes the pipeline, for good, keep the order of its commands for each key at the cost of some that do not run:
+// one that was refused for the moment, while a later one with a key of it ran, is not sent again but fails as not executed.
+// It returns the pipeline. Its reads go to primaries, whatever the client's ReadPolicy: they have to see what it wrote.
 func (p *Pipeline) Ordered() *Pipeline {
 	p.ordered = true
 	t := *p.into.terms
@@ -56,8 +56,8 @@ func (p *Pipeline) Do(args ...any) *Future[Reply] { return p.into.do(&p.queued, 
 
 // Exec runs the commands queued since the last Exec and returns when each has its outcome, or soon after ctx is done; a
 // ctx without a deadline is bounded by Options.CommandTimeout. It returns nil unless a command failed, else a
-// *PipelineError; the futures have the replies either way. Nil is no failure. With nothing queued it returns nil at once, and
-// does not look at ctx.
+// *PipelineError; the futures have the replies either way. Nil is no failure. With nothing queued it returns nil at
+// once, and does not look at ctx.
 //
 // Each command is redirected, refused and sent again by itself, by the rules for a single one; one that was answered is
 // never sent again. A very large pipeline is sent in pieces, so that other callers get their turn. A blocking command,
@@ -185,8 +185,8 @@ func (f *flight) settleEach(q *queued) (failed []command.Part) {
 	return failed
 }
 
-// failedFrom returns how many commands have failed from the first one on, which is one of them: a reply that cannot be read may make
-// it more.
+// failedFrom returns how many commands have failed from the first one on, which is one of them: a reply that cannot be
+// read may make it more.
 func (f *flight) failedFrom(first int) (n int) {
 	for i := first; i < f.queued; i++ {
 		if f.at(i).err != nil {

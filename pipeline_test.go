@@ -266,8 +266,8 @@ func TestAPipelineForManyNodesSendsEachItsOwn(t *testing.T) {
 	}
 }
 
-// Of one pipeline, one command is redirected, one refused for a while, one asked elsewhere: those are sent again, and what
-// was answered is not.
+// Of one pipeline, one command is redirected, one refused for a while, one asked elsewhere: those are sent again, and
+// what was answered is not.
 func TestCommandsOfAPipelineAreRetriedEachForItself(t *testing.T) {
 	story(t, keyslot.Options{}, func(t *testing.T, s *stage) {
 		s.lower.On("INCR", one)
@@ -426,8 +426,8 @@ func startPipelines(client *keyslot.Client) *pipelines {
 
 func (l *pipelines) key(worker, i int) string { return fmt.Sprintf("%s%d:%d", l.prefix, worker, i) }
 
-// round increments 20 counters of the worker's own, twice each, and checks every reply: nothing is lost, nothing runs twice,
-// and the commands on one key run in order.
+// round increments 20 counters of the worker's own, twice each, and checks every reply: nothing is lost, nothing runs
+// twice, and the commands on one key run in order.
 func (l *pipelines) round(p *keyslot.Pipeline, worker int) error {
 	var first, second [20]*keyslot.Future[int64]
 	var keys []string

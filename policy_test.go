@@ -19,9 +19,8 @@ import (
 // policyRow is one call of a command that has a policy, its arguments divided by single spaces.
 type policyRow struct {
 	call string
-	// then is asked afterwards of each node that the call concerns, and says is what each answers, or with a ~ in front a
-	// part of it. Without then, says is the reply itself. Without either, what each node says to the same call by itself
-	// decides.
+	// then is asked afterwards of each node that the call concerns, and says is what each answers, or with a ~ in front a part
+	// of it. Without then, says is the reply itself. Without either, what each node says to the same call by itself decides.
 	then, says string
 	differs    bool // two answers of one node differ
 }

@@ -17,8 +17,8 @@ const (
 	maxStrangers = 64
 )
 
-// pool holds the nodes a client is connected to. One that leaves is drained; only what blocks there, or owes replies in silence, is
-// cut off: see lookAfter and deposed.
+// pool holds the nodes a client is connected to. One that leaves is drained; only what blocks there, or owes replies in
+// silence, is cut off: see lookAfter and deposed.
 type pool struct {
 	// immutable
 	dial       func(ctx context.Context, n *node, why purpose) (*wire.Conn, error)
@@ -268,12 +268,13 @@ func (p *pool) adopt(conn *wire.Conn, n *node) {
 	}
 }
 
-// drainPatience is how long Shutdown waits for connections to end in order once no command is under way: what they may still owe
-// is nobody's.
+// drainPatience is how long Shutdown waits for connections to end in order once no command is under way: what they may
+// still owe is nobody's.
 const drainPatience = 200 * time.Millisecond
 
-// drain starts no new dial and drains all connections. It returns when they have ended, or with ctx, or after drainPatience: whoever
-// is drained takes leave, of which TLS has a form, and whoever is killed resets its connection, which servers log.
+// drain starts no new dial and drains all connections. It returns when they have ended, or with ctx, or after
+// drainPatience: whoever is drained takes leave, of which TLS has a form, and whoever is killed resets its connection,
+// which servers log.
 func (p *pool) drain(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, drainPatience)
 	defer cancel()

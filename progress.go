@@ -7,8 +7,8 @@ import (
 	"github.com/keyslot-go/keyslot/internal/wire"
 )
 
-// progress is how far the addresses behind the endpoints have got while there is no map. The patience of a caller may end before their
-// dials do, and then it says what these wait for. Safe for concurrent use.
+// progress is how far the addresses behind the endpoints have got while there is no map. The patience of a caller may
+// end before their dials do, and then it says what these wait for. Safe for concurrent use.
 type progress struct {
 	mu    sync.Mutex
 	steps []*step // guarded by mu: of the round under way, or else of the last one

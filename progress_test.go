@@ -21,7 +21,8 @@ func (slowDNS) LookupNetIP(ctx context.Context, _, _ string) ([]netip.Addr, erro
 	return nil, ctx.Err()
 }
 
-// A context often ends before DialTimeout: what is known by then of each address, and in which phase it is, is worth more than that.
+// A context often ends before DialTimeout: what is known by then of each address, and in which phase it is, is
+// worth more than that.
 func TestAStartThatRanOutOfTimeSaysWhatItWaitedFor(t *testing.T) {
 	const hole, mute = "10.0.0.7:6379", "10.0.0.8:6379"
 	for name, test := range map[string]struct {

@@ -12,13 +12,13 @@ import (
 	"github.com/keyslot-go/keyslot/command"
 )
 
-// Subscription receives messages, on connections of its own, until it is closed. It subscribes again by itself wherever a
-// connection is lost, a slot moves or a primary is replaced, and says with a *Gap when messages may have been missed. Around a
-// gap one may come twice, except of KeyspaceEvents, since the servers pass messages on to each other at their own pace. Otherwise a
-// message comes once, or once for each pattern that it matches. Safe for concurrent use.
+// Subscription receives messages, on connections of its own, until it is closed. It subscribes again by itself wherever
+// a connection is lost, a slot moves or a primary is replaced, and says with a *Gap when messages may have been missed.
+// Around a gap one may come twice, except of KeyspaceEvents, since the servers pass messages on to each other at their
+// own pace. Otherwise a message comes once, or once for each pattern that it matches. Safe for concurrent use.
 //
-// Its connections are looked after while they are idle: a PING each second, or each IdleProbe if that is shorter, none if it
-// is negative. One that owes an answer for PeerTimeout is given up, earlier if the cluster has replaced its node.
+// Its connections are looked after while they are idle: a PING each second, or each IdleProbe if that is shorter, none
+// if it is negative. One that owes an answer for PeerTimeout is given up, earlier if the cluster has replaced its node.
 type Subscription struct {
 	// immutable
 	core  *core
@@ -50,12 +50,12 @@ type place struct {
 	node *node // nil: where the map says
 }
 
-// Subscribe subscribes to channels, at one node: the cluster passes every message on to all of them. It returns once the
-// server has confirmed them all, or an *Error when it refuses one of them or ctx ends (CommandTimeout, where ctx has no
-// deadline); then nothing is left of it. The subscription does not depend on ctx later; Close ends it.
+// Subscribe subscribes to channels, at one node: the cluster passes every message on to all of them. It returns once
+// the server has confirmed them all, or an *Error when it refuses one of them or ctx ends (CommandTimeout, where ctx
+// has no deadline); then nothing is left of it. The subscription does not depend on ctx later; Close ends it.
 //
-// Each subscription opens a connection: prefer one with many channels to many with one. It chooses its nodes itself, whatever policy
-// a view c has; one with a route (On) is refused before anything is sent.
+// Each subscription opens a connection: prefer one with many channels to many with one. It chooses its nodes itself,
+// whatever policy a view c has; one with a route (On) is refused before anything is sent.
 func (c *Client) Subscribe(ctx context.Context, channels ...string) (*Subscription, error) {
 	return c.subscribe(ctx, &plainChannels, channels)
 }
@@ -65,20 +65,20 @@ func (c *Client) PSubscribe(ctx context.Context, patterns ...string) (*Subscript
 	return c.subscribe(ctx, &plainPatterns, patterns)
 }
 
-// SSubscribe is Subscribe for shard channels, to which SPUBLISH publishes. A shard channel belongs to a slot, as a key does,
-// and its messages stay in one shard; the channels may belong to any slots, and there is one connection to each node that
-// owns some of them. It follows slots that move, and failovers. Redis 7.0.
+// SSubscribe is Subscribe for shard channels, to which SPUBLISH publishes. A shard channel belongs to a slot, as a key
+// does, and its messages stay in one shard; the channels may belong to any slots, and there is one connection to each
+// node that owns some of them. It follows slots that move, and failovers. Redis 7.0.
 func (c *Client) SSubscribe(ctx context.Context, channels ...string) (*Subscription, error) {
 	return c.subscribe(ctx, &shardChannels, channels)
 }
 
-// KeyspaceEvents subscribes to what happens to keys: to patterns such as "__keyspace@0__:user:*" (the events of some keys)
-// or "__keyevent@0__:expired" (the keys of one event). Each primary tells only of its own keys, so it subscribes at every
-// primary, also at those that join later, and leaves those that are none any more. Message.Keyspace reads the messages.
-// It returns as Subscribe does; a pattern that begins otherwise is an *ArgumentError.
+// KeyspaceEvents subscribes to what happens to keys: to patterns such as "__keyspace@0__:user:*" (the events of some
+// keys) or "__keyevent@0__:expired" (the keys of one event). Each primary tells only of its own keys, so it subscribes
+// at every primary, also at those that join later, and leaves those that are none any more. Message.Keyspace reads the
+// messages. It returns as Subscribe does; a pattern that begins otherwise is an *ArgumentError.
 //
-// The servers tell nothing unless their configuration says so: notify-keyspace-events, for example "KEA"; on ElastiCache
-// it is a parameter of the parameter group. Events are as reliable as pub/sub: see Gap.
+// The servers tell nothing unless their configuration says so: notify-keyspace-events, for example "KEA"; on
+// ElastiCache it is a parameter of the parameter group. Events are as reliable as pub/sub: see Gap.
 func (c *Client) KeyspaceEvents(ctx context.Context, patterns ...string) (*Subscription, error) {
 	return c.subscribe(ctx, &keyspacePatterns, patterns)
 }
@@ -105,9 +105,9 @@ func (c *Client) subscribe(ctx context.Context, g *subscriptionKind, names []str
 	return s, nil
 }
 
-// Add subscribes to more channels, or patterns, of the same kind. It returns once the server has confirmed them all, or an
-// error as Subscribe does, and then it has added none of them. Those that were subscribed to already are left as they are;
-// for those that another call is adding it waits, and asks itself if that one fails.
+// Add subscribes to more channels, or patterns, of the same kind. It returns once the server has confirmed them all, or
+// an error as Subscribe does, and then it has added none of them. Those that were subscribed to already are left as
+// they are; for those that another call is adding it waits, and asks itself if that one fails.
 func (s *Subscription) Add(ctx context.Context, channels ...string) error {
 	if s.core == nil {
 		return errZeroSubscription
@@ -175,8 +175,8 @@ func (s *Subscription) fail(o *opening, cause error) error {
 	}
 }
 
-// Remove ends the subscription to some channels, or patterns. None of their messages arrives any more once it has returned;
-// those that have arrived before can still be read. It does not block.
+// Remove ends the subscription to some channels, or patterns. None of their messages arrives any more once it has
+// returned; those that have arrived before can still be read. It does not block.
 func (s *Subscription) Remove(channels ...string) {
 	if s.core == nil {
 		return
@@ -189,10 +189,10 @@ func (s *Subscription) Remove(channels ...string) {
 	s.wakeUp()
 }
 
-// Messages yields what arrives, in the order of arrival for each channel, and waits for it. An error that is a *Gap says
-// that messages may have been missed, and the loop goes on. Any other error is the last: ctx's, ErrClosed after the client
-// was closed, or the refusal of the server that ended the subscription, an *Error. After Close it yields what has arrived before and
-// ends without an error.
+// Messages yields what arrives, in the order of arrival for each channel, and waits for it. An error that is a *Gap
+// says that messages may have been missed, and the loop goes on. Any other error is the last: ctx's, ErrClosed after
+// the client was closed, or the refusal of the server that ended the subscription, an *Error. After Close it yields
+// what has arrived before and ends without an error.
 //
 //	for message, err := range sub.Messages(ctx) {
 //		var gap *keyslot.Gap
@@ -206,8 +206,8 @@ func (s *Subscription) Remove(channels ...string) {
 //		}
 //	}
 //
-// What arrives faster than it is read is kept, 65,536 messages or what Buffer says, and of more the newest. A loop may end by its ctx
-// and another one go on where it was. Several loops at once share the messages.
+// What arrives faster than it is read is kept, 65,536 messages or what Buffer says, and of more the newest. A loop may
+// end by its ctx and another one go on where it was. Several loops at once share the messages.
 func (s *Subscription) Messages(ctx context.Context) iter.Seq2[Message, error] {
 	return func(yield func(Message, error) bool) {
 		switch {
@@ -236,13 +236,14 @@ func (s *Subscription) Messages(ctx context.Context) iter.Seq2[Message, error] {
 	}
 }
 
-// Buffer sets how many messages are kept for a slow reader, 64 MiB of them at most: 65,536 unless it is called, best right after
-// subscribing. Less than 1 counts as 1, and more than 1,048,576 as that. Of more messages the oldest are dropped, also where there
-// are too many at the moment, and a Gap tells of them: nobody else waits for a slow reader. It does not block.
+// Buffer sets how many messages are kept for a slow reader, 64 MiB of them at most: 65,536 unless it is called, best
+// right after subscribing. Less than 1 counts as 1, and more than 1,048,576 as that. Of more messages the oldest are
+// dropped, also where there are too many at the moment, and a Gap tells of them: nobody else waits for a slow reader.
+// It does not block.
 func (s *Subscription) Buffer(messages int) { s.inbox.resize(min(max(messages, 1), maxInbox)) }
 
-// Close ends the subscription, and returns when its connections and goroutines are gone. Calling it again does nothing. It
-// must not be called from a function of Options, such as Dial.
+// Close ends the subscription, and returns when its connections and goroutines are gone. Calling it again does nothing.
+// It must not be called from a function of Options, such as Dial.
 func (s *Subscription) Close() error {
 	if s.core == nil {
 		return errZeroSubscription

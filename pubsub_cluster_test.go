@@ -23,7 +23,8 @@ func subscribing(t *testing.T, story func(t *testing.T, cluster *keyslottest.Clu
 	}
 }
 
-// hears publishes on channel, where somebody is subscribed to it, and returns the gaps that sub tells of before it has the message.
+// hears publishes on channel, where somebody is subscribed to it, and returns the gaps that sub tells of before it
+// has the message.
 func hears(t *testing.T, client *keyslot.Client, sub *keyslot.Subscription, command, channel string) (gaps []*keyslot.Gap) {
 	t.Helper()
 	text := rand.Text()

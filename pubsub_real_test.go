@@ -111,8 +111,8 @@ func (p *press) hear(t *testing.T, sub *keyslot.Subscription) {
 	})
 }
 
-// goesOn waits until each of the channels has delivered a message that was published from now on. On a machine at leisure that takes
-// less than a second.
+// goesOn waits until each of the channels has delivered a message that was published from now on. On a machine at
+// leisure that takes less than a second.
 func (p *press) goesOn(t *testing.T, channels []string) {
 	t.Helper()
 	began := time.Now()
@@ -158,8 +158,8 @@ func (p *press) check(t *testing.T, sub *keyslot.Subscription) {
 	t.Logf("%d published, %d heard, %d missing, %d gaps", len(p.sent), p.count.Load(), missing, len(p.gaps))
 }
 
-// sayLast waits until a channel has delivered what was published after everything else, and with it whatever of that is still to come.
-// It is published again as long as it may have been lost.
+// sayLast waits until a channel has delivered what was published after everything else, and with it whatever of that is
+// still to come. It is published again as long as it may have been lost.
 func (p *press) sayLast(t *testing.T, channel string) {
 	t.Helper()
 	for deadline := time.Now().Add(20 * time.Second); ; {

@@ -20,7 +20,8 @@ import (
 
 // Stories of subscribers on scripted nodes.
 
-// push is a frame that a server sends a subscriber: a push, or an array under RESP2. The last field of a confirmation is a number.
+// push is a frame that a server sends a subscriber: a push, or an array under RESP2. The last field of a
+// confirmation is a number.
 func push(proto int, fields ...any) string {
 	frame := resp.AppendPush(nil, len(fields))
 	if proto == 2 {

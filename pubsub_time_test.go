@@ -10,8 +10,8 @@ import (
 	"github.com/keyslot-go/keyslot"
 )
 
-// Whenever the successor begins to serve, for the client asks by a rhythm of its own: a question is 500 ms behind the one before it
-// at most, and the frozen node is waited for 200 ms. The rest of the second is for the machine.
+// Whenever the successor begins to serve, for the client asks by a rhythm of its own: a question is 500 ms behind the
+// one before it at most, and the frozen node is waited for 200 ms. The rest of the second is for the machine.
 func TestASubscriberIsBackWithinASecondOfThePromotion(t *testing.T) {
 	nothing := func(*stage) {}
 	for name, tc := range map[string]struct{ lost, promoted func(s *stage) }{

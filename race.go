@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// together asks n times at once and returns when all have ended: within patience, and once an ask says that it is enough, within
-// stragglersWait for the others.
+// together asks n times at once and returns when all have ended: within patience, and once an ask says that it is
+// enough, within stragglersWait for the others.
 func together(ctx context.Context, n int, patience time.Duration, ask func(ctx context.Context, i int) (enough bool)) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -47,8 +47,8 @@ type outcome[T any] struct {
 	err   error
 }
 
-// run returns the first success at once; the other asks are cancelled and end on their own. If all fail, or ctx ends, the
-// error is a raceError with every failure, each naming its candidate.
+// run returns the first success at once; the other asks are cancelled and end on their own. If all fail, or ctx ends,
+// the error is a raceError with every failure, each naming its candidate.
 func (r racer[T]) run(ctx context.Context, candidates []candidate) (T, error) {
 	raceCtx, cancel := context.WithCancel(ctx)
 	defer cancel()

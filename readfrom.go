@@ -8,19 +8,19 @@ import (
 	"time"
 )
 
-// ReadPolicy says which nodes answer the reads of a client or a view: the commands that the command table calls read-only,
-// with a key, EVAL_RO and FCALL_RO among them, but for those whose answer is a node's own, such as OBJECT IDLETIME and TOUCH.
-// Everything else goes to primaries, and so does what blocks or walks by cursor.
+// ReadPolicy says which nodes answer the reads of a client or a view: the commands that the command table calls
+// read-only, with a key, EVAL_RO and FCALL_RO among them, but for those whose answer is a node's own, such as OBJECT
+// IDLETIME and TOUCH. Everything else goes to primaries, and so does what blocks or walks by cursor.
 //
-// A replica is behind its primary, mostly by milliseconds, so it may answer with what a key held before. It is read from only
-// once it has said that it is connected to its primary. What it leaves unanswered, because it is gone, loading, cut off from
-// its primary, or silent for 500 ms, goes to the primary in the same call, or under Replica to another replica or, after a
-// pause, the same one; and the replica rests, for up to 0.1 s the first time and up to 5 s later.
+// A replica is behind its primary, mostly by milliseconds, so it may answer with what a key held before. It is read from
+// only once it has said that it is connected to its primary. What it leaves unanswered, because it is gone, loading, cut
+// off from its primary, or silent for 500 ms, goes to the primary in the same call, or under Replica to another replica
+// or, after a pause, the same one; and the replica rests, for up to 0.1 s the first time and up to 5 s later.
 //
-// Before Valkey 8, a replica answers that a key does not exist which a migration has moved already. So reads of a slot go to
-// primaries under every policy for 30 s after an ASK for it; and for 30 s after any redirect, what a replica answers as if a key
-// did not exist is asked of the primary again, except under Replica. Keys that move before the first redirect is seen, such as
-// those of the first slot of several, may still seem not to exist.
+// Before Valkey 8, a replica answers that a key does not exist which a migration has moved already. So reads of a slot
+// go to primaries under every policy for 30 s after an ASK for it; and for 30 s after any redirect, what a replica
+// answers as if a key did not exist is asked of the primary again, except under Replica. Keys that move before the
+// first redirect is seen, such as those of the first slot of several, may still seem not to exist.
 type ReadPolicy uint8
 
 const (
@@ -30,14 +30,14 @@ const (
 	PreferReplica
 	// Replica reads from replicas only. Where a shard has none to read from, a call waits for one as long as it may.
 	Replica
-	// AZAffinity reads from the replicas in the client's own availability zone (Options.AZ), else from the primary if that is
-	// there, else from other replicas, and at last from the primary. A zone's replica that takes more than 5 ms and eight
-	// times as long as another node is passed over until it has recovered. One read in 256 goes to any replica, or to the primary
-	// if that is there, to know how the others are. Without a known zone it is PreferReplica.
+	// AZAffinity reads from the replicas in the client's own availability zone (Options.AZ), else from the primary if
+	// that is there, else from other replicas, and at last from the primary. A zone's replica that takes more than 5 ms
+	// and eight times as long as another node is passed over until it has recovered. One read in 256 goes to any
+	// replica, or to the primary if that is there, to know how the others are. Without a known zone it is PreferReplica.
 	AZAffinity
-	// Any reads from primaries and replicas alike: of two drawn at random, from the one that promises the shorter wait, by its latency
-	// and what is in flight there, or from either where they differ by less than a factor of two. The fastest node is not favoured
-	// further; nodes near by are what AZAffinity is for.
+	// Any reads from primaries and replicas alike: of two drawn at random, from the one that promises the shorter wait,
+	// by its latency and what is in flight there, or from either where they differ by less than a factor of two. The
+	// fastest node is not favoured further; nodes near by are what AZAffinity is for.
 	Any
 )
 
@@ -49,9 +49,9 @@ func (p ReadPolicy) String() string {
 	return names[p]
 }
 
-// ReadFrom returns a view of the client whose reads go where policy says; an unknown policy is Primary. Reads of one slot keep
-// no order with each other, nor with the writes of the same pipeline; an ordered pipeline reads from primaries. The view
-// shares everything with the client, costs one small allocation, and is made to be kept. ReadFrom does not block.
+// ReadFrom returns a view of the client whose reads go where policy says; an unknown policy is Primary. Reads of one slot
+// keep no order with each other, nor with the writes of the same pipeline; an ordered pipeline reads from primaries. The
+// view shares everything with the client, costs one small allocation, and is made to be kept. ReadFrom does not block.
 func (c *Client) ReadFrom(policy ReadPolicy) *Client {
 	t := *c.terms
 	t.reads = policy
@@ -76,15 +76,15 @@ var tiers = [...][]tier{
 
 var errNoReplica = errors.New("the shard has no replica to read from")
 
-// spreads reports whether a read policy decides where the call goes. A cursor of HSCAN and its like means something only on the
-// node that gave it, so they stay with the primary.
+// spreads reports whether a read policy decides where the call goes. A cursor of HSCAN and its like means something
+// only on the node that gave it, so they stay with the primary.
 func (call *call) spreads() bool {
 	return call.terms.reads != Primary && call.Cmd != nil && call.Cmd.ReplicaSafe() && !call.blocks &&
 		!strings.HasSuffix(call.Cmd.Name, "SCAN") && len(call.Request.Keys()) > 0
 }
 
-// routeRead finds the node for a call that spreads. Calls of one flight (nil: none) to one shard go to one node, so that they
-// share a write.
+// routeRead finds the node for a call that spreads. Calls of one flight (nil: none) to one shard go to one node, so
+// that they share a write.
 func (c *core) routeRead(r *routes, call *call, f *flight) error {
 	s, ok := r.shardOf(uint16(call.slot))
 	if !ok {
@@ -141,8 +141,8 @@ func (f *flight) keepReader(key shardReader, n *node) {
 const (
 	// maxCandidates bounds the nodes compared for one read; an ElastiCache shard has five replicas at most.
 	maxCandidates = 8
-	// One read in exploreEach goes to any node that might be as good, so that it is noticed when a slow or a distant one has become
-	// better.
+	// One read in exploreEach goes to any node that might be as good, so that it is noticed when a slow or a distant
+	// one has become better.
 	exploreEach = 256
 	// Costs within this factor count as equal: latencies that differ by noise must not send all reads to one node.
 	sameCost = 2
@@ -164,8 +164,8 @@ type pick struct {
 	undialled *node // the first choice of those without a connection
 }
 
-// choose returns the node to read from; nil if there is none. It dials those that it would rather read from without waiting for
-// them: meanwhile another node serves, if it is connected.
+// choose returns the node to read from; nil if there is none. It dials those that it would rather read from without
+// waiting for them: meanwhile another node serves, if it is connected.
 func (p *pick) choose(policy ReadPolicy) *node {
 	if rand.Uint32()%exploreEach == 0 {
 		if p.gather(tier{replicas: true, primary: p.triesPrimary(policy)}); p.found > 0 {
@@ -214,8 +214,8 @@ func (p *pick) gather(t tier) {
 	}
 }
 
-// consider adds a node to those that can be sent a read at once, by the lane that leads there. A node without a connection is
-// dialled, but for a primary that is there for the end: whoever is sent to it does that.
+// consider adds a node to those that can be sent a read at once, by the lane that leads there. A node without a
+// connection is dialled, but for a primary that is there for the end: whoever is sent to it does that.
 func (p *pick) consider(n *node, via *lane, t tier) {
 	if p.found == maxCandidates || p.isResting(n) {
 		return

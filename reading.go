@@ -14,8 +14,8 @@ const (
 	maxRest = 5 * time.Second
 	// silentRest outlasts the time until silence is noticed anew (see internal/wire), so a frozen replica rests throughout.
 	silentRest = time.Second
-	// dialPatience is how long a read waits for the first connection to a replica, and until a primary that is dialled is missed: as
-	// long as for a silent one.
+	// dialPatience is how long a read waits for the first connection to a replica, and until a primary that is dialled
+	// is missed: as long as for a silent one.
 	dialPatience = 500 * time.Millisecond
 	// sampleBelow is how many reads may be in flight for each of them to be timed; of more, one in sixteen is.
 	sampleBelow = 4
@@ -66,8 +66,8 @@ func (d *reading) rest(now int64) {
 	}
 }
 
-// took notes how long a read took. A spike counts little, so that one pause of a collector banishes nobody; what has become
-// fast again is believed soon.
+// took notes how long a read took. A spike counts little, so that one pause of a collector banishes nobody; what has
+// become fast again is believed soon.
 func (d *reading) took(ns int64) {
 	old := d.latency.Load()
 	next := max(ns, 1)
@@ -105,8 +105,8 @@ func (call *call) ends() {
 	}
 }
 
-// leaveReplica lets a read go elsewhere that a replica left unanswered, and the replica rest. A replica's word may be old, so
-// its MOVED changes no map: the primary knows better.
+// leaveReplica lets a read go elsewhere that a replica left unanswered, and the replica rest. A replica's word may be
+// old, so its MOVED changes no map: the primary knows better.
 func (c *core) leaveReplica(call *call, v verdict) pause {
 	strict := call.terms.reads == Replica
 	alone := strict || call.routes.primary(uint16(call.slot)) == nil // no primary takes over
@@ -166,8 +166,8 @@ func (c *core) silentReplica(n *node) {
 	c.refresher.request("a replica is silent")
 }
 
-// reviewReplicas follows the change from one map to the next: who is no replica any more, or one of another shard, is read from
-// no longer until it has shown its role anew. install is held.
+// reviewReplicas follows the change from one map to the next: who is no replica any more, or one of another shard, is
+// read from no longer until it has shown its role anew. install is held.
 func (c *core) reviewReplicas(old, next *routes) {
 	if old != nil && len(old.shards) == len(next.shards) && len(old.shards) > 0 && &old.shards[0] == &next.shards[0] {
 		return // a slot has moved, and no node has another role
@@ -235,7 +235,8 @@ func (r *routes) shardOfReplica(n *node) *shard {
 	return nil
 }
 
-// related reports whether the shard s of the map next is the one that n was a replica of in r: a node of the old shard leads it.
+// related reports whether the shard s of the map next is the one that n was a replica of in r: a node of the
+// old shard leads it.
 func (r *routes) related(next *routes, s *shard, n *node) bool {
 	before := r.shardOfReplica(n)
 	if before == nil {

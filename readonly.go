@@ -62,8 +62,8 @@ func (c *core) noteFitness(n *node, err error) {
 	}
 }
 
-// admit is the gate in front of a replica: a restarted one answers that keys do not exist until it has heard from its primary,
-// and nothing but its role tells. It makes the connection READONLY.
+// admit is the gate in front of a replica: a restarted one answers that keys do not exist until it has heard from its
+// primary, and nothing but its role tells. It makes the connection READONLY.
 //
 //	C: READONLY | ROLE
 //	S: +OK      | * slave host port connected offset      fit
@@ -100,8 +100,8 @@ func (c *core) admit(ctx context.Context, n *node, conn *wire.Conn) error {
 	return nil
 }
 
-// unfitness returns why a node that answered ROLE so may not be read from; empty if it may. listed is what is gone by where
-// the node does not tell.
+// unfitness returns why a node that answered ROLE so may not be read from; empty if it may. listed is what is gone by
+// where the node does not tell.
 func unfitness(role resp.Value, listed bool) string {
 	e := role.Elems
 	switch {
@@ -123,9 +123,9 @@ func unfitness(role resp.Value, listed bool) string {
 	return ""
 }
 
-// unfitByName is unfitness without cluster mode. What a reader endpoint leads to may be the primary, which answers as well; a node
-// that was listed by itself is a replica or not read from. Where an ACL hides ROLE, INFO tells of the link, and where that is hidden
-// too, the role in HELLO's reply has to do.
+// unfitByName is unfitness without cluster mode. What a reader endpoint leads to may be the primary, which answers as
+// well; a node that was listed by itself is a replica or not read from. Where an ACL hides ROLE, INFO tells of the
+// link, and where that is hidden too, the role in HELLO's reply has to do.
 func unfitByName(role, info resp.Value, server wire.Server, byReader bool) string {
 	said := readRole(role, server)
 	link, told := infoField(info, "master_link_status")

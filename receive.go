@@ -57,8 +57,8 @@ func (l *listener) push(frame []byte, now time.Time) error {
 	return strange(frame)
 }
 
-// message delivers what was published: channel and payload, or pattern, channel and payload. What comes for a topic that has
-// left meanwhile is thrown away.
+// message delivers what was published: channel and payload, or pattern, channel and payload. What comes for a topic
+// that has left meanwhile is thrown away.
 func (l *listener) message(fields [][]byte, now time.Time) error {
 	s := l.sub
 	s.mu.Lock()

@@ -22,8 +22,8 @@ func counter(n *atomic.Int64) fakenode.Handler {
 	}
 }
 
-// Whoever reads at that moment, the reader of a shared connection or nobody after a lone caller, the end of the connection is
-// seen before the write, so every write is known not to have run and is sent again.
+// Whoever reads at that moment, the reader of a shared connection or nobody after a lone caller, the end of the
+// connection is seen before the write, so every write is known not to have run and is sent again.
 func TestWritesOnConnectionsThatTheServerHasJustClosed(t *testing.T) {
 	for name, calls := range map[string]int{"each time": 1, "after a while of one caller": 70} {
 		t.Run(name, func(t *testing.T) {

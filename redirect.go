@@ -68,8 +68,8 @@ func (t target) node(from Node) Node {
 	return Node{Host: cmp.Or(t.host, from.Host), Port: cmp.Or(t.port, from.Port)}
 }
 
-// ofReplica is what a verdict on a read means where a replica gave it: whatever the replica would not or could not do, its
-// primary may, at once. Only the word of a migration, and what the caller has to hear, is good from any node.
+// ofReplica is what a verdict on a read means where a replica gave it: whatever the replica would not or could not do,
+// its primary may, at once. Only the word of a migration, and what the caller has to hear, is good from any node.
 func (v verdict) ofReplica() verdict {
 	if v.action == finish || v.action == follow && v.ask {
 		return v
@@ -140,9 +140,9 @@ func ranIf(sent bool) Outcome {
 	return NotExecuted
 }
 
-// classifyRedirect judges MOVED and ASK. A redirect is followed only if it is one by the strict grammar and names the
-// slot we routed by: a script may return any text as an error, and a wrong address would take the command with it. One that
-// names another slot proves nothing at all: it is a script's, or the answer to somebody else on a stream that is out of step.
+// classifyRedirect judges MOVED and ASK. A redirect is followed only if it is one by the strict grammar and names the slot
+// we routed by: a script may return any text as an error, and a wrong address would take the command with it. One that names
+// another slot proves nothing at all: it is a script's, or the answer to somebody else on a stream that is out of step.
 func classifyRedirect(a attempt, code, text string) verdict {
 	to, ok := parseRedirect(text)
 	switch {
@@ -260,8 +260,8 @@ var refusals = [...]refusal{
 	{"ERR", "Bad number of keys provided", tellCaller},
 }
 
-// innerRefusals are said by commands that a script calls, too: HSET with an odd number of arguments, for instance. A script that
-// catches one with pcall and returns it may have written before, and the server puts no " script: " behind it.
+// innerRefusals are said by commands that a script calls, too: HSET with an odd number of arguments, for instance. A
+// script that catches one with pcall and returns it may have written before, and the server puts no " script: " behind it.
 var innerRefusals = [...]refusal{
 	{"ERR", "unknown subcommand", tellCaller},
 	{"ERR", "wrong number of arguments", tellCaller},

@@ -13,8 +13,8 @@ const (
 	refreshBurst    = 2
 	refreshInterval = time.Second
 
-	// Refreshes while callers cannot be served: 100 to 200 ms apart at first, 100 to 500 ms later, until the cluster has been
-	// quiet for urgentQuiet. With 5,000 clients that ask 2 of 1,500 nodes each, a node sends about 20 maps a second.
+	// Refreshes while callers cannot be served: 100 to 200 ms apart at first, 100 to 500 ms later, until the cluster has
+	// been quiet for urgentQuiet. With 5,000 clients that ask 2 of 1,500 nodes each, a node sends about 20 maps a second.
 	urgentFloor = 100 * time.Millisecond
 	urgentFirst = 100 * time.Millisecond
 	urgentLimit = 400 * time.Millisecond
@@ -29,8 +29,8 @@ const (
 	herdLimit    = time.Second
 )
 
-// refresher runs one topology refresh at a time, off the path of the callers that ask for it. While nothing is asked it has
-// no goroutine and no timer: a frozen Lambda has nothing to catch up with. Safe for concurrent use.
+// refresher runs one topology refresh at a time, off the path of the callers that ask for it. While nothing is asked it
+// has no goroutine and no timer: a frozen Lambda has nothing to catch up with. Safe for concurrent use.
 type refresher struct {
 	// immutable
 	run    func(ctx context.Context, reason string, urgent bool) error // must return soon after ctx ends
@@ -63,8 +63,8 @@ func newRefresher(run func(ctx context.Context, reason string, urgent bool) erro
 	return &refresher{run: run, nodes: nodes, logger: logger, wake: make(chan struct{}, 1), pace: newPace()}
 }
 
-// request asks for a refresh, because a reply has shown that the map is old. It never blocks. Requests made while a refresh
-// is under way lead to one more, since that one may have asked before the change.
+// request asks for a refresh, because a reply has shown that the map is old. It never blocks. Requests made while a
+// refresh is under way lead to one more, since that one may have asked before the change.
 func (r *refresher) request(reason string) {
 	size := r.nodes() // not under the lock: it is the client's
 	r.mu.Lock()
@@ -82,8 +82,8 @@ func (r *refresher) urgentIn(delay time.Duration, reason string) {
 	r.demand(reason, true, delay)
 }
 
-// wait blocks until the refresh under way has ended, or an urgent one if there is none, and returns its error; but never
-// beyond ctx, whose error it returns then.
+// wait blocks until the refresh under way has ended, or an urgent one if there is none, and returns its error; but
+// never beyond ctx, whose error it returns then.
 func (r *refresher) wait(ctx context.Context, reason string) error {
 	r.mu.Lock()
 	joined := r.active

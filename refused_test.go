@@ -12,8 +12,8 @@ import (
 	"github.com/keyslot-go/keyslot/internal/fakenode"
 )
 
-// What a server refuses before it is asked for a command: a dial, or the topology. errors.As finds its words as those of any refusal,
-// and yet no command was answered.
+// What a server refuses before it is asked for a command: a dial, or the topology. errors.As finds its words as those
+// of any refusal, and yet no command was answered.
 
 func TestWhatNewWasRefusedWithIsAServerError(t *testing.T) {
 	for command, refusal := range map[string]string{

@@ -12,8 +12,8 @@ import (
 	"github.com/keyslot-go/keyslot/internal/fakenode"
 )
 
-// What needs a connection for itself waits for the dial to a dead primary no longer than its replica takes to be promoted. More
-// callers come than dials are made at once, so some of them wait for their turn to dial.
+// What needs a connection for itself waits for the dial to a dead primary no longer than its replica takes to be
+// promoted. More callers come than dials are made at once, so some of them wait for their turn to dial.
 func TestNobodyWaitsForAConnectionOfTheirOwnToADeposedPrimary(t *testing.T) {
 	set := func(f *flock) {
 		for _, n := range f.node {

@@ -13,8 +13,8 @@ import (
 // What Trace.Called is told is gathered from calls when they have ended, and only where it is set.
 
 const (
-	// maxSteps is how many steps of one call are kept, and maxAllSteps how many of one event: what nobody serves is tried a
-	// hundred times.
+	// maxSteps is how many steps of one call are kept, and maxAllSteps how many of one event: what nobody serves is
+	// tried a hundred times.
 	maxSteps    = 8
 	maxAllSteps = 32
 )

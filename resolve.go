@@ -16,8 +16,8 @@ import (
 )
 
 const (
-	// lookupEvery is the least time between two lookups of one name. ElastiCache gives its names a DNS TTL of 5 to 10 s; a
-	// client that has lost all nodes finds new records within a second of their coming, retryLimit included.
+	// lookupEvery is the least time between two lookups of one name. ElastiCache gives its names a DNS TTL of 5 to 10
+	// s; a client that has lost all nodes finds new records within a second of their coming, retryLimit included.
 	lookupEvery = 500 * time.Millisecond
 	// dnsPatience is how long a lookup keeps callers from addresses known before. A resolver nearby answers in 1 to 100 ms.
 	dnsPatience = 500 * time.Millisecond
@@ -27,8 +27,8 @@ const (
 
 var errResolverClosed = errors.New("resolver closed")
 
-// resolver looks names up anew at every use, with two limits: one lookup per name at a time, and at most one per lookupEvery.
-// Callers in between share the last answer. Safe for concurrent use.
+// resolver looks names up anew at every use, with two limits: one lookup per name at a time, and at most one per
+// lookupEvery. Callers in between share the last answer. Safe for concurrent use.
 type resolver struct {
 	// immutable
 	source  Resolver
@@ -59,9 +59,9 @@ func newResolver(source Resolver, timeout time.Duration) *resolver {
 	return &resolver{source: source, timeout: timeout, answers: make(map[string]*answer)}
 }
 
-// resolve returns every A and AAAA record of host, or host itself if it is an IP address. The slice is shared: it must not
-// be changed. It waits for a lookup, but never beyond ctx. When DNS fails or is slow, the addresses it gave last are returned;
-// when it answers that the name does not exist, that is an error.
+// resolve returns every A and AAAA record of host, or host itself if it is an IP address. The slice is shared: it must
+// not be changed. It waits for a lookup, but never beyond ctx. When DNS fails or is slow, the addresses it gave last
+// are returned; when it answers that the name does not exist, that is an error.
 func (r *resolver) resolve(ctx context.Context, host string) ([]netip.Addr, error) {
 	addrs, err := r.ask(ctx, host).wait(ctx)
 	if err != nil {
@@ -185,10 +185,10 @@ func (c candidate) wrap(err error) error {
 	return fmt.Errorf("%s: %w", c, err)
 }
 
-// candidates resolves all endpoints at the same time and returns every address once, in the order to try them: shuffled, so
-// that clients spread over the nodes, and with IPv4 and IPv6 alternating, so that a family without a route costs one step.
-// It fails only when no endpoint has an address. It waits for DNS, at most until ctx ends; once one name has an address, for the others
-// no longer than dnsPatience.
+// candidates resolves all endpoints at the same time and returns every address once, in the order to try them:
+// shuffled, so that clients spread over the nodes, and with IPv4 and IPv6 alternating, so that a family without a route
+// costs one step. It fails only when no endpoint has an address. It waits for DNS, at most until ctx ends; once one
+// name has an address, for the others no longer than dnsPatience.
 func (r *resolver) candidates(ctx context.Context, endpoints []endpoint) ([]candidate, error) {
 	ctx, enough := context.WithCancel(ctx)
 	defer enough()

@@ -8,8 +8,8 @@ import (
 	"github.com/keyslot-go/keyslot/internal/wire"
 )
 
-// Connections are replaced before they are too old. Nobody logs in on a connection that is in use: a server may swallow the
-// answer to a refused AUTH, and then every later reply goes to the wrong caller.
+// Connections are replaced before they are too old. Nobody logs in on a connection that is in use: a server may swallow
+// the answer to a refused AUTH, and then every later reply goes to the wrong caller.
 
 // minConnAge is the least MaxConnAge: connections are looked at four times a second.
 const minConnAge = time.Second
@@ -24,8 +24,8 @@ func jitteredAge(limit time.Duration) time.Duration {
 	return limit - rand.N(limit/4)
 }
 
-// replace is told, four times a second, that a shared connection is in use and old. The node's dial pace decides when another
-// one is tried; meanwhile the old one serves.
+// replace is told, four times a second, that a shared connection is in use and old. The node's dial pace decides when
+// another one is tried; meanwhile the old one serves.
 func (n *node) replace(conn *wire.Conn) {
 	for i := range n.lanes {
 		n.lanes[i].replace(conn)
@@ -69,8 +69,8 @@ func (l *lane) dialSuccessor(old *wire.Conn) {
 	l.mu.Unlock()
 }
 
-// succeed puts next in the place of old, or where old has gone meanwhile in the one it left, and reports whether there was one.
-// Whoever finds next from now on is served behind all who found old. mu is held.
+// succeed puts next in the place of old, or where old has gone meanwhile in the one it left, and reports whether there
+// was one. Whoever finds next from now on is served behind all who found old. mu is held.
 func (l *lane) succeed(old, next *wire.Conn) bool {
 	t := l.trackOf(old)
 	if t == nil {

@@ -54,7 +54,8 @@ func TestConnectionsInUseAreReplacedBeforeTheirAge(t *testing.T) {
 	})
 }
 
-// A slot's later command must not overtake an earlier one, though it goes to another connection and nobody waits for the earlier.
+// A slot's later command must not overtake an earlier one, though it goes to another connection and nobody waits
+// for the earlier.
 func TestReplacingAConnectionKeepsTheOrderOfASlot(t *testing.T) {
 	var dials collected[keyslot.ConnectEvent]
 	opts := rotating(&dials)

@@ -71,8 +71,8 @@ func (r *routes) shardOfPrimary(n *node) int {
 	return slices.IndexFunc(r.shards, func(s shard) bool { return s.primary >= 0 && r.nodes[s.primary] == n })
 }
 
-// installBest lets choose decide, against the map in use at this moment, which of the answers replaces it, and installs that
-// one. A redirect that came while the answers were on their way is thus part of the decision.
+// installBest lets choose decide, against the map in use at this moment, which of the answers replaces it, and installs
+// that one. A redirect that came while the answers were on their way is thus part of the decision.
 func (c *core) installBest(views []*view, asked int, unreachable bool) (installed, changed bool, why choiceReason) {
 	c.install.Lock()
 	old := c.routes.Load()
@@ -105,14 +105,14 @@ func (c *core) installBest(views []*view, asked int, unreachable bool) (installe
 	return true, changed, why
 }
 
-// keeps reports whether all of these nodes lead a shard. One that is listed by its id at a new address is the same to the map, and
-// another one to dial.
+// keeps reports whether all of these nodes lead a shard. One that is listed by its id at a new address is the same to
+// the map, and another one to dial.
 func (r *routes) keeps(primaries []*node) bool {
 	return !slices.ContainsFunc(primaries, func(n *node) bool { return !r.leads(n) })
 }
 
-// publish makes r the routes in use in place of old (nil: the first ones), lets go of install, and cuts off primaries that owe
-// replies in silence and lead no shard any longer.
+// publish makes r the routes in use in place of old (nil: the first ones), lets go of install, and cuts off primaries
+// that owe replies in silence and lead no shard any longer.
 func (c *core) publish(old, r *routes) {
 	c.reviewReplicas(old, r)
 	c.routes.Store(r)
@@ -130,8 +130,8 @@ func (c *core) publish(old, r *routes) {
 	abandon(lost)
 }
 
-// movedTo gives a slot to the node that a MOVED names, or that serves it, and returns that node. The topology is asked for if
-// that is news.
+// movedTo gives a slot to the node that a MOVED names, or that serves it, and returns that node. The topology is asked
+// for if that is news.
 func (c *core) movedTo(slot uint16, target Node) *node {
 	c.install.Lock()
 	old := c.routes.Load()
@@ -168,8 +168,8 @@ func (c *core) movedTo(slot uint16, target Node) *node {
 	return to
 }
 
-// deposed is told that the node has lost its slots: nobody waits for a dial to it any longer. It returns the connections to
-// cut off: all, if the node owes replies in silence. What a frozen primary acknowledges when it wakes is lost by then.
+// deposed is told that the node has lost its slots: nobody waits for a dial to it any longer. It returns the connections
+// to cut off: all, if the node owes replies in silence. What a frozen primary acknowledges when it wakes is lost by then.
 func (n *node) deposed() (lost []*wire.Conn) {
 	n.lostSlots.Store(true)
 	n.releaseWaiters()
@@ -185,8 +185,8 @@ func abandon(lost []*wire.Conn) {
 	}
 }
 
-// suspect is told for every 500 ms that n owes replies in silence. Others are asked whether n still has its slots; once it
-// has lost them, it is cut off.
+// suspect is told for every 500 ms that n owes replies in silence. Others are asked whether n still has its slots; once
+// it has lost them, it is cut off.
 func (c *core) suspect(n *node, conn *wire.Conn) {
 	switch {
 	case n.left(conn.Addr()):
@@ -209,8 +209,8 @@ func (c *core) nodeAt(target Node) *node {
 	return c.pool.stranger(target, time.Now())
 }
 
-// noticeAge asks for a refresh when the map is older than RefreshAfter. Nothing but a command's use of the map sets it off, or a
-// subscription that looks after its connection: a client without either does nothing.
+// noticeAge asks for a refresh when the map is older than RefreshAfter. Nothing but a command's use of the map sets it
+// off, or a subscription that looks after its connection: a client without either does nothing.
 func (c *core) noticeAge(now time.Time) {
 	due := c.fresh.Load()
 	if c.opts.RefreshAfter < 0 || int64(now.Sub(c.born)) < due {

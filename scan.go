@@ -31,9 +31,9 @@ type OfType string
 
 func (t OfType) scanOption(s *scan) { s.ofType = string(t) }
 
-// OwnedBy restricts Client.Scan to the slots that one primary, named by its id or by host:port, owns when the scan begins. Those
-// that move meanwhile are followed to where they go. A node that the topology does not list is ErrUnknownNode; a
-// replica owns no slot, so nothing is yielded.
+// OwnedBy restricts Client.Scan to the slots that one primary, named by its id or by host:port, owns when the scan
+// begins. Those that move meanwhile are followed to where they go. A node that the topology does not list is
+// ErrUnknownNode; a replica owns no slot, so nothing is yielded.
 type OwnedBy string
 
 func (n OwnedBy) scanOption(s *scan) { s.owner = string(n) }
@@ -44,22 +44,24 @@ const (
 )
 
 // Scan yields the keys of the whole cluster that match a glob-style pattern such as "user:*"; an empty one matches all.
-// Each key that exists from the beginning to the end is yielded at least once, whatever slots move and whichever primaries
-// fail over meanwhile; DESIGN.md says why. A key may be yielded more than once, and one that is made or removed meanwhile
-// may be yielded or not; what comes first has no meaning. An error is the last thing yielded: an *Error, with an empty key.
-// The loop may be left at any time; nothing goes on behind its back. What the error says, it says of the page that is missing:
-// ErrNotExecuted of one that was not asked for, which is so wherever a scan ends between two pages, be it for ctx, for Close, or
-// for slots that never stayed with a node for as long as a walk takes. The keys of the pages before were yielded.
+// Each key that exists from the beginning to the end is yielded at least once, whatever slots move and whichever
+// primaries fail over meanwhile; DESIGN.md says why. A key may be yielded more than once, and one that is made or
+// removed meanwhile may be yielded or not; what comes first has no meaning. An error is the last thing yielded: an
+// *Error, with an empty key. The loop may be left at any time; nothing goes on behind its back. What the error says, it
+// says of the page that is missing: ErrNotExecuted of one that was not asked for, which is so wherever a scan ends
+// between two pages, be it for ctx, for Close, or for slots that never stayed with a node for as long as a walk takes.
+// The keys of the pages before were yielded.
 //
-// One primary is walked after the other, a page at a time: each is one write, SCAN and, to see which slots are all there,
-// CLUSTER NODES and INFO. What moved meanwhile is walked again where it is then. A pattern that begins with a hash tag, like
-// "{user:1}:*", can match in one slot only, so only that slot's primary is walked; since Valkey 8 that costs as much as the
-// slot has keys.
+// One primary is walked after the other, a page at a time: each is one write, SCAN and, to see which slots are all
+// there, CLUSTER NODES and INFO. What moved meanwhile is walked again where it is then. A pattern that begins with a
+// hash tag, like "{user:1}:*", can match in one slot only, so only that slot's primary is walked; since Valkey 8 that
+// costs as much as the slot has keys.
 //
-// The primaries answer, whatever policy a view c has; one with a route (On) is refused before anything is sent: OwnedBy names
-// one primary. ctx ends the whole scan. Without a deadline in it, Options.CommandTimeout bounds each page, and the waiting for
-// slots that change hands faster than they can be walked. Where CLUSTER NODES is refused, the client's own slot map is what
-// says where slots are: then a key that moves during the scan may be missed. SCAN: O(1) for each call, O(n) for them all.
+// The primaries answer, whatever policy a view c has; one with a route (On) is refused before anything is sent: OwnedBy
+// names one primary. ctx ends the whole scan. Without a deadline in it, Options.CommandTimeout bounds each page, and
+// the waiting for slots that change hands faster than they can be walked. Where CLUSTER NODES is refused, the client's
+// own slot map is what says where slots are: then a key that moves during the scan may be missed. SCAN: O(1) for each
+// call, O(n) for them all.
 func (c *Client) Scan(ctx context.Context, match string, opts ...ScanOption) iter.Seq2[string, error] {
 	return func(yield func(string, error) bool) {
 		if slices.Contains(opts, nil) {
@@ -82,9 +84,9 @@ var errStopped = errors.New("stopped")
 
 // scan is one Scan. It belongs to its caller.
 //
-// A key is found by a walk if it is at the walked node at the moment when the cursor passes it. So a slot is covered by a
-// walk during which it was all there, page by page; or, on its way from one node to another, by a walk of the source and
-// then one of the target, for its keys move one way only.
+// A key is found by a walk if it is at the walked node at the moment when the cursor passes it. So a slot is covered by
+// a walk during which it was all there, page by page; or, on its way from one node to another, by a walk of the source
+// and then one of the target, for its keys move one way only.
 type scan struct {
 	terms    *terms
 	match    string
@@ -109,8 +111,8 @@ func newScan(t *terms, match string, opts []ScanOption) *scan {
 	return s
 }
 
-// patternSlot returns the slot of all keys that a pattern can match, if they have but one: those of a hash tag which nothing
-// that could match anything else stands in or before.
+// patternSlot returns the slot of all keys that a pattern can match, if they have but one: those of a hash tag which
+// nothing that could match anything else stands in or before.
 func patternSlot(match string) (slot uint16, ok bool) {
 	special := strings.IndexAny(match, `*?[\`)
 	if special < 0 {
@@ -219,10 +221,10 @@ func (s *scan) visit(ctx context.Context, n *node, yield func(string) bool) erro
 	return nil
 }
 
-// coverMigrating takes the slots for covered that were on their way from the source of one walk to the target of the next. Had the
-// source got any slot back meanwhile, its epoch would have risen; had it called the migration off, it would say so. A slot that
-// the source sends to a node which does not take it, as after a failover there, is covered by the source alone: what has left
-// cannot be reached.
+// coverMigrating takes the slots for covered that were on their way from the source of one walk to the target of the
+// next. Had the source got any slot back meanwhile, its epoch would have risen; had it called the migration off, it
+// would say so. A slot that the source sends to a node which does not take it, as after a failover there, is covered by
+// the source alone: what has left cannot be reached.
 func (s *scan) coverMigrating(ctx context.Context, source, target *walk) error {
 	now, err := s.askHoldings(ctx, source.node)
 	if err != nil || now.epoch != source.holdings.epoch || now.id != source.holdings.id {

@@ -15,28 +15,27 @@ import (
 )
 
 const (
-	// Looks at a shard follow each other 60 to 140 ms apart: a promoted replica is found within 60 ms on average, and 5,000
-	// clients are some 50,000 EXISTS a second to a replica that serves nobody else yet. For a lost connection the first one comes after
-	// 60 ms: by then most that were merely cut have been replaced.
+	// Looks at a shard follow each other 60 to 140 ms apart: a promoted replica is found within 60 ms on average, and
+	// 5,000 clients are some 50,000 EXISTS a second to a replica that serves nobody else yet. For a lost connection the
+	// first one comes after 60 ms: by then most that were merely cut have been replaced.
 	scoutFloor  = 60 * time.Millisecond
 	scoutJitter = 80 * time.Millisecond
-	// missedFor is how long a shard is looked at after a caller was last let down: longer than any pause between the attempts
-	// of one caller, so that the looks do not wait for them.
+	// missedFor is how long a shard is looked at after a caller was last let down: longer than any pause between the
+	// attempts of one caller, so that the looks do not wait for them.
 	missedFor = time.Second
 	// lookPatience bounds one look. The dial to a node that takes longer goes on, and the next look finds it.
 	lookPatience = 300 * time.Millisecond
-	// fruitlessFor is how long looks may lead to nothing conclusive until the topology is asked for instead. Where the machines are
-	// busy, as in a storm, dearer questions are no help.
+	// fruitlessFor is how long looks may lead to nothing conclusive until the topology is asked for instead. Where the
+	// machines are busy, as in a storm, dearer questions are no help.
 	fruitlessFor = 2 * time.Second
 	// maxMissed is how many shards are looked at together, and maxReplicas how many replicas of each. ElastiCache has 5.
 	maxMissed   = 4
 	maxReplicas = 5
 )
 
-// scout finds out who serves the slots of a primary that does not, without asking anybody for the topology, which a
-// thousand clients would do at the same time: it asks for a key of such a slot. The replicas of the shard serve it from the
-// moment when one is promoted; they, and any other primary, redirect when the slot has gone elsewhere.
-// Safe for concurrent use.
+// scout finds out who serves the slots of a primary that does not, without asking anybody for the topology, which a thousand
+// clients would do at the same time: it asks for a key of such a slot. The replicas of the shard serve it from the moment
+// when one is promoted; they, and any other primary, redirect when the slot has gone elsewhere. Safe for concurrent use.
 type scout struct {
 	looks *refresher // runs core.look; its rounds are urgent ones
 
@@ -72,8 +71,8 @@ func newScout(look func(ctx context.Context, reason string, urgent bool) error, 
 	return s
 }
 
-// missed is told that n, where a command was sent, did not serve it; nil: the map names nobody. It never blocks. The topology is dear,
-// and is asked for urgently only where nothing else can help:
+// missed is told that n, where a command was sent, did not serve it; nil: the map names nobody. It never blocks. The
+// topology is dear, and is asked for urgently only where nothing else can help:
 //
 //	who did not serve                     what is done
 //	a node that has lost its slots        nothing: the map is newer than the attempt
@@ -83,8 +82,8 @@ func newScout(look func(ctx context.Context, reason string, urgent bool) error, 
 //	a primary                             looks at its shard
 func (c *core) missed(n *node, lost bool, reason string) { c.missedIn(0, n, lost, nil, reason) }
 
-// cutOff is missed for a node that a connection was lost to, cut, when no other one served; nil: it could not be dialled. Mostly it
-// was merely cut, and looks would be too early.
+// cutOff is missed for a node that a connection was lost to, cut, when no other one served; nil: it could not be
+// dialled. Mostly it was merely cut, and looks would be too early.
 func (c *core) cutOff(n *node, cut *wire.Conn) {
 	c.missedIn(scoutFloor, n, true, cut, "lost a connection")
 }
@@ -106,8 +105,9 @@ func (c *core) missedIn(delay time.Duration, n *node, lost bool, cut *wire.Conn,
 	}
 }
 
-// turnedAway is missed for a node that answered. A MOVED that cannot be followed, because the node has no name for the new owner, is
-// for the topology, in which others may have one: a look would ask for another key of the shard, which may not have moved.
+// turnedAway is missed for a node that answered. A MOVED that cannot be followed, because the node has no name for the
+// new owner, is for the topology, in which others may have one: a look would ask for another key of the shard, which
+// may not have moved.
 func (c *core) turnedAway(n *node, said ServerError) {
 	if code := said.Code(); code == "MOVED" && c.kind() == sharded {
 		c.refresher.urgent(code)
@@ -162,8 +162,8 @@ func (s *scout) forgive() {
 	}
 }
 
-// learnt notes what others had to say about n, and reports whether to ask for the topology: they will not tell, or cannot be
-// reached.
+// learnt notes what others had to say about n, and reports whether to ask for the topology: they will not tell, or
+// cannot be reached.
 func (s *scout) learnt(n *node, said evidence, now time.Time) (useless bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -200,8 +200,8 @@ func (s *scout) news(n *node, now time.Time) (reason string, ok bool) {
 	return m.why, true
 }
 
-// unserved returns which of the logged primaries have been replaced, and which are to be asked whether they serve: that nobody
-// misses them any longer does not tell, for nobody may have needed them.
+// unserved returns which of the logged primaries have been replaced, and which are to be asked whether they serve: that
+// nobody misses them any longer does not tell, for nobody may have needed them.
 func (s *scout) unserved(r *routes, now time.Time) (replaced, unsure []*node) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -251,8 +251,9 @@ func (s *scout) isOneLost(r *routes, now time.Time) bool {
 	return false
 }
 
-// due returns the primaries to look for. While one is lost, those that only cannot serve are most likely waiting for it, as the whole
-// cluster does. One of them may be down by itself: due returns one of those on which there was no conclusive evidence for a while.
+// due returns the primaries to look for. While one is lost, those that only cannot serve are most likely waiting for
+// it, as the whole cluster does. One of them may be down by itself: due returns one of those on which there was no
+// conclusive evidence for a while.
 func (s *scout) due(r *routes, now time.Time) (due []*node, waiting *node) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -326,8 +327,8 @@ func (c *core) serves(ctx context.Context, r *routes, n *node) bool {
 	return !isError(replies[0]) || classify(attempt{slot: int(slot), refusal: replies[0].Str}).action == finish // as after NOPERM
 }
 
-// lookFor asks the replicas of the shard that n leads, and one other primary, for a key of the shard. It returns the best that
-// any of them had to say.
+// lookFor asks the replicas of the shard that n leads, and one other primary, for a key of the shard. It returns the
+// best that any of them had to say.
 func (c *core) lookFor(ctx context.Context, r *routes, n *node) evidence {
 	shard := r.shardOfPrimary(n)
 	key, slot, ok := r.keyOf(shard)
@@ -383,9 +384,9 @@ func (r *routes) keyOf(shard int) (key string, slot uint16, ok bool) {
 	}
 }
 
-// askOwner asks a node for a key that another one should have, and lets the map follow what that tells. Nodes of the shard speak
-// for themselves: that one of them has taken over is believed when it serves, for others may be behind the map in use; and is a
-// primary, for a proxy may serve reads anywhere.
+// askOwner asks a node for a key that another one should have, and lets the map follow what that tells. Nodes of the
+// shard speak for themselves: that one of them has taken over is believed when it serves, for others may be behind the
+// map in use; and is a primary, for a proxy may serve reads anywhere.
 //
 //	C: EXISTS key            | ROLE
 //	S: :0                    | * master ..   the node has been promoted
@@ -395,8 +396,8 @@ func (r *routes) keyOf(shard int) (key string, slot uint16, ok bool) {
 //	   -CLUSTERDOWN ..       |               nobody serves it yet; LOADING and the like
 //	   -NOPERM ..            |               who knows
 //
-// A node that has lost its slots may not know it yet, if it stood still. Its own epoch (CLUSTER INFO) is newer than the map if
-// it has them back.
+// A node that has lost its slots may not know it yet, if it stood still. Its own epoch (CLUSTER INFO) is newer than the
+// map if it has them back.
 func (c *core) askOwner(ctx context.Context, r *routes, n *node, key string, slot uint16) evidence {
 	questions := []string{"EXISTS " + key, "ROLE"}
 	deposed := n.lostSlots.Load()

@@ -156,7 +156,8 @@ func TestTheTopologyIsAskedWhereNobodyMayTellOfAKey(t *testing.T) {
 	})
 }
 
-// What a client may not ask must not keep it with a primary that is gone: others redirect to a replica that nobody may vouch for.
+// What a client may not ask must not keep it with a primary that is gone: others redirect to a replica that
+// nobody may vouch for.
 func TestAPermissionThatIsMissingKeepsNobodyWithADeadPrimary(t *testing.T) {
 	const noperm = "-NOPERM User ann has no permissions to run the '%s' command"
 	for name, at := range map[string][]string{

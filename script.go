@@ -12,32 +12,32 @@ import (
 	"github.com/keyslot-go/keyslot/internal/resp"
 )
 
-// Script is a Lua script, made by NewScript; the zero Script cannot be used. It is immutable: make it once, and use it from
-// any goroutine and with any client.
+// Script is a Lua script, made by NewScript; the zero Script cannot be used. It is immutable: make it once, and use it
+// from any goroutine and with any client.
 //
 // All keys that a script uses are named, and lie in one slot: the slot decides where it runs. The script is sent by its
 // digest, and whole where a node does not know it: a node forgets its scripts when it restarts, and a new one has none.
 type Script struct{ source, digest string }
 
-// NewScript returns the script with this source. A first line such as "#!lua flags=no-writes" is for the server (Redis 7.0).
-// Nothing is sent.
+// NewScript returns the script with this source. A first line such as "#!lua flags=no-writes" is for the server (Redis
+// 7.0). Nothing is sent.
 func NewScript(source string) *Script {
 	sum := sha1.Sum([]byte(source)) //nolint:gosec // how servers name scripts
 	return &Script{source, hex.EncodeToString(sum[:])}
 }
 
-// Run runs the script and returns its reply. The keys are the script's KEYS, args, of the types that Client.Do takes, its
-// ARGV. c may be a view of a client. It blocks as Client.Do does.
+// Run runs the script and returns its reply. The keys are the script's KEYS, args, of the types that Client.Do takes,
+// its ARGV. c may be a view of a client. It blocks as Client.Do does.
 //
-// Its errors are those of Client.Do. Where the script itself raises an error it may have run in part, so such an error has
-// an unknown outcome unless the server's own words prove that the script did not start.
+// Its errors are those of Client.Do. Where the script itself raises an error it may have run in part, so such an error
+// has an unknown outcome unless the server's own words prove that the script did not start.
 func (s *Script) Run(ctx context.Context, c *Client, keys []string, args ...any) (Reply, error) {
 	return s.run(ctx, c, "EVALSHA", "EVAL", keys, args)
 }
 
-// RunReadOnly is Run for a script that only reads (Redis 7.0). The server refuses its writes; a replica may run it where
-// the view c reads from replicas; and it is run again where a connection was lost. It can change nothing, so an error that it
-// raises is an answer, of no unknown outcome.
+// RunReadOnly is Run for a script that only reads (Redis 7.0). The server refuses its writes; a replica may run it
+// where the view c reads from replicas; and it is run again where a connection was lost. It can change nothing, so an
+// error that it raises is an answer, of no unknown outcome.
 func (s *Script) RunReadOnly(ctx context.Context, c *Client, keys []string, args ...any) (Reply, error) {
 	return s.run(ctx, c, "EVALSHA_RO", "EVAL_RO", keys, args)
 }
@@ -88,8 +88,8 @@ func (s *Script) unusable(c *Client) string {
 	return ""
 }
 
-// lacksScript reports whether the server proved, in its own words, that it did not know the script and ran nothing. A script
-// can return an error that begins with NOSCRIPT; only one that returns just these words is taken for the server.
+// lacksScript reports whether the server proved, in its own words, that it did not know the script and ran nothing. A
+// script can return an error that begins with NOSCRIPT; only one that returns just these words is taken for the server.
 func lacksScript(err error) bool {
 	if !errors.Is(err, ErrNotExecuted) {
 		return false
@@ -122,8 +122,9 @@ func encodeScript(r *resp.Request, name, script string, keys []string, args []an
 	return before + index, reason
 }
 
-// Queue queues the script in a pipeline; for a transaction use Tx.Eval. It is sent whole, since nothing behind it could wait until a
-// node has learnt it: for a long script, a Run for each may be less to send. An argument that cannot be sent is the future's error.
+// Queue queues the script in a pipeline; for a transaction use Tx.Eval. It is sent whole, since nothing behind it could
+// wait until a node has learnt it: for a long script, a Run for each may be less to send. An argument that cannot be
+// sent is the future's error.
 func (s *Script) Queue(p *Pipeline, keys []string, args ...any) *Future[Reply] {
 	return s.queue(p, "EVAL", keys, args)
 }
@@ -146,10 +147,10 @@ func (s *Script) queue(p *Pipeline, name string, keys []string, args []any) *Fut
 	return command.QueueReply(&p.queued, call)
 }
 
-// LoadEverywhere makes every node of the topology know the script, replicas too, whatever the route of the view c, so that no Run
-// has to send it whole. It blocks as Client.Do does. A *PartsError lists the nodes that could not be told; Run works there all the
-// same, as on nodes that come later. FunctionLoadReplace does the like for a library of functions. SCRIPT LOAD: O(n) in the length
-// of the script.
+// LoadEverywhere makes every node of the topology know the script, replicas too, whatever the route of the view c, so
+// that no Run has to send it whole. It blocks as Client.Do does. A *PartsError lists the nodes that could not be told;
+// Run works there all the same, as on nodes that come later. FunctionLoadReplace does the like for a library of
+// functions. SCRIPT LOAD: O(n) in the length of the script.
 func (s *Script) LoadEverywhere(ctx context.Context, c *Client) error {
 	if wrong := s.unusable(c); wrong != "" {
 		return misuse("SCRIPT LOAD", wrong)

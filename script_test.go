@@ -76,7 +76,8 @@ func TestAReadOnlyScriptsErrorIsAnAnswer(t *testing.T) {
 	})
 }
 
-// What the commands of a script are refused with is the script's own when it catches and returns it: it may have written before.
+// What the commands of a script are refused with is the script's own when it catches and returns it: it may
+// have written before.
 func TestARefusalThatAScriptPassesOnIsNotItsOwn(t *testing.T) {
 	onEngines(t, realcluster.Options{}, func(t *testing.T, cluster *realcluster.Cluster) {
 		client := connect(t, keyslot.Options{Endpoints: cluster.Addrs()[:1]})

@@ -11,8 +11,8 @@ import (
 	"github.com/keyslot-go/keyslot/internal/fakenode"
 )
 
-// Stories of a proxy that poses as a cluster: one name, port 6379 for everything and 6380 for reads that may be old. No such
-// cache can be reached from here; what these do is what users of several clients have seen.
+// Stories of a proxy that poses as a cluster: one name, port 6379 for everything and 6380 for reads that may be old. No
+// such cache can be reached from here; what these do is what users of several clients have seen.
 
 const cacheName = "orders-abc123.serverless.use1.cache.amazonaws.com"
 

@@ -197,13 +197,13 @@ func (c *choice) judge(v contender) choiceReason {
 	return tookEqual
 }
 
-// judgeKind decides whether v may turn a cluster into a group without cluster mode, or the other way round. A node that is
-// started with the wrong configuration must not do that to those who ask it.
+// judgeKind decides whether v may turn a cluster into a group without cluster mode, or the other way round. A node that
+// is started with the wrong configuration must not do that to those who ask it.
 //
-// A cluster ends only where no node knows of it any more: all that were asked say so, or none can be reached and the endpoint says
-// so; or of a single shard at least half, its primary or all behind the endpoints among them, for a primary that is slow to
-// answer must not lose its shard to a replica that was started wrong. To become a cluster, the map must be whole, and the group's own
-// primary tell it; or at least half of all endpoints, where the primary does not answer.
+// A cluster ends only where no node knows of it any more: all that were asked say so, or none can be reached and the
+// endpoint says so; or of a single shard at least half, its primary or all behind the endpoints among them, for a primary
+// that is slow to answer must not lose its shard to a replica that was started wrong. To become a cluster, the map must
+// be whole, and the group's own primary tell it; or at least half of all endpoints, where the primary does not answer.
 func (c *choice) judgeKind(v contender) choiceReason {
 	enough := false
 	primary := c.old.primaryOf(0)

@@ -16,8 +16,8 @@ type layout struct {
 
 // owners is the slot table: for each slot an index into shards, -1 for nobody. It is cut in chunks so that a redirect
 // copies one of them: copying the 32 KiB of a flat table took 20 us, and made garbage for every slot that moves
-// (BenchmarkMoved500Nodes). Neighbours that are alike are one chunk: shards own long ranges, so what is looked up for random keys
-// is a few KiB, which stay in a processor's first cache between commands (pipe100 of benchmarks/).
+// (BenchmarkMoved500Nodes). Neighbours that are alike are one chunk: shards own long ranges, so what is looked up for
+// random keys is a few KiB, which stay in a processor's first cache between commands (pipe100 of benchmarks/).
 type owners [slotCount / chunkSlots]*[chunkSlots]int16
 
 const chunkSlots = 256
@@ -78,8 +78,8 @@ type patch struct {
 	at   time.Time
 }
 
-// patchLife is how long a MOVED outweighs answers of an equal epoch. Healthy nodes agree on a new owner within a fraction of
-// a second; seconds leave room for a slow cluster bus.
+// patchLife is how long a MOVED outweighs answers of an equal epoch. Healthy nodes agree on a new owner within a
+// fraction of a second; seconds leave room for a slow cluster bus.
 const patchLife = 5 * time.Second
 
 func (p patch) live(now time.Time) bool { return now.Sub(p.at) < patchLife }

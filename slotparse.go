@@ -11,9 +11,9 @@ import (
 	"github.com/keyslot-go/keyslot/internal/resp"
 )
 
-// An honest answer has no use for more. They bound the work, and the memory, that a hostile one can cause; an ElastiCache shard has 6
-// nodes at most, a cluster 500. The specification recommends 1000 at most, for the nodes' own gossip, and four times as many
-// take a megabyte or two.
+// An honest answer has no use for more. They bound the work, and the memory, that a hostile one can cause; an
+// ElastiCache shard has 6 nodes at most, a cluster 500. The specification recommends 1000 at most, for the nodes' own
+// gossip, and four times as many take a megabyte or two.
 const (
 	maxRanges     = slotCount
 	maxShardNodes = 1024

@@ -63,8 +63,8 @@ func (t *tally) add(now, then wire.Usage) {
 	t.ended.Read += now.Read - then.Read
 }
 
-// tallies count for Client.Stats, by the addresses of nodes. An address has a row once a map has listed it or a connection to it
-// was made: what redirects invent has none, and is counted elsewhere. Safe for concurrent use.
+// tallies count for Client.Stats, by the addresses of nodes. An address has a row once a map has listed it or a
+// connection to it was made: what redirects invent has none, and is counted elsewhere. Safe for concurrent use.
 type tallies struct {
 	mu sync.Mutex
 	// guarded by mu
@@ -219,8 +219,8 @@ func (s *tallies) forget(at spot, row *tally) {
 	s.elsewhere.streams += row.streams
 }
 
-// account counts what a connection has been used for since it was last accounted. It goes on as a connection of now, or, where that is
-// nil, has ended.
+// account counts what a connection has been used for since it was last accounted. It goes on as a connection of now,
+// or, where that is nil, has ended.
 func (s *tallies) account(o *openConn, now *node) {
 	used := o.conn.Usage()
 	s.mu.Lock()

@@ -49,8 +49,8 @@ func (n *Node) answersTo(host string) bool {
 
 // Topology is a snapshot of the slot map: who owned what when it was taken. It is the caller's own copy.
 type Topology struct {
-	// Standalone says that there is no cluster: cluster mode is disabled, and one primary has all keys. The nodes are the names
-	// in Options then, whatever servers these lead to, and Options.Reader is listed once for each of its addresses.
+	// Standalone says that there is no cluster: cluster mode is disabled, and one primary has all keys. The nodes are the
+	// names in Options then, whatever servers these lead to, and Options.Reader is listed once for each of its addresses.
 	Standalone bool
 	// Shards in the order of their first slot; those without slots come last.
 	Shards []Shard

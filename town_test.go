@@ -10,8 +10,8 @@ import (
 	"github.com/keyslot-go/keyslot"
 )
 
-// town has names, the addresses that they lead to, and what stands at each address. All three change as they do behind the
-// endpoints of a service. It resolves and dials for a client; its methods are safe for concurrent use.
+// town has names, the addresses that they lead to, and what stands at each address. All three change as they do behind
+// the endpoints of a service. It resolves and dials for a client; its methods are safe for concurrent use.
 type town struct {
 	connect func(ctx context.Context, network, addr string) (net.Conn, error)
 

@@ -13,8 +13,8 @@ import (
 type Trace struct {
 	// Redirected is called for every MOVED and ASK that is followed.
 	Redirected func(RedirectEvent)
-	// Retried is called for every other attempt that is to be made again, before the pause that it may take. A command whose
-	// caller's patience ends in that pause is not sent again after all.
+	// Retried is called for every other attempt that is to be made again, before the pause that it may take. A command
+	// whose caller's patience ends in that pause is not sent again after all.
 	Retried func(RetryEvent)
 	// Refreshed is called after every attempt to refresh the slot map.
 	Refreshed func(RefreshEvent)
@@ -22,21 +22,21 @@ type Trace struct {
 	Connected func(ConnectEvent)
 	// Desynced is called when a connection is closed because its replies are out of step with its commands.
 	Desynced func(DesyncEvent)
-	// Called is called at the end of every call that the program made, on its goroutine and with its context, before the call
-	// returns: of each command, once even where it was split or sent again, of each Exec as a whole, and of each command or Exec
-	// within Watch. The commands of a Consumer and each page of a scan are calls of their own; what a Subscription sends is none,
-	// nor is an Exec of nothing.
-	// There is no hook for the beginning: start and duration are in the event, so that a span can be made when it has ended.
-	// Without Called no clock is read for it, and nothing is gathered.
+	// Called is called at the end of every call that the program made, on its goroutine and with its context, before
+	// the call returns: of each command, once even where it was split or sent again, of each Exec as a whole, and of
+	// each command or Exec within Watch. The commands of a Consumer and each page of a scan are calls of their own;
+	// what a Subscription sends is none, nor is an Exec of nothing. There is no hook for the beginning: start and
+	// duration are in the event, so that a span can be made when it has ended. Without Called no clock is read for it,
+	// and nothing is gathered.
 	Called func(context.Context, CallEvent)
 }
 
-// CallEvent is one call that the program made, from its beginning to its outcome. It never holds arguments or keys, but for those
-// that a script puts into an error of its own.
+// CallEvent is one call that the program made, from its beginning to its outcome. It never holds arguments or keys, but
+// for those that a script puts into an error of its own.
 type CallEvent struct {
-	// Command is the command's name in upper case, with the subcommand where it has one: "GET", "CONFIG GET". Of a batch it is
-	// the name that all its commands have, and empty where they differ. A name that the command table does not know is what the
-	// program passed.
+	// Command is the command's name in upper case, with the subcommand where it has one: "GET", "CONFIG GET". Of a
+	// batch it is the name that all its commands have, and empty where they differ. A name that the command table does
+	// not know is what the program passed.
 	Command string
 	// Batch is empty for a single command, "PIPELINE" for what Pipeline.Exec or WriteAndWait ran, and "MULTI" for Tx.Exec.
 	Batch string
@@ -46,17 +46,18 @@ type CallEvent struct {
 	Node     string
 	Start    time.Time
 	Duration time.Duration // until the outcome was known; retries and pauses included
-	// Attempts is how often commands of the call were sent or about to be, and Redirects how many MOVED and ASK were followed:
-	// of all commands and parts together.
+	// Attempts is how often commands of the call were sent or about to be, and Redirects how many MOVED and ASK were
+	// followed: of all commands and parts together.
 	Attempts, Redirects int
-	// Steps are the attempts that were to be made again, the first 8 of each command or part, and the first 32 of them all. nil where
-	// there are none, which is usual.
+	// Steps are the attempts that were to be made again, the first 8 of each command or part, and the first 32 of them
+	// all. nil where there are none, which is usual.
 	Steps []CallStep
 	// Err is how the call failed: what the method returns, but for replies of another type than it wants. Nil is no failure.
 	Err error
 }
 
-// CallStep is one attempt of a call that was to be made again: the last one too, where the caller's patience ended in the pause.
+// CallStep is one attempt of a call that was to be made again: the last one too, where the caller's patience
+// ended in the pause.
 type CallStep struct {
 	At     time.Time // when it had failed
 	Node   string    // host:port; empty where none was known
@@ -74,9 +75,9 @@ type RedirectEvent struct {
 type RetryEvent struct {
 	Slot int    // -1 for a command without a key
 	Node string // host:port of the attempt that failed; empty where none was known
-	// Reason is the first word of what the server said: TRYAGAIN, CLUSTERDOWN, LOADING, MASTERDOWN, READONLY, NOREPLICAS, BUSY,
-	// UNBLOCKED, NOAUTH, ERR (too many clients), and from a replica, or where no address is known, MOVED or ASK. Without a
-	// reply it is
+	// Reason is the first word of what the server said: TRYAGAIN, CLUSTERDOWN, LOADING, MASTERDOWN, READONLY,
+	// NOREPLICAS, BUSY, UNBLOCKED, NOAUTH, ERR (too many clients), and from a replica, or where no address is known,
+	// MOVED or ASK. Without a reply it is
 	//   - "unserved": no node is known to serve the slot
 	//   - "dial": there is no connection to the node
 	//   - "unsent": the connection ended, or the node left, before the request was written whole
@@ -106,12 +107,12 @@ type ConnectEvent struct {
 	Err   error         // why; nil: connected
 }
 
-// DesyncEvent is the end of a connection whose replies are out of step with its commands: the server, or something between,
-// has left one out, sent one twice, or sent one that nobody asked for.
+// DesyncEvent is the end of a connection whose replies are out of step with its commands: the server, or something
+// between, has left one out, sent one twice, or sent one that nobody asked for.
 type DesyncEvent struct {
 	Node string // host:port
-	// Suspect is how many replies callers have had on the connection since it was last known to be in step. Some of them may
-	// belong to other commands; they cannot be recalled. Commands still in flight have failed with an unknown outcome.
+	// Suspect is how many replies callers have had on the connection since it was last known to be in step. Some of them
+	// may belong to other commands; they cannot be recalled. Commands still in flight have failed with an unknown outcome.
 	Suspect int
 	Err     error // what has shown it
 }

@@ -12,16 +12,16 @@ import (
 	"github.com/keyslot-go/keyslot/internal/spec"
 )
 
-// Tx collects commands for one slot and runs them as one transaction, MULTI to EXEC: all or none, with no command of anybody
-// else in between. It is made by Client.Tx or Watched.Tx, for one goroutine at a time; what it offers besides Exec and Do are
-// the methods of command.Queued.
+// Tx collects commands for one slot and runs them as one transaction, MULTI to EXEC: all or none, with no command of
+// anybody else in between. It is made by Client.Tx or Watched.Tx, for one goroutine at a time; what it offers besides
+// Exec and Do are the methods of command.Queued.
 //
 //	tx := client.Tx()
 //	from, to := tx.Do("DECRBY", "{bank}ann", 5), tx.Do("INCRBY", "{bank}bob", 5)
 //	err := tx.Exec(ctx)
 //
-// There is no rollback: a command that fails while the transaction runs, on a value of the wrong type for instance, leaves
-// those around it done. The user needs permission for MULTI: see Exec.
+// There is no rollback: a command that fails while the transaction runs, on a value of the wrong type for instance,
+// leaves those around it done. The user needs permission for MULTI: see Exec.
 type Tx struct {
 	queued
 	batch   batch
@@ -41,18 +41,19 @@ func newTx(t *terms, s *session) *Tx {
 // transaction from being sent.
 func (t *Tx) Do(args ...any) *Future[Reply] { return t.batch.do(&t.queued, args) }
 
-// Exec runs the commands queued since the last Exec as one transaction, and returns when its outcome is known, or soon after
-// ctx is done; a ctx without a deadline is bounded by Options.CommandTimeout. It returns nil if all of them succeeded. Nil is
-// no failure.
+// Exec runs the commands queued since the last Exec as one transaction, and returns when its outcome is known, or soon
+// after ctx is done; a ctx without a deadline is bounded by Options.CommandTimeout. It returns nil if all of them
+// succeeded. Nil is no failure.
 //
-// An *Error means that the transaction as a whole failed; every future has an error then, too. Whatever cannot be sent is found
-// before anything is: keys of several slots, commands that wait at the server, that run on several nodes, or that no
-// transaction may hold, and a transaction without commands. Where the server refuses one of the commands, or the slot has moved,
-// nothing has run, and the whole is sent again by the rules for a single command. Sent and unanswered, its outcome is unknown;
-// only a transaction that reads, or one of an Idempotent view, is sent again then.
+// An *Error means that the transaction as a whole failed; every future has an error then, too. Whatever cannot be sent
+// is found before anything is: keys of several slots, commands that wait at the server, that run on several nodes, or
+// that no transaction may hold, and a transaction without commands. Where the server refuses one of the commands, or
+// the slot has moved, nothing has run, and the whole is sent again by the rules for a single command. Sent and
+// unanswered, its outcome is unknown; only a transaction that reads, or one of an Idempotent view, is sent again then.
 //
-// A user who lacks the permission for MULTI has no transactions: the server refuses that word and takes the commands behind it, which
-// came in the same write, for single ones. They may have run one by one then, and the outcome is unknown. Permit +multi and +exec.
+// A user who lacks the permission for MULTI has no transactions: the server refuses that word and takes the commands
+// behind it, which came in the same write, for single ones. They may have run one by one then, and the outcome is
+// unknown. Permit +multi and +exec.
 //
 // A *PipelineError means that the transaction has run and the listed commands failed in it.
 func (t *Tx) Exec(ctx context.Context) error {
@@ -72,8 +73,8 @@ func (t *Tx) Exec(ctx context.Context) error {
 	return err
 }
 
-// perform runs the queued commands as one transaction, the call. An error is that of all of them. asleep is why a Lazy client
-// has no map yet.
+// perform runs the queued commands as one transaction, the call. An error is that of all of them. asleep is why a Lazy
+// client has no map yet.
 func (t *Tx) perform(ctx context.Context, f *flight, call *call, asleep error) error {
 	err := f.transact(call, t.session)
 	if err == nil && asleep != nil {
@@ -244,8 +245,8 @@ func (call *call) asker() *call {
 	return call
 }
 
-// distribute gives the commands of a transaction that was answered their parts of the reply. It fails where the transaction did
-// not run as one.
+// distribute gives the commands of a transaction that was answered their parts of the reply. It fails where the
+// transaction did not run as one.
 func (tx *transaction) distribute(call *call) error {
 	last := &tx.last
 	elems, ok := resp.Open(last.exec)
@@ -330,7 +331,8 @@ func (tx *transaction) read(frames [][]byte) txFate {
 	return last.fate
 }
 
-// isExecRefusal reports whether an error reply to EXEC proves that nothing ran. Whether a redirect does is judged with the slot.
+// isExecRefusal reports whether an error reply to EXEC proves that nothing ran. Whether a redirect does is
+// judged with the slot.
 func isExecRefusal(reply []byte) bool {
 	text, _ := resp.Payload(reply)
 	switch code, _, _ := strings.Cut(string(text), " "); code {
@@ -340,8 +342,8 @@ func isExecRefusal(reply []byte) bool {
 	return classify(attempt{slot: command.NoSlot, refusal: string(text)}).executed == NotExecuted
 }
 
-// note reports whether reply number i is the text that it should be, and whether it is an error. The first error is the reason
-// for those behind it.
+// note reports whether reply number i is the text that it should be, and whether it is an error. The first error is the
+// reason for those behind it.
 func (tx *transaction) note(i int, frame []byte, want string) (asWanted, failed bool) {
 	text, _ := resp.Payload(frame)
 	if !resp.IsError(frame) {

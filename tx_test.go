@@ -449,8 +449,8 @@ func upset(t *testing.T, cluster *keyslottest.Cluster, keys ...string) {
 	}
 }
 
-// Transfers between two accounts of each bank go on while slots move and primaries change: none fails, none is lost, none
-// runs twice, and nobody sees half of one.
+// Transfers between two accounts of each bank go on while slots move and primaries change: none fails, none is lost,
+// none runs twice, and nobody sees half of one.
 func TestTransactionsUnderPlannedChangesFailNothing(t *testing.T) {
 	cluster, client := begin(t, keyslottest.Options{Replicas: 1, StepPause: 20 * time.Microsecond}, keyslot.Options{})
 	banks := []string{"{0}", "{1}", "{2}"}

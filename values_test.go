@@ -232,7 +232,8 @@ func TestGetAppendLeavesTheBufferAloneOnceItHasReturned(t *testing.T) {
 	}
 }
 
-// touch writes here and there in the buffer, and leaves it as it was. The race detector forgets what was long ago, so ten places.
+// touch writes here and there in the buffer, and leaves it as it was. The race detector forgets what was long
+// ago, so ten places.
 func touch(buffer []byte) {
 	for i := 0; i < len(buffer); i += len(buffer) / 10 {
 		buffer[i]++

@@ -7,8 +7,8 @@ import (
 	"github.com/keyslot-go/keyslot/command"
 )
 
-// terms are what a client or one of its views says of the calls made through it. They are immutable, so that any number of
-// calls share them.
+// terms are what a client or one of its views says of the calls made through it. They are immutable, so that any number
+// of calls share them.
 type terms struct {
 	core       *core
 	timeout    time.Duration // as Options.CommandTimeout
@@ -36,8 +36,8 @@ func (c *Client) on(t terms) *Client {
 }
 
 // Timeout returns a view of the client on which d bounds every call whose context has no deadline, retries included, in
-// place of Options.CommandTimeout; negative: no bound. Zero is Options.CommandTimeout again. It shares everything with the
-// client, costs one small allocation, and is made to be kept. It does not block.
+// place of Options.CommandTimeout; negative: no bound. Zero is Options.CommandTimeout again. It shares everything with
+// the client, costs one small allocation, and is made to be kept. It does not block.
 func (c *Client) Timeout(d time.Duration) *Client {
 	t := *c.terms
 	t.timeout = d
@@ -47,10 +47,10 @@ func (c *Client) Timeout(d time.Duration) *Client {
 	return c.on(t)
 }
 
-// Idempotent returns a view of the client whose commands are sent again when a connection ended before their reply came,
-// as reads always are: for writes that may run twice without harm, such as SET or SADD. Commands that block and take something,
-// such as BLPOP, are not sent again here either. It shares everything with the client, costs one small allocation, and is made to
-// be kept. It does not block.
+// Idempotent returns a view of the client whose commands are sent again when a connection ended before their reply
+// came, as reads always are: for writes that may run twice without harm, such as SET or SADD. Commands that block and
+// take something, such as BLPOP, are not sent again here either. It shares everything with the client, costs one small
+// allocation, and is made to be kept. It does not block.
 func (c *Client) Idempotent() *Client {
 	t := *c.terms
 	t.idempotent = true

@@ -31,8 +31,8 @@ type page struct {
 	process  string
 }
 
-// walk walks over a node and takes the slots off s.wanted that were all there at every page. An error of a node that leads
-// no shard any longer is for the caller to tell from others.
+// walk walks over a node and takes the slots off s.wanted that were all there at every page. An error of a node that
+// leads no shard any longer is for the caller to tell from others.
 func (s *scan) walk(ctx context.Context, n *node, source *walk, yield func(string) bool) (*walk, error) {
 	w := &walk{node: n, source: source}
 	for cursor, first := "0", true; first || cursor != "0"; first = false {
@@ -89,8 +89,8 @@ func (w *walk) note(p *page, first bool, wanted *slotSet) (useful bool) {
 	return w.useful
 }
 
-// then returns where a slot is that was at p one page ago and is at now. Keys move from the source of a migration to its target:
-// what went the other way, or somewhere else, may have passed the cursor unseen.
+// then returns where a slot is that was at p one page ago and is at now. Keys move from the source of a migration to
+// its target: what went the other way, or somewhere else, may have passed the cursor unseen.
 func (p slotState) then(now slotState, samePeer bool) slotState {
 	switch {
 	case p == home && (now == home || now == migrating):

@@ -13,25 +13,25 @@ import (
 	"github.com/keyslot-go/keyslot/internal/wire"
 )
 
-// Watched is what Client.Watch lends to its function: a connection on which keys are being watched. Its methods read, at once;
-// what Tx queues runs later, provided that no watched key has changed. Besides Do and Tx they are those of command.Commands,
-// but a command that writes or may write (a script or function that is not read-only, a command that the table does not know),
-// that waits at the server, or that concerns another slot or several nodes is refused before it is sent. It is for one goroutine
-// at a time, and for none after the function has returned.
+// Watched is what Client.Watch lends to its function: a connection on which keys are being watched. Its methods read,
+// at once; what Tx queues runs later, provided that no watched key has changed. Besides Do and Tx they are those of
+// command.Commands, but a command that writes or may write (a script or function that is not read-only, a command that
+// the table does not know), that waits at the server, or that concerns another slot or several nodes is refused before
+// it is sent. It is for one goroutine at a time, and for none after the function has returned.
 type Watched struct {
 	commands
 	session *session
 }
 
-// Watch runs fn with keys, which must be in one slot, being watched: the transaction that fn queues on w.Tx and executes runs
-// only if none of them has changed since. Otherwise, and if the slot moved meanwhile, Exec fails with ErrTxAborted: nothing
-// has run, and the caller calls Watch again, which reads anew. Nothing else is tried again once fn has begun. Watch returns
-// what fn returns.
+// Watch runs fn with keys, which must be in one slot, being watched: the transaction that fn queues on w.Tx and
+// executes runs only if none of them has changed since. Otherwise, and if the slot moved meanwhile, Exec fails with
+// ErrTxAborted: nothing has run, and the caller calls Watch again, which reads anew. Nothing else is tried again once
+// fn has begun. Watch returns what fn returns.
 //
 // The keys are watched on a connection of their own, until Exec or the end of fn, so fn should not take long. ctx, or
-// Options.CommandTimeout where it has no deadline, bounds the time until fn begins, and each command has a ctx of its own.
-// When one ends during a command the connection is closed. An error before fn has begun is an *Error and ErrNotExecuted. Shutdown
-// waits for fn, so fn must not wait for Shutdown.
+// Options.CommandTimeout where it has no deadline, bounds the time until fn begins, and each command has a ctx of its
+// own. When one ends during a command the connection is closed. An error before fn has begun is an *Error and
+// ErrNotExecuted. Shutdown waits for fn, so fn must not wait for Shutdown.
 func (c *Client) Watch(ctx context.Context, keys []string, fn func(w *Watched) error) error {
 	if fn == nil {
 		return misuse("WATCH", "the function to run is nil")
@@ -93,8 +93,8 @@ type session struct {
 	pause time.Duration // before Watch returns
 }
 
-// begin finds the slot's node and watches the keys. The attempt loop does it: until WATCH is answered nothing is lost by another
-// attempt. end must follow.
+// begin finds the slot's node and watches the keys. The attempt loop does it: until WATCH is answered nothing is lost
+// by another attempt. end must follow.
 func (s *session) begin(ctx context.Context) error {
 	call := s.terms.core.begin()
 	defer call.release()
@@ -257,8 +257,8 @@ func (s *session) admits(call *call) error {
 	return nil
 }
 
-// use makes the one attempt that a call has on the watched connection. Other calls are refused until it is back; after it as well,
-// with spent, unless that is nil.
+// use makes the one attempt that a call has on the watched connection. Other calls are refused until it is back; after
+// it as well, with spent, unless that is nil.
 func (s *session) use(ctx context.Context, call *call, spent error) error {
 	switch {
 	case ctx == nil:

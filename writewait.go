@@ -15,24 +15,24 @@ import (
 
 // WriteAndWait runs the commands that queue puts into its pipeline, all for one slot, followed by WAIT on the same
 // connection, and returns how many replicas have acknowledged them. The server waits until that many replicas have
-// acknowledged or timeout is over; a part of a millisecond is rounded up. A timeout of 0 has no end: then only ctx ends the
-// call. Otherwise, where ctx has no deadline, it takes timeout and Options.CommandTimeout together at most. It is safe for
-// concurrent use.
+// acknowledged or timeout is over; a part of a millisecond is rounded up. A timeout of 0 has no end: then only ctx ends
+// the call. Otherwise, where ctx has no deadline, it takes timeout and Options.CommandTimeout together at most. It is
+// safe for concurrent use.
 //
-// acked counts those replicas of the node that ran the commands which said in time that they have received them, not that
-// they are on a disk. Fewer than were asked for is no error: the writes stand, and go on to the replicas. Nor is a write
-// safe that all have acknowledged: a failover may still choose another replica, if not so easily. Where a redirect took some
-// of the commands to another node, acked is the smaller number.
+// acked counts those replicas of the node that ran the commands which said in time that they have received them, not
+// that they are on a disk. Fewer than were asked for is no error: the writes stand, and go on to the replicas. Nor is a
+// write safe that all have acknowledged: a failover may still choose another replica, if not so easily. Where a
+// redirect took some of the commands to another node, acked is the smaller number.
 //
-// The futures have the replies, as after Pipeline.Exec, and a command that fails fails as there, in a *PipelineError; that
-// the commands ran and acked is not known is one too, with the failure of WAIT as its last part. Commands are redirected and
-// sent again as in a pipeline, always with a WAIT behind them. Before anything is sent, one *PipelineError refuses all of
-// them if one has no key, one of another slot, or waits at the server.
+// The futures have the replies, as after Pipeline.Exec, and a command that fails fails as there, in a *PipelineError;
+// that the commands ran and acked is not known is one too, with the failure of WAIT as its last part. Commands are
+// redirected and sent again as in a pipeline, always with a WAIT behind them. Before anything is sent, one
+// *PipelineError refuses all of them if one has no key, one of another slot, or waits at the server.
 //
 // The primary answers reads too, whatever policy a view c has.
 //
-// If queue fails, nothing is sent and its error is returned. It leaves Exec to WriteAndWait: the pipeline refuses that. The connection
-// is borrowed from those for blocking commands.
+// If queue fails, nothing is sent and its error is returned. It leaves Exec to WriteAndWait: the pipeline refuses that.
+// The connection is borrowed from those for blocking commands.
 func (c *Client) WriteAndWait(ctx context.Context, replicas int, timeout time.Duration, queue func(p *Pipeline) error) (acked int64, err error) {
 	switch {
 	case replicas < 0 || timeout < 0:
@@ -124,8 +124,8 @@ func (f *flight) refuseAll(cause error) {
 	}
 }
 
-// planForOneSlot routes the commands queued to the slot of the first one's key. Those that may not be sent have their error, and the
-// first of them is why the others are not sent either.
+// planForOneSlot routes the commands queued to the slot of the first one's key. Those that may not be sent have their
+// error, and the first of them is why the others are not sent either.
 func (f *flight) planForOneSlot(t *terms) (first error) {
 	slot := command.NoSlot
 	for i := range f.queued {
@@ -179,8 +179,8 @@ func elsewhereThan(key string, slot, got int) string {
 	return fmt.Sprintf("%s is in slot %d and the first one in slot %d, and WriteAndWait is for one slot: %s", key, got, slot, shareSlot)
 }
 
-// sendAndWait is send for calls that WAIT follows. It counts the replicas of its connection's last write, so they have one of
-// their own, and go there in one write:
+// sendAndWait is send for calls that WAIT follows. It counts the replicas of its connection's last write, so they have
+// one of their own, and go there in one write:
 //
 //	INCR a, SET a:at 7, WAIT 1 500   ->   :8, +OK, :1
 //

@@ -31,9 +31,9 @@ func (c *core) learnZone(ctx context.Context, n *node, conn *wire.Conn) {
 	}
 }
 
-// askZone returns the zone of the node that conn leads to; empty if the node does not tell, or may not. It is not ok where another
-// time may tell: a node that is loading, or busy with a script, refuses INFO. HELLO tells since Valkey 8.1, INFO since 8.0 and on
-// ElastiCache.
+// askZone returns the zone of the node that conn leads to; empty if the node does not tell, or may not. It is not ok
+// where another time may tell: a node that is loading, or busy with a script, refuses INFO. HELLO tells since Valkey
+// 8.1, INFO since 8.0 and on ElastiCache.
 func (c *core) askZone(ctx context.Context, conn *wire.Conn) (az string, ok bool) {
 	if az := conn.Server().AZ; az != "" {
 		return strings.Clone(az), true

@@ -107,8 +107,8 @@ func (s setting) name(workers int) string {
 	return fmt.Sprintf("%s/%s/c=%d", s.workload, s.variant, workers)
 }
 
-// inMatrixOrder returns samples as the full run takes them, cell by cell, however often it was interrupted and whatever was
-// measured again. Those of cells and clients that are gone stand behind the others.
+// inMatrixOrder returns samples as the full run takes them, cell by cell, however often it was interrupted and whatever
+// was measured again. Those of cells and clients that are gone stand behind the others.
 func inMatrixOrder(samples []report.Sample) []report.Sample {
 	cells := places(cellsOf(fullRun), func(c cell) string { return c.name })
 	clients := places(client.Names(), func(n string) string { return n })

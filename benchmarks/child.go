@@ -44,7 +44,8 @@ func runChild(ctx context.Context, spec load.Spec) (load.Result, error) {
 	return result, nil
 }
 
-// lastResult reads the last line that a child has printed. A client may print as well: valkey-glide logs to the standard output.
+// lastResult reads the last line that a child has printed. A client may print as well: valkey-glide logs to the
+// standard output.
 func lastResult(printed []byte) (result load.Result, err error) {
 	const excerpt = 200
 	printed = bytes.TrimSpace(printed)

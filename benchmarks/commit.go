@@ -9,8 +9,8 @@ import (
 	"strings"
 )
 
-// commit returns what this program was built from, as report.Build has it. The go command notes it in what `go build` makes, but
-// for a worktree of git's, and not for `go run`: then it is what is checked out where the sources are.
+// commit returns what this program was built from, as report.Build has it. The go command notes it in what `go build`
+// makes, but for a worktree of git's, and not for `go run`: then it is what is checked out where the sources are.
 func commit() string {
 	if info, ok := debug.ReadBuildInfo(); ok {
 		if noted := commitIn(info.Settings); noted != "" {

@@ -77,8 +77,8 @@ func pattern(p **regexp.Regexp) func(string) error {
 	}
 }
 
-// setLength fills in how many rounds there are and how long their runs take. More rounds beat longer runs: what counts are
-// medians of pairs. The spot check has less than a minute for its 36 runs, the full run 75 minutes for some 1,700.
+// setLength fills in how many rounds there are and how long their runs take. More rounds beat longer runs: what counts
+// are medians of pairs. The spot check has less than a minute for its 36 runs, the full run 75 minutes for some 1,700.
 func (o *options) setLength(seconds float64) {
 	rounds := 5
 	o.measure, o.warmUp = 1500*time.Millisecond, 500*time.Millisecond

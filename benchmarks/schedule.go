@@ -15,8 +15,8 @@ import (
 	"github.com/keyslot-go/keyslot/benchmarks/internal/servers"
 )
 
-// schedule runs the clients of every cell in turn, round by round, and each round begins with the next of them: A B C, B C A. What
-// disturbs the machine for a while then disturbs all of them, and nobody is always first, or always behind a pause.
+// schedule runs the clients of every cell in turn, round by round, and each round begins with the next of them: A B C, B C
+// A. What disturbs the machine for a while then disturbs all of them, and nobody is always first, or always behind a pause.
 type schedule struct {
 	opts    options
 	cells   []cell

@@ -6,8 +6,8 @@ import (
 	"github.com/keyslot-go/keyslot/internal/resp"
 )
 
-// BitWidth is how many bits an integer has, and whether it has a sign: Signed(8), Unsigned(16). With a place it is a BitInt, with
-// a verb an operation of BitField:
+// BitWidth is how many bits an integer has, and whether it has a sign: Signed(8), Unsigned(16). With a place it is a
+// BitInt, with a verb an operation of BitField:
 //
 //	command.Unsigned(8).At(100).Get()      // the 8 bits from bit 100 on
 //	command.Signed(16).Nth(3).IncrBy(-1)   // of 16-bit integers one behind the other the fourth
@@ -40,8 +40,8 @@ type BitInt struct {
 // Get is the operation of BitField that reads the integer.
 func (i BitInt) Get() BitOp { return BitOp{verb: "GET", at: i} }
 
-// Set is the operation of BitField that sets the integer to v and returns what it was. A v that the width cannot hold is subject
-// to Overflow.
+// Set is the operation of BitField that sets the integer to v and returns what it was. A v that the width cannot hold
+// is subject to Overflow.
 func (i BitInt) Set(v int64) BitOp { return BitOp{verb: "SET", at: i, value: v} }
 
 // IncrBy is the operation of BitField that adds n to the integer and returns the sum, subject to Overflow.

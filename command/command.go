@@ -22,7 +22,8 @@ type Commands struct{ lender Lender }
 // New returns the commands whose calls lender lends. The client calls it; a program has no need to.
 func New(lender Lender) Commands { return Commands{lender} }
 
-// Lender lends the calls that commands are. The client implements it for itself and its views, for pipelines, transactions and Watch.
+// Lender lends the calls that commands are. The client implements it for itself and its views, for pipelines,
+// transactions and Watch.
 type Lender interface {
 	// Begin lends an empty call, to be encoded, run once and then ended.
 	Begin() *Call
@@ -32,8 +33,8 @@ func (c Commands) begin() *Call { return c.lender.Begin() }
 
 // Call is one command between its caller and the core: first the request, then the reply.
 //
-// A command is written once, as an encoder (a method of Call, such as get) and a decoder (such as text). The typed method of
-// Commands runs the two at once, that of Queued keeps the call with a future for its reply.
+// A command is written once, as an encoder (a method of Call, such as get) and a decoder (such as text). The typed
+// method of Commands runs the two at once, that of Queued keeps the call with a future for its reply.
 type Call struct {
 	Request resp.Request
 	Frame   []byte // the reply, one complete RESP frame, and no error once run has succeeded; valid until end, or longer: see Own
@@ -58,12 +59,12 @@ type Call struct {
 	pack *packer // for the strings of a reply that is no pipeline's; made when it is first needed
 }
 
-// NewCall returns a call that core lends again and again. run sends the request and sets Frame, or Elements, or fails, in the first
-// place with what Refused says; end takes the call back.
+// NewCall returns a call that core lends again and again. run sends the request and sets Frame, or Elements, or fails,
+// in the first place with what Refused says; end takes the call back.
 func NewCall(run func(ctx context.Context) error, end func()) Call { return Call{run: run, end: end} }
 
-// Name returns the command's name as the table spells it. Of a command that the table does not know, only the first word is certain
-// not to be data.
+// Name returns the command's name as the table spells it. Of a command that the table does not know, only the first
+// word is certain not to be data.
 func (c *Call) Name() string {
 	if c.Cmd != nil {
 		return c.Cmd.Name

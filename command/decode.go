@@ -39,8 +39,8 @@ func ownBytes(c *Call, _ *packer) ([]byte, error) {
 	return append([]byte{}, b...), nil
 }
 
-// appendText copies the reply behind dst, now that it is whole: until then nobody but the caller may touch dst, which is the
-// caller's again the moment it gives up.
+// appendText copies the reply behind dst, now that it is whole: until then nobody but the caller may touch dst, which
+// is the caller's again the moment it gives up.
 func appendText(c *Call, dst []byte) ([]byte, error) {
 	b, ok := resp.Payload(c.Frame)
 	if !ok {
@@ -165,7 +165,8 @@ func floatOf(frame []byte) (float64, bool) {
 	return 0, false
 }
 
-// parseFloat reads a number. Servers count in a wider type where they have one: what is too large for a float64 becomes infinite.
+// parseFloat reads a number. Servers count in a wider type where they have one: what is too large for a float64
+// becomes infinite.
 func parseFloat(text string) (float64, bool) {
 	f, err := strconv.ParseFloat(text, 64)
 	return f, err == nil || errors.Is(err, strconv.ErrRange)
@@ -229,8 +230,8 @@ func listOf[T any](of element[T]) element[[]T] {
 	}
 }
 
-// tree reads a reply of many shapes, or one that is read rarely, by the accessors of Reply. Their errors come back as they
-// are but for a *TypeError, which is told as that of the command.
+// tree reads a reply of many shapes, or one that is read rarely, by the accessors of Reply. Their errors come back as
+// they are but for a *TypeError, which is told as that of the command.
 func tree[T any](c *Call, read func(Reply) (T, error)) (value T, err error) {
 	whole, err := reply(c, nil)
 	if err != nil {

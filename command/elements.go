@@ -2,8 +2,8 @@ package command
 
 import "github.com/keyslot-go/keyslot/internal/resp"
 
-// Elements are those of an array that came in parts, each in the memory of its part: to put them in one frame is to copy them once
-// more. The zero value has none.
+// Elements are those of an array that came in parts, each in the memory of its part: to put them in one frame is to
+// copy them once more. The zero value has none.
 type Elements struct {
 	all  []elementFrame
 	size int // of all frames

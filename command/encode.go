@@ -10,8 +10,8 @@ import (
 
 // What the generated encoders append to a request besides strings and numbers.
 
-// open begins the request with a command of the table, which saves looking it up: head is the frame of a request of its name alone.
-// That is a constant, which the compiler copies without a call where open is inlined.
+// open begins the request with a command of the table, which saves looking it up: head is the frame of a request of its
+// name alone. That is a constant, which the compiler copies without a call where open is inlined.
 func (c *Call) open(row spec.Row, head string) {
 	c.Cmd = row.Command()
 	c.Request.Open(head, len(c.Cmd.Name))
@@ -69,8 +69,8 @@ func (c *Call) refuseTTL(d time.Duration) {
 	c.refuse("time to live " + d.String() + " is not positive")
 }
 
-// wait is how long a command may block, in seconds. Servers take zero for ever, so what is shorter than a millisecond must
-// not become zero.
+// wait is how long a command may block, in seconds. Servers take zero for ever, so what is shorter than a millisecond
+// must not become zero.
 func (c *Call) wait(d time.Duration) {
 	c.checkWait(d)
 	c.Request.Arg(strconv.FormatFloat(roundedUp(d).Seconds(), 'f', -1, 64))
@@ -125,12 +125,12 @@ func (c *Call) yesNo(b bool) {
 	}
 }
 
-// noOption is what is wrong with an option that the type switch of its interface does not know. Its type is not told, for which it
-// would have to be allocated.
+// noOption is what is wrong with an option that the type switch of its interface does not know. Its type is not told,
+// for which it would have to be allocated.
 const noOption = "an option is nil, or of a type that is not package command's"
 
-// checkTime refuses what a server would take for a time long past, at which the key is removed. It counts milliseconds in an
-// int64, in which UnixMilli wraps around.
+// checkTime refuses what a server would take for a time long past, at which the key is removed. It counts milliseconds
+// in an int64, in which UnixMilli wraps around.
 func (c *Call) checkTime(t time.Time) {
 	const most = math.MaxInt64 / 1000
 	switch s := t.Unix(); {

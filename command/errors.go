@@ -16,15 +16,16 @@ var (
 	// ErrUnknownOutcome matches an error after which the command may have run, or may still run: it was sent whole and
 	// no reply came.
 	ErrUnknownOutcome = errors.New("keyslot: outcome unknown")
-	// ErrRetryable matches an error after which the same command may be sent again as it is: it was not executed, or running
-	// it twice does no harm, and what was lacking may come. The client has sent it again itself until its context or
-	// CommandTimeout ended, so a retry needs time of its own. What would fail in the same way is not retryable: a refusal such
-	// as NOPERM, a wrong argument, ErrClosed; nor is ErrTxAborted, after which the caller reads again first. The first map of a
-	// Lazy client is the exception: what New would fail with ends its first commands at once, not tried again within the call.
+	// ErrRetryable matches an error after which the same command may be sent again as it is: it was not executed, or
+	// running it twice does no harm, and what was lacking may come. The client has sent it again itself until its
+	// context or CommandTimeout ended, so a retry needs time of its own. What would fail in the same way is not
+	// retryable: a refusal such as NOPERM, a wrong argument, ErrClosed; nor is ErrTxAborted, after which the caller
+	// reads again first. The first map of a Lazy client is the exception: what New would fail with ends its first
+	// commands at once, not tried again within the call.
 	ErrRetryable = errors.New("keyslot: retryable")
-	// ErrTxAborted is the cause when a transaction on watched keys did not run because one of them may have changed: another
-	// client wrote to it, it expired, or its slot moved, or the connection ended before EXEC was sent. Nothing has run; read
-	// again, and try again.
+	// ErrTxAborted is the cause when a transaction on watched keys did not run because one of them may have changed:
+	// another client wrote to it, it expired, or its slot moved, or the connection ended before EXEC was sent. Nothing
+	// has run; read again, and try again.
 	ErrTxAborted = errors.New("keyslot: transaction aborted")
 	// ErrClosed is the cause where Close or Shutdown ended a command, or kept it from beginning.
 	ErrClosed = errors.New("keyslot: client closed")
@@ -119,11 +120,11 @@ func (e *Error) Is(target error) bool {
 	return false
 }
 
-// ServerError is an error reply as the server sent it, "WRONGTYPE Operation against a ...", but for the arguments of the command
-// that it quotes: "NOGROUP No such key '?' ...". What a script raises is its own, whatever it quotes.
+// ServerError is an error reply as the server sent it, "WRONGTYPE Operation against a ...", but for the arguments of
+// the command that it quotes: "NOGROUP No such key '?' ...". What a script raises is its own, whatever it quotes.
 //
-// It is also among the causes where a server refused a connection that a command waited for (Error.Phase is hello or auth), and of what
-// New returns where a server refused that or CLUSTER SLOTS: no command was answered then.
+// It is also among the causes where a server refused a connection that a command waited for (Error.Phase is hello or
+// auth), and of what New returns where a server refused that or CLUSTER SLOTS: no command was answered then.
 type ServerError string
 
 func (e ServerError) Error() string { return string(e) }
@@ -162,9 +163,9 @@ type Part struct {
 	Err   error
 }
 
-// PartsError is how a command fails that was split over slots or ran on several nodes: MGET, MSET, DEL, EXISTS, UNLINK and
-// TOUCH over keys of several slots, DBSIZE, FLUSHALL and their like. They are not atomic, and the parts that are not listed
-// have succeeded.
+// PartsError is how a command fails that was split over slots or ran on several nodes: MGET, MSET, DEL, EXISTS, UNLINK
+// and TOUCH over keys of several slots, DBSIZE, FLUSHALL and their like. They are not atomic, and the parts that are
+// not listed have succeeded.
 //
 // It is ErrNotExecuted only if no part ran, and ErrUnknownOutcome if the outcome of any part is unknown.
 type PartsError struct {
@@ -174,8 +175,8 @@ type PartsError struct {
 	again   bool // what has succeeded may run twice
 }
 
-// NewPartsError returns the error of the failed parts out of total; again says that the others, which have succeeded, may run
-// twice.
+// NewPartsError returns the error of the failed parts out of total; again says that the others, which have
+// succeeded, may run twice.
 func NewPartsError(name string, total int, failed []Part, again bool) *PartsError {
 	return &PartsError{Command: name, Total: total, parts: (*parts)(&failed), again: again}
 }
@@ -198,8 +199,8 @@ func (e *PartsError) Is(target error) bool { return is(e.Parts(), target, e.Tota
 // As finds the first part's error that target can hold, so that errors.As reaches a ServerError in a part.
 func (e *PartsError) As(target any) bool { return as(e.Parts(), target) }
 
-// PipelineError is how Exec of a pipeline fails, or of a transaction that ran: some of the queued commands did, and their
-// futures say how. The others have succeeded.
+// PipelineError is how Exec of a pipeline fails, or of a transaction that ran: some of the queued commands did, and
+// their futures say how. The others have succeeded.
 //
 // It is ErrNotExecuted only if no command ran, and ErrUnknownOutcome if the outcome of any is unknown.
 type PipelineError struct {
@@ -209,8 +210,8 @@ type PipelineError struct {
 	again  bool // what has succeeded may run twice
 }
 
-// NewPipelineError returns the error of the failed commands out of total; again says that the others, which have succeeded, may
-// run twice.
+// NewPipelineError returns the error of the failed commands out of total; again says that the others, which have
+// succeeded, may run twice.
 func NewPipelineError(total int, failed []Part, again bool) *PipelineError {
 	return &PipelineError{Total: total, Failed: len(failed), parts: (*parts)(&failed), again: again}
 }
@@ -227,9 +228,9 @@ func (e *PipelineError) Error() string {
 	return text
 }
 
-// Is makes errors.Is answer for the pipeline as a whole: ErrNotExecuted holds of all commands or not at all; ErrRetryable of
-// all that failed, if those that did not may run twice; any other error, such as the context's, if it is the cause in one of
-// them. The failed ones alone may be retryable where the pipeline is not: each of Parts says so of itself.
+// Is makes errors.Is answer for the pipeline as a whole: ErrNotExecuted holds of all commands or not at all; ErrRetryable
+// of all that failed, if those that did not may run twice; any other error, such as the context's, if it is the cause in
+// one of them. The failed ones alone may be retryable where the pipeline is not: each of Parts says so of itself.
 func (e *PipelineError) Is(target error) bool { return is(e.Parts(), target, e.Total, e.again) }
 
 // As finds the first command's error that target can hold.
@@ -238,7 +239,8 @@ func (e *PipelineError) As(target any) bool { return as(e.Parts(), target) }
 // cause is the text of Err behind that of the whole.
 func (p Part) cause() string { return strings.TrimPrefix(fmt.Sprint(p.Err), "keyslot: ") }
 
-// parts are the failed ones of several. Errors point to them, so that %#v of an error shows no keys; nil, in the zero error, has none.
+// parts are the failed ones of several. Errors point to them, so that %#v of an error shows no keys; nil, in the zero
+// error, has none.
 type parts []Part
 
 func (ps *parts) list() []Part {

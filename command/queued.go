@@ -3,8 +3,8 @@ package command
 import "errors"
 
 // Queued are the typed commands as a pipeline offers them: each is queued, and its future has the reply once the pipeline
-// was executed. They do what the methods of Commands with the same names do; those that wait at the server, BLPop and its like, are
-// missing, for they would hold up what is queued behind them. They are for one goroutine at a time.
+// was executed. They do what the methods of Commands with the same names do; those that wait at the server, BLPop and its
+// like, are missing, for they would hold up what is queued behind them. They are for one goroutine at a time.
 type Queued struct {
 	lender Lender
 	slabs  []any // of *slab[T], one for each T
@@ -16,11 +16,11 @@ func NewQueued(lender Lender) Queued { return Queued{lender: lender} }
 
 func (q *Queued) begin() *Call { return q.lender.Begin() }
 
-// Future is the reply to come of a queued command. It is for one goroutine at a time, as its pipeline is, until that was
-// executed; then it is safe for concurrent use. It stays valid whatever becomes of the pipeline.
+// Future is the reply to come of a queued command. It is for one goroutine at a time, as its pipeline is, until that
+// was executed; then it is safe for concurrent use. It stays valid whatever becomes of the pipeline.
 //
-// Futures of one pipeline are allocated together, as are strings of up to 128 bytes, in blocks of up to 1 KiB: to keep a
-// few of very many replies for long, keep clones of the values.
+// Futures of one pipeline are allocated together, as are strings of up to 128 bytes, in blocks of up to 1 KiB: to keep
+// a few of very many replies for long, keep clones of the values.
 type Future[T any] struct {
 	value  T
 	err    error
@@ -35,8 +35,8 @@ var (
 	errNoFuture = errors.New("keyslot: the zero Future has no reply to come: the methods of a pipeline return those that have")
 )
 
-// Get returns the reply, or how the command failed: with the errors of the same method of Commands, Nil included. Before
-// the pipeline was executed it is an error that says so.
+// Get returns the reply, or how the command failed: with the errors of the same method of Commands, Nil included.
+// Before the pipeline was executed it is an error that says so.
 func (f *Future[T]) Get() (T, error) {
 	switch {
 	case f.settled:
@@ -53,8 +53,8 @@ func (f *Future[T]) Err() error {
 	return err
 }
 
-// Reordered reports whether the command, refused for the moment, ran behind a later one of its pipeline with the same key, where
-// either writes. It is false before the pipeline was executed.
+// Reordered reports whether the command, refused for the moment, ran behind a later one of its pipeline with the same
+// key, where either writes. It is false before the pipeline was executed.
 func (f *Future[T]) Reordered() bool { return f.reordered }
 
 func (f *Future[T]) settle(c *Call, p *packer, err error) error {
@@ -82,8 +82,8 @@ func Settle(q *Queued, c *Call, err error) error {
 	return err
 }
 
-// slab is memory for futures. Eighteen of them fill what the runtime gives for one allocation: 896 bytes if they are of strings, 1024
-// if of bytes.
+// slab is memory for futures. Eighteen of them fill what the runtime gives for one allocation: 896 bytes if they are of
+// strings, 1024 if of bytes.
 type slab[T any] struct {
 	futures [18]Future[T]
 	used    int

@@ -41,8 +41,8 @@ func (r Reply) String() string {
 	return text
 }
 
-// Text returns the reply as text: a string of any kind, a number as servers write it, the infinities being inf and -inf, or a
-// boolean as 1 or 0, as RESP2 has it.
+// Text returns the reply as text: a string of any kind, a number as servers write it, the infinities being inf and
+// -inf, or a boolean as 1 or 0, as RESP2 has it.
 func (r Reply) Text() (string, error) {
 	switch r.v.Kind {
 	case resp.SimpleString, resp.BulkString, resp.Verbatim, resp.BigNumber:
@@ -64,7 +64,8 @@ func (r Reply) Bytes() ([]byte, error) {
 	return []byte(s), nil
 }
 
-// Int64 returns the reply as an integer: an integer, a double that is whole, a boolean as 1 or 0, or a string that holds an integer.
+// Int64 returns the reply as an integer: an integer, a double that is whole, a boolean as 1 or 0, or a string that
+// holds an integer.
 func (r Reply) Int64() (int64, error) {
 	switch r.v.Kind {
 	case resp.Integer, resp.Boolean:
@@ -117,8 +118,8 @@ func (r Reply) Slice() ([]Reply, error) {
 	return nil, r.mismatch("an array")
 }
 
-// Strings returns the elements of an array or a set as text. A null among them is a *TypeError: use Slice for replies that may
-// hold one.
+// Strings returns the elements of an array or a set as text. A null among them is a *TypeError: use Slice for replies
+// that may hold one.
 func (r Reply) Strings() ([]string, error) {
 	elems, err := r.Slice()
 	if err != nil {

@@ -11,8 +11,8 @@ import (
 // StreamEntry is one entry of a stream.
 type StreamEntry struct {
 	ID string
-	// Fields are in the order of XAdd; a name may come more than once. They are nil for an entry that was delivered to a consumer
-	// and has been deleted since.
+	// Fields are in the order of XAdd; a name may come more than once. They are nil for an entry that was delivered to
+	// a consumer and has been deleted since.
 	Fields []Field
 }
 

@@ -5,9 +5,9 @@ import (
 	"context"
 )
 
-// GetAppend appends the value of key to dst and returns the extended slice, as append does: where dst has room, nothing is
-// allocated. With an error, Nil included, it returns dst as it was and has not written behind it. It never touches dst
-// after it has returned. GET: O(1), to the primary of key's slot, or a replica where ReadFrom says so.
+// GetAppend appends the value of key to dst and returns the extended slice, as append does: where dst has room, nothing
+// is allocated. With an error, Nil included, it returns dst as it was and has not written behind it. It never touches
+// dst after it has returned. GET: O(1), to the primary of key's slot, or a replica where ReadFrom says so.
 func (c Commands) GetAppend(ctx context.Context, dst []byte, key string) ([]byte, error) {
 	call := c.begin().get(key)
 	defer call.finish()

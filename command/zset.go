@@ -58,8 +58,8 @@ func ByScore[Min, Max ScoreBound](min Min, max Max) ScoreRange {
 	return ScoreRange{scoreBoundOf(min), scoreBoundOf(max)}
 }
 
-// ScoreBound is one end of ByScore: a score that belongs to the range, or an Exclusive one. math.Inf(-1) and math.Inf(1) leave the
-// range open.
+// ScoreBound is one end of ByScore: a score that belongs to the range, or an Exclusive one. math.Inf(-1) and
+// math.Inf(1) leave the range open.
 type ScoreBound interface {
 	int | int64 | float64 | ExclusiveBound[int] | ExclusiveBound[int64] | ExclusiveBound[float64]
 }
@@ -67,8 +67,8 @@ type ScoreBound interface {
 // LexRange is what ByLex returns.
 type LexRange struct{ min, max lexBound }
 
-// ByLex is the members from min to max in the order of their bytes. It makes sense only where all scores are the same. Rev does not
-// turn the two round.
+// ByLex is the members from min to max in the order of their bytes. It makes sense only where all scores are the same.
+// Rev does not turn the two round.
 func ByLex[Min, Max LexBound](min Min, max Max) LexRange {
 	return LexRange{lexBoundOf(min), lexBoundOf(max)}
 }

@@ -41,8 +41,8 @@ var names = map[string][]string{
 	"orders-0002-001.orders.abc123.use1.cache.amazonaws.com": {"10.0.0.2"},
 }
 
-// cache is a cluster of two scripted nodes that verify every login, as ElastiCache does, and end every connection maxLogin
-// after its own.
+// cache is a cluster of two scripted nodes that verify every login, as ElastiCache does, and end every connection
+// maxLogin after its own.
 type cache struct {
 	verifier
 	net   *fakenode.Net

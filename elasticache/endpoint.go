@@ -38,23 +38,23 @@ func (k Kind) String() string {
 // Endpoint is what can be read from a name.
 type Endpoint struct {
 	Kind Kind
-	// Cache is the id of the replication group or the name of the serverless cache; empty where the name does not tell. Two
-	// readings are guesses, see Recognize.
+	// Cache is the id of the replication group or the name of the serverless cache; empty where the name does not tell.
+	// Two readings are guesses, see Recognize.
 	Cache string
 	// Region is the AWS Region ("us-east-1"), empty where the name does not tell.
 	Region string
 }
 
-// shape is one way in which ElastiCache composes a name in front of the region; group 1, if there is one, is the cache. Where it
-// guesses, the cache may be the whole first label.
+// shape is one way in which ElastiCache composes a name in front of the region; group 1, if there is one, is the cache.
+// Where it guesses, the cache may be the whole first label.
 type shape struct {
 	kind    Kind
 	guesses bool
 	pattern *regexp.Regexp
 }
 
-// shapes are tried in this order; never written. With encryption in transit the kind comes first and the group is a label of
-// its own, without it the kind comes last.
+// shapes are tried in this order; never written. With encryption in transit the kind comes first and the group is a
+// label of its own, without it the kind comes last.
 var shapes = []shape{
 	{Configuration, false, regexp.MustCompile(`^clustercfg\.([a-z0-9-]+)\.[a-z0-9]+$`)},
 	{Configuration, false, regexp.MustCompile(`^([a-z0-9-]+)\.[a-z0-9]+\.clustercfg$`)},
@@ -62,8 +62,8 @@ var shapes = []shape{
 	{Reader, false, regexp.MustCompile(`^replica\.([a-z0-9-]+)\.[a-z0-9]+$`)},
 	{Reader, true, regexp.MustCompile(`^([a-z0-9-]+)-ro\.[a-z0-9]+\.ng\.0001$`)},
 	{Primary, false, regexp.MustCompile(`^([a-z0-9-]+)\.[a-z0-9]+\.ng\.0001$`)},
-	// Six characters that AWS adds tell caches of one name apart, those that were and those that are. No page of AWS says how many
-	// they are; every published name has as many.
+	// Six characters that AWS adds tell caches of one name apart, those that were and those that are. No page of AWS
+	// says how many they are; every published name has as many.
 	{Serverless, true, regexp.MustCompile(`^([a-z0-9-]+)-[a-z0-9]{6}\.serverless$`)},
 	{Serverless, false, regexp.MustCompile(`^([a-z0-9-]+)\.serverless$`)},
 	// "orders-001" is a node of the group "orders", or a cache of one node that somebody called so.
@@ -71,12 +71,13 @@ var shapes = []shape{
 	{SingleNode, false, regexp.MustCompile(`^[a-z0-9-]+-[0-9]{3}\.([a-z0-9-]+)\.[a-z0-9]+$`)},
 }
 
-// Recognize reads a name that ElastiCache gave, with or without a port. Nothing is resolved: what a name leads to may say something
-// else of itself. Two readings are guesses: "-ro" at the end of a group without encryption in transit is taken for the mark of its
-// reader endpoint, and "-" with six letters or digits at the end of a serverless cache for what AWS adds to its name.
+// Recognize reads a name that ElastiCache gave, with or without a port. Nothing is resolved: what a name leads to may
+// say something else of itself. Two readings are guesses: "-ro" at the end of a group without encryption in transit is
+// taken for the mark of its reader endpoint, and "-" with six letters or digits at the end of a serverless cache for
+// what AWS adds to its name.
 //
-// Names below amazonaws.com and amazonaws.com.cn are recognized, and no others: not those of the European Sovereign Cloud
-// (amazonaws.eu) and of isolated partitions.
+// Names below amazonaws.com and amazonaws.com.cn are recognized, and no others: not those of the European Sovereign
+// Cloud (amazonaws.eu) and of isolated partitions.
 func Recognize(name string) Endpoint {
 	e, _ := recognize(name)
 	return e
@@ -113,8 +114,8 @@ func recognize(name string) (e Endpoint, longer string) {
 	return Endpoint{}, ""
 }
 
-// regionCode is how names spell a Region: as AZ IDs do, "use1" for us-east-1 (AWS RAM User Guide, "Availability Zone IDs
-// for your AWS resources").
+// regionCode is how names spell a Region: as AZ IDs do, "use1" for us-east-1 (AWS RAM User Guide, "Availability Zone
+// IDs for your AWS resources").
 var regionCode = regexp.MustCompile(`^([a-z]{2})(g?)(ne|nw|se|sw|n|s|e|w|c)([1-9])$`)
 
 // directions are spelled out in the names of Regions; never written.

@@ -15,7 +15,8 @@ import (
 	"github.com/keyslot-go/keyslot/elasticache"
 )
 
-// The code of docs/elasticache.md, which quotes a part of each function. Nothing listens at these names, so the context has ended.
+// The code of docs/elasticache.md, which quotes a part of each function. Nothing listens at these names, so the
+// context has ended.
 
 func Example_configurationEndpoint() {
 	connect := func(ctx context.Context) error {

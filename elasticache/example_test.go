@@ -11,8 +11,8 @@ import (
 	"github.com/keyslot-go/keyslot/elasticache"
 )
 
-// role stands for aws.Config.Credentials, which config.LoadDefaultConfig finds in the environment, a file, the container, the
-// function or the instance.
+// role stands for aws.Config.Credentials, which config.LoadDefaultConfig finds in the environment, a file, the
+// container, the function or the instance.
 var role = aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
 	return aws.Credentials{AccessKeyID: "AKIDEXAMPLE", SecretAccessKey: "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"}, nil
 })

@@ -15,12 +15,13 @@ import (
 	"github.com/keyslot-go/keyslot"
 )
 
-// IAM says who logs in to which cache with the identity of AWS credentials. What Options can read from the endpoint's name
-// may be left out there. Printed or logged, it shows names only.
+// IAM says who logs in to which cache with the identity of AWS credentials. What Options can read from the endpoint's
+// name may be left out there. Printed or logged, it shows names only.
 type IAM struct {
-	// Provider gives the credentials that sign, for example aws.Config.Credentials. It is asked for every connection, for
-	// several at once where they are opened together; one that does not cache is better wrapped in aws.NewCredentialsCache.
-	// It runs on a goroutine of its own, so one that panics ends the program, whatever its callers recover. Required.
+	// Provider gives the credentials that sign, for example aws.Config.Credentials. It is asked for every connection,
+	// for several at once where they are opened together; one that does not cache is better wrapped in
+	// aws.NewCredentialsCache. It runs on a goroutine of its own, so one that panics ends the program, whatever its
+	// callers recover. Required.
 	Provider aws.CredentialsProvider `json:"-"`
 	// User is the id of the ElastiCache user, in lower case. ElastiCache wants its name to be the same. Required.
 	User string
@@ -52,9 +53,9 @@ var (
 	errExpired = errors.New("the provider returned credentials that have expired")
 )
 
-// Credentials returns a function for keyslot.Options.Credentials. It signs a token for each connection, keeps
-// none, and returns within its context; it is safe for concurrent use, and fails with a *CredentialsError. Signing itself
-// asks nobody. A wrong field is a *keyslot.OptionError, before anybody is asked for anything.
+// Credentials returns a function for keyslot.Options.Credentials. It signs a token for each connection, keeps none, and
+// returns within its context; it is safe for concurrent use, and fails with a *CredentialsError. Signing itself asks
+// nobody. A wrong field is a *keyslot.OptionError, before anybody is asked for anything.
 func (i IAM) Credentials() (func(context.Context, keyslot.Node) (user, password string, err error), error) {
 	if err := i.check(); err != nil {
 		return nil, err

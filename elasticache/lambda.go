@@ -8,13 +8,13 @@ import (
 )
 
 const (
-	// functionCommandTimeout: a function ends after 3 s unless told otherwise (AWS Lambda Developer Guide, "Configure Lambda
-	// function timeout"), and with it its environment. It should be told of a cache that is away before.
+	// functionCommandTimeout: a function ends after 3 s unless told otherwise (AWS Lambda Developer Guide, "Configure
+	// Lambda function timeout"), and with it its environment. It should be told of a cache that is away before.
 	functionCommandTimeout = 2 * time.Second
 	// functionDialTimeout leaves time for a second dial within that.
 	functionDialTimeout = time.Second
-	// functionIdleProbe: what ends idle connections, or forgets them, takes longer than this; a server's own timeout is counted in
-	// whole seconds. The PING costs the first command after a second of nothing one round trip.
+	// functionIdleProbe: what ends idle connections, or forgets them, takes longer than this; a server's own timeout is
+	// counted in whole seconds. The PING costs the first command after a second of nothing one round trip.
 	functionIdleProbe = time.Second
 	// maxConns: "you can have up to 65,000 concurrent client connections" on each node, and on each serverless cache
 	// (BestPractices.Clients.Redis.Connections).
@@ -30,8 +30,8 @@ const (
 //   - IdleProbe 1 s: between invocations the process is frozen, and its connections may be gone when it goes on. Who was idle for
 //     so long, by the monotonic or the wall clock, sends PING first, or dials anew; no command is risked.
 //
-// Nothing runs between invocations: 300 ms after the last command there is no timer, and a goroutine for each connection that
-// waits for its end. Nothing has to be closed either; with SIGTERM, Client.Shutdown takes leave of the servers.
+// Nothing runs between invocations: 300 ms after the last command there is no timer, and a goroutine for each connection
+// that waits for its end. Nothing has to be closed either; with SIGTERM, Client.Shutdown takes leave of the servers.
 //
 // The arguments and errors are those of Options. Nothing is resolved, asked or dialled.
 func Lambda(endpoint string, iam *IAM) (keyslot.Options, error) {
@@ -43,13 +43,13 @@ func Lambda(endpoint string, iam *IAM) (keyslot.Options, error) {
 	return opts, nil
 }
 
-// Budget is the connections that many clients of one cache may have open at once. A node takes 65,000 of them, and so does a
-// serverless cache as a whole (BestPractices.Clients.Redis.Connections). Those for blocking commands, Watch, WriteAndWait and
-// subscriptions come on top, and for a moment so does the successor of one that reaches MaxConnAge.
+// Budget is the connections that many clients of one cache may have open at once. A node takes 65,000 of them, and so
+// does a serverless cache as a whole (BestPractices.Clients.Redis.Connections). Those for blocking commands, Watch,
+// WriteAndWait and subscriptions come on top, and for a moment so does the successor of one that reaches MaxConnAge.
 type Budget struct {
-	// Environments is how many clients there may be: the reserved concurrency of a function, for each environment serves one
-	// invocation at a time; without it that of the account, 1,000 by default; or the processes of a service. A negative one, as of
-	// a sum that went wrong, does not fit.
+	// Environments is how many clients there may be: the reserved concurrency of a function, for each environment
+	// serves one invocation at a time; without it that of the account, 1,000 by default; or the processes of a service.
+	// A negative one, as of a sum that went wrong, does not fit.
 	Environments int
 	// Options are those of each client. ConnsPerNode and ReadFrom count, and what the first endpoint's name tells.
 	Options keyslot.Options
@@ -98,8 +98,8 @@ func (b Budget) each() int {
 		n *= 2
 	}
 	if b.Options.ReadFrom != keyslot.Primary {
-		// Reads from a replica have their own, beside those from when it was the primary or was asked who is. Of a serverless cache
-		// they go to port 6380, which is the same cache.
+		// Reads from a replica have their own, beside those from when it was the primary or was asked who is. Of a
+		// serverless cache they go to port 6380, which is the same cache.
 		n *= 2
 	}
 	return n

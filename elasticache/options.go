@@ -14,19 +14,20 @@ const (
 	// (BestPractices.Clients-lettuce-cme). A dial here is the name, TCP, TLS and the login too, and holds up no command
 	// that could go elsewhere.
 	dialTimeout = 2 * time.Second
-	// commandTimeout: AWS gives one attempt 250 ms, and 1 s to FLUSHALL and its like (the same page, for values of 20 bytes).
-	// Here it is for a whole call with its retries. Planned replacements of nodes complete while writes are served
-	// (AutoFailover), so this outlasts them.
+	// commandTimeout: AWS gives one attempt 250 ms, and 1 s to FLUSHALL and its like (the same page, for values of 20
+	// bytes). Here it is for a whole call with its retries. Planned replacements of nodes complete while writes are
+	// served (AutoFailover), so this outlasts them.
 	commandTimeout = 5 * time.Second
-	// connsPerNode: AWS wants connections reused, and few: a node, or a serverless cache, takes 65,000, and each costs its
-	// event loop time (BestPractices.Clients.Redis.Connections).
+	// connsPerNode: AWS wants connections reused, and few: a node, or a serverless cache, takes 65,000, and each costs
+	// its event loop time (BestPractices.Clients.Redis.Connections).
 	connsPerNode = 1
 	// idleProbe takes the place of the keep-alive that AWS asks for (BestPractices.Clients-lettuce).
 	idleProbe = 5 * time.Second
-	// refreshAfter is AWS's period for the refresh of the topology (BestPractices.Clients-lettuce-cme). Redirects ask for it too.
+	// refreshAfter is AWS's period for the refresh of the topology (BestPractices.Clients-lettuce-cme).
+	// Redirects ask for it too.
 	refreshAfter = 60 * time.Second
-	// maxConnAge: ElastiCache ends a connection 12 hours after it logged in by IAM (auth-iam). The last hour is for a provider
-	// that is down when a connection is to be replaced.
+	// maxConnAge: ElastiCache ends a connection 12 hours after it logged in by IAM (auth-iam). The last hour is for a
+	// provider that is down when a connection is to be replaced.
 	maxConnAge = 11 * time.Hour
 )
 
@@ -41,9 +42,10 @@ const (
 //     one of your own, contradicts nothing and tells nothing: Cache and Region have to be given, and Serverless for such a cache.
 //   - MaxConnAge 11 h with iam, since ElastiCache ends connections that logged in by IAM after 12 h (auth-iam).
 //
-// The names of pages are those of the ElastiCache User Guide, docs.aws.amazon.com/AmazonElastiCache/latest/dg/NAME.html. An
-// unplanned failover takes longer than CommandTimeout, up to half a minute: a call that is to outlast it needs a context,
-// or a CommandTimeout, of more than that. Names are resolved at each dial, so there is no cache to shorten.
+// The names of pages are those of the ElastiCache User Guide,
+// docs.aws.amazon.com/AmazonElastiCache/latest/dg/NAME.html. An unplanned failover takes longer than CommandTimeout, up
+// to half a minute: a call that is to outlast it needs a context, or a CommandTimeout, of more than that. Names are
+// resolved at each dial, so there is no cache to shorten.
 //
 // The endpoint is host, host:port or a URL as keyslot.Open takes it. The error is a *keyslot.EndpointError or a
 // *keyslot.OptionError. Nothing is resolved, asked or dialled.

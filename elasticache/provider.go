@@ -12,8 +12,8 @@ import (
 // providerTimeout ends a question to the provider that dials no longer wait for.
 const providerTimeout = 30 * time.Second
 
-// asker puts at most one question to the provider at a time: hundreds of dials, after a failover, share its answer. Nothing
-// is kept beyond that, since the provider knows how long its credentials last. Safe for concurrent use.
+// asker puts at most one question to the provider at a time: hundreds of dials, after a failover, share its answer.
+// Nothing is kept beyond that, since the provider knows how long its credentials last. Safe for concurrent use.
 type asker struct {
 	provider aws.CredentialsProvider // immutable
 
@@ -34,8 +34,8 @@ func (a *asker) ask(ctx context.Context) (aws.Credentials, error) {
 	if q == nil {
 		q = &question{answered: make(chan struct{})}
 		a.now = q
-		// Ends with the provider's answer, which its context hurries after providerTimeout. Nobody waits for it: a provider
-		// that hangs must not keep a client from closing.
+		// Ends with the provider's answer, which its context hurries after providerTimeout. Nobody waits for it: a
+		// provider that hangs must not keep a client from closing.
 		go a.retrieve(context.WithoutCancel(ctx), q)
 	}
 	a.mu.Unlock()

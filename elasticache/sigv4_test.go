@@ -13,8 +13,8 @@ import (
 	"time"
 )
 
-// What follows is Signature Version 4 as the IAM User Guide has it ("Create a signed AWS API request"), and the rules of
-// ElastiCache's tokens. It shares nothing with the signer under test.
+// What follows is Signature Version 4 as the IAM User Guide has it ("Create a signed AWS API request"), and the rules
+// of ElastiCache's tokens. It shares nothing with the signer under test.
 
 // signedRequest is what a signature covers, and whose.
 type signedRequest struct {
@@ -27,8 +27,8 @@ type signedRequest struct {
 
 const emptyHash = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 
-// canonical is step 1. The query is sorted by name, then by value, each encoded: "a" comes before "a-b", though "a=" comes
-// behind it.
+// canonical is step 1. The query is sorted by name, then by value, each encoded: "a" comes before "a-b", though "a="
+// comes behind it.
 func (r signedRequest) canonical() string {
 	query := slices.Clone(r.query)
 	slices.SortFunc(query, func(a, b string) int {

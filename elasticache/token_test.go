@@ -56,8 +56,8 @@ func accepting() verifier {
 	}
 }
 
-// mint signs a token by the specification alone, also one that the module would never sign. change replaces parameters, and
-// removes those that it makes empty.
+// mint signs a token by the specification alone, also one that the module would never sign. change replaces parameters,
+// and removes those that it makes empty.
 func mint(cache, scope string, change map[string]string) string {
 	param := map[string]string{
 		"Action": "connect", "User": "app", "X-Amz-Algorithm": "AWS4-HMAC-SHA256", "X-Amz-Credential": suiteKey + "/" + scope,

@@ -16,14 +16,14 @@ import (
 )
 
 const (
-	// zoneTimeout bounds Zone where its context does not. The services that it asks are on the machine, and answer within
-	// milliseconds; where there is none, packets to its address may vanish.
+	// zoneTimeout bounds Zone where its context does not. The services that it asks are on the machine, and answer
+	// within milliseconds; where there is none, packets to its address may vanish.
 	zoneTimeout = 2 * time.Second
 	// maxMetadata is more than any of the answers: that of ECS describes all containers of a task.
 	maxMetadata = 1 << 20
 
-	// lambdaAPI and lambdaToken are set in every execution environment (AWS Lambda Developer Guide, "Using the Lambda metadata
-	// endpoint"), and lambdaPath is what is asked for there.
+	// lambdaAPI and lambdaToken are set in every execution environment (AWS Lambda Developer Guide, "Using the Lambda
+	// metadata endpoint"), and lambdaPath is what is asked for there.
 	lambdaAPI   = "AWS_LAMBDA_METADATA_API"
 	lambdaToken = "AWS_LAMBDA_METADATA_TOKEN"
 	lambdaPath  = "/2026-01-15/metadata/execution-environment"
@@ -53,8 +53,8 @@ var (
 		", for example to use1-az1=us-east-1a,use1-az2=us-east-1b (aws ec2 describe-availability-zones)")
 )
 
-// Zone returns the Availability Zone that this process runs in, by the name that ElastiCache's nodes have it by ("us-east-1a"),
-// for keyslot.Options.AZ. It asks who can know, which the environment tells:
+// Zone returns the Availability Zone that this process runs in, by the name that ElastiCache's nodes have it by
+// ("us-east-1a"), for keyslot.Options.AZ. It asks who can know, which the environment tells:
 //
 //   - Lambda, whose metadata endpoint tells the AZ ID ("use1-az1") and not the name. What is called us-east-1a differs from
 //     account to account, and only ec2:DescribeAvailabilityZones tells. So the environment variable KEYSLOT_ZONE_NAMES has to hold
@@ -62,8 +62,8 @@ var (
 //   - ECS, by version 4 of its task metadata endpoint; on Fargate since platform version 1.4.0.
 //   - otherwise EC2, by its instance metadata service, version 2; unless AWS_EC2_METADATA_DISABLED is true.
 //
-// It blocks until ctx ends, 2 s at the longest, and fails with a *ZoneError: a client does without, then. Call it once, before
-// keyslot.New; no command ever waits for it. It is safe for concurrent use.
+// It blocks until ctx ends, 2 s at the longest, and fails with a *ZoneError: a client does without, then. Call it once,
+// before keyslot.New; no command ever waits for it. It is safe for concurrent use.
 func Zone(ctx context.Context) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, zoneTimeout)
 	defer cancel()

@@ -93,8 +93,8 @@ func eventOf(reason string) string {
 	return "keyslot.retry"
 }
 
-// appendPeer appends the address of a node, host:port, unless it is empty. By the conventions network.peer.address is an IP address,
-// and no name; and server.address, which could be one, is where the whole database is.
+// appendPeer appends the address of a node, host:port, unless it is empty. By the conventions network.peer.address is
+// an IP address, and no name; and server.address, which could be one, is where the whole database is.
 func appendPeer(to []attribute.KeyValue, node string) []attribute.KeyValue {
 	host, port, err := net.SplitHostPort(node)
 	if err != nil {

@@ -17,8 +17,9 @@ type failure struct {
 	status string // db.response.status_code; empty without an error reply
 }
 
-// failureOf returns what is known of an error. Of a call of several commands the first failure counts. What ran out of time wraps the
-// last answer of a server too, which was not the end of it; what a server refused a login or New with is no answer to a command.
+// failureOf returns what is known of an error. Of a call of several commands the first failure counts. What ran out of
+// time wraps the last answer of a server too, which was not the end of it; what a server refused a login or New with is
+// no answer to a command.
 func failureOf(err error) failure {
 	err = firstOf(err)
 	var (
@@ -69,8 +70,8 @@ func firstOf(err error) error {
 	return err
 }
 
-// codeOf returns the code of an error reply: WRONGTYPE, ERR. A script may return any text as an error, and what is no word in
-// upper case is none of the server's codes.
+// codeOf returns the code of an error reply: WRONGTYPE, ERR. A script may return any text as an error, and what is no
+// word in upper case is none of the server's codes.
 func codeOf(reply keyslot.ServerError) string {
 	code := reply.Code()
 	if code == "" || len(code) > 32 || strings.Trim(code, "ABCDEFGHIJKLMNOPQRSTUVWXYZ") != "" {

@@ -11,7 +11,8 @@ import (
 	"github.com/keyslot-go/keyslot/keyslottest"
 )
 
-// A command that ran out of time while its shard had no primary is one that ran out of time: the server's last word stands beside it.
+// A command that ran out of time while its shard had no primary is one that ran out of time: the server's last word
+// stands beside it.
 func TestACallThatRanOutOfTimeIsATimeoutWhateverTheServerSaidLast(t *testing.T) {
 	s := begin(t, keyslot.Options{})
 	_, err := s.cluster.Inject(s.cluster.Owner("n").ID, keyslottest.Fault{Command: "INCR", Error: "CLUSTERDOWN The cluster is down"})

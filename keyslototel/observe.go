@@ -31,9 +31,9 @@ type instruments struct {
 
 var errObserving = errors.New("keyslototel: a client is observed already: Instrument once for each")
 
-// Observe reads client.Stats whenever metrics are collected, until Stop. client is the one that was made with the options that
-// Instrument was given. It fails while a client is observed, and with what a MeterProvider says that refuses an instrument or the
-// callback; then nothing is observed.
+// Observe reads client.Stats whenever metrics are collected, until Stop. client is the one that was made with the
+// options that Instrument was given. It fails while a client is observed, and with what a MeterProvider says that
+// refuses an instrument or the callback; then nothing is observed.
 func (t *Telemetry) Observe(client *keyslot.Client) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -55,8 +55,8 @@ func (t *Telemetry) Observe(client *keyslot.Client) error {
 	return nil
 }
 
-// Stop ends what Observe has begun, so that the client is held no longer. Calling it again does nothing. The error is that of a
-// MeterProvider that cannot remove the callback; that of the SDK has none. Telemetry counts as stopped all the same.
+// Stop ends what Observe has begun, so that the client is held no longer. Calling it again does nothing. The error is that
+// of a MeterProvider that cannot remove the callback; that of the SDK has none. Telemetry counts as stopped all the same.
 func (t *Telemetry) Stop() error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -133,8 +133,8 @@ func (i *instruments) observe(t *Telemetry, to metric.Observer, s keyslot.Stats)
 	}
 }
 
-// count tells what of a node is counted, also when it has left: what was told once is told as long as the client has it. What
-// most nodes never have is told from its first time on.
+// count tells what of a node is counted, also when it has left: what was told once is told as long as the client has
+// it. What most nodes never have is told from its first time on.
 func (i *instruments) count(t *Telemetry, to metric.Observer, n *keyslot.NodeStats, peer []attribute.KeyValue) {
 	tell := func(c metric.Int64ObservableCounter, value int64, more ...attribute.KeyValue) {
 		if value > 0 {
@@ -154,8 +154,8 @@ func (i *instruments) count(t *Telemetry, to metric.Observer, n *keyslot.NodeSta
 	tell(i.desyncs, n.Desyncs)
 }
 
-// byAddress yields the rows of each address, which stand next to each other. A reader endpoint has several: the counters of one
-// series are added up by who collects, but of a gauge told twice the last word would count.
+// byAddress yields the rows of each address, which stand next to each other. A reader endpoint has several: the
+// counters of one series are added up by who collects, but of a gauge told twice the last word would count.
 func byAddress(nodes []keyslot.NodeStats) iter.Seq[[]keyslot.NodeStats] {
 	return func(yield func([]keyslot.NodeStats) bool) {
 		for len(nodes) > 0 {

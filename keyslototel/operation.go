@@ -12,8 +12,8 @@ import (
 )
 
 const (
-	// maxOperations bounds the names of operations, and maxFailures the kinds of failures of each: the names come from the
-	// program and the codes from servers, who may say anything. Those beyond are otherName.
+	// maxOperations bounds the names of operations, and maxFailures the kinds of failures of each: the names come from
+	// the program and the codes from servers, who may say anything. Those beyond are otherName.
 	maxOperations = 512
 	maxFailures   = 64
 	otherName     = "_OTHER"

@@ -13,8 +13,8 @@ import (
 	"github.com/keyslot-go/keyslot"
 )
 
-// A reader endpoint has a row for each of its addresses, all under one name. One of them that is silent, or cannot be dialled, must
-// not be hidden by the next one that is well.
+// A reader endpoint has a row for each of its addresses, all under one name. One of them that is silent, or cannot be
+// dialled, must not be hidden by the next one that is well.
 func TestRowsOfOneAddressAreToldTogether(t *testing.T) {
 	reader := sdkmetric.NewManualReader()
 	telemetry, err := Instrument(&keyslot.Options{Endpoints: []string{"primary:6379"}}, Config{

@@ -26,14 +26,14 @@ type Config struct {
 	// TracerProvider and MeterProvider are those of package otel by default. One of package noop switches spans or metrics off.
 	TracerProvider trace.TracerProvider
 	MeterProvider  metric.MeterProvider
-	// System is the value of db.system.name: "redis" by default, which is what the conventions have for both. They allow a value of
-	// one's own, such as "valkey".
+	// System is the value of db.system.name: "redis" by default, which is what the conventions have for both. They
+	// allow a value of one's own, such as "valkey".
 	System string
-	// Name tells this client from others of the program that have the same endpoints and MeterProvider; such clients need one each.
-	// Without it they share the series of each metric: counters are sums, which fall when one stops, and that looks like a restart,
-	// and of a gauge the last word counts. It is keyslot.client.name on each metric, since the conventions have no such attribute,
-	// and begins the names of pools, which they want unique in a program. Spans go without. One that differs from process to process
-	// makes new series for each. Empty leaves it out.
+	// Name tells this client from others of the program that have the same endpoints and MeterProvider; such clients
+	// need one each. Without it they share the series of each metric: counters are sums, which fall when one stops, and
+	// that looks like a restart, and of a gauge the last word counts. It is keyslot.client.name on each metric, since
+	// the conventions have no such attribute, and begins the names of pools, which they want unique in a program. Spans
+	// go without. One that differs from process to process makes new series for each. Empty leaves it out.
 	Name string
 }
 
@@ -55,9 +55,9 @@ type Telemetry struct {
 	registration metric.Registration // guarded by mu: nil while no client is observed
 }
 
-// Instrument lets a client that will be made with opts tell OpenTelemetry of its calls and dials. What opts.Trace has already is
-// called as well, and first. Each client needs a Telemetry of its own. Nothing is blocked for or dialled. The error is that of a
-// MeterProvider that refuses an instrument.
+// Instrument lets a client that will be made with opts tell OpenTelemetry of its calls and dials. What opts.Trace has
+// already is called as well, and first. Each client needs a Telemetry of its own. Nothing is blocked for or dialled.
+// The error is that of a MeterProvider that refuses an instrument.
 func Instrument(opts *keyslot.Options, config Config) (*Telemetry, error) {
 	if config.TracerProvider == nil {
 		config.TracerProvider = otel.GetTracerProvider()
@@ -87,8 +87,8 @@ func Instrument(opts *keyslot.Options, config Config) (*Telemetry, error) {
 // defaultPort is that of endpoints which name none.
 const defaultPort = "6379"
 
-// addServer notes where the database is, as it is configured: not the node that serves, which network.peer tells. The conventions
-// want the target in the name of a span where there is one.
+// addServer notes where the database is, as it is configured: not the node that serves, which network.peer tells. The
+// conventions want the target in the name of a span where there is one.
 func (t *Telemetry) addServer(endpoints []string) {
 	addrs := make([]string, len(endpoints))
 	for i, e := range endpoints {

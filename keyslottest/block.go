@@ -12,8 +12,8 @@ import (
 	"github.com/keyslot-go/keyslot/internal/spec"
 )
 
-// waiter is a blocked command. It is served by whoever writes one of its keys, while that one still holds mu: so waiters
-// of one key are served in the order they came, as on a server.
+// waiter is a blocked command. It is served by whoever writes one of its keys, while that one still holds mu: so
+// waiters of one key are served in the order they came, as on a server.
 type waiter struct {
 	// immutable
 	request request
@@ -97,8 +97,8 @@ func (ws *waiters) serve(c *Cluster, keys []string) {
 // serveAll lets all waiters try again after time has passed: what they wait for may have expired.
 func (ws *waiters) serveAll(c *Cluster) { ws.serve(c, slices.Collect(maps.Keys(ws.byKey))) }
 
-// retry runs the command of a waiter again, now that key was written; ok is false if it has to wait on. As on a server, a key of
-// another type than what is waited for counts as missing, and so does one that was written at the other side of a migration.
+// retry runs the command of a waiter again, now that key was written; ok is false if it has to wait on. As on a server, a key
+// of another type than what is waited for counts as missing, and so does one that was written at the other side of a migration.
 func (c *Cluster) retry(w *waiter, key string) (reply []byte, ok bool) {
 	r, kind := w.request.only(key)
 	if kind == "" {
@@ -121,8 +121,8 @@ func (c *Cluster) retry(w *waiter, key string) (reply []byte, ok bool) {
 	return out.buf, true
 }
 
-// only is a blocking command with one of its keys alone, which is how a server serves those who wait, and the type it expects
-// there: none if the key is but where the command moves something to.
+// only is a blocking command with one of its keys alone, which is how a server serves those who wait, and the type it
+// expects there: none if the key is but where the command moves something to.
 func (r request) only(key string) (alone request, kind string) {
 	args := []string{r.args[0]}
 	switch r.cmd.Name {
@@ -146,8 +146,8 @@ func (r request) only(key string) (alone request, kind string) {
 	return newRequest(args), kind
 }
 
-// recheck ends the waiters that their node would now refuse: after slots moved, a primary was demoted, or the cluster went
-// down. mu is held.
+// recheck ends the waiters that their node would now refuse: after slots moved, a primary was demoted, or the cluster
+// went down. mu is held.
 func (ws *waiters) recheck(c *Cluster) {
 	var all []*waiter
 	for _, list := range ws.byKey {

@@ -9,7 +9,8 @@ import (
 	"github.com/keyslot-go/keyslot/internal/resp"
 )
 
-// maxString is what a server allows a string to grow to. It is a limit of memory here as well: one command could ask for any size.
+// maxString is what a server allows a string to grow to. It is a limit of memory here as well: one command could
+// ask for any size.
 const maxString = 512 << 20
 
 // setRange writes nothing, and creates no key, where there is nothing to write, and refuses what would grow beyond maxString.

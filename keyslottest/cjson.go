@@ -118,8 +118,8 @@ func encodeJSONTable(out *strings.Builder, table *lua.LTable, depth int) {
 	out.WriteByte('}')
 }
 
-// arrayLength is the greatest index of a table that has nothing but positive ones, and else 0. More than half of a long array has to
-// be there.
+// arrayLength is the greatest index of a table that has nothing but positive ones, and else 0. More than half of a long
+// array has to be there.
 func arrayLength(table *lua.LTable) int {
 	most, count, other := 0, 0, false
 	table.ForEach(func(key, _ lua.LValue) {

@@ -17,8 +17,8 @@ import (
 type Cluster struct {
 	opts Options // immutable
 
-	// mu makes every command and every change of the topology one step. The store behind has one lock anyway, so a finer
-	// one would buy nothing, and so no command can see half a migration.
+	// mu makes every command and every change of the topology one step. The store behind has one lock anyway, so a
+	// finer one would buy nothing, and so no command can see half a migration.
 	mu sync.Mutex
 
 	// guarded by mu
@@ -119,8 +119,8 @@ func (s *shard) nodes() []*node {
 	return append([]*node{s.primary}, s.replicas...)
 }
 
-// Close stops all nodes, drops all connections and waits until every goroutine of the cluster has ended. It always returns
-// nil; closing twice is allowed.
+// Close stops all nodes, drops all connections and waits until every goroutine of the cluster has ended. It always
+// returns nil; closing twice is allowed.
 func (c *Cluster) Close() error {
 	c.mu.Lock()
 	if !c.closed {
@@ -135,8 +135,8 @@ func (c *Cluster) Close() error {
 	return nil
 }
 
-// Endpoint is the host:port of one running node, to be given to a client as its configuration endpoint. It stays the same
-// as long as that node runs and is part of the cluster. With all nodes stopped it is the address of one of them.
+// Endpoint is the host:port of one running node, to be given to a client as its configuration endpoint. It stays the
+// same as long as that node runs and is part of the cluster. With all nodes stopped it is the address of one of them.
 func (c *Cluster) Endpoint() string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -148,8 +148,8 @@ func (c *Cluster) Endpoint() string {
 	return c.nodes[0].addr()
 }
 
-// AdvanceClock moves the clock of the cluster forward by d, so that keys expire; see Options.ManualClock. A negative d is
-// ignored.
+// AdvanceClock moves the clock of the cluster forward by d, so that keys expire; see Options.ManualClock. A
+// negative d is ignored.
 func (c *Cluster) AdvanceClock(d time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

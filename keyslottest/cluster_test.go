@@ -237,8 +237,8 @@ func TestWhatIsSentBehindABlockedCommandIsAnsweredAfterIt(t *testing.T) {
 	}
 }
 
-// TestDocNamesWhatIsMissing keeps the package comment complete: a command on keys that is not supported has to be in it, if
-// servers of version 7.0 know it.
+// TestDocNamesWhatIsMissing keeps the package comment complete: a command on keys that is not supported has to be in
+// it, if servers of version 7.0 know it.
 func TestDocNamesWhatIsMissing(t *testing.T) {
 	text, err := os.ReadFile("doc.go")
 	require.NoError(t, err)

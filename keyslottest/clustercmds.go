@@ -96,8 +96,8 @@ type ownedRange struct {
 	shard *shard
 }
 
-// ownedRanges are all slots with an owner, ascending. The map changes far less often than it is asked for, so it is kept.
-// mu is held.
+// ownedRanges are all slots with an owner, ascending. The map changes far less often than it is asked for, so it is
+// kept. mu is held.
 func (c *Cluster) ownedRanges() []ownedRange {
 	if c.rangesKept != nil {
 		return c.rangesKept

@@ -1,6 +1,6 @@
-// Package keyslottest runs a whole Redis Cluster inside the test process: its nodes listen on real ports of the loopback
-// interface, redirect, let slots migrate, fail over, hang and lose replies, when the test says so. It needs nothing but Go,
-// starts in a millisecond, and any client can connect.
+// Package keyslottest runs a whole Redis Cluster inside the test process: its nodes listen on real ports of the
+// loopback interface, redirect, let slots migrate, fail over, hang and lose replies, when the test says so. It needs
+// nothing but Go, starts in a millisecond, and any client can connect.
 //
 //	c := keyslottest.Run(t, keyslottest.Options{Shards: 3, Replicas: 1}) // until the test ends; Start and Close do without one
 //	client, err := keyslot.Open(t.Context(), c.Endpoint())
@@ -11,11 +11,11 @@
 //
 // # What is like a server
 //
-// Replies, errors and the order of the checks are those of redis-server 7.0.15: the package's tests compare them byte for
-// byte with what real clusters answered in more than a hundred situations, in RESP2 and RESP3. Each node has its own listener, id,
-// address, role and epoch, its own clients and script cache. Redirects, ASKING, READONLY, MULTI with WATCH, blocking
-// commands whose slot leaves or whose primary is demoted, publish/subscribe on nodes and shards, HELLO, AUTH, TLS, and all forms in
-// which nodes announce themselves are there.
+// Replies, errors and the order of the checks are those of redis-server 7.0.15: the package's tests compare them byte
+// for byte with what real clusters answered in more than a hundred situations, in RESP2 and RESP3. Each node has its
+// own listener, id, address, role and epoch, its own clients and script cache. Redirects, ASKING, READONLY, MULTI with
+// WATCH, blocking commands whose slot leaves or whose primary is demoted, publish/subscribe on nodes and shards, HELLO,
+// AUTH, TLS, and all forms in which nodes announce themselves are there.
 //
 // # What is not
 //

@@ -10,8 +10,8 @@ import (
 	"github.com/keyslot-go/keyslot/internal/resp"
 )
 
-// refuseExpiry refuses the expiries that a server does, those whose milliseconds do not fit into 64 bits, and shortens what
-// miniredis's nanoseconds have no room for: 292 years.
+// refuseExpiry refuses the expiries that a server does, those whose milliseconds do not fit into 64 bits, and shortens
+// what miniredis's nanoseconds have no room for: 292 years.
 func refuseExpiry(s *store, out *replies, r request) bool {
 	const at = 2
 	n, err := strconv.ParseInt(r.args[at], 10, 64)
@@ -103,8 +103,8 @@ func (s *store) timeLeft(o setOptions, command string) (ms int64, refusal string
 	return max(0, min(ms, math.MaxInt64/int64(time.Millisecond))), ""
 }
 
-// setValue answers SET, whose options miniredis does not compare with each other. A value whose time has passed already is gone
-// at once.
+// setValue answers SET, whose options miniredis does not compare with each other. A value whose time has passed already
+// is gone at once.
 func setValue(s *store, out *replies, r request) bool {
 	o, ok := parseSetOptions(r.args[3:], "NX", "XX", "GET", "KEEPTTL")
 	if !ok {

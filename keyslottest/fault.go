@@ -8,12 +8,12 @@ import (
 )
 
 // Fault is a disturbance of one node, injected with Inject. It concerns single commands: which ones, Command, After and
-// Times say; what happens to them, the other fields, which may be combined and take effect in the order they have here. A
-// command that several faults match suffers all of them. The zero value matches every command and does nothing.
+// Times say; what happens to them, the other fields, which may be combined and take effect in the order they have here.
+// A command that several faults match suffers all of them. The zero value matches every command and does nothing.
 //
-// Examples: Fault{Stall: true} is a hung process, which sends no messages to subscribers either, Fault{Command: "CLUSTER SLOTS", Error: "LOADING ..."} one that cannot tell
-// the topology, Fault{Command: "INCR", Reset: true, Times: 1} loses one connection after the command was executed and
-// before its reply was sent, and with NoRun before it was executed.
+// Examples: Fault{Stall: true} is a hung process, which sends no messages to subscribers either, Fault{Command: "CLUSTER
+// SLOTS", Error: "LOADING ..."} one that cannot tell the topology, Fault{Command: "INCR", Reset: true, Times: 1} loses
+// one connection after the command was executed and before its reply was sent, and with NoRun before it was executed.
 type Fault struct {
 	Command string // name of the command, in any case, with or without subcommand ("CLUSTER SLOTS"); empty means all
 	After   int    // let so many of these commands pass first
@@ -36,8 +36,8 @@ type activeFault struct {
 	removed chan struct{}
 }
 
-// Inject subjects a node to a fault until remove is called, or the node is replaced; a node keeps its faults while it is
-// stopped. remove may be called more than once. Inject fails if there is no such node or a number is negative.
+// Inject subjects a node to a fault until remove is called, or the node is replaced; a node keeps its faults while it
+// is stopped. remove may be called more than once. Inject fails if there is no such node or a number is negative.
 func (c *Cluster) Inject(nodeID string, f Fault) (remove func(), err error) {
 	if f.After < 0 || f.Times < 0 || f.Delay < 0 || f.ReplyBytes < 0 {
 		return nil, fmt.Errorf("keyslottest: fault with a negative number: %+v", f)

@@ -9,8 +9,8 @@ import (
 	"github.com/keyslot-go/keyslot/internal/resp"
 )
 
-// fix does what a server does where miniredis does something else, or returns false to leave the request to miniredis. It is
-// there for scripts and transactions as well.
+// fix does what a server does where miniredis does something else, or returns false to leave the request to miniredis.
+// It is there for scripts and transactions as well.
 type fix func(s *store, out *replies, r request) (done bool)
 
 var fixes = map[string]fix{
@@ -62,8 +62,8 @@ func storeSome(s *store, out *replies, r request) bool {
 	return true
 }
 
-// copyKey refuses other databases, which miniredis has, and replaces the destination as a whole: miniredis would leave its old value
-// beside the new one, and its expiry.
+// copyKey refuses other databases, which miniredis has, and replaces the destination as a whole: miniredis would leave
+// its old value beside the new one, and its expiry.
 func copyKey(s *store, out *replies, r request) bool {
 	replace := false
 	for i := 3; i < len(r.args); i++ {
@@ -167,8 +167,8 @@ func (s *store) forbids(options []string, key, member, by string) bool {
 	return score.Kind == resp.BulkString && !allowed
 }
 
-// ttl answers as a server does, which rounds to the nearest second; miniredis rounds down, so that a clock that runs would
-// make 99 of 100 now and then.
+// ttl answers as a server does, which rounds to the nearest second; miniredis rounds down, so that a clock that runs
+// would make 99 of 100 now and then.
 func ttl(s *store, out *replies, r request) bool {
 	left := s.ask("PTTL", r.args[1]).Int
 	if left >= 0 { // -1 and -2 mean the same in both

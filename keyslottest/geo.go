@@ -145,8 +145,8 @@ func measure(s *store, out *replies, r request) bool {
 	return true
 }
 
-// searchPlaces answers GEOSEARCH and its elder forms: miniredis finds who is near, but rounds where they are, and takes other types
-// for empty here and there.
+// searchPlaces answers GEOSEARCH and its elder forms: miniredis finds who is near, but rounds where they are, and takes
+// other types for empty here and there.
 func searchPlaces(s *store, out *replies, r request) bool {
 	if kind := s.kind(r.args[1]); kind != "zset" && kind != "none" {
 		out.error(errWrongType)

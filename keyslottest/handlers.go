@@ -112,8 +112,8 @@ func (cn *conn) login(user, password string) bool {
 	return ok
 }
 
-// hello answers HELLO [version [AUTH user password] [SETNAME name]]. As on a server, what comes before an option that is
-// refused has been done.
+// hello answers HELLO [version [AUTH user password] [SETNAME name]]. As on a server, what comes before an option that
+// is refused has been done.
 func hello(cn *conn, args []string) {
 	resp3 := cn.out.resp3
 	if len(args) > 1 {

@@ -71,8 +71,8 @@ func flush(cn *conn, args []string) {
 	cn.out.ok()
 }
 
-// globMatch matches as the server does: * ? [a-z] [^a] and \ before a character to be taken literally. It backtracks only
-// to the last star, so that no pattern takes more than len(pattern) * len(s) steps.
+// globMatch matches as the server does: * ? [a-z] [^a] and \ before a character to be taken literally. It backtracks
+// only to the last star, so that no pattern takes more than len(pattern) * len(s) steps.
 func globMatch(pattern, s string) bool {
 	star, resume := -1, 0
 	p, i := 0, 0

@@ -20,8 +20,8 @@ func (c *Cluster) topologyChanged() {
 }
 
 // DeleteSlots takes slots from their owners, as CLUSTER DELSLOTS does on every node: their keys are refused with
-// "CLUSTERDOWN Hash slot not served", and all other keys too unless Options.PartialCoverage is set. The keys come back with
-// AddSlots. A slot that is migrating or has no owner is an error, and then none is taken.
+// "CLUSTERDOWN Hash slot not served", and all other keys too unless Options.PartialCoverage is set. The keys come back
+// with AddSlots. A slot that is migrating or has no owner is an error, and then none is taken.
 func (c *Cluster) DeleteSlots(slots ...uint16) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -37,8 +37,8 @@ func (c *Cluster) DeleteSlots(slots ...uint16) error {
 	return nil
 }
 
-// AddSlots gives slots without an owner to a primary, as CLUSTER ADDSLOTS does. A slot that has an owner is an error, and
-// then none is given.
+// AddSlots gives slots without an owner to a primary, as CLUSTER ADDSLOTS does. A slot that has an owner is an error,
+// and then none is given.
 func (c *Cluster) AddSlots(primaryID string, slots ...uint16) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -58,8 +58,8 @@ func (c *Cluster) AddSlots(primaryID string, slots ...uint16) error {
 	return nil
 }
 
-// AddShard starts a new primary with as many replicas as the others have, and returns it. It owns no slots: MoveSlots or
-// Rebalance gives it some.
+// AddShard starts a new primary with as many replicas as the others have, and returns it. It owns no slots: MoveSlots
+// or Rebalance gives it some.
 func (c *Cluster) AddShard() (Shard, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -74,8 +74,8 @@ func (c *Cluster) AddShard() (Shard, error) {
 	return c.describe(s), nil
 }
 
-// RemoveShard moves the slots of the shard with this primary to the other shards, in equal shares, and then stops its nodes
-// for good. It moves and blocks like MoveSlots; if ctx ends first, the shard stays with the slots it still has.
+// RemoveShard moves the slots of the shard with this primary to the other shards, in equal shares, and then stops its
+// nodes for good. It moves and blocks like MoveSlots; if ctx ends first, the shard stays with the slots it still has.
 func (c *Cluster) RemoveShard(ctx context.Context, primaryID string) error {
 	c.mu.Lock()
 	leaving, err := c.primary(primaryID)
@@ -121,10 +121,10 @@ func (c *Cluster) removeNode(n *node) {
 	c.retired.add(n.counters)
 }
 
-// Failover makes a running replica the primary of its shard. The old primary becomes its replica: at once if it is running,
-// as after CLUSTER FAILOVER, and else when it is started again. The epoch rises, no key is lost, and connections stay
-// open, but for those of clients blocked on the old primary: they are sent UNBLOCKED and closed. Subscribers of its shard channels,
-// at all nodes but the new primary, are sent sunsubscribe.
+// Failover makes a running replica the primary of its shard. The old primary becomes its replica: at once if it is
+// running, as after CLUSTER FAILOVER, and else when it is started again. The epoch rises, no key is lost, and
+// connections stay open, but for those of clients blocked on the old primary: they are sent UNBLOCKED and closed.
+// Subscribers of its shard channels, at all nodes but the new primary, are sent sunsubscribe.
 func (c *Cluster) Failover(replicaID string) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -177,9 +177,9 @@ func (c *Cluster) Restart(nodeID string) error {
 	return nil
 }
 
-// Replace stops a node for good and starts another in its place, with a new id and address, and the same role, slots and
-// keys, at a higher epoch if it is a primary: what a managed service does when it replaces hardware, Failover aside. Faults
-// of the old node end with it.
+// Replace stops a node for good and starts another in its place, with a new id and address, and the same role, slots
+// and keys, at a higher epoch if it is a primary: what a managed service does when it replaces hardware, Failover
+// aside. Faults of the old node end with it.
 func (c *Cluster) Replace(nodeID string) (Node, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

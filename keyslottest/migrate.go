@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// Migration is one slot on its way from one shard to another: the source answers ASK for keys it does not have, the target
-// serves them after ASKING. All methods are safe for concurrent use.
+// Migration is one slot on its way from one shard to another: the source answers ASK for keys it does not have, the
+// target serves them after ASKING. All methods are safe for concurrent use.
 type Migration struct {
 	cluster  *Cluster // immutable
 	slot     uint16   // immutable
@@ -19,9 +19,9 @@ type Migration struct {
 	over  bool
 }
 
-// Migrate opens a slot for migration to the primary of another shard: from now on its owner redirects with ASK what it does
-// not have. No key is moved yet. It fails if the slot has no owner or is migrating already, and if toNodeID is no primary
-// or owns the slot.
+// Migrate opens a slot for migration to the primary of another shard: from now on its owner redirects with ASK what it
+// does not have. No key is moved yet. It fails if the slot has no owner or is migrating already, and if toNodeID is no
+// primary or owns the slot.
 func (c *Cluster) Migrate(slot uint16, toNodeID string) (*Migration, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -81,8 +81,8 @@ func (m *Migration) move(key string) {
 	m.cluster.waiting.serve(m.cluster, []string{key})
 }
 
-// MoveKeys moves up to n keys of the slot to the target, in the order of their names, and returns how many it moved: fewer
-// than n means that the source has none left.
+// MoveKeys moves up to n keys of the slot to the target, in the order of their names, and returns how many it moved:
+// fewer than n means that the source has none left.
 func (m *Migration) MoveKeys(n int) int {
 	m.cluster.mu.Lock()
 	defer m.cluster.mu.Unlock()
@@ -97,8 +97,8 @@ func (m *Migration) MoveKeys(n int) int {
 	return len(left)
 }
 
-// Finish gives the slot to the target, together with the keys still at the source: from now on the source answers MOVED.
-// The target's epoch rises, unless it is the highest already. Finish of a migration that is over is an error.
+// Finish gives the slot to the target, together with the keys still at the source: from now on the source answers
+// MOVED. The target's epoch rises, unless it is the highest already. Finish of a migration that is over is an error.
 func (m *Migration) Finish() error {
 	c := m.cluster
 	c.mu.Lock()

@@ -53,8 +53,8 @@ func (s *Stats) add(t Stats) {
 	s.Subscribers += t.Subscribers
 }
 
-// Stats returns the counts of one node, or with an empty id those of all nodes there ever were. An unknown node has zero
-// counts.
+// Stats returns the counts of one node, or with an empty id those of all nodes there ever were. An unknown node
+// has zero counts.
 func (c *Cluster) Stats(nodeID string) (total Stats) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -6,17 +6,17 @@ import (
 	"time"
 )
 
-// Options shapes a cluster. The zero value is a cluster of three primaries without replicas, password or TLS, whose clock
-// is the real one.
+// Options shapes a cluster. The zero value is a cluster of three primaries without replicas, password or TLS, whose
+// clock is the real one.
 type Options struct {
 	// Shards is the number of primaries, which share the 16384 slots evenly; 0 means 3.
 	Shards int
 	// Replicas is the number of replicas of each primary.
 	Replicas int
 
-	// Standalone turns cluster mode off: one primary with its replicas, which know nothing of slots. They refuse CLUSTER,
-	// READONLY and ASKING, take keys of any slots together, and replicas answer reads unasked. There is one database, as in
-	// cluster mode. Shards must be 0 or 1, and what is about slots changes nothing.
+	// Standalone turns cluster mode off: one primary with its replicas, which know nothing of slots. They refuse
+	// CLUSTER, READONLY and ASKING, take keys of any slots together, and replicas answer reads unasked. There is one
+	// database, as in cluster mode. Shards must be 0 or 1, and what is about slots changes nothing.
 	Standalone bool
 
 	// Username and Password are what clients have to present with AUTH or HELLO; an empty Password asks for nothing, an
@@ -38,8 +38,8 @@ type Options struct {
 	// ManualClock stops the clock at the time of Start: keys expire only by AdvanceClock. Timeouts of blocking commands
 	// and delays of faults always run on the real clock.
 	ManualClock bool
-	// StepPause is the pause after every step (a key moved, a slot handed over) of MoveSlots, RemoveShard and Rebalance; 0 means
-	// none. It decides how long slots stay between two nodes.
+	// StepPause is the pause after every step (a key moved, a slot handed over) of MoveSlots, RemoveShard and
+	// Rebalance; 0 means none. It decides how long slots stay between two nodes.
 	StepPause time.Duration
 }
 

@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// topicKind is what can be subscribed to. Each kind has its own names, so that a channel, a pattern and a shard channel may be
-// called the same.
+// topicKind is what can be subscribed to. Each kind has its own names, so that a channel, a pattern and a shard channel
+// may be called the same.
 type topicKind int
 
 const (
@@ -187,8 +187,8 @@ func (c *Cluster) publish(from *conn, kind topicKind, channel, message string) (
 	return receivers
 }
 
-// audience are the nodes that a message published at n reaches. Those of a cluster tell each other. Without cluster mode a primary
-// tells its replicas, like a write.
+// audience are the nodes that a message published at n reaches. Those of a cluster tell each other. Without cluster
+// mode a primary tells its replicas, like a write.
 func (c *Cluster) audience(n *node, kind topicKind) []*node {
 	switch {
 	case c.opts.Standalone && !n.isPrimary():

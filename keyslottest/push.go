@@ -13,9 +13,9 @@ const (
 	pushSize  = 64 << 10 // written at once
 )
 
-// outbox is what waits to be sent to a connection that was subscribed once: its messages come from the goroutines of others, which
-// must not wait for it. So a goroutine of its own, push, writes everything that it is sent, replies included, in the order in which it
-// came to be while Cluster.mu was held.
+// outbox is what waits to be sent to a connection that was subscribed once: its messages come from the goroutines of
+// others, which must not wait for it. So a goroutine of its own, push, writes everything that it is sent, replies
+// included, in the order in which it came to be while Cluster.mu was held.
 type outbox struct {
 	// guarded by Cluster.mu
 	waiting []byte

@@ -17,8 +17,8 @@ const (
 	waitStep  = 5 * time.Millisecond
 )
 
-// maskNode replaces what tells a node from others in a reply. A port shows up in redirects, and as a number behind its host:
-// elsewhere the same number may be a slot.
+// maskNode replaces what tells a node from others in a reply. A port shows up in redirects, and as a number behind its
+// host: elsewhere the same number may be a slot.
 func maskNode(reply, name, addr, id string) string {
 	host, port, _ := net.SplitHostPort(addr)
 	reply = strings.ReplaceAll(reply, id, "<"+name+"-id>")
@@ -84,8 +84,8 @@ func (r *realRig) settle() {
 }
 
 // epochs returns the config epoch of every node, as n knows them. A node that is told of a slot's new owner by command
-// does not know the owner's new epoch before gossip brings it. If it is the next to take the slot, it picks an epoch that
-// is too low, loses the slot again to what the owner claimed before, and deletes the keys.
+// does not know the owner's new epoch before gossip brings it. If it is the next to take the slot, it picks an epoch
+// that is too low, loses the slot again to what the owner claimed before, and deletes the keys.
 func (n realNode) epochs() []string {
 	var known []string
 	for line := range strings.Lines(n.do("CLUSTER NODES")) {
@@ -122,9 +122,10 @@ func (r *realRig) finish() {
 	r.give("target")
 }
 
-// give tells the primaries that slot 3300 is owner's now, and waits until all nodes know, and know its epoch. The owner has to be
-// importing the slot, for only then does it raise its epoch: otherwise a claim that the last owner sends before it is told wins, the
-// slot is the last owner's again for whoever heard that claim, and as nobody claims the slot from then on, it stays so.
+// give tells the primaries that slot 3300 is owner's now, and waits until all nodes know, and know its epoch. The owner
+// has to be importing the slot, for only then does it raise its epoch: otherwise a claim that the last owner sends
+// before it is told wins, the slot is the last owner's again for whoever heard that claim, and as nobody claims the
+// slot from then on, it stays so.
 func (r *realRig) give(owner string) {
 	told := slices.DeleteFunc([]string{"source", "target", "other"}, func(name string) bool { return name == owner })
 	for _, name := range append([]string{owner}, told...) { // each once: an owner told again drops who subscribed to the slot's channels

@@ -2,8 +2,8 @@ package keyslottest
 
 import "github.com/keyslot-go/keyslot/internal/resp"
 
-// replies is the output of a connection, in the protocol version the connection speaks. The methods append one value, or
-// the head of an aggregate whose elements follow.
+// replies is the output of a connection, in the protocol version the connection speaks. The methods append one value,
+// or the head of an aggregate whose elements follow.
 type replies struct {
 	buf   []byte
 	resp3 bool

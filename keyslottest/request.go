@@ -21,8 +21,8 @@ type protocolError string
 
 func (e protocolError) Error() string { return "Protocol error: " + string(e) }
 
-// requestParser cuts one request after the other out of a growing buffer. It keeps its place inside a request, so that a
-// big one arriving byte by byte is not parsed anew with every byte.
+// requestParser cuts one request after the other out of a growing buffer. It keeps its place inside a request, so that
+// a big one arriving byte by byte is not parsed anew with every byte.
 type requestParser struct {
 	pos  int // how much of the buffer is understood
 	left int // arguments of the current request still to come
@@ -32,8 +32,8 @@ type requestParser struct {
 
 type span struct{ from, to int }
 
-// next returns the arguments of the request at the start of buf and the bytes it took. Taken bytes without arguments are
-// an empty request, which the server ignores; no taken bytes mean that the request is not complete.
+// next returns the arguments of the request at the start of buf and the bytes it took. Taken bytes without arguments
+// are an empty request, which the server ignores; no taken bytes mean that the request is not complete.
 func (p *requestParser) next(buf []byte, authed bool) (args []string, taken int, err error) {
 	if p.left == 0 {
 		if len(buf) == 0 {

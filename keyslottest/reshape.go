@@ -9,8 +9,8 @@ import (
 	"github.com/keyslot-go/keyslot/internal/resp"
 )
 
-// reshape turns what miniredis answers into what a server does, where they differ in form: in RESP3 nulls, sets, the pairs
-// of members and scores, and the streams that were read.
+// reshape turns what miniredis answers into what a server does, where they differ in form: in RESP3 nulls, sets, the
+// pairs of members and scores, and the streams that were read.
 func reshape(reply []byte, args []string, resp3 bool) []byte {
 	if from, bad := bytes.CutPrefix(reply, []byte("-ERR invalid expire time in ")); bad {
 		return fmt.Appendf(nil, "-ERR invalid expire time in '%s' command\r\n", bytes.TrimSpace(from))

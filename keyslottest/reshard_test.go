@@ -127,8 +127,8 @@ func TestEpochsRiseWithSlotMovesUnlessTheyAreTheHighest(t *testing.T) {
 	require.Contains(t, connect(t, s[1].Primary.Addr).do("CLUSTER INFO"), "cluster_current_epoch:5\r\ncluster_my_epoch:5\r\n")
 }
 
-// TestResharding keeps counters going while shards come and go. Every INCR has to be counted once: the naive client here
-// follows redirects and does nothing else.
+// TestResharding keeps counters going while shards come and go. Every INCR has to be counted once: the naive client
+// here follows redirects and does nothing else.
 func TestResharding(t *testing.T) {
 	c := start(t, keyslottest.Options{Shards: 2, StepPause: 20 * time.Microsecond})
 	const workers, keys = 4, 50

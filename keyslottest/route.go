@@ -11,12 +11,12 @@ const (
 	errNoCluster  = "ERR This instance has cluster support disabled"
 )
 
-// route decides whether the node of cn serves the requests (one command, or what EXEC is to run). It returns the error to
-// send instead, or "". The order of the checks is that of the server's getNodeByQuery, since clients can see it: a
+// route decides whether the node of cn serves the requests (one command, or what EXEC is to run). It returns the error
+// to send instead, or "". The order of the checks is that of the server's getNodeByQuery, since clients can see it: a
 // CROSSSLOT hides a MOVED, but an unserved slot hides a CROSSSLOT.
 //
-// sharded says that the one command is about shard channels, which are no keys: they are neither present nor missing, any node of
-// the shard has them, and a cluster that is down does. To EXEC they are keys like others.
+// sharded says that the one command is about shard channels, which are no keys: they are neither present nor missing,
+// any node of the shard has them, and a cluster that is down does. To EXEC they are keys like others.
 func (c *Cluster) route(cn *conn, requests []request, write, sharded bool) (refusal string) {
 	if c.opts.Standalone {
 		return ""

@@ -7,8 +7,8 @@ type TB interface {
 	Fatalf(format string, args ...any)
 }
 
-// Run starts a cluster for a test, which fails where that is not possible, and closes it when the test and its subtests have
-// ended. What the test registers with Cleanup later, such as the end of its clients, comes before.
+// Run starts a cluster for a test, which fails where that is not possible, and closes it when the test and its subtests
+// have ended. What the test registers with Cleanup later, such as the end of its clients, comes before.
 func Run(t TB, opts Options) *Cluster {
 	t.Helper()
 	c, err := Start(opts)

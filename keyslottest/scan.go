@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// scan goes over one slot after the other; its cursor is the next slot. So a key that stays in its slot and on its node is
-// returned exactly once, however many others come and go.
+// scan goes over one slot after the other; its cursor is the next slot. So a key that stays in its slot and on its node
+// is returned exactly once, however many others come and go.
 func scan(cn *conn, args []string) {
 	c := cn.cluster
 	cursor, ok := parseCursor(args[1])
@@ -88,11 +88,12 @@ func parseCursor(text string) (cursor uint64, ok bool) {
 	return cursor, err == nil
 }
 
-// wholeSize is how many elements of a hash or a sorted set servers keep in one piece, and so return at once whatever COUNT and the
-// cursor say.
+// wholeSize is how many elements of a hash or a sorted set servers keep in one piece, and so return at once whatever
+// COUNT and the cursor say.
 const wholeSize = 128
 
-// scanValue answers HSCAN, SSCAN and ZSCAN. The cursor is how many elements have been seen, and any number is one, as on a server.
+// scanValue answers HSCAN, SSCAN and ZSCAN. The cursor is how many elements have been seen, and any number is
+// one, as on a server.
 func scanValue(s *store, out *replies, r request) bool {
 	kind, read, width := "hash", "HSCAN", 2
 	switch r.cmd.Name {

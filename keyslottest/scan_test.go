@@ -11,8 +11,8 @@ import (
 	"github.com/keyslot-go/keyslot/keyslottest"
 )
 
-// Large values come page by page, and each element in one of the pages: in which order differs from server to server, so no situation
-// can tell.
+// Large values come page by page, and each element in one of the pages: in which order differs from server to server,
+// so no situation can tell.
 func TestScanOfALargeValueReturnsEachElementOnce(t *testing.T) {
 	s := connect(t, start(t, keyslottest.Options{Shards: 1}).Endpoint())
 	var want []string

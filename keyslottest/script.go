@@ -12,7 +12,8 @@ import (
 	"github.com/keyslot-go/keyslot/internal/spec"
 )
 
-// scriptRun is the script that runs at this moment. miniredis has scripts as well, but numbers, JSON and errors of its own in them.
+// scriptRun is the script that runs at this moment. miniredis has scripts as well, but numbers, JSON and errors of
+// its own in them.
 type scriptRun struct {
 	conn     *conn
 	readOnly bool
@@ -22,7 +23,8 @@ type scriptRun struct {
 	pushed   replies  // messages that it published to conn itself
 }
 
-// handledInScripts are the handlers that scripts may call, which is all of CLUSTER, PUBLISH and PUBSUB, too. Others are about the connection.
+// handledInScripts are the handlers that scripts may call, which is all of CLUSTER, PUBLISH and PUBSUB, too. Others are
+// about the connection.
 var handledInScripts = map[string]bool{
 	"PING": true, "ECHO": true, "SCAN": true, "KEYS": true, "DBSIZE": true, "RANDOMKEY": true, "FLUSHALL": true, "FLUSHDB": true,
 	"INFO": true, "COMMAND COUNT": true, "COMMAND GETKEYS": true,

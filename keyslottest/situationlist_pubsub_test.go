@@ -1,8 +1,9 @@
 package keyslottest_test
 
-// pubsubSituations are about publish/subscribe. Where a script begins with HELLO 3 it is about pushes between the replies of one
-// connection, which RESP2 does not have. Servers pass messages on to each other at their own pace: so what has been sent to another node
-// is read before a situation ends, or nobody listens to a channel of that name there, in any other situation either.
+// pubsubSituations are about publish/subscribe. Where a script begins with HELLO 3 it is about pushes between the
+// replies of one connection, which RESP2 does not have. Servers pass messages on to each other at their own pace: so
+// what has been sent to another node is read before a situation ends, or nobody listens to a channel of that name
+// there, in any other situation either.
 var pubsubSituations = []situation{
 	{"subscribing is confirmed with counts", `
 		source: SUBSCRIBE a b

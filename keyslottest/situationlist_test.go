@@ -6,8 +6,8 @@ import "slices"
 var situations = slices.Concat(clusterSituations, serverSituations, watchSituations, blockingSituations, valueSituations,
 	typeSituations, xinfoSituations, luaSituations, misuseSituations, pubsubSituations)
 
-// clusterSituations are about what only a cluster does: redirects, and what they do to transactions, scripts and clients
-// that wait.
+// clusterSituations are about what only a cluster does: redirects, and what they do to transactions, scripts and
+// clients that wait.
 var clusterSituations = []situation{
 	{"own and foreign keys", `
 		source: SET {b}1 x

@@ -2,8 +2,8 @@ package keyslottest_test
 
 import "strings"
 
-// watchSituations ask of one command after the other whether it touches the watched key {b}k. What comes before the arrow, in
-// steps parted by semicolons, is done before WATCH.
+// watchSituations ask of one command after the other whether it touches the watched key {b}k. What comes before the
+// arrow, in steps parted by semicolons, is done before WATCH.
 var watchSituations = []situation{
 	{"what touches a watched string", watched(
 		"=> SET {b}k x", "SET {b}k x => SET {b}k x", "SET {b}k x => SET {b}k y NX", "=> SET {b}k x XX", "SET {b}k x => SET {b}k x XX GET",

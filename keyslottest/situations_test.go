@@ -12,9 +12,9 @@ import (
 	"github.com/keyslot-go/keyslot/keyslottest"
 )
 
-// situation is a story that a real cluster and keyslottest have to tell in the same bytes. The cluster has three shards;
-// the nodes are called source (owner of slot 3300, where all keys tagged {b} live), target (of c), other (of a) and replica
-// (source's). A line of the script is one of
+// situation is a story that a real cluster and keyslottest have to tell in the same bytes. The cluster has three
+// shards; the nodes are called source (owner of slot 3300, where all keys tagged {b} live), target (of c), other (of a)
+// and replica (source's). A line of the script is one of
 //
 //	source: GET {b}1     send a command and note the reply; "source/2:" uses a second connection to source
 //	source> BLPOP {b}1 0 send it and do not wait for the reply
@@ -144,8 +144,8 @@ func TestSituations(t *testing.T) {
 	require.Len(t, real, 2*len(situations), "testdata has situations that are no longer played")
 }
 
-// TestSituationsOnRealServers plays the situations on a cluster of real servers, and so proves that testdata is the truth.
-// With KEYSLOT_RECORD=1 it writes testdata anew.
+// TestSituationsOnRealServers plays the situations on a cluster of real servers, and so proves that testdata is the
+// truth. With KEYSLOT_RECORD=1 it writes testdata anew.
 func TestSituationsOnRealServers(t *testing.T) {
 	r := newRealRig(t)
 	var transcript strings.Builder

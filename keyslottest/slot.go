@@ -24,8 +24,8 @@ func makeCRCTable() (table [256]uint16) {
 	return table
 }
 
-// slotOf is the slot of key. Only the hash tag is hashed where there is one: the text between the first '{' and the first
-// '}' behind it, unless that is empty.
+// slotOf is the slot of key. Only the hash tag is hashed where there is one: the text between the first '{' and the
+// first '}' behind it, unless that is empty.
 func slotOf(key string) uint16 {
 	if _, rest, found := strings.Cut(key, "{"); found {
 		if tag, _, closed := strings.Cut(rest, "}"); closed && tag != "" {

@@ -12,8 +12,8 @@ import (
 	"github.com/keyslot-go/keyslot/internal/resp"
 )
 
-// store drives the one miniredis behind all nodes. All of it is guarded by Cluster.mu, so it runs one command at a time and
-// never lets a command block.
+// store drives the one miniredis behind all nodes. All of it is guarded by Cluster.mu, so it runs one command at a time
+// and never lets a command block.
 type store struct {
 	mini *miniredis.Miniredis
 	srv  *server.Server // of mini, which forgets it when it is closed
@@ -87,8 +87,8 @@ func (s *store) do(out *replies, args ...string) {
 	out.buf = append(out.buf[:from], reshape(out.buf[from:], args, out.resp3)...)
 }
 
-// oneReply cuts off what follows the reply at from: miniredis answers an error and a value besides, here and there, and all later
-// replies of the connection would be taken for those of other commands.
+// oneReply cuts off what follows the reply at from: miniredis answers an error and a value besides, here and there, and
+// all later replies of the connection would be taken for those of other commands.
 func oneReply(buf []byte, from int) []byte {
 	var scanner resp.Scanner
 	if size, err := scanner.Scan(buf[from:]); err == nil && size > 0 {
@@ -105,8 +105,8 @@ func (s *store) recovered() {
 	s.peer = server.NewPeer(bufio.NewWriter(s.sink))
 }
 
-// runNow runs a command that may block, without blocking, and returns its reply; ok is false when it would have to wait.
-// Inside a transaction, blocking commands do not block: so each runs in a transaction of its own.
+// runNow runs a command that may block, without blocking, and returns its reply; ok is false when it would have to
+// wait. Inside a transaction, blocking commands do not block: so each runs in a transaction of its own.
 func (s *store) runNow(resp3 bool, r request) (reply []byte, ok bool) {
 	before := s.watched(r.keys)
 	out := replies{resp3: resp3}
@@ -219,8 +219,8 @@ func (s *store) advance(d time.Duration) {
 	s.mini.SetTime(s.clock.now)
 }
 
-// tick lets pass the time since the last tick, and says whether it did. concerned says that the command to come sets or reads
-// an expiry.
+// tick lets pass the time since the last tick, and says whether it did. concerned says that the command to come sets or
+// reads an expiry.
 func (s *store) tick(concerned bool) (passed bool) {
 	c := &s.clock
 	c.live = c.live || concerned

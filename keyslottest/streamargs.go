@@ -161,8 +161,8 @@ func trimStream(s *store, out *replies, r request) bool {
 	return true
 }
 
-// createGroup checks what follows the group's name in XGROUP CREATE, begins a count for a group that is told where it stands, and
-// forgets one that had the same name.
+// createGroup checks what follows the group's name in XGROUP CREATE, begins a count for a group that is told where it
+// stands, and forgets one that had the same name.
 func createGroup(s *store, out *replies, r request) bool {
 	key, group, id := r.args[2], r.args[3], r.args[4]
 	creates, read := false, int64(-1)

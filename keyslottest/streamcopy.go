@@ -6,8 +6,8 @@ import (
 	"strconv"
 )
 
-// copyStream makes to a stream of its own, with all that from has: miniredis would let both share their entries, and what is written
-// to one of them appear in the other.
+// copyStream makes to a stream of its own, with all that from has: miniredis would let both share their entries, and
+// what is written to one of them appear in the other.
 func (s *store) copyStream(from, to string) {
 	fields := map[streamID][]string{}
 	for _, e := range s.ask("XRANGE", from, "-", "+").Elems { // id and fields

@@ -97,11 +97,11 @@ func (g streamRead) refuse(s *store, grouped bool) (refusal string) {
 	return ""
 }
 
-// readStreams answers XREAD and XREADGROUP, with a null where they would have to wait. Each stream is read by a command of its own:
-// miniredis takes keys of other types for empty streams, and loses count where a stream is named twice.
+// readStreams answers XREAD and XREADGROUP, with a null where they would have to wait. Each stream is read by a command
+// of its own: miniredis takes keys of other types for empty streams, and loses count where a stream is named twice.
 //
-// Other IDs than > make XREADGROUP ask again for what a consumer has pending, where entries that were deleted are nulls. Such a
-// command never blocks.
+// Other IDs than > make XREADGROUP ask again for what a consumer has pending, where entries that were deleted are
+// nulls. Such a command never blocks.
 func readStreams(s *store, out *replies, r request) bool {
 	grouped := r.cmd.Name == "XREADGROUP"
 	g, refusal := parseRead(r.args, grouped)

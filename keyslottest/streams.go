@@ -67,8 +67,8 @@ func (s *store) entry(key string, id streamID) (entry resp.Value, ok bool) {
 	return found[0], true
 }
 
-// acknowledge counts entries that were deleted, too. It asks for one after the other: for miniredis, which looks from the front,
-// and for those who acknowledge in order, that is less than to read all that is pending.
+// acknowledge counts entries that were deleted, too. It asks for one after the other: for miniredis, which looks from
+// the front, and for those who acknowledge in order, that is less than to read all that is pending.
 func acknowledge(s *store, out *replies, r request) bool {
 	key, group := r.args[1], r.args[2]
 	if slices.ContainsFunc(r.args[3:], noStreamID) && s.ask("XPENDING", key, group, "-", "+", "1").Kind != resp.SimpleError {
@@ -148,8 +148,8 @@ type claimant struct {
 	options              []string // of XCLAIM, for miniredis
 }
 
-// take claims one entry, and returns what XCLAIM answers about it: taken is false if it is not to be had. One that was deleted
-// is pending no longer.
+// take claims one entry, and returns what XCLAIM answers about it: taken is false if it is not to be had. One that was
+// deleted is pending no longer.
 func (s *store) take(c claimant, id streamID, pending *pendingEntry) (answer resp.Value, taken, deleted bool) {
 	if _, there := s.entry(c.key, id); !there {
 		if pending != nil {
@@ -279,8 +279,8 @@ func autoClaim(s *store, out *replies, r request) bool {
 	return true
 }
 
-// takeSome claims up to count of the entries, and answers where to go on. As on a server, it looks at ten times as many at most,
-// and what was deleted counts.
+// takeSome claims up to count of the entries, and answers where to go on. As on a server, it looks at ten times as many
+// at most, and what was deleted counts.
 func (s *store) takeSome(out *replies, c claimant, entries []pendingEntry, count int) {
 	next, claimed, deleted := "0-0", resp.Value{Kind: resp.Array}, []string{}
 	for i := range entries {

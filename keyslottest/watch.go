@@ -6,8 +6,8 @@ import (
 	"github.com/keyslot-go/keyslot/internal/resp"
 )
 
-// watch is what the WATCH of one connection watches. Miniredis has versions of keys as well, but raises them where a server
-// does not, and leaves out many a command that changes a value.
+// watch is what the WATCH of one connection watches. Miniredis has versions of keys as well, but raises them where a
+// server does not, and leaves out many a command that changes a value.
 type watch struct {
 	present map[string]bool // by key: whether the connection's node had it
 	touched bool            // a key was written to
@@ -56,8 +56,8 @@ func (cn *conn) endWatch() {
 	cn.watch = nil
 }
 
-// mayExec says whether no watched key was written to. One that was there and is gone needs no writer: it expired, was flushed
-// or moved to another node.
+// mayExec says whether no watched key was written to. One that was there and is gone needs no writer: it expired, was
+// flushed or moved to another node.
 func (cn *conn) mayExec() bool {
 	if cn.watch == nil {
 		return true
@@ -95,8 +95,8 @@ func (s *store) watched(keys []string) (before map[string]string) {
 	return before
 }
 
-// touch tells those who watch a key that r wrote it. To compare what the key holds with what it held before is the same for all
-// commands, so that only those need a list which count as a write on a server although they write what is there already.
+// touch tells those who watch a key that r wrote it. To compare what the key holds with what it held before is the same for
+// all commands, so that only those need a list which count as a write on a server although they write what is there already.
 func (s *store) touch(r request, before map[string]string, reply []byte) {
 	for key, was := range before {
 		if s.dump(key) == was && (was == "" || !r.overwrote(key, reply)) {

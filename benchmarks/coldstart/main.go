@@ -1,6 +1,6 @@
-// Command coldstart compares what it takes clients to get from nothing to their first reply, as in a new execution environment of
-// AWS Lambda: connections, TLS handshakes, time, goroutines that stay, and the size of the program. README.md of the benchmarks
-// says more.
+// Command coldstart compares what it takes clients to get from nothing to their first reply, as in a new execution
+// environment of AWS Lambda: connections, TLS handshakes, time, goroutines that stay, and the size of the program.
+// README.md of the benchmarks says more.
 package main
 
 import (

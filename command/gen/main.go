@@ -6,9 +6,9 @@
 //		as HGetBytes ownBytes // HGetBytes is HGet for a value that the caller wants as bytes of its own.
 //
 // The first line of an entry is the method: its parameters, and the decoder of its reply, a function of package command
-// whose result is the method's. The second line is what is sent: parameters by name, the count of a variadic one as #name,
-// everything else as it is; behind the semicolon stands the complexity. "by hand HGET; O(1)" leaves the encoder to a
-// method of Call. An "as" line is another method with the same parameters and another decoder.
+// whose result is the method's. The second line is what is sent: parameters by name, the count of a variadic one as
+// #name, everything else as it is; behind the semicolon stands the complexity. "by hand HGET; O(1)" leaves the encoder
+// to a method of Call. An "as" line is another method with the same parameters and another decoder.
 //
 //	key                  string, marked as a key
 //	string bytes         string, []byte

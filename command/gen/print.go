@@ -228,7 +228,8 @@ func (m *method) docLines() []string {
 	return append(slices.Clone(m.doc), "//", fmt.Sprintf("// %s: %s, %s.", name, m.complexity, m.destination()))
 }
 
-// ownVersion is the sentence of a comment that says which servers have the method. The command itself may be older than this form.
+// ownVersion is the sentence of a comment that says which servers have the method. The command itself may be
+// older than this form.
 var ownVersion = regexp.MustCompile(`[.] (Redis|Valkey) \d+\.\d+(, (Redis|Valkey) \d+\.\d+)?[.;]`)
 
 // command is the row of the command table.

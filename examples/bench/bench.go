@@ -152,8 +152,8 @@ func (b *bench) leave(ctx context.Context) {
 	}
 }
 
-// awaitRestored waits until somebody else's cluster has as many shards as it had for the first run, where experiments have
-// changed that.
+// awaitRestored waits until somebody else's cluster has as many shards as it had for the first run, where experiments
+// have changed that.
 func (b *bench) awaitRestored(ctx context.Context) error {
 	if len(b.opts.plan) == 0 || b.before == nil {
 		return nil

@@ -13,8 +13,8 @@ import (
 	"github.com/keyslot-go/keyslot/examples/bench/internal/load"
 )
 
-// childArg makes this program the process of one run: it reads orders on its standard input, and tells what it sees on its
-// standard output. So the CPU time and the allocations counted are those of one client, and of nothing else.
+// childArg makes this program the process of one run: it reads orders on its standard input, and tells what it sees on
+// its standard output. So the CPU time and the allocations counted are those of one client, and of nothing else.
 const childArg = "run-one-load"
 
 // child is the process of one run.
@@ -112,8 +112,8 @@ func (b *beginning) text() string {
 // mostOrders may wait in the process, so that parent and child never wait for each other with both pipes full.
 const mostOrders = 64
 
-// beChild is the other side of startChild, and returns the exit status. A terminal sends Ctrl-C to all processes, but when this
-// one ends its parent decides, by closing its input: so it also ends if the parent is killed.
+// beChild is the other side of startChild, and returns the exit status. A terminal sends Ctrl-C to all processes, but
+// when this one ends its parent decides, by closing its input: so it also ends if the parent is killed.
 func beChild(in io.Reader, out, problems io.Writer) int {
 	signal.Ignore(os.Interrupt)
 	decoder := json.NewDecoder(in)

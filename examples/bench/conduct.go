@@ -18,8 +18,8 @@ import (
 	"github.com/keyslot-go/keyslot/examples/bench/internal/watch"
 )
 
-// conductor leads one run: it starts the process that makes the load, does the experiments, watches the cluster, and puts
-// together what all of them tell. Its fields are for the goroutine of conduct; others send to its channels.
+// conductor leads one run: it starts the process that makes the load, does the experiments, watches the cluster, and
+// puts together what all of them tell. Its fields are for the goroutine of conduct; others send to its channels.
 type conductor struct {
 	bench *bench
 	one   one

@@ -33,8 +33,8 @@ func commandLine(args []string) string {
 	return strings.Join(shown, " ")
 }
 
-// withoutPassword takes the password out of what may be a URL, also of one that package net/url cannot parse, such as one with
-// several hosts.
+// withoutPassword takes the password out of what may be a URL, also of one that package net/url cannot parse, such as
+// one with several hosts.
 func withoutPassword(arg string) string {
 	begin, end := strings.Index(arg, "://"), strings.LastIndexByte(arg, '@')
 	if begin < 0 || end < begin {

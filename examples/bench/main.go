@@ -1,5 +1,6 @@
-// Command bench is the benchmark harness: it puts a cluster under load, scales it out and in, or lets its primaries fail, and
-// shows what callers of this client and of others notice. README.md says how to run it and how it measures; -h lists the flags.
+// Command bench is the benchmark harness: it puts a cluster under load, scales it out and in, or lets its primaries
+// fail, and shows what callers of this client and of others notice. README.md says how to run it and how it measures;
+// -h lists the flags.
 package main
 
 import (
@@ -49,8 +50,8 @@ func main() {
 	os.Exit(status)
 }
 
-// inOneDirectory lets this process, and the servers that it starts, put temporary files into a directory of their own, which leave
-// removes: after a second interrupt nobody else does.
+// inOneDirectory lets this process, and the servers that it starts, put temporary files into a directory of their own,
+// which leave removes: after a second interrupt nobody else does.
 func inOneDirectory() (leave func()) {
 	dir, err := os.MkdirTemp("", "keyslot-bench-")
 	if err != nil {

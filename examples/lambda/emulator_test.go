@@ -15,8 +15,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// lambdaService stands in for the service side of an execution environment: the Runtime API and what the Extensions API needs of
-// it, as the AWS Lambda Developer Guide describes them ("Runtime API", "Extensions API"). It listens on loopback.
+// lambdaService stands in for the service side of an execution environment: the Runtime API and what the Extensions API
+// needs of it, as the AWS Lambda Developer Guide describes them ("Runtime API", "Extensions API"). It listens on loopback.
 //
 //	GET  /2018-06-01/runtime/invocation/next           waits for an event, which has an id and a deadline in its header
 //	POST /2018-06-01/runtime/invocation/ID/response    202

@@ -19,11 +19,11 @@ import (
 )
 
 const (
-	// margin is what is left of an invocation when its calls end: an environment that runs into its timeout is ended, and says
-	// nothing of why.
+	// margin is what is left of an invocation when its calls end: an environment that runs into its timeout is ended,
+	// and says nothing of why.
 	margin = 200 * time.Millisecond
-	// leave is less than a function with an internal extension has between SIGTERM and SIGKILL: 500 ms (AWS Lambda Developer Guide,
-	// "Understanding the Lambda execution environment lifecycle", Shutdown phase).
+	// leave is less than a function with an internal extension has between SIGTERM and SIGKILL: 500 ms (AWS Lambda
+	// Developer Guide, "Understanding the Lambda execution environment lifecycle", Shutdown phase).
 	leave = 300 * time.Millisecond
 	// ttl lets the example clean up behind itself.
 	ttl = time.Hour
@@ -93,8 +93,8 @@ func newFunction(env func(string) string) (*function, error) {
 	return &function{client: client, budget: elasticache.Budget{Environments: environments, Options: opts}}, nil
 }
 
-// role returns the credentials of the function's role. Lambda puts them into the environment, so nobody has to be asked for them;
-// config.LoadDefaultConfig finds them too, and makes the program larger and its start longer.
+// role returns the credentials of the function's role. Lambda puts them into the environment, so nobody has to be asked
+// for them; config.LoadDefaultConfig finds them too, and makes the program larger and its start longer.
 func role(env func(string) string) aws.CredentialsProvider {
 	return aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
 		return aws.Credentials{
@@ -103,8 +103,8 @@ func role(env func(string) string) aws.CredentialsProvider {
 	})
 }
 
-// handle serves one invocation. An error makes it a failed one, of which whoever invoked it decides whether to repeat it:
-// keyslot has done so already where that is safe, as long as there was time.
+// handle serves one invocation. An error makes it a failed one, of which whoever invoked it decides whether to repeat
+// it: keyslot has done so already where that is safe, as long as there was time.
 func (f *function) handle(ctx context.Context, r request) (response, error) {
 	if r.Key == "" {
 		return reply(http.StatusBadRequest, map[string]string{"error": "key is missing"})

@@ -1,5 +1,5 @@
-// Command lambda is a function on AWS Lambda that writes to an ElastiCache cluster and reads what it has written. README.md tells
-// how it is built and deployed, and how it was tested without AWS.
+// Command lambda is a function on AWS Lambda that writes to an ElastiCache cluster and reads what it has written.
+// README.md tells how it is built and deployed, and how it was tested without AWS.
 package main
 
 import (

@@ -21,8 +21,8 @@ import (
 	"github.com/keyslot-go/keyslot/keyslottest"
 )
 
-// These tests run the program that would be deployed, in a process of its own. What freezes an execution environment is played by
-// SIGSTOP: the process stands still, while its clocks and its sockets go on.
+// These tests run the program that would be deployed, in a process of its own. What freezes an execution environment is
+// played by SIGSTOP: the process stands still, while its clocks and its sockets go on.
 
 // cache is a cluster of three nodes and what the function does to it and suffers from it.
 type cache struct {
@@ -34,8 +34,8 @@ type cache struct {
 	other  string             // a key of another node
 }
 
-// dialled requires that the function has dialled so often. After a minute the map is to be confirmed as well: by one node, which may
-// not have been dialled yet, or, where the connection to that one turns out to be dead, by each of the three.
+// dialled requires that the function has dialled so often. After a minute the map is to be confirmed as well: by one node,
+// which may not have been dialled yet, or, where the connection to that one turns out to be dead, by each of the three.
 func (c cache) dialled(t *testing.T, times int) {
 	t.Helper()
 	if frozen(t) < time.Minute {
@@ -139,8 +139,8 @@ func start(t *testing.T, program string, c cache, timeout time.Duration) *proces
 	return p
 }
 
-// freeze stops the process for d, does what befalls it meanwhile, and hands it the next event while it still stands still, as
-// Lambda thaws an environment because there is one.
+// freeze stops the process for d, does what befalls it meanwhile, and hands it the next event while it still stands
+// still, as Lambda thaws an environment because there is one.
 func (p *process) freeze(t *testing.T, d time.Duration, meanwhile func(), next request) reading {
 	p.service.ready(t)
 	require.NoError(t, p.cmd.Process.Signal(syscall.SIGSTOP))
@@ -220,8 +220,8 @@ func (p *process) endsInOrder(t *testing.T, c cache) {
 // loaded is by how much a busy machine may be late.
 const loaded = 2 * time.Second
 
-// restsBetweenInvocations sees that the process comes to do nothing, for a second: none of its threads runs. A busy machine, and
-// what the runtime has left to do, may take it a while.
+// restsBetweenInvocations sees that the process comes to do nothing, for a second: none of its threads runs. A busy
+// machine, and what the runtime has left to do, may take it a while.
 func (p *process) restsBetweenInvocations(t *testing.T) {
 	p.service.ready(t)
 	if p.switches() == 0 {

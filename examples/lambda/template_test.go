@@ -17,8 +17,8 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// attributes are what Fn::GetAtt may ask for, of the types in the template (AWS CloudFormation Template Reference, "Return values"
-// of each type): the schema has none of them.
+// attributes are what Fn::GetAtt may ask for, of the types in the template (AWS CloudFormation Template Reference,
+// "Return values" of each type): the schema has none of them.
 var attributes = map[string][]string{
 	"AWS::EC2::SecurityGroup":            {"GroupId", "VpcId"},
 	"AWS::IAM::Role":                     {"Arn", "RoleId"},
@@ -137,8 +137,8 @@ func load(t *testing.T) *catalog {
 // reference finds the references within a definition.
 var reference = regexp.MustCompile(`"#/definitions/([^"]+)"`)
 
-// of returns the schema of one type, with what it refers to and nothing else: the whole takes seconds to compile. nil: there is no
-// such type.
+// of returns the schema of one type, with what it refers to and nothing else: the whole takes seconds to compile. nil:
+// there is no such type.
 func (c *catalog) of(t *testing.T, kind string) *jsonschema.Schema {
 	all := c.Definitions
 	if c.compiled[kind] != nil || all[kind] == nil {

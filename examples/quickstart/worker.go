@@ -12,8 +12,8 @@ import (
 	"github.com/keyslot-go/keyslot/command"
 )
 
-// worker is one goroutine of the load. It writes keys that nobody else writes, and knows what they must hold. Nothing in
-// this file knows of nodes or redirects: the client sends each command where its keys are.
+// worker is one goroutine of the load. It writes keys that nobody else writes, and knows what they must hold. Nothing
+// in this file knows of nodes or redirects: the client sends each command where its keys are.
 type worker struct {
 	*load
 

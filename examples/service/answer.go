@@ -28,13 +28,13 @@ func invalid(text string) error { return &problem{http.StatusBadRequest, text} }
 // maxBody is the largest body of a request, in bytes. What is in it may end up in the store's memory.
 const maxBody = 4 << 10
 
-// answer makes an http.Handler of an endpoint: bounded in time and size, with one status for each kind of error, and one
-// line in the log.
+// answer makes an http.Handler of an endpoint: bounded in time and size, with one status for each kind of error, and
+// one line in the log.
 func (s *service) answer(e endpoint) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		begun := time.Now()
-		// The request's own context, so that whoever hangs up gives up; and a deadline, which covers all attempts of all
-		// commands.
+		// The request's own context, so that whoever hangs up gives up; and a deadline, which covers all attempts
+		// of all commands.
 		ctx, cancel := context.WithTimeout(r.Context(), s.settings.deadline)
 		defer cancel()
 		r = r.WithContext(ctx)
@@ -56,9 +56,10 @@ func (s *service) answer(e endpoint) http.Handler {
 	})
 }
 
-// failureOf says what an error means to whoever sent the request. The three outcomes of a command become answers of their own: it ran
-// and there is nothing (404), it may have run (502), it did not run (503, or 500 where another try would end in the same way). That a
-// command of unknown outcome is ErrRetryable is of no use here: a request without an Idempotency-Key is another operation each time.
+// failureOf says what an error means to whoever sent the request. The three outcomes of a command become answers of
+// their own: it ran and there is nothing (404), it may have run (502), it did not run (503, or 500 where another try
+// would end in the same way). That a command of unknown outcome is ErrRetryable is of no use here: a request without an
+// Idempotency-Key is another operation each time.
 func failureOf(method string, err error) *problem {
 	var ofRequest *problem
 	var tooLarge *http.MaxBytesError
@@ -83,8 +84,8 @@ func failureOf(method string, err error) *problem {
 	return &problem{http.StatusInternalServerError, "a fault of this service"}
 }
 
-// log writes a line for each request. It names the route and not the path, which holds names; an error of keyslot names the
-// command, its slot and node, and never a key or a value.
+// log writes a line for each request. It names the route and not the path, which holds names; an error of keyslot names
+// the command, its slot and node, and never a key or a value.
 func (s *service) log(r *http.Request, status int, took time.Duration, err error) {
 	attrs := []slog.Attr{slog.String("route", r.Pattern), slog.Int("status", status), slog.Duration("took", took)}
 	level := slog.LevelInfo

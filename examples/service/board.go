@@ -10,8 +10,8 @@ import (
 	"github.com/keyslot-go/keyslot/command"
 )
 
-// boards are leaderboards, one for each region. All keys of a region have its hash tag, so a script or a transaction can touch
-// any of them, and each region is served by one shard. A board that is too much for one has to be divided further.
+// boards are leaderboards, one for each region. All keys of a region have its hash tag, so a script or a transaction can
+// touch any of them, and each region is served by one shard. A board that is too much for one has to be divided further.
 type boards struct {
 	client   *keyslot.Client // idempotent: see addScript
 	replicas *keyslot.Client // for the list at the top, which may be some milliseconds old
@@ -29,9 +29,9 @@ func newBoards(client *keyslot.Client) *boards {
 	return &boards{client: client.Idempotent(), replicas: client.ReadFrom(keyslot.PreferReplica)}
 }
 
-// addScript adds points (ARGV 2) to a player (ARGV 1) on the board (KEYS 1), counts the game in the player's hash (KEYS 2), and
-// returns rank, points and games. It notes the operation (KEYS 3) for a while (ARGV 3, in seconds), and adds nothing for one that
-// it has noted: so it may be sent again where nobody knows whether it ran.
+// addScript adds points (ARGV 2) to a player (ARGV 1) on the board (KEYS 1), counts the game in the player's hash (KEYS
+// 2), and returns rank, points and games. It notes the operation (KEYS 3) for a while (ARGV 3, in seconds), and adds
+// nothing for one that it has noted: so it may be sent again where nobody knows whether it ran.
 var addScript = keyslot.NewScript(`
 	if redis.call('SET', KEYS[3], 1, 'NX', 'EX', ARGV[3]) then
 		redis.call('ZINCRBY', KEYS[1], ARGV[2], ARGV[1])
@@ -46,8 +46,8 @@ var addScript = keyslot.NewScript(`
 // operationsKept is how long an operation can be repeated without being counted again.
 const operationsKept = 10 * time.Minute
 
-// Add adds points to a player and returns the new standing. Who may have to repeat the call names the operation; it is counted
-// once. An empty name stands for a new operation.
+// Add adds points to a player and returns the new standing. Who may have to repeat the call names the operation; it is
+// counted once. An empty name stands for a new operation.
 func (b *boards) Add(ctx context.Context, region, player string, points int64, operation string) (standing, error) {
 	if operation == "" {
 		operation = rand.Text()

@@ -12,9 +12,9 @@ import (
 
 // products reads products through a cache, which is filled lazily, here, and by writes, in writethrough.go.
 //
-// An entry is fresh at first, and then stale for a while: stale it is still served, and whoever sees it sets off one reload.
-// Where there is none, one goroutine of this process loads it (flights.go), and of all processes one, which holds the lease
-// (lease.go). The others wait for the entry, but not for long.
+// An entry is fresh at first, and then stale for a while: stale it is still served, and whoever sees it sets off one
+// reload. Where there is none, one goroutine of this process loads it (flights.go), and of all processes one, which
+// holds the lease (lease.go). The others wait for the entry, but not for long.
 type products struct {
 	client     *keyslot.Client
 	idempotent *keyslot.Client // for what may run twice
@@ -128,8 +128,8 @@ func (p *products) await(ctx context.Context, id string) (string, error) {
 	}
 }
 
-// lifetime is that of a new entry. It varies by a tenth of its freshness, so that what was cached together does not expire
-// together.
+// lifetime is that of a new entry. It varies by a tenth of its freshness, so that what was cached together does not
+// expire together.
 func (p *products) lifetime() time.Duration {
 	return p.times.fresh*9/10 + rand.N(p.times.fresh/5) + p.times.stale
 }

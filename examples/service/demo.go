@@ -6,8 +6,8 @@ import (
 	"github.com/keyslot-go/keyslot/keyslottest"
 )
 
-// demo changes the cluster in this process while it is used, for whoever wants to see a service go through that. No service
-// needs this file.
+// demo changes the cluster in this process while it is used, for whoever wants to see a service go through that. No
+// service needs this file.
 type demo struct{ cluster *keyslottest.Cluster }
 
 func startDemo() (*demo, error) {

@@ -29,8 +29,8 @@ func newFlights(limit time.Duration) *flights {
 	return &flights{limit: limit, underway: map[string]*flight{}}
 }
 
-// join returns the flight for key, and begins one if there is none. It does not end with ctx: whoever began it may hang up while
-// others wait.
+// join returns the flight for key, and begins one if there is none. It does not end with ctx: whoever began it may hang
+// up while others wait.
 func (f *flights) join(ctx context.Context, key string, do work) *flight {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -49,8 +49,8 @@ func (f *flights) join(ctx context.Context, key string, do work) *flight {
 	return begun
 }
 
-// land ends a flight for those who wait for it. It takes nobody else aboard: who comes now may come after a write, and the value
-// may be one from before it.
+// land ends a flight for those who wait for it. It takes nobody else aboard: who comes now may come after a write, and
+// the value may be one from before it.
 func (f *flights) land(key string, landing *flight, value string, err error) {
 	f.mu.Lock()
 	delete(f.underway, key)

@@ -33,8 +33,8 @@ const allSlots = 16384
 
 // readyz says whether requests should be sent here: the client knows who serves each slot, and has heard so lately.
 func (s *service) readyz(r *http.Request) (int, any, error) {
-	// A map is fetched anew when a command finds it old, so without requests it would only age. This command is for that; how
-	// it ends does not matter.
+	// A map is fetched anew when a command finds it old, so without requests it would only age. This command is for
+	// that; how it ends does not matter.
 	ctx, cancel := context.WithTimeout(r.Context(), s.settings.probe)
 	defer cancel()
 	_, _ = s.client.Exists(ctx, "service:ready")

@@ -8,8 +8,8 @@ import (
 	"github.com/keyslot-go/keyslot/command"
 )
 
-// A lease is a short lock on an entry of the cache, beside it in its slot. Who holds it may put a value there, and nobody else:
-// a loader whose lease a writer has taken over may have read the old value.
+// A lease is a short lock on an entry of the cache, beside it in its slot. Who holds it may put a value there, and
+// nobody else: a loader whose lease a writer has taken over may have read the old value.
 
 // productKeys are the keys of an entry and of its lease, in one slot by their hash tag.
 func productKeys(id string) (entry, lease string) {
@@ -37,9 +37,9 @@ func (p *products) seizeLease(ctx context.Context, id string) (token string, err
 	return token, tx.Exec(ctx)
 }
 
-// settleScript puts a value (ARGV 2) with its time to live (ARGV 3) into the entry (KEYS 1) if the lease (KEYS 2) is still that
-// of the token (ARGV 1), and ends the lease. If it is not, two values are about, and only the database knows which one is
-// right: then there is to be no entry, and the other's lease ends too.
+// settleScript puts a value (ARGV 2) with its time to live (ARGV 3) into the entry (KEYS 1) if the lease (KEYS 2) is
+// still that of the token (ARGV 1), and ends the lease. If it is not, two values are about, and only the database knows
+// which one is right: then there is to be no entry, and the other's lease ends too.
 var settleScript = keyslot.NewScript(`
 	if redis.call('GET', KEYS[2]) == ARGV[1] then
 		redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3])
@@ -60,8 +60,8 @@ func (p *products) settle(ctx context.Context, id, token, value string) {
 	}
 }
 
-// dropLease ends a lease, so that nobody waits for it in vain. To end somebody else's is no harm: it keeps a value out of the
-// cache.
+// dropLease ends a lease, so that nobody waits for it in vain. To end somebody else's is no harm: it keeps a value
+// out of the cache.
 func (p *products) dropLease(ctx context.Context, id string) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), p.times.patience)
 	defer cancel()

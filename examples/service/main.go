@@ -1,5 +1,5 @@
-// Service is an HTTP service of the usual kind, with one keyslot client for all its requests: sessions, a cache in front of a
-// slow database, and leaderboards. README.md shows what to ask it.
+// Service is an HTTP service of the usual kind, with one keyslot client for all its requests: sessions, a cache in
+// front of a slow database, and leaderboards. README.md shows what to ask it.
 //
 //	go run ./examples/service                                      # needs only Go: starts a cluster of its own
 //	KEYSLOT_ENDPOINT=host:port go run ./examples/service           # on yours

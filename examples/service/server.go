@@ -54,8 +54,8 @@ func newService(client *keyslot.Client, db *database, settings settings, logger 
 	}
 }
 
-// serve answers requests until ctx is done, and then closes the service and its client: it refuses new requests, lets those
-// under way end, then what they have left behind, and then the client's commands.
+// serve answers requests until ctx is done, and then closes the service and its client: it refuses new requests, lets
+// those under way end, then what they have left behind, and then the client's commands.
 func (s *service) serve(ctx context.Context, listener net.Listener, handler http.Handler) error {
 	server := &http.Server{
 		Handler:        handler,

@@ -65,8 +65,8 @@ func start(t *testing.T, target string, db *database, settings settings) *runnin
 // quick is a database that is not slow.
 func quick() *database { return newDatabase(time.Millisecond) }
 
-// ask sends a request, with header lines as "Name: value", and returns the status and the body; 0 and the error if there is no
-// answer.
+// ask sends a request, with header lines as "Name: value", and returns the status and the body; 0 and the error if
+// there is no answer.
 func (r *running) ask(method, path, body string, header ...string) (status int, answer string) {
 	request, err := http.NewRequest(method, r.url+path, strings.NewReader(body))
 	if err != nil {

@@ -12,8 +12,8 @@ import (
 	"github.com/keyslot-go/keyslot/command"
 )
 
-// sessions keeps who is logged in. A session is two keys, which expire when nobody has used it for a while: the record, which
-// never changes, and what the application keeps with it, which is replaced as a whole, without being read first.
+// sessions keeps who is logged in. A session is two keys, which expire when nobody has used it for a while: the record,
+// which never changes, and what the application keeps with it, which is replaced as a whole, without being read first.
 //
 // Both are touched in one transaction, so that neither outlives the other. That takes one slot, and so a hash tag.
 type sessions struct {
@@ -67,8 +67,8 @@ func (s *sessions) Read(ctx context.Context, token string) (found session, data 
 	return found, json.RawMessage(text), err
 }
 
-// Save replaces a session's data and extends it. SET with XX sees to it that a session which has just expired does not come
-// back to life. The error is keyslot.Nil if there is no such session.
+// Save replaces a session's data and extends it. SET with XX sees to it that a session which has just expired does not
+// come back to life. The error is keyslot.Nil if there is no such session.
 func (s *sessions) Save(ctx context.Context, token string, data json.RawMessage) error {
 	recordKey, dataKey := sessionKeys(token)
 	tx := s.client.Tx()
@@ -107,8 +107,8 @@ func nilUnless(there bool, err error) error {
 	return err
 }
 
-// sessionKeys are named by a digest of the token. So whoever may read the store's keys cannot use the sessions, and whatever
-// is sent as a token makes a key of one form.
+// sessionKeys are named by a digest of the token. So whoever may read the store's keys cannot use the sessions, and
+// whatever is sent as a token makes a key of one form.
 func sessionKeys(token string) (record, data string) {
 	sum := sha256.Sum256([]byte(token))
 	tag := "session:{" + hex.EncodeToString(sum[:16]) + "}"

@@ -25,8 +25,8 @@ type child struct {
 	password string // what the client logs in with
 }
 
-// errStuck says that the worker did not do in time what it always does in time: the client under test hangs, or has ended
-// the process.
+// errStuck says that the worker did not do in time what it always does in time: the client under test hangs, or has
+// ended the process.
 var errStuck = errors.New("the worker does not answer")
 
 // startChild starts the worker: this program again.

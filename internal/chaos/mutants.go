@@ -11,8 +11,8 @@ type mutant struct {
 	breaks []string // the checks of which one at least must find it
 }
 
-// mutants are the faults that the run has to find. Where keyslot changes under one of them, its old text is no longer there
-// once, and the selftest says so.
+// mutants are the faults that the run has to find. Where keyslot changes under one of them, its old text is no longer
+// there once, and the selftest says so.
 var mutants = []mutant{
 	{
 		name: "resends a write of unknown outcome", file: "redirect.go",

@@ -6,8 +6,8 @@ import (
 	"github.com/keyslot-go/keyslot/internal/chaos/nemesis"
 )
 
-// plan says what each round is, by nothing but the seed and what there is to choose from: a round is the same however long the
-// run is, and may be repeated by its number.
+// plan says what each round is, by nothing but the seed and what there is to choose from: a round is the same however
+// long the run is, and may be repeated by its number.
 type plan struct {
 	seed    uint64
 	setups  []setup

@@ -178,8 +178,8 @@ func (r *report) finish(took time.Duration) {
 	r.OK = len(r.Violations) == 0 && r.Harness == ""
 }
 
-// table writes a line for each nemesis. Lossy acks and bare are what servers have lost of what they had acknowledged, where that
-// may be; the columns from lost on are violations.
+// table writes a line for each nemesis. Lossy acks and bare are what servers have lost of what they had acknowledged,
+// where that may be; the columns from lost on are violations.
 func (r *report) table(out io.Writer) {
 	columns := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintln(columns, "nemesis\trounds\tcommands\tASK\tTRYAGAIN\tMOVED\tCL.DOWN\tunknown\tnot exec.\tfailed\tdials\ttopology\t"+

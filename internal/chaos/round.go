@@ -27,8 +27,8 @@ type outcome struct {
 }
 
 const (
-	// How long the load runs before the nemesis strikes, and again once it has healed. In the second one every lane of the
-	// load must succeed, so it is longer than a dial that has just begun when the nemesis ended.
+	// How long the load runs before the nemesis strikes, and again once it has healed. In the second one every lane of
+	// the load must succeed, so it is longer than a dial that has just begun when the nemesis ended.
 	calmBefore = 700 * time.Millisecond
 	calmAfter  = 2 * time.Second
 	// healTime bounds what a nemesis does, and again what the cluster needs after it.
@@ -137,9 +137,9 @@ func (s *session) judge(ctx context.Context, o *outcome, told ledger.Round, end 
 	return ledger.Clear(ctx, s.cluster)
 }
 
-// topologyFloor and topologyRate are how often all servers together may be asked for the topology in a round: once for the map
-// that a client has from its last round, and for each second one refresh of three nodes every 500 ms with some to spare.
-// dialRate is how many connections a second the load alone ends, and the client opens again; see Nemesis.ByLoad.
+// topologyFloor and topologyRate are how often all servers together may be asked for the topology in a round: once for
+// the map that a client has from its last round, and for each second one refresh of three nodes every 500 ms with some to
+// spare. dialRate is how many connections a second the load alone ends, and the client opens again; see Nemesis.ByLoad.
 const (
 	topologyFloor = 20
 	topologyRate  = 12

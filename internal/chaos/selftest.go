@@ -20,8 +20,8 @@ import (
 // caughtWithin is how long a run may take to find a mutant's fault, the start of its cluster included.
 const caughtWithin = 60 * time.Second
 
-// selftest builds this program with each mutant of keyslot, runs it, and reports whether the run has found the fault. Without the
-// mutant the same rounds must find nothing: else what was found may have been something else.
+// selftest builds this program with each mutant of keyslot, runs it, and reports whether the run has found the fault.
+// Without the mutant the same rounds must find nothing: else what was found may have been something else.
 func selftest(ctx context.Context, f flags, out io.Writer) int {
 	root, err := realcluster.RepositoryRoot()
 	if err != nil {
@@ -120,8 +120,8 @@ func (m mutant) catch(ctx context.Context, program, sound string, f flags) (catc
 	return caught, nil
 }
 
-// others returns the violations that a busy machine does not explain: a goroutine may wait 5 ms for a processor there. A full run has
-// the machine to itself, and enough samples.
+// others returns the violations that a busy machine does not explain: a goroutine may wait 5 ms for a processor there.
+// A full run has the machine to itself, and enough samples.
 func (r report) others() []broken {
 	return slices.DeleteFunc(slices.Clone(r.Violations), func(v broken) bool { return v.Check == "context" })
 }

@@ -38,8 +38,8 @@ const (
 // configurationName leads to all nodes, as the configuration endpoint of a managed cluster does.
 const configurationName = "cfg." + realcluster.Domain
 
-// stand is a cluster with a front before each node and the names that lead there. Each front has an address of its own and all
-// have one port, which is how one name with one port can lead to all of them.
+// stand is a cluster with a front before each node and the names that lead there. Each front has an address of its own
+// and all have one port, which is how one name with one port can lead to all of them.
 type stand struct {
 	setup   setup
 	cluster *realcluster.Cluster

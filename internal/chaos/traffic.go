@@ -43,8 +43,8 @@ func (st *stand) read(ctx context.Context) (meter, error) {
 	return m, nil
 }
 
-// since returns the client's share of what came after before. A process that was started in between is not counted: who asked
-// the one before it died with that.
+// since returns the client's share of what came after before. A process that was started in between is not counted: who
+// asked the one before it died with that.
 func (m meter) since(before meter) ledger.Traffic {
 	traffic := ledger.Traffic{Dials: m.dials - before.dials}
 	for n, now := range m.asked {

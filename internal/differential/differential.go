@@ -1,6 +1,6 @@
-// Package differential calls every typed method with guessed arguments, through a client of a cluster and on one plain server
-// by raw RESP, so that a test can compare the two. What there is to call stands in calls_gen.go, which go generate ./command
-// makes from the same tables as the methods.
+// Package differential calls every typed method with guessed arguments, through a client of a cluster and on one plain
+// server by raw RESP, so that a test can compare the two. What there is to call stands in calls_gen.go, which go
+// generate ./command makes from the same tables as the methods.
 package differential
 
 import (

@@ -41,8 +41,8 @@ var unexercised = map[string]string{
 	"ConfigRewrite": "alters the configuration", "ConfigSet": "alters the configuration",
 }
 
-// loose are methods whose reply depends on the server's own memory, or on what a cluster denies (SORT with BY turns a sorted set into
-// another encoding): it is read, but not compared.
+// loose are methods whose reply depends on the server's own memory, or on what a cluster denies (SORT with BY turns a
+// sorted set into another encoding): it is read, but not compared.
 var loose = words(`Dump FunctionDump MemoryUsage ObjectEncoding ScriptExists SlowLogLen XAdd XInfoConsumers
 	XInfoStreamFull XPendingRange`)
 
@@ -253,8 +253,8 @@ func (d *duel) commands() command.Commands {
 	return *(*command.Commands)(unsafe.Pointer(field.UnsafeAddr()))
 }
 
-// sameError reports whether two errors say the same: the server's words, or that there is nothing. What the client refuses
-// itself is an error on a server too.
+// sameError reports whether two errors say the same: the server's words, or that there is nothing. What the client
+// refuses itself is an error on a server too.
 func sameError(plain, client error) bool {
 	var refused *keyslot.ArgumentError
 	if errors.As(client, &refused) {
@@ -298,8 +298,8 @@ func same(call *differential.Call, one, another any) bool {
 	return assert.ObjectsAreEqual(comparable(call, one), comparable(call, another))
 }
 
-// near reports whether two times or durations, or the integers that they are by Do, are less than a minute apart. What stands for
-// none, null or negative, is the same only as itself.
+// near reports whether two times or durations, or the integers that they are by Do, are less than a minute apart. What
+// stands for none, null or negative, is the same only as itself.
 func near(minute int64, one, another any) bool {
 	switch a := one.(type) {
 	case time.Time:

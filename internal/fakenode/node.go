@@ -1,6 +1,6 @@
-// Package fakenode is a node that does to its clients what a test tells it to, byte by byte: replies in pieces, late, twice
-// or never, pushes, resets. It keeps a tape of every byte it was sent. Connections are in memory, for stories told inside a
-// testing/synctest bubble, or on loopback TCP, for what needs real sockets.
+// Package fakenode is a node that does to its clients what a test tells it to, byte by byte: replies in pieces, late,
+// twice or never, pushes, resets. It keeps a tape of every byte it was sent. Connections are in memory, for stories
+// told inside a testing/synctest bubble, or on loopback TCP, for what needs real sockets.
 package fakenode
 
 import (
@@ -40,8 +40,8 @@ const (
 	RST      // reset
 )
 
-// Reaction is what a node does about a request, in this order. The zero Reaction swallows the request. Requests behind it on
-// the same connection wait.
+// Reaction is what a node does about a request, in this order. The zero Reaction swallows the request. Requests behind
+// it on the same connection wait.
 type Reaction struct {
 	After <-chan struct{} // wait until it is closed, unless nil
 	Delay time.Duration   // then this long

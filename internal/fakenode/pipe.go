@@ -10,16 +10,16 @@ import (
 	"time"
 )
 
-// pipeBuffer is how many bytes one direction of a pipe holds before Write waits: less than a socket's, so that back-pressure
-// needs little data.
+// pipeBuffer is how many bytes one direction of a pipe holds before Write waits: less than a socket's, so that
+// back-pressure needs little data.
 const pipeBuffer = 64 << 10
 
 // Pipe returns the two ends of a connection in memory, with no node at either: see pipe.
 func Pipe() (client, server net.Conn) { return pipe(address("client"), address("server")) }
 
-// pipe returns the two ends of a connection in memory. It behaves like TCP on a healthy network, and unlike net.Pipe: it
-// buffers, its ends close half by half, SetLinger(0) makes Close a reset, and what was written stays readable after a
-// reset. Everything blocks on a sync.Cond, so that a testing/synctest bubble sees it idle.
+// pipe returns the two ends of a connection in memory. It behaves like TCP on a healthy network, and unlike net.Pipe:
+// it buffers, its ends close half by half, SetLinger(0) makes Close a reset, and what was written stays readable after
+// a reset. Everything blocks on a sync.Cond, so that a testing/synctest bubble sees it idle.
 func pipe(client, server net.Addr) (*pipeEnd, *pipeEnd) {
 	up, down := newStream(), newStream()
 	return &pipeEnd{in: down, out: up, local: client, remote: server},
@@ -171,8 +171,8 @@ func (s *stream) write(b []byte) (n int, err error) {
 	}
 }
 
-// end ends the stream for its reader and its writer. The first end counts, except that an end's own Close overrides what
-// its peer did.
+// end ends the stream for its reader and its writer. The first end counts, except that an end's own Close overrides
+// what its peer did.
 func (s *stream) end(readErr, writeErr error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

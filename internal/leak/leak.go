@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// Check returns the exit code of a test run that ended with code: 1 instead of 0 when goroutines of this project are left
-// behind, whose stacks it prints. It waits up to 5 s for those that are about to end. Only TestMain may call it.
+// Check returns the exit code of a test run that ended with code: 1 instead of 0 when goroutines of this project are
+// left behind, whose stacks it prints. It waits up to 5 s for those that are about to end. Only TestMain may call it.
 func Check(code int) int {
 	if left := goroutines(); code == 0 && left != "" {
 		fmt.Fprintln(os.Stderr, "leaked goroutines:\n"+left)

@@ -9,8 +9,8 @@ import (
 	"syscall"
 )
 
-// Below the ports that the kernel gives to outgoing connections, which begin at 32768 on Linux and at 49152 elsewhere: one
-// of these could get the port of a server that is down for the moment, and keep it from coming back.
+// Below the ports that the kernel gives to outgoing connections, which begin at 32768 on Linux and at 49152 elsewhere:
+// one of these could get the port of a server that is down for the moment, and keep it from coming back.
 const firstPort, lastPort = 10000, 32767
 
 // attempts is how many ports are tried.
@@ -56,8 +56,8 @@ func (l *Listener) Accept() (net.Conn, error) {
 }
 
 // Close stops listening: from then on dials are refused, and the port can be listened on again. Closing alone would not
-// do, for a child that this process has forked holds a copy of every descriptor until it has become another program, and
-// the kernel goes on to listen for it.
+// do, for a child that this process has forked holds a copy of every descriptor until it has become another program,
+// and the kernel goes on to listen for it.
 func (l *Listener) Close() error {
 	stop(l.TCPListener)
 	return l.TCPListener.Close()

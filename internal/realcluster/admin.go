@@ -36,12 +36,12 @@ func (c *Cluster) ReplicasOf(ctx context.Context, slot int) ([]*Node, error) {
 	return replicas, nil
 }
 
-// Reshard moves the first n slots of one primary to another, key by key, and returns once the whole cluster knows. It first waits
-// until the nodes agree. It is done by `redis-cli --cluster reshard`, but for the last slot, which goes by MoveSlot.
+// Reshard moves the first n slots of one primary to another, key by key, and returns once the whole cluster knows. It first
+// waits until the nodes agree. It is done by `redis-cli --cluster reshard`, but for the last slot, which goes by MoveSlot.
 //
-// Redis 7.0 may lose the last slot that redis-cli moves, at the next failover: a replica that heard of one primary's loss before
-// the other's gain doubts the owner from then on (owner_not_claiming_slot in its cluster.c), until that owner's slots change
-// again. Promoted, it lets the old primary have the slot back, or nobody.
+// Redis 7.0 may lose the last slot that redis-cli moves, at the next failover: a replica that heard of one primary's
+// loss before the other's gain doubts the owner from then on (owner_not_claiming_slot in its cluster.c), until that
+// owner's slots change again. Promoted, it lets the old primary have the slot back, or nobody.
 func (c *Cluster) Reshard(ctx context.Context, from, to *Node, n int) error {
 	if err := c.WaitHealthy(ctx); err != nil {
 		return err
@@ -68,9 +68,9 @@ func (c *Cluster) Reshard(ctx context.Context, from, to *Node, n int) error {
 	return c.WaitHealthy(ctx)
 }
 
-// reshard is redis-cli's, of the first slots of a primary, and returns once the whole cluster knows. Where it stopped because Valkey's
-// replicas had not heard of a step in time, the slot that it left open is moved by MoveSlot, and it goes on: its own "fix" knows no
-// slot that a replica alone is to import.
+// reshard is redis-cli's, of the first slots of a primary, and returns once the whole cluster knows. Where it stopped
+// because Valkey's replicas had not heard of a step in time, the slot that it left open is moved by MoveSlot, and it
+// goes on: its own "fix" knows no slot that a replica alone is to import.
 func (c *Cluster) reshard(ctx context.Context, from, to *Node, slots []int) error {
 	for len(slots) > 0 {
 		out, err := c.cli(ctx, "reshard", to.Addr(), "--cluster-from", from.id, "--cluster-to", to.id,
@@ -189,8 +189,8 @@ func (c *Cluster) AddReplica(ctx context.Context, primary *Node) (*Node, error) 
 	return n, c.WaitHealthy(ctx)
 }
 
-// Remove ends n, if it still runs, and makes all others forget it, as `redis-cli --cluster del-node` does. It refuses to
-// remove a primary that owns slots: their keys would be lost, and the slots uncovered.
+// Remove ends n, if it still runs, and makes all others forget it, as `redis-cli --cluster del-node` does. It refuses
+// to remove a primary that owns slots: their keys would be lost, and the slots uncovered.
 func (c *Cluster) Remove(ctx context.Context, n *Node) error {
 	others := slices.DeleteFunc(c.Live(), func(other *Node) bool { return other == n })
 	view, err := c.anyView(ctx, others)
@@ -213,8 +213,8 @@ func (c *Cluster) Remove(ctx context.Context, n *Node) error {
 	return c.WaitHealthy(ctx)
 }
 
-// forgetNode makes other forget n. A replica refuses to forget its primary, until gossip has told it that its slots, and
-// with them the shard, have gone to another.
+// forgetNode makes other forget n. A replica refuses to forget its primary, until gossip has told it that its slots,
+// and with them the shard, have gone to another.
 func (c *Cluster) forgetNode(ctx context.Context, other, n *Node) error {
 	return Until(ctx, func() error {
 		_, err := c.Do(ctx, other, "CLUSTER", "FORGET", n.id)

@@ -44,8 +44,8 @@ func Find(name string) (Engine, error) {
 	return Engine{}, fmt.Errorf("no usable %s-server: %w; %w", name, errInstalled, errUnpacked)
 }
 
-// Require returns the engine called name, or skips the test with the reason why there is none: go test -short leaves out what needs
-// a server.
+// Require returns the engine called name, or skips the test with the reason why there is none: go test -short leaves
+// out what needs a server.
 func Require(tb testing.TB, name string) Engine {
 	tb.Helper()
 	if testing.Short() {

@@ -68,8 +68,8 @@ func (c *Cluster) join(ctx context.Context, n *Node) error {
 	return c.acquaint(ctx, append(others, n))
 }
 
-// acquaint waits until all nodes know each other. A handshake that takes longer than the node timeout, as on a busy machine,
-// can be forgotten by one side alone, so whoever still lacks a node after that time is introduced to it.
+// acquaint waits until all nodes know each other. A handshake that takes longer than the node timeout, as on a busy
+// machine, can be forgotten by one side alone, so whoever still lacks a node after that time is introduced to it.
 func (c *Cluster) acquaint(ctx context.Context, nodes []*Node) error {
 	return each(nodes, func(_ int, n *Node) error {
 		introduced := time.Now()
@@ -125,9 +125,9 @@ func each(nodes []*Node, do func(i int, n *Node) error) error {
 	return errors.Join(errs...)
 }
 
-// WaitHealthy blocks until all nodes that can answer agree: the state is ok, they tell the same slot owners and replicas
-// in CLUSTER SLOTS, every node told is up and, with Options.Front, at the address that its front has, and every replica is
-// told and in sync. At the end of ctx its error says what was still missing.
+// WaitHealthy blocks until all nodes that can answer agree: the state is ok, they tell the same slot owners and
+// replicas in CLUSTER SLOTS, every node told is up and, with Options.Front, at the address that its front has, and
+// every replica is told and in sync. At the end of ctx its error says what was still missing.
 func (c *Cluster) WaitHealthy(ctx context.Context) error {
 	return Until(ctx, func() error { return c.healthy(ctx) })
 }

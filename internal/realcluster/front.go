@@ -9,16 +9,16 @@ import (
 	"slices"
 )
 
-// Front puts something in front of node i, whose process listens at server (host:port), and returns the host:port at which
-// it stands. The node announces that: clients learn it, redirects name it, and replication, MIGRATE and redis-cli use it.
-// Its host must be 127.0.0.1 or, on Linux, up to 127.0.0.15, which are hosts of their own there. With
+// Front puts something in front of node i, whose process listens at server (host:port), and returns the host:port at
+// which it stands. The node announces that: clients learn it, redirects name it, and replication, MIGRATE and redis-cli
+// use it. Its host must be 127.0.0.1 or, on Linux, up to 127.0.0.15, which are hosts of their own there. With
 // Options.Hostname nodes announce their name, with the port of the front.
 //
 // The harness itself (Dial, Do and what waits by them) never goes through a front.
 type Front func(i int, server string) (addr string, err error)
 
-// frontHosts are the addresses that a front may have. A node's bus is where its front's address is, so servers listen on all
-// of them, and they listen on 16 at most.
+// frontHosts are the addresses that a front may have. A node's bus is where its front's address is, so servers listen
+// on all of them, and they listen on 16 at most.
 func frontHosts() []netip.Addr {
 	var hosts []netip.Addr
 	for n := byte(1); n <= 15; n++ {
@@ -77,10 +77,10 @@ func (n *Node) moveBehind(front Front) error {
 	return nil
 }
 
-// MoveFronts gives every node another front at once, as a service replaces all addresses behind one name: the servers and
-// their data stay. It returns once all nodes tell the new addresses, and only those. A node that is down announces its new
-// one when it is restarted. The cluster must have begun with Options.Front, and no node may be frozen. The old fronts stay
-// until the caller ends them, and replicas connect anew through the new ones.
+// MoveFronts gives every node another front at once, as a service replaces all addresses behind one name: the servers
+// and their data stay. It returns once all nodes tell the new addresses, and only those. A node that is down announces
+// its new one when it is restarted. The cluster must have begun with Options.Front, and no node may be frozen. The old
+// fronts stay until the caller ends them, and replicas connect anew through the new ones.
 func (c *Cluster) MoveFronts(ctx context.Context, front Front) error {
 	if c.opts.Front == nil {
 		return errors.New("the cluster was started without fronts")

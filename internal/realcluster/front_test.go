@@ -14,8 +14,8 @@ import (
 	"github.com/keyslot-go/keyslot/internal/realcluster"
 )
 
-// One front after another: everybody is told of them alone, and every operation works through them. RESP2-only servers, as
-// the chaos suite has them, make no difference.
+// One front after another: everybody is told of them alone, and every operation works through them. RESP2-only servers,
+// as the chaos suite has them, make no difference.
 func TestFrontsAreWhatEverybodyIsTold(t *testing.T) {
 	t.Parallel()
 	realcluster.ForEach(t, func(t *testing.T, e realcluster.Engine) {

@@ -9,9 +9,9 @@ import (
 	"time"
 )
 
-// MoveSlot moves one slot from its primary to another as redis-cli does, but one key at a time and with pauses, so that what a
-// client meets in between (ASK for a key that has gone, TRYAGAIN for keys on both sides) lasts about as long as the caller
-// wants. It returns once all nodes know the new owner.
+// MoveSlot moves one slot from its primary to another as redis-cli does, but one key at a time and with pauses, so that
+// what a client meets in between (ASK for a key that has gone, TRYAGAIN for keys on both sides) lasts about as long as
+// the caller wants. It returns once all nodes know the new owner.
 func (c *Cluster) MoveSlot(ctx context.Context, slot int, from, to *Node, lasts time.Duration) error {
 	err := c.setSlot(ctx, to, slot, "IMPORTING", from)
 	if err == nil {
@@ -80,9 +80,9 @@ func (c *Cluster) moveKeys(ctx context.Context, slot string, from, to *Node, las
 	}
 }
 
-// finishMove tells the new owner: the target first, which tells the others by gossip, and once they know also the source, whose
-// side of the move ends by that. For why it waits see Reshard. A source that gossip has made a replica, when its last slot left,
-// refuses.
+// finishMove tells the new owner: the target first, which tells the others by gossip, and once they know also the
+// source, whose side of the move ends by that. For why it waits see Reshard. A source that gossip has made a replica,
+// when its last slot left, refuses.
 func (c *Cluster) finishMove(ctx context.Context, slot int, from, to *Node) error {
 	if err := c.setSlot(ctx, to, slot, "NODE", to); err != nil {
 		return fmt.Errorf("slot %d belongs to %s: telling it: %w", slot, to, err)

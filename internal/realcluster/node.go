@@ -87,9 +87,10 @@ func (n *Node) Role(ctx context.Context) (string, error) {
 	}
 }
 
-// elected returns when WaitRole last saw that the node had become a primary; the zero time: never. For two node timeouts Redis 7.0
-// counts the votes of a node's last election again: it takes itself for a primary, nobody else does, and what it is told until it
-// hears so is lost. For two more neither engine starts another election of that node (clusterHandleSlaveFailover in their cluster.c).
+// elected returns when WaitRole last saw that the node had become a primary; the zero time: never. For two node
+// timeouts Redis 7.0 counts the votes of a node's last election again: it takes itself for a primary, nobody else does,
+// and what it is told until it hears so is lost. For two more neither engine starts another election of that node
+// (clusterHandleSlaveFailover in their cluster.c).
 func (n *Node) elected() time.Time {
 	n.mu.Lock()
 	defer n.mu.Unlock()

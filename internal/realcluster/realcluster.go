@@ -23,8 +23,8 @@ type Options struct {
 	Password string   // of the default user (requirepass)
 	ACL      []string // more users, as in an ACL file without the word "user": "ann on >secret ~app:* +@all"
 
-	// Standalone turns cluster mode off: one primary, and replicas that follow it until Follow and Promote say otherwise. What
-	// is about slots and health means nothing then.
+	// Standalone turns cluster mode off: one primary, and replicas that follow it until Follow and Promote say
+	// otherwise. What is about slots and health means nothing then.
 	Standalone bool
 	// Listen says where server i listens (host:port) in place of a free port of 127.0.0.1.
 	Listen func(i int) string
@@ -66,8 +66,8 @@ type Cluster struct {
 }
 
 // Start runs a cluster and returns once every node says that it is whole: slots covered, replicas in sync and listed
-// everywhere. It skips the test where the engine is missing and fails it where the cluster does not come up. The cluster
-// ends with the test, which shows the servers' logs, and keeps them, if it failed.
+// everywhere. It skips the test where the engine is missing and fails it where the cluster does not come up. The
+// cluster ends with the test, which shows the servers' logs, and keeps them, if it failed.
 func Start(tb testing.TB, opts Options) *Cluster {
 	tb.Helper()
 	if opts.Engine == "" {
@@ -129,8 +129,8 @@ func (c *Cluster) kill() {
 	}
 }
 
-// Nodes returns all nodes by index: primaries first, in the order of their slots, then the replicas of the first primary,
-// of the second, and so on, then nodes that were added; also those that are down or were removed.
+// Nodes returns all nodes by index: primaries first, in the order of their slots, then the replicas of the first
+// primary, of the second, and so on, then nodes that were added; also those that are down or were removed.
 func (c *Cluster) Nodes() []*Node {
 	c.mu.Lock()
 	defer c.mu.Unlock()

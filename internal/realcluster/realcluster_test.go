@@ -62,8 +62,8 @@ func TestServersListenBelowThePortsOfOutgoingConnections(t *testing.T) {
 	})
 }
 
-// Redis 7.0 often lost the last slot of a reshard by redis-cli alone, which the next failover brought to light; see Reshard. And it
-// promoted a replica by the votes of an earlier election, which gives it no epoch of its own; see Failover.
+// Redis 7.0 often lost the last slot of a reshard by redis-cli alone, which the next failover brought to light; see
+// Reshard. And it promoted a replica by the votes of an earlier election, which gives it no epoch of its own; see Failover.
 func TestFailoverRightAfterAReshard(t *testing.T) {
 	t.Parallel()
 	realcluster.ForEach(t, func(t *testing.T, e realcluster.Engine) {
@@ -245,8 +245,8 @@ func TestNodesJoinAreReplacedAndLeave(t *testing.T) {
 	})
 }
 
-// As when a busy machine takes longer for a handshake than one of the two nodes waits: there gossip does not help, and after
-// FORGET it is not listened to for a minute.
+// As when a busy machine takes longer for a handshake than one of the two nodes waits: there gossip does not help, and
+// after FORGET it is not listened to for a minute.
 func TestNodesThatOneSideForgotAreIntroducedAgain(t *testing.T) {
 	t.Parallel()
 	ctx := limit(t, 30*time.Second)

@@ -24,8 +24,8 @@ func (c *Cluster) Promote(ctx context.Context, n *Node) error {
 	return err
 }
 
-// InSync returns once replicas are connected to primary and have everything that it has written, and primary knows: ROLE lists a
-// replica once it has said so, which may be a second after the replica itself does, and FAILOVER refuses until then.
+// InSync returns once replicas are connected to primary and have everything that it has written, and primary knows: ROLE
+// lists a replica once it has said so, which may be a second after the replica itself does, and FAILOVER refuses until then.
 func (c *Cluster) InSync(ctx context.Context, primary *Node, replicas ...*Node) error {
 	return Until(ctx, func() error {
 		leader, err := c.ask(ctx, primary, "ROLE")

@@ -15,8 +15,8 @@ import (
 	"time"
 )
 
-// Domain is the domain that the nodes' certificate is valid for, besides localhost and loopback addresses, which are those
-// that a Front may have: announce names like "node-0.keyslot.test" to test host name verification.
+// Domain is the domain that the nodes' certificate is valid for, besides localhost and loopback addresses, which are
+// those that a Front may have: announce names like "node-0.keyslot.test" to test host name verification.
 const Domain = "keyslot.test"
 
 // tlsFiles are the cluster's own authority and the one certificate that all nodes, and the harness, present.
@@ -26,8 +26,8 @@ type tlsFiles struct {
 }
 
 // TLSConfig returns a configuration that trusts the cluster's authority, or nil for a cluster without TLS. It carries a
-// certificate for clusters that ask for one. The caller owns the copy. ServerName is empty: filling it in per node is the
-// client's business.
+// certificate for clusters that ask for one. The caller owns the copy. ServerName is empty: filling it in per node is
+// the client's business.
 func (c *Cluster) TLSConfig() *tls.Config {
 	if c.tls == nil {
 		return nil

@@ -62,10 +62,10 @@ func AppendNullBulk(dst []byte) []byte { return append(dst, "$-1\r\n"...) }
 // AppendNullArray appends the null array of RESP2.
 func AppendNullArray(dst []byte) []byte { return append(dst, "*-1\r\n"...) }
 
-// AppendValue appends a value as a server sends it to a client that speaks RESP3, or with proto 2 as it downgrades it for
-// one that does not: a map is a flat array, sets and pushes are arrays, null is a null string, a boolean is 1 or 0, and
-// doubles, big numbers and verbatim strings are bulk strings. A Value of no kind, or of one that stands for no value, is
-// a null; a key without a value at the end of a map is left out.
+// AppendValue appends a value as a server sends it to a client that speaks RESP3, or with proto 2 as it downgrades it
+// for one that does not: a map is a flat array, sets and pushes are arrays, null is a null string, a boolean is 1 or 0,
+// and doubles, big numbers and verbatim strings are bulk strings. A Value of no kind, or of one that stands for no
+// value, is a null; a key without a value at the end of a map is left out.
 func AppendValue(dst []byte, v Value, proto int) []byte {
 	if proto < 3 {
 		v = downgrade(v)
@@ -153,8 +153,8 @@ func appendLine(dst []byte, kind Kind, s string) []byte {
 	return append(dst, "\r\n"...)
 }
 
-// AppendFloat appends the shortest decimal that reads back as f, a float of 32 or 64 bits. Numbers of ordinary size get no exponent,
-// so that a whole number stays an integer to commands that want one.
+// AppendFloat appends the shortest decimal that reads back as f, a float of 32 or 64 bits. Numbers of ordinary size get
+// no exponent, so that a whole number stays an integer to commands that want one.
 func AppendFloat(dst []byte, f float64, bits int) []byte {
 	switch abs := math.Abs(f); {
 	case math.IsNaN(f):

@@ -32,8 +32,8 @@ const (
 	maxConcealing = 1 << 24
 )
 
-// ownWords are the long words of errors that servers have for any argument (the texts of redis 7.0.15 and valkey 8.0.1). A key
-// that is called so is told by none of them, and programs look for such texts.
+// ownWords are the long words of errors that servers have for any argument (the texts of redis 7.0.15 and valkey
+// 8.0.1). A key that is called so is told by none of them, and programs look for such texts.
 const ownWords = " " +
 	"argument arguments authenticated authentication blocking channels checksum commands compiling " +
 	"configuration configured connected consumer currently database decrement destination different disabled " +
@@ -43,7 +43,8 @@ const ownWords = " " +
 	"rehashing replicas replication requested required shutdown snapshots specified subcommand supported " +
 	"transaction unblocked unsupported username-password "
 
-// wordsOfLua are what a script cannot be written without. A server quotes them where one does not compile, and they are no data.
+// wordsOfLua are what a script cannot be written without. A server quotes them where one does not compile, and
+// they are no data.
 const wordsOfLua = " and break do else elseif end false for function goto if in local nil not or repeat return then true until while ... "
 
 // compiling begins the text of a server that quotes words of a script.
@@ -52,10 +53,11 @@ const compiling = "Error compiling "
 // quotedOwn is what servers quote of their own accord, in what they say to any write: OOM.
 const quotedOwn = "maxmemory"
 
-// Conceal returns the error text that a server answered a command with, and a question mark in place of each argument that it
-// quotes: errors are logged, arguments are secrets. The name of the command, and the code in front of the text, stay, and so do
-// the words that such texts have anyway. What is found is an argument or a piece of one between quotes (', ` or "), and a long
-// argument anywhere. Of a script, or a library of functions, its reserved words and its name are told: they are no data.
+// Conceal returns the error text that a server answered a command with, and a question mark in place of each argument
+// that it quotes: errors are logged, arguments are secrets. The name of the command, and the code in front of the text,
+// stay, and so do the words that such texts have anyway. What is found is an argument or a piece of one between quotes
+// (', ` or "), and a long argument anywhere. Of a script, or a library of functions, its reserved words and its name
+// are told: they are no data.
 //
 //	NOGROUP No such key 'orders' or consumer group 'app'  ->  NOGROUP No such key '?' or consumer group '?'
 func Conceal(text string, args Arguments) string {
@@ -78,8 +80,8 @@ func Conceal(text string, args Arguments) string {
 	return code + concealPieces(rest, args, told)
 }
 
-// cutCode cuts a text behind its code and the space that follows. Modules have errors without a code, which may begin with an
-// argument.
+// cutCode cuts a text behind its code and the space that follows. Modules have errors without a code, which may begin
+// with an argument.
 func cutCode(text string) (code, rest string) {
 	end := strings.IndexByte(text, ' ') + 1
 	if end == 0 {
@@ -122,7 +124,8 @@ func concealOne(text, arg string) string {
 	return strings.ReplaceAll(text, arg, "?")
 }
 
-// concealPieces conceals what is quoted of an argument in part: it was cut short, or is a word of a script that is not to be told.
+// concealPieces conceals what is quoted of an argument in part: it was cut short, or is a word of a script that
+// is not to be told.
 func concealPieces(text string, args Arguments, told string) string {
 	var shown strings.Builder
 	for pieces := 0; pieces < maxPieces; {

@@ -8,9 +8,9 @@ import (
 // piece is how many bytes are copied at a time at most: few enough to take microseconds, and enough not to notice the calls.
 const piece = 64 << 10
 
-// Append appends s to dst as append does, but a long s piece by piece. The runtime cannot interrupt a copy, and a collection, which
-// the memory for a long one is likely to begin, has to: until the end of a single copy of 64 MiB no other goroutine would run
-// (BenchmarkSmallBesideLarge).
+// Append appends s to dst as append does, but a long s piece by piece. The runtime cannot interrupt a copy, and a
+// collection, which the memory for a long one is likely to begin, has to: until the end of a single copy of 64 MiB no
+// other goroutine would run (BenchmarkSmallBesideLarge).
 func Append[T string | []byte](dst []byte, s T) []byte {
 	if len(s) <= piece {
 		return append(dst, s...)
@@ -31,9 +31,10 @@ func appendLong[T string | []byte](dst []byte, s T) []byte {
 	return dst
 }
 
-// Room returns an empty slice with room for size bytes or some more, of which size is at least one. What nobody has written there may
-// be anything. The runtime clears what make returns, which takes as long as to copy as much (BenchmarkLargeValues): only a
-// strings.Builder is trusted to write all that it shows. Nobody sees its string, so it does not matter that its bytes change.
+// Room returns an empty slice with room for size bytes or some more, of which size is at least one. What nobody has
+// written there may be anything. The runtime clears what make returns, which takes as long as to copy as much
+// (BenchmarkLargeValues): only a strings.Builder is trusted to write all that it shows. Nobody sees its string, so it
+// does not matter that its bytes change.
 func Room(size int) []byte {
 	var b strings.Builder
 	b.Grow(size)

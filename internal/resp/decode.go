@@ -82,9 +82,9 @@ func Int(frame []byte) (n int64, ok bool) {
 }
 
 // Decode returns the value of a frame: streamed values assembled, attributes dropped wherever they are. The value
-// shares no memory with the frame; the strings of a frame of up to MaxShared bytes share one copy of it. A frame that a Scanner
-// accepted never fails; anything else gives a *ProtocolError at worst, and never takes more memory than a small multiple
-// of its length.
+// shares no memory with the frame; the strings of a frame of up to MaxShared bytes share one copy of it. A frame that a
+// Scanner accepted never fails; anything else gives a *ProtocolError at worst, and never takes more memory than a small
+// multiple of its length.
 func Decode(frame []byte) (Value, error) {
 	d := newDecoder(frame)
 	var v Value
@@ -98,8 +98,8 @@ func Decode(frame []byte) (Value, error) {
 	return v, nil
 }
 
-// MaxShared is the longest frame, in bytes, of which Decode makes one copy for all its strings. That saves an allocation for each; a
-// caller who keeps one of them keeps no more than this.
+// MaxShared is the longest frame, in bytes, of which Decode makes one copy for all its strings. That saves an
+// allocation for each; a caller who keeps one of them keeps no more than this.
 const MaxShared = 4 << 10
 
 // decoder reads one frame from the left.

@@ -20,8 +20,8 @@ func Open(frame []byte) (e Elements, ok bool) {
 	return Elements{rest: frame[d.pos:], left: h.n}, true
 }
 
-// OpenPairs returns keys and values in turn, of a map or of an array of even length, as which RESP2 sends a map. ok is false
-// for anything else.
+// OpenPairs returns keys and values in turn, of a map or of an array of even length, as which RESP2 sends a map. ok is
+// false for anything else.
 func OpenPairs(frame []byte) (e Elements, ok bool) {
 	d := newDecoder(frame)
 	h, err := d.valueHead(0)
@@ -32,8 +32,8 @@ func OpenPairs(frame []byte) (e Elements, ok bool) {
 	return Elements{rest: frame[d.pos:], left: h.n}, true
 }
 
-// Enter puts the n elements of the next element, an array, a set or a push, in its place. Unlike Next it does not look for the
-// element's end, which takes an allocation: see BenchmarkMembersWithScores of package command.
+// Enter puts the n elements of the next element, an array, a set or a push, in its place. Unlike Next it does not look
+// for the element's end, which takes an allocation: see BenchmarkMembersWithScores of package command.
 func (e *Elements) Enter() (n int, ok bool) {
 	if e.left == 0 {
 		return 0, false
@@ -71,8 +71,8 @@ func (e *Elements) Next() (frame []byte, ok bool) {
 	return frame, true
 }
 
-// Last returns the frame of the last element, if no other is left: it is all the rest, which need not be looked at. The frame
-// must be one that a Scanner accepted.
+// Last returns the frame of the last element, if no other is left: it is all the rest, which need not be looked at. The
+// frame must be one that a Scanner accepted.
 func (e *Elements) Last() (frame []byte, ok bool) {
 	if e.left != 1 {
 		return nil, false

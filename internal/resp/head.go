@@ -66,8 +66,8 @@ func (h head) size() int {
 	return h.n + crlf
 }
 
-// readHead reads the line that begins at offset at. The caller knows that no line ends before offset seen: without that,
-// a long line arriving byte by byte would be searched from its start each time.
+// readHead reads the line that begins at offset at. The caller knows that no line ends before offset seen: without
+// that, a long line arriving byte by byte would be searched from its start each time.
 //
 // Every verdict depends only on the bytes up to the one that gives it away, so it is the same however they are cut.
 func readHead(buf []byte, at, seen int, lim *Limits) (h head, err error) {

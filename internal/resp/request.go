@@ -40,9 +40,9 @@ const (
 	fewArgs   = 10
 )
 
-// Begin makes r an empty request behind those written so far, none of which may be appended to any more. It is valid until
-// Reset. Field by field: a Request made elsewhere and copied here would be read in wider pieces than it was just written in,
-// which a processor has to wait for, once for each command of a pipeline.
+// Begin makes r an empty request behind those written so far, none of which may be appended to any more. It is valid
+// until Reset. Field by field: a Request made elsewhere and copied here would be read in wider pieces than it was just
+// written in, which a processor has to wait for, once for each command of a pipeline.
 func (m *Requests) Begin(r *Request) {
 	r.mem = m
 	r.text.from, r.text.to = len(m.buf), len(m.buf)
@@ -63,8 +63,8 @@ func (m *Requests) Reset(keep int) {
 	m.buf, m.args, m.keys = m.buf[:0], m.args[:0], m.keys[:0]
 }
 
-// Open begins the request with the name of a command, which is size bytes long: head is the Frame of a request of that name alone.
-// Its last lines are those of appendArg: with a function for both it would be too large for the compiler to inline.
+// Open begins the request with the name of a command, which is size bytes long: head is the Frame of a request of that name
+// alone. Its last lines are those of appendArg: with a function for both it would be too large for the compiler to inline.
 func (r *Request) Open(head string, size int) {
 	m := r.memory()
 	m.buf = append(m.buf, head...)
@@ -104,8 +104,8 @@ func (r *Request) KeyBytes(b []byte) {
 	r.AppendKey(r.args.len() - 1)
 }
 
-// AppendKey says that the argument at index is a key. It may be called when other requests have been written behind this
-// one, provided that they get no key in between.
+// AppendKey says that the argument at index is a key. It may be called when other requests have been written behind
+// this one, provided that they get no key in between.
 func (r *Request) AppendKey(index int) {
 	m := r.memory()
 	if r.keys.len() == 0 {

@@ -52,9 +52,9 @@ func (s *Scanner) closely(buf []byte) (n int, err error) {
 	return 0, nil
 }
 
-// Ends appends to ends where the frames that buf begins with end, until there are most of them or no more whole frame follows. It
-// is Scan for each of them, and what is left of buf is what the next call must get at its beginning. With an error, the frames
-// before the malformed bytes are good.
+// Ends appends to ends where the frames that buf begins with end, until there are most of them or no more whole frame
+// follows. It is Scan for each of them, and what is left of buf is what the next call must get at its beginning. With
+// an error, the frames before the malformed bytes are good.
 func (s *Scanner) Ends(ends []int, buf []byte, most int) ([]int, error) {
 	least := s.Limits.least()
 	for used := 0; used < len(buf) && len(ends) < most; {
@@ -71,8 +71,8 @@ func (s *Scanner) Ends(ends []int, buf []byte, most int) ([]int, error) {
 	return ends, nil
 }
 
-// quick is Scan for most frames that are there as a whole and take up to least bytes. It returns 0 for those that it has to leave to
-// closely.
+// quick is Scan for most frames that are there as a whole and take up to least bytes. It returns 0 for those that it
+// has to leave to closely.
 func (s *Scanner) quick(buf []byte, least int) (n int) {
 	if s.pos > 0 {
 		return 0
@@ -160,9 +160,9 @@ func simple(buf []byte) int {
 	return 0
 }
 
-// frequent returns the length of the frame if it is one of those that most replies are, an OK, an integer of 1 to 9 digits or
-// a bulk string of 1 to 9999 bytes, and all of it is there. For anything else it returns 0: what is missing or wrong is for
-// others to say. BenchmarkScan and BenchmarkPayload64 take less than half the time for it.
+// frequent returns the length of the frame if it is one of those that most replies are, an OK, an integer of 1 to 9
+// digits or a bulk string of 1 to 9999 bytes, and all of it is there. For anything else it returns 0: what is missing
+// or wrong is for others to say. BenchmarkScan and BenchmarkPayload64 take less than half the time for it.
 func frequent(buf []byte) int {
 	const ok = "+OK\r\n"
 	switch {

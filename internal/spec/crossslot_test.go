@@ -13,8 +13,8 @@ import (
 )
 
 // The table finds the keys that a cluster routes by, which are not always those of COMMAND GETKEYS. The server is a
-// cluster that is down because nobody owns one slot: it runs no command with a key, but says CROSSSLOT before CLUSTERDOWN
-// when the keys it sees are of two slots.
+// cluster that is down because nobody owns one slot: it runs no command with a key, but says CROSSSLOT before
+// CLUSTERDOWN when the keys it sees are of two slots.
 func TestCrossSlotAgreesWithCluster(t *testing.T) {
 	realcluster.ForEach(t, func(t *testing.T, e realcluster.Engine) {
 		server := startServer(t, e, "--port", freePort(t), "--bind", "127.0.0.1", "--cluster-enabled", "yes",

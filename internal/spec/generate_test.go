@@ -42,8 +42,8 @@ var shapes = map[string][]string{
 	"SET":               {"K V ?EX,N ?GET ?NX", "K V ?GET ?KEEPTTL"},
 }
 
-// vocabulary is what arguments are drawn from: words that mean something to one command or another, in places where they
-// do and where they do not, numbers good and bad, and the empty word.
+// vocabulary is what arguments are drawn from: words that mean something to one command or another, in places where
+// they do and where they do not, numbers good and bad, and the empty word.
 var vocabulary = []string{
 	"a", "b", "{t}c", "", "0", "1", "2", "3", "-1", "+1", "01", "99", "1x", "99999999999999999999",
 	"STORE", "storedist", "STREAMS", "KEYS", "BY", "GET", "LIMIT", "AUTH", "AUTH2", "GROUP", "COUNT", "BLOCK", "NOACK",

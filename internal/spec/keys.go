@@ -102,9 +102,9 @@ func appendOption(dst []int, at int) []int {
 	return append(dst, at)
 }
 
-// streamOptions reads the options of XREAD and XREADGROUP from argument first on, word by word as the server does, since
-// a group or consumer may be called STREAMS too. It returns the position behind the word STREAMS and that of the value of
-// BLOCK; 0 when the call has none.
+// streamOptions reads the options of XREAD and XREADGROUP from argument first on, word by word as the server does,
+// since a group or consumer may be called STREAMS too. It returns the position behind the word STREAMS and that of the
+// value of BLOCK; 0 when the call has none.
 func streamOptions(a Args, first int) (streams, block int) {
 	for i := first; i < a.Len(); i++ {
 		switch word := a.At(i); {
@@ -137,8 +137,8 @@ func appendStreams(dst []int, a Args, first int) (_ []int, problem string) {
 	return appendRange(dst, streams, streams+rest/2-1, 1), ""
 }
 
-// sortStore returns where the destination of SORT stands, 0 if there is none. The last STORE counts. It skips the values
-// of LIMIT, BY and GET but not those of STORE: so do the servers when they look for keys.
+// sortStore returns where the destination of SORT stands, 0 if there is none. The last STORE counts. It skips the
+// values of LIMIT, BY and GET but not those of STORE: so do the servers when they look for keys.
 func sortStore(a Args, first int) int {
 	at := 0
 	for i := first; i < a.Len(); i++ {
@@ -166,8 +166,8 @@ func geoStore(a Args, first int) int {
 	return at
 }
 
-// appendMigrate appends the one key at first, or, when that is empty, all that follow the option KEYS. Without that option
-// an empty key is a key like any other.
+// appendMigrate appends the one key at first, or, when that is empty, all that follow the option KEYS. Without that
+// option an empty key is a key like any other.
 func appendMigrate(dst []int, a Args, first int) (_ []int, problem string) {
 	const options = 6 // MIGRATE host port key db timeout [options]
 	keys := 0

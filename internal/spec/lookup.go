@@ -18,9 +18,9 @@ func upper(b byte) byte {
 }
 
 // Lookup returns the row of the call's command, in any mix of upper and lower case, and false for a command that the
-// table does not know. For a container it looks at the subcommand as well; if that is missing or unknown, Lookup returns
-// the container's own row, which is careful: no flag says that the call only reads, and it is refused if the container
-// is one of those whose unknown subcommands may change the state of a connection.
+// table does not know. For a container it looks at the subcommand as well; if that is missing or unknown, Lookup
+// returns the container's own row, which is careful: no flag says that the call only reads, and it is refused if the
+// container is one of those whose unknown subcommands may change the state of a connection.
 func Lookup(a Args) (*Command, bool) {
 	if a.Len() == 0 {
 		return nil, false

@@ -43,8 +43,8 @@ type Command struct {
 	slot  int // the argument that holds a slot number; 0 is none
 }
 
-// Row names a command by its place in the table, so that one known beforehand need not be looked up. The constants are those whose
-// name is an identifier.
+// Row names a command by its place in the table, so that one known beforehand need not be looked up. The constants are
+// those whose name is an identifier.
 type Row uint16
 
 // Command returns the row.
@@ -133,16 +133,16 @@ func All() iter.Seq[*Command] {
 	}
 }
 
-// ReplicaSafe reports whether a replica may answer the command. It may for all that are flagged read-only, the _RO forms
-// of scripts included. PFCOUNT is among them: the cardinality it caches inside the value is the replica's own copy.
-// Not those whose answer each node has for itself, nor TOUCH, for it is the primary that evicts what is not used.
+// ReplicaSafe reports whether a replica may answer the command. It may for all that are flagged read-only, the _RO
+// forms of scripts included. PFCOUNT is among them: the cardinality it caches inside the value is the replica's own
+// copy. Not those whose answer each node has for itself, nor TOUCH, for it is the primary that evicts what is not used.
 // Commands with an option that writes, such as SORT and GEORADIUS, are not, even without the option: a replica of a
 // cluster redirects them by their flag.
 func (c *Command) ReplicaSafe() bool { return c.Flags&(ReadOnly|PrimaryOnly) == ReadOnly }
 
 // Repeatable reports whether running the call a second time does no harm, so that it may be sent again when the
-// connection ended before its reply came. It is careful: a command that reads and writes, such as GETEX or XREADGROUP, is
-// not, nor is a script that may write.
+// connection ended before its reply came. It is careful: a command that reads and writes, such as GETEX or XREADGROUP,
+// is not, nor is a script that may write.
 func (c *Command) Repeatable(a Args) bool {
 	switch {
 	case c.Flags&(ReadOnly|SideEffectFree) != 0:
@@ -155,8 +155,8 @@ func (c *Command) Repeatable(a Args) bool {
 	return false
 }
 
-// SlotArg returns the slot number that a call such as CLUSTER COUNTKEYSINSLOT names, the slot whose owner can answer it.
-// It returns false for other commands, and for an argument that is no slot.
+// SlotArg returns the slot number that a call such as CLUSTER COUNTKEYSINSLOT names, the slot whose owner can answer
+// it. It returns false for other commands, and for an argument that is no slot.
 func (c *Command) SlotArg(a Args) (slot uint16, ok bool) {
 	const slots = 16384
 	if c.slot == 0 || c.slot >= a.Len() {

@@ -66,8 +66,8 @@ func (c *couple) readers() [2]string {
 	return [2]string{wire.Reader(c.conns[0]), wire.Reader(c.conns[1])}
 }
 
-// What comes between the look into the socket and the write would be seen by nobody: an end, or a reply to nothing. With one processor
-// another goroutine runs only where the caller lets it.
+// What comes between the look into the socket and the write would be seen by nobody: an end, or a reply to nothing.
+// With one processor another goroutine runs only where the caller lets it.
 func TestALoneCallerLetsNobodyInBetweenItsLookAndItsWrite(t *testing.T) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
 	synctest.Test(t, func(t *testing.T) {

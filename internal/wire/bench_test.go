@@ -155,8 +155,8 @@ func (r *roundTripper) run(ctx context.Context) error {
 	return r.calls[0].Err
 }
 
-// A caller that is alone has its context interrupt its read (context.AfterFunc); one that shares the connection waits for a
-// channel, and allocates nothing.
+// A caller that is alone has its context interrupt its read (context.AfterFunc); one that shares the connection waits
+// for a channel, and allocates nothing.
 func TestAllocationsOfARoundTrip(t *testing.T) {
 	cancellable, cancel := context.WithCancel(context.Background())
 	defer cancel()

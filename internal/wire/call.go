@@ -9,12 +9,13 @@ import (
 	"github.com/keyslot-go/keyslot/internal/resp"
 )
 
-// Call is what is sent at once and waited for as a whole, a command or a batch of them: the bytes to send and a place for the
-// replies. A Call belongs to its caller until Send, or Offer, and again once Wait has returned; in between only the connection touches it.
+// Call is what is sent at once and waited for as a whole, a command or a batch of them: the bytes to send and a place
+// for the replies. A Call belongs to its caller until Send, or Offer, and again once Wait has returned; in between only
+// the connection touches it.
 //
 // A call that its caller gave up while the server still owes a reply (Abandoned) stays in the connection's queue, so
-// that the reply is thrown away when it comes: neither it nor its requests may ever be used again, not even once the connection
-// is dead.
+// that the reply is thrown away when it comes: neither it nor its requests may ever be used again, not even once the
+// connection is dead.
 type Call struct {
 	// set by the caller before it is sent
 	Request []byte   // one encoded command; copied when it is sent
@@ -31,8 +32,8 @@ type Call struct {
 	conn   *Conn   // set when it is sent
 	size   int     // guarded by conn.mu: bytes the request takes in the stream, ASKING included
 
-	// Replies is the outcome of a Batch: a frame for each of its commands; with Err for the first of them, as many as had been answered.
-	// Up to OwnReply bytes they are in memory of Reply.
+	// Replies is the outcome of a Batch: a frame for each of its commands; with Err for the first of them, as many as
+	// had been answered. Up to OwnReply bytes they are in memory of Reply.
 	Replies [][]byte
 
 	// the outcome without a reply, read by the caller after Wait
@@ -111,8 +112,8 @@ func isOfAsking(frame []byte) bool {
 	return resp.KindOf(frame) == resp.SimpleString || resp.IsError(frame)
 }
 
-// lose settles a call without a reply, or a batch without all of them: cause is why, and accepted up to where Write has taken the
-// stream. conn.mu is held.
+// lose settles a call without a reply, or a batch without all of them: cause is why, and accepted up to where Write has
+// taken the stream. conn.mu is held.
 func (c *Call) lose(cause error, accepted int64) {
 	c.Err, c.Sent = cause, c.end <= accepted
 	c.Accepted = 0
@@ -125,8 +126,8 @@ func (c *Call) lose(cause error, accepted int64) {
 }
 
 const (
-	// OwnReply is the longest reply of a batch, in bytes, that shares memory with others: whoever keeps a longer one keeps nothing else,
-	// and has it without another copy (mget4k and pipe4k of benchmarks/).
+	// OwnReply is the longest reply of a batch, in bytes, that shares memory with others: whoever keeps a longer one
+	// keeps nothing else, and has it without another copy (mget4k and pipe4k of benchmarks/).
 	OwnReply = 2 << 10
 	// replyBlock is the most memory that such replies share, of which no more than keptAtOnce is left unused.
 	replyBlock = 64 << 10
@@ -181,14 +182,15 @@ func (c *Call) finish() { c.waiter.done(1) }
 // Waiter is what one caller waits on: all calls it sent together, over any number of connections.
 // The zero Waiter is ready; it may be reused after Wait.
 type Waiter struct {
-	// Prompt is set by a caller that waits at once when it has sent its calls. It reads connections that nobody else uses for itself.
-	// A single call may be written only in Wait: the caller must send nothing else in between.
+	// Prompt is set by a caller that waits at once when it has sent its calls. It reads connections that nobody else
+	// uses for itself. A single call may be written only in Wait: the caller must send nothing else in between.
 	Prompt bool
-	// Busy is set by a caller that is not the only one, until its next Wait: others may be about to send on the connection too, so
-	// Send and Flush let them join before they write, as where replies are due. A caller that reads for itself lets nobody.
+	// Busy is set by a caller that is not the only one, until its next Wait: others may be about to send on the
+	// connection too, so Send and Flush let them join before they write, as where replies are due. A caller that reads
+	// for itself lets nobody.
 	Busy bool
-	// Now is when the caller last looked at the clock, a moment ago, for Send and Offer to see whether the process has stood still
-	// since the replies that are due were asked for. Zero, which Wait leaves behind: they look for themselves.
+	// Now is when the caller last looked at the clock, a moment ago, for Send and Offer to see whether the process has
+	// stood still since the replies that are due were asked for. Zero, which Wait leaves behind: they look for themselves.
 	Now time.Time
 
 	left    atomic.Int32

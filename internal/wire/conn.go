@@ -1,9 +1,9 @@
 // Package wire is one pipelined connection to one node. It knows commands as bytes and replies as frames; slots,
 // redirects and retries are the business of its caller.
 //
-// Who may touch what: callers run Send, or Offer and Flush, and Wait; whoever finds the connection without a flusher writes for
-// everybody behind it, and hands over to the flusher goroutine where a write could block; one goroutine at a time reads and completes
-// calls in order, the connection's own or a caller who is alone. DESIGN.md draws the states.
+// Who may touch what: callers run Send, or Offer and Flush, and Wait; whoever finds the connection without a flusher
+// writes for everybody behind it, and hands over to the flusher goroutine where a write could block; one goroutine at a
+// time reads and completes calls in order, the connection's own or a caller who is alone. DESIGN.md draws the states.
 package wire
 
 import (
@@ -24,7 +24,8 @@ var (
 	ErrPeerSilent = errors.New("peer silent: no byte received while replies were due")
 	// ErrPeerTrickles means that the peer began a reply, and within PeerTimeout neither ended it nor sent 64 KiB of it.
 	ErrPeerTrickles = errors.New("peer too slow: a reply was begun and did not get on")
-	// ErrSurplusReply means that the server sent a reply nobody asked for, so none behind it can be trusted, nor the one before it.
+	// ErrSurplusReply means that the server sent a reply nobody asked for, so none behind it can be trusted, nor
+	// the one before it.
 	ErrSurplusReply = errors.New("server sent a reply that no command asked for")
 	// ErrNotHello means that HELLO was answered with something that is neither its reply nor an error.
 	ErrNotHello = errors.New("reply to HELLO is not a map")
@@ -39,7 +40,8 @@ const maxFill = 1 << 20
 // Conn is one connection. Its methods are safe for concurrent use.
 type Conn struct {
 	mu sync.Mutex
-	// guarded by mu; first what every call changes, on as few cache lines as can be, for these move from one processor to another
+	// guarded by mu; first what every call changes, on as few cache lines as can be, for these move from one
+	// processor to another
 	role       role   // who reads
 	flushing   bool   // somebody has promised to write what is in fill
 	writing    bool   // a goroutine is inside Write
@@ -108,9 +110,9 @@ type Conn struct {
 // closed or draining, an idle connection failed its probe, or ctx (or the first call's Deadline) ended while the
 // connection was full. The wait for room is bounded by them; the write itself never blocks a caller.
 //
-// Where nobody else uses the connection, the caller with a Prompt waiter of one call writes and reads in Wait; one of several writes
-// here and reads them in turn in Wait. Other calls that find nobody reading are written by the reader, once it has seen that the peer
-// has not closed.
+// Where nobody else uses the connection, the caller with a Prompt waiter of one call writes and reads in Wait; one of
+// several writes here and reads them in turn in Wait. Other calls that find nobody reading are written by the reader,
+// once it has seen that the peer has not closed.
 func (c *Conn) Send(ctx context.Context, w *Waiter, calls []*Call) error {
 	c.mu.Lock()
 	if err := c.admit(ctx, w, calls); err != nil {
@@ -130,9 +132,10 @@ func (c *Conn) Send(ctx context.Context, w *Waiter, calls []*Call) error {
 	return nil
 }
 
-// Offer is Send for a caller who has calls for other connections too. It takes the calls only if they need not wait for room, or for
-// a probe, and reports whether it did. Where others may be about to send, and there is little to write, it leaves that to Waiter.Flush,
-// which lets them join once for all the connections. Flush must follow, before the caller does anything that may take long.
+// Offer is Send for a caller who has calls for other connections too. It takes the calls only if they need not wait for
+// room, or for a probe, and reports whether it did. Where others may be about to send, and there is little to write, it
+// leaves that to Waiter.Flush, which lets them join once for all the connections. Flush must follow, before the caller
+// does anything that may take long.
 func (c *Conn) Offer(w *Waiter, calls []*Call) (taken bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -148,8 +151,8 @@ func (c *Conn) Offer(w *Waiter, calls []*Call) (taken bool) {
 	return true
 }
 
-// take queues calls for which there is room. It reports whether the caller is to write them, and whether others may be about to send
-// too. mu is held.
+// take queues calls for which there is room. It reports whether the caller is to write them, and whether others may be
+// about to send too. mu is held.
 func (c *Conn) take(w *Waiter, calls []*Call) (flush, busy bool) {
 	busy = w.Busy || c.queue.len() > 0
 	c.introduce()
@@ -192,7 +195,8 @@ func (c *Conn) enqueue(call *Call) {
 	c.queue.push(call)
 }
 
-// giveUp abandons a call for its caller, with cause, unless it has its outcome, or gets it this moment. It reports whether it did.
+// giveUp abandons a call for its caller, with cause, unless it has its outcome, or gets it this moment. It
+// reports whether it did.
 func (c *Conn) giveUp(call *Call, cause error) bool {
 	c.mu.Lock()
 	if call.state != pending {
@@ -209,8 +213,8 @@ func (c *Conn) giveUp(call *Call, cause error) bool {
 	return true
 }
 
-// giveUpLocked settles what is known about a call that is given up. While its bytes are still in the fill buffer they are cut out,
-// which proves that it never runs; once they were offered to Write, only a failed Write could prove that. mu is held.
+// giveUpLocked settles what is known about a call that is given up. While its bytes are still in the fill buffer they are cut
+// out, which proves that it never runs; once they were offered to Write, only a failed Write could prove that. mu is held.
 func (c *Conn) giveUpLocked(call *Call, cause error) {
 	accepted := c.offered
 	if c.err != nil && !c.writing {
@@ -279,8 +283,8 @@ func (c *Conn) Drain() {
 	}
 }
 
-// isDrained reports whether the connection is to close and may. The reader goroutine closes it, which Drain has called; whoever takes
-// the last call out without reading pokes it. mu is held.
+// isDrained reports whether the connection is to close and may. The reader goroutine closes it, which Drain has called;
+// whoever takes the last call out without reading pokes it. mu is held.
 func (c *Conn) isDrained() bool { return c.draining && c.err == nil && c.queue.len() == 0 }
 
 // interrupt makes whoever reads look around: a read in progress, or else the next one, ends with a timeout.
@@ -344,8 +348,8 @@ func (c *Conn) die(cause error) (lost []*Call) {
 	return lost
 }
 
-// notOfCaller returns the error of a Read or Write as the end of a connection. One of Options.Dial may return a context's error: of
-// its own, whereas to callers a context's error is the end of their patience.
+// notOfCaller returns the error of a Read or Write as the end of a connection. One of Options.Dial may return a
+// context's error: of its own, whereas to callers a context's error is the end of their patience.
 func notOfCaller(err error) error {
 	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 		return errors.New("connection: " + err.Error())

@@ -40,8 +40,8 @@ type Options struct {
 
 	// OnOld is called every 250 ms while a connection is in use that has reached MaxAge; must not block.
 	OnOld func(c *Conn)
-	// OnDesync is called by the reader goroutine when the connection has ended because its replies were out of step with its calls;
-	// must not block.
+	// OnDesync is called by the reader goroutine when the connection has ended because its replies were out of step
+	// with its calls; must not block.
 	OnDesync func(*DesyncError)
 	// OnLarge is called once for each Large reply, before it is whole, with the request that it answers; must not block.
 	OnLarge func(c *Conn, request []byte)
@@ -184,8 +184,8 @@ func establish(ctx context.Context, raw net.Conn, opts Options) (*Conn, error) {
 	return c, nil
 }
 
-// tlsConfig completes the caller's configuration. Nothing below TLS 1.2 is spoken, even where GODEBUG or the caller allows it:
-// no server that speaks RESP3 needs it.
+// tlsConfig completes the caller's configuration. Nothing below TLS 1.2 is spoken, even where GODEBUG or the caller
+// allows it: no server that speaks RESP3 needs it.
 func tlsConfig(opts *Options) *tls.Config {
 	conf := opts.TLS.Clone()
 	conf.MinVersion = max(conf.MinVersion, tls.VersionTLS12)
@@ -232,8 +232,8 @@ func (c *Conn) introduce() {
 	}
 }
 
-// login is hello, and once more where the server refused what Relogin can better: the session that signed a token may have
-// ended meanwhile. After WRONGPASS a server keeps the connection. The same credentials again would only be counted.
+// login is hello, and once more where the server refused what Relogin can better: the session that signed a token may
+// have ended meanwhile. After WRONGPASS a server keeps the connection. The same credentials again would only be counted.
 func (c *Conn) login(ctx context.Context) (Phase, error) {
 	phase, err := c.hello()
 	var refused Refusal
@@ -248,9 +248,9 @@ func (c *Conn) login(ctx context.Context) (Phase, error) {
 	return c.hello()
 }
 
-// hello agrees on the protocol and logs in. Nothing else may be sent before its reply: a server allows a client that has
-// not authenticated only small requests, and an error text such as "max number of clients reached" must not be taken for
-// the reply to a command.
+// hello agrees on the protocol and logs in. Nothing else may be sent before its reply: a server allows a client that
+// has not authenticated only small requests, and an error text such as "max number of clients reached" must not be
+// taken for the reply to a command.
 //
 //	C: HELLO 3 [AUTH user password] [SETNAME name]
 //	S: %7 server .. version .. proto 3 id .. mode cluster ..    -> RESP3
@@ -340,8 +340,8 @@ func (c *Conn) roundTrip(args ...string) (resp.Value, error) {
 	}
 }
 
-// scanReply returns the length of the reply that the buffer begins with, 0 while it is not whole. Pushes in front of it are
-// dropped: they answer nothing.
+// scanReply returns the length of the reply that the buffer begins with, 0 while it is not whole. Pushes in front of it
+// are dropped: they answer nothing.
 func (c *Conn) scanReply() (int, error) {
 	for {
 		n, err := c.scanner.Scan(c.buf)

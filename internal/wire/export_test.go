@@ -13,8 +13,8 @@ func CountExactly(c *Conn) {
 	c.exact = true
 }
 
-// CountWrites counts the connection's writes. It must be called before the first Send. A conn wrapped by Options.Dial would
-// be no socket to it, and be treated otherwise.
+// CountWrites counts the connection's writes. It must be called before the first Send. A conn wrapped by Options.Dial
+// would be no socket to it, and be treated otherwise.
 func CountWrites(c *Conn) *atomic.Int64 {
 	counting := &countingConn{Conn: c.rw}
 	c.mu.Lock()
@@ -51,8 +51,8 @@ func Reader(c *Conn) string {
 	return map[role]string{theReader: "the reader", nobody: "nobody", aCaller: "a caller", aCallerSoon: "a caller soon"}[c.role]
 }
 
-// Polls returns how often a reader that is woken late so many times looks for itself, by what it is told: whether others
-// wanted to run, and whether a look found anything.
+// Polls returns how often a reader that is woken late so many times looks for itself, by what it is told: whether
+// others wanted to run, and whether a look found anything.
 func Polls(late int, othersRan, found bool) (times int) {
 	var p polling
 	for range late {
@@ -101,7 +101,8 @@ func PollsAfter(waited time.Duration, opts Options) bool {
 	return c.poll.on
 }
 
-// HogsAfter reports whether yields are given up after some that took so long, each for so many commands of others, and until when.
+// HogsAfter reports whether yields are given up after some that took so long, each for so many commands of
+// others, and until when.
 func HogsAfter(joined int64, took ...time.Duration) (hog bool, until time.Duration) {
 	var o others
 	for _, d := range took {
@@ -126,7 +127,8 @@ func Freeze(c *Conn, d time.Duration) {
 	c.watch.last, c.watch.next, c.idle.since = c.watch.last.Add(-d), c.watch.next.Add(-d), c.idle.since.Add(-d)
 }
 
-// Suspend makes a connection that is in use believe that the machine has just been suspended for d, which the wall clock alone shows.
+// Suspend makes a connection that is in use believe that the machine has just been suspended for d, which the wall
+// clock alone shows.
 func Suspend(c *Conn, d time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -13,18 +13,18 @@ import (
 )
 
 const (
-	// fenceCalls and fenceEvery are after how many calls, or after how long with calls, a fence goes ahead of the next call. A busy
-	// server gets 0.4 % more commands by it, of the cheapest kind, and a quiet connection one PING a second at most.
+	// fenceCalls and fenceEvery are after how many calls, or after how long with calls, a fence goes ahead of the next call.
+	// A busy server gets 0.4 % more commands by it, of the cheapest kind, and a quiet connection one PING a second at most.
 	fenceCalls = 256
 	fenceEvery = time.Second
 )
 
-// ErrMisplaced means that a reply cannot be the one that was due: a fence's nonce did not come, or in another place, or ASKING
-// was answered with something that is neither OK nor an error.
+// ErrMisplaced means that a reply cannot be the one that was due: a fence's nonce did not come, or in another place, or
+// ASKING was answered with something that is neither OK nor an error.
 var ErrMisplaced = errors.New("a reply is not the one that was due")
 
-// DesyncError means that the replies of a connection are out of step with its calls: one was left out, doubled or nobody's,
-// and nothing tells which. It ends the connection.
+// DesyncError means that the replies of a connection are out of step with its calls: one was left out, doubled or
+// nobody's, and nothing tells which. It ends the connection.
 type DesyncError struct {
 	Err     error // what has shown it: ErrMisplaced, ErrSurplusReply, or a caller's reason
 	Suspect int   // replies that callers have had since the connection was last known to be in step
@@ -37,8 +37,8 @@ func (e *DesyncError) Error() string {
 // Unwrap returns what has shown it.
 func (e *DesyncError) Unwrap() error { return e.Err }
 
-// fence is a PING with a nonce that goes out among the calls from time to time. Only a stream of replies that is in step with its
-// calls has the nonce in the fence's place. Guarded by Conn.mu.
+// fence is a PING with a nonce that goes out among the calls from time to time. Only a stream of replies that is in
+// step with its calls has the nonce in the fence's place. Guarded by Conn.mu.
 type fence struct {
 	left    int       // calls that may be queued before the next one
 	suspect int       // replies handed out since the last good one
@@ -51,8 +51,8 @@ type fence struct {
 
 var fencePing = resp.AppendBulk(resp.AppendArray(nil, 2), "PING")
 
-// fenceIfDue puts a fence ahead of the call that is about to be queued. In front of it, a fence costs the call nothing but the
-// server's microsecond; behind it, a caller that is alone would have to leave its reading to the reader. mu is held.
+// fenceIfDue puts a fence ahead of the call that is about to be queued. In front of it, a fence costs the call nothing but
+// the server's microsecond; behind it, a caller that is alone would have to leave its reading to the reader. mu is held.
 func (c *Conn) fenceIfDue(commands int) {
 	f := &c.fence
 	if f.left -= commands; f.left >= 0 || f.out || f.refused || c.opts.Blocking {
@@ -80,8 +80,9 @@ func (f *fence) age(now time.Time) {
 	}
 }
 
-// judge decides what the reply in the place of a fence means. An error proves nothing, for BUSY, LOADING and their like are said
-// to any command, by servers that have all replies in step; nor does a plain PONG, which is what some proxies say. mu is held.
+// judge decides what the reply in the place of a fence means. An error proves nothing, for BUSY, LOADING and their like
+// are said to any command, by servers that have all replies in step; nor does a plain PONG, which is what some proxies
+// say. mu is held.
 func (f *fence) judge(frame []byte) (good bool, err error) {
 	f.out = false
 	switch {
@@ -98,8 +99,8 @@ func (f *fence) judge(frame []byte) (good bool, err error) {
 	return false, ErrMisplaced
 }
 
-// isAnswer reports whether a reply in another place is a fence's. It is found out here and not at the fence, because the caller
-// of that place would have had it. mu is held.
+// isAnswer reports whether a reply in another place is a fence's. It is found out here and not at the fence, because
+// the caller of that place would have had it. mu is held.
 func (f *fence) isAnswer(frame []byte) bool {
 	return len(frame) == len(f.answer) && bytes.Equal(frame, f.answer)
 }
@@ -116,14 +117,15 @@ func (c *Conn) Condemn(why error) {
 	c.bury(lost)
 }
 
-// condemn makes the connection dead because its replies are out of step, and claims the calls it still holds, for bury. mu is held.
+// condemn makes the connection dead because its replies are out of step, and claims the calls it still holds, for
+// bury. mu is held.
 func (c *Conn) condemn(why error) (lost []*Call) {
 	c.desync = &DesyncError{Err: why, Suspect: c.fence.suspect}
 	return c.die(c.desync)
 }
 
-// disbelieve settles calls that the read which condemns the connection has answered: nobody knows whether with their own replies.
-// The connection's mu is held.
+// disbelieve settles calls that the read which condemns the connection has answered: nobody knows whether with their
+// own replies. The connection's mu is held.
 func disbelieve(answers []answer, desync *DesyncError) (lost []*Call) {
 	for _, a := range answers {
 		if a.last {

@@ -167,8 +167,9 @@ func TestAShiftedStreamEndsWithinOneFence(t *testing.T) {
 	}
 }
 
-// hammer sends GETs, so many at once, until the connection is condemned. It returns how many were sent, how many were answered
-// with something else than their own key, and why the connection ended. A call that is not answered is given up after a while.
+// hammer sends GETs, so many at once, until the connection is condemned. It returns how many were sent, how many were
+// answered with something else than their own key, and why the connection ended. A call that is not answered is given
+// up after a while.
 func hammer(t *testing.T, conn *wire.Conn, inFlight int) (sent, wrong int, err error) {
 	for err == nil {
 		calls := make([]*wire.Call, inFlight)

@@ -9,22 +9,24 @@ import (
 // one caller does not serve everybody while its own reply waits.
 const callerRounds = 2
 
-// joinRounds is how often a flusher lets others join at most: once more only if the first time some did, for the replies that came
-// meanwhile have woken more of them. A caller alone gains nothing and lets nobody.
+// joinRounds is how often a flusher lets others join at most: once more only if the first time some did, for the
+// replies that came meanwhile have woken more of them. A caller alone gains nothing and lets nobody.
 const joinRounds = 2
 
-// keepBuffer is the largest write buffer kept for the next burst: what a full one grows to. An idle connection gives it up: see trim.
+// keepBuffer is the largest write buffer kept for the next burst: what a full one grows to. An idle connection gives
+// it up: see trim.
 const keepBuffer = 2 * maxFill
 
-// writePiece is how many bytes go into one Write at most. The watchdog sees only whole ones: a link must take one within
-// PeerTimeout, which is 9.8 kB/s at the default of 10 s. A value of 64 KiB goes with all that is around it: a server that has to be woken
-// again for its last bytes answers later (set64k of benchmarks/). Beyond that, pieces of up to 4 MiB are equally fast on loopback.
+// writePiece is how many bytes go into one Write at most. The watchdog sees only whole ones: a link must take one
+// within PeerTimeout, which is 9.8 kB/s at the default of 10 s. A value of 64 KiB goes with all that is around it: a
+// server that has to be woken again for its last bytes answers later (set64k of benchmarks/). Beyond that, pieces of up
+// to 4 MiB are equally fast on loopback.
 const writePiece = 96 << 10
 
 // flush writes what is in the fill buffer. Its caller has set c.flushing and so is the only flusher until that is
-// cleared. It writes on the caller's goroutine only while Write cannot block, and hands the rest to the connection's own
-// goroutine: no caller is stuck in write(2) past its context. inRead says that it is called within a read. mu is held, and released
-// inside Write.
+// cleared. It writes on the caller's goroutine only while Write cannot block, and hands the rest to the connection's
+// own goroutine: no caller is stuck in write(2) past its context. inRead says that it is called within a read. mu is
+// held, and released inside Write.
 func (c *Conn) flush(inRead bool) {
 	for range callerRounds {
 		if !c.fits() {
@@ -42,8 +44,8 @@ func (c *Conn) flush(inRead bool) {
 	go c.flushRest() // ends when nothing is left to write or the connection dies; Wait waits for it
 }
 
-// little is how many bytes may wait for Flush. More take the time of a write to copy, for which nobody else could write on the
-// connections that are offered first, and gain less by company.
+// little is how many bytes may wait for Flush. More take the time of a write to copy, for which nobody else could write
+// on the connections that are offered first, and gain less by company.
 const little = 16 << 10
 
 // promise is one to write, which a caller has given.
@@ -64,8 +66,8 @@ func (w *Waiter) Flush() {
 	w.unwritten = w.unwritten[:0]
 }
 
-// letJoin lets every runnable goroutine append its command first, so that one write carries them all (BenchmarkRoundTrip: commands
-// per write).
+// letJoin lets every runnable goroutine append its command first, so that one write carries them all
+// (BenchmarkRoundTrip: commands per write).
 func letJoin(unwritten []promise) {
 	if len(unwritten) == 0 {
 		return
@@ -99,12 +101,12 @@ func (c *Conn) flushRest() {
 	}
 }
 
-// fits reports whether the kernel's send buffer surely has room for the fill buffer: what is unanswered may still lie in
-// it, and half of it is left for the kernel's bookkeeping. mu is held.
+// fits reports whether the kernel's send buffer surely has room for the fill buffer: what is unanswered may still lie
+// in it, and half of it is left for the kernel's bookkeeping. mu is held.
 func (c *Conn) fits() bool { return c.appended-c.answered <= int64(c.room) }
 
-// writeFill writes the fill buffer, if the connection may write yet, and reports whether there is more to write; when not,
-// c.flushing is cleared. mu is held, and released inside Write.
+// writeFill writes the fill buffer, if the connection may write yet, and reports whether there is more to write; when
+// not, c.flushing is cleared. mu is held, and released inside Write.
 func (c *Conn) writeFill(inRead bool) (more bool) {
 	if c.err != nil || c.follows || len(c.fill) == 0 {
 		c.flushing = false

@@ -424,7 +424,8 @@ func TestRoomInTheBufferIsUsedWhileTheWriterIsStuck(t *testing.T) {
 	})
 }
 
-// visited makes every Write take a second, in each of the first n of which somebody else comes with a call. It returns the calls.
+// visited makes every Write take a second, in each of the first n of which somebody else comes with a call. It
+// returns the calls.
 func visited(t *testing.T, raw *watched, conn *wire.Conn, n int) (calls []*wire.Call) {
 	calls, left := get(n), n
 	raw.onWrite = func() {
@@ -473,8 +474,8 @@ func TestALoneCallerWritesTwiceAndThenReadsItsReply(t *testing.T) {
 	})
 }
 
-// The flusher of a busy connection lets them all append first. With one processor it would otherwise write each by itself. Now
-// and then the scheduler has the flusher back sooner.
+// The flusher of a busy connection lets them all append first. With one processor it would otherwise write each by
+// itself. Now and then the scheduler has the flusher back sooner.
 func TestOneWriteCarriesTheCommandsOfAllWhoAreReady(t *testing.T) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
 	synctest.Test(t, func(t *testing.T) {
@@ -496,8 +497,8 @@ func TestOneWriteCarriesTheCommandsOfAllWhoAreReady(t *testing.T) {
 	})
 }
 
-// With one processor each sender runs until it lets others run: the second one joins the first, is let run once more because of
-// that, and joins again. The race detector's scheduler lets the second one begin half of the time.
+// With one processor each sender runs until it lets others run: the second one joins the first, is let run once more
+// because of that, and joins again. The race detector's scheduler lets the second one begin half of the time.
 func TestWhoeverWritesLetsOthersJoin(t *testing.T) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
 	for _, busy := range []bool{true, false} {

@@ -2,8 +2,8 @@ package wire
 
 import "bytes"
 
-// GiveBack returns the Movable calls that are unanswered, or wait for room, to their callers, with cause, so that they can be sent
-// elsewhere at once. The connection lives on, and throws the replies away when they come. It does not wait.
+// GiveBack returns the Movable calls that are unanswered, or wait for room, to their callers, with cause, so that they
+// can be sent elsewhere at once. The connection lives on, and throws the replies away when they come. It does not wait.
 func (c *Conn) GiveBack(cause error) {
 	c.mu.Lock()
 	if c.err != nil { // it is dead, and whoever ends it settles the calls
@@ -30,8 +30,8 @@ func (c *Conn) GiveBack(cause error) {
 	c.finishClaimed(given, poke)
 }
 
-// concernsReader reports whether whoever reads has to know that somebody else has claimed calls: one may be its own, or it may have
-// nothing left to do but to close the connection. mu is held.
+// concernsReader reports whether whoever reads has to know that somebody else has claimed calls: one may be its own, or
+// it may have nothing left to do but to close the connection. mu is held.
 func (c *Conn) concernsReader(claimed []*Call) bool {
 	return len(claimed) > 0 && (c.role == aCaller || c.isDrained())
 }

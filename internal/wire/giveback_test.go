@@ -115,8 +115,8 @@ func TestACallerThatReadsForItselfIsGivenBackItsCall(t *testing.T) {
 	})
 }
 
-// Its caller keeps what had come and sends the rest elsewhere. What is still owed is thrown away, though it comes in one read
-// with what others wait for.
+// Its caller keeps what had come and sends the rest elsewhere. What is still owed is thrown away, though it comes in
+// one read with what others wait for.
 func TestABatchGivenBackKeepsTheRepliesItHas(t *testing.T) {
 	for name, row := range map[string]struct {
 		asking string // the reply to ASKING

@@ -2,12 +2,12 @@ package wire
 
 import "bytes"
 
-// Large is how many bytes make a request or a reply large: it takes a connection of 10 Gbit/s for 0.2 ms, about a round trip
-// between two zones. Behind less a neighbour loses less than it would by any other arrangement.
+// Large is how many bytes make a request or a reply large: it takes a connection of 10 Gbit/s for 0.2 ms, about a round
+// trip between two zones. Behind less a neighbour loses less than it would by any other arrangement.
 const Large = 256 << 10
 
-// noticeLarge calls OnLarge once for each reply that turns out to be large before it is whole: by the length that a string
-// announces, or by what has arrived. A reply too short for that never delays anybody for long.
+// noticeLarge calls OnLarge once for each reply that turns out to be large before it is whole: by the length that a
+// string announces, or by what has arrived. A reply too short for that never delays anybody for long.
 func (c *Conn) noticeLarge() {
 	if len(c.buf) == 0 || c.opts.OnLarge == nil || len(c.buf)+c.scanner.Missing() < Large {
 		return

@@ -80,8 +80,8 @@ func (c *Conn) hasRoom(n int) bool {
 	return ahead == 0 || ahead+n <= c.opts.MaxInFlight && len(c.fill)+c.line.bytes < maxFill
 }
 
-// admitNow is admit for calls that do not wait: it reports whether there is room. A batch larger than the limit does not enter an empty
-// queue. mu is held.
+// admitNow is admit for calls that do not wait: it reports whether there is room. A batch larger than the limit does
+// not enter an empty queue. mu is held.
 func (c *Conn) admitNow(w *Waiter, calls []*Call) bool {
 	if c.refusal() != nil {
 		return false

@@ -42,8 +42,8 @@ func leaked(files int) string {
 	return what
 }
 
-// openFiles counts the sockets of this process; 0 where the system does not tell. The runtime keeps other descriptors of
-// its own.
+// openFiles counts the sockets of this process; 0 where the system does not tell. The runtime keeps other
+// descriptors of its own.
 func openFiles() (sockets int) {
 	entries, _ := os.ReadDir("/proc/self/fd")
 	for _, entry := range entries {

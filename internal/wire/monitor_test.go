@@ -35,8 +35,8 @@ func TestServePeer(t *testing.T) {
 	_, _ = os.Stdin.Read(make([]byte, 1))
 }
 
-// A process that was idle has a runtime that sleeps for up to a minute, and does not take the only processor from a goroutine that
-// computes. It would hold up this test in about half of its rounds.
+// A process that was idle has a runtime that sleeps for up to a minute, and does not take the only processor from a
+// goroutine that computes. It would hold up this test in about half of its rounds.
 func TestTheRuntimeIsAwakeWhereACommandIsUnderWay(t *testing.T) {
 	peer := exec.Command(os.Args[0], "-test.run=^TestServePeer$")
 	peer.Env = append(os.Environ(), servePeer+"=1")

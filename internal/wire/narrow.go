@@ -5,10 +5,11 @@ import (
 	"time"
 )
 
-// A server takes in one go what has arrived, writes in one go what the socket has room for, and serves nobody else meanwhile. The
-// system lets buffers grow to megabytes for a large value, and where the way is short nothing but the buffers holds it up: each go
-// takes milliseconds (BenchmarkSmallBesideLarge). A window carries 10 Gbit/s where a round trip takes no longer than shortTrip; on
-// longer ways the system decides. Below two segments, which have 64 KiB on loopback, a sender would wait for delayed acknowledgements.
+// A server takes in one go what has arrived, writes in one go what the socket has room for, and serves nobody else
+// meanwhile. The system lets buffers grow to megabytes for a large value, and where the way is short nothing but the
+// buffers holds it up: each go takes milliseconds (BenchmarkSmallBesideLarge). A window carries 10 Gbit/s where a round
+// trip takes no longer than shortTrip; on longer ways the system decides. Below two segments, which have 64 KiB on
+// loopback, a sender would wait for delayed acknowledgements.
 const (
 	window    = 128 << 10
 	shortTrip = 100 * time.Microsecond

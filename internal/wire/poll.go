@@ -7,8 +7,8 @@ import (
 )
 
 const (
-	// starved is how long a wait makes whoever reads suspect that the runtime woke it late. In a process whose run queue is
-	// never empty the runtime looks at its sockets every 10 ms only (runtime.sysmon).
+	// starved is how long a wait makes whoever reads suspect that the runtime woke it late. In a process whose run
+	// queue is never empty the runtime looks at its sockets every 10 ms only (runtime.sysmon).
 	starved = 4 * time.Millisecond
 	// crowded is how long a yield takes at least if other goroutines ran meanwhile; with nothing else to run it takes
 	// some 0.2 us.
@@ -19,17 +19,17 @@ const (
 	maxMisses = 64
 	// maxPause is how many late wakes do not begin polling where it was always in vain.
 	maxPause = 1 << 10
-	// hogging is how long a yield takes at least where those who run meanwhile do not yield themselves: the runtime lets each of
-	// them have 10 ms. Many who send something take as long together, and are what the yield was for: each command of theirs is
-	// worth hogCommand, for those that go over other connections are not seen.
+	// hogging is how long a yield takes at least where those who run meanwhile do not yield themselves: the runtime
+	// lets each of them have 10 ms. Many who send something take as long together, and are what the yield was for: each
+	// command of theirs is worth hogCommand, for those that go over other connections are not seen.
 	hogging    = 4 * time.Millisecond
 	hogCommand = time.Millisecond
 	// maxHogged such yields in a row are no accident of a busy machine.
 	maxHogged = 3
 	// hogged is how long nobody yields then.
 	hogged = time.Second
-	// stareFor is how long whoever reads looks into the socket instead, without a pause: longer than a server near by takes to
-	// answer, for a hundredth of what it would lose by giving up the processor.
+	// stareFor is how long whoever reads looks into the socket instead, without a pause: longer than a server near by
+	// takes to answer, for a hundredth of what it would lose by giving up the processor.
 	stareFor = 100 * time.Microsecond
 )
 
@@ -73,8 +73,8 @@ func (p *polling) again(othersRan bool) bool {
 	return false
 }
 
-// woken notes how long the runtime took to wake whoever reads. It may have been the reply that took so long; then looking
-// will not find it sooner.
+// woken notes how long the runtime took to wake whoever reads. It may have been the reply that took so long; then
+// looking will not find it sooner.
 func (c *Conn) woken() {
 	switch {
 	case c.parked.IsZero():
@@ -127,8 +127,9 @@ func (c *Conn) joined() (commands int64) {
 	return commands
 }
 
-// others are the goroutines that run during a yield. Where they do not yield themselves, to let them run is to wait for all that they
-// have to do, and what was to come meanwhile, company for a write or a reply, is not worth that. Safe for concurrent use.
+// others are the goroutines that run during a yield. Where they do not yield themselves, to let them run is to wait
+// for all that they have to do, and what was to come meanwhile, company for a write or a reply, is not worth that.
+// Safe for concurrent use.
 type others struct {
 	long  atomic.Int32 // yields in a row that took too long for what came of them
 	until atomic.Int64 // when the next yield is tried, as a time since the connection was born; 0: now

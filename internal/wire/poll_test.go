@@ -32,8 +32,8 @@ func spend(d time.Duration) {
 	}
 }
 
-// Whoever reads is woken late, and looks from then on. With one processor the node answers while it lets others run, and takes
-// longer than a yield that finds nobody. Now and then the scheduler has the reader back before the node; then it waits.
+// Whoever reads is woken late, and looks from then on. With one processor the node answers while it lets others run, and
+// takes longer than a yield that finds nobody. Now and then the scheduler has the reader back before the node; then it waits.
 func TestAReplyThatComesDuringAYieldIsFoundByLooking(t *testing.T) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
 	ask := map[string]func(ctx context.Context, conn *wire.Conn, key string) error{

@@ -52,9 +52,9 @@ func (c *Conn) growBuf() {
 	c.readBuf.Store(int64(cap(buf)))
 }
 
-// grown returns the size of the buffer that follows one of size full, for a frame that is known to take whole bytes. Whatever a
-// header claims, it is at most eight times what has really arrived. Doubling up to 64 MiB would clear 128 MiB of memory and
-// copy 64; this clears 73 and copies 9.
+// grown returns the size of the buffer that follows one of size full, for a frame that is known to take whole bytes.
+// Whatever a header claims, it is at most eight times what has really arrived. Doubling up to 64 MiB would clear 128
+// MiB of memory and copy 64; this clears 73 and copies 9.
 func grown(full, whole int) int {
 	size := max(firstRead, 2*full)
 	switch {
@@ -105,8 +105,8 @@ func (c *Conn) cut(buf []byte) (used int, err error) {
 	return used, err
 }
 
-// deliver hands the frames noted by cut to the calls they answer. Where they turn out to be out of step with the calls, none
-// since the last good fence is handed out: a reply must never answer somebody else.
+// deliver hands the frames noted by cut to the calls they answer. Where they turn out to be out of step with the calls,
+// none since the last good fence is handed out: a reply must never answer somebody else.
 func (c *Conn) deliver(buf []byte) error {
 	c.answers = c.answers[:0]
 	if len(c.frames) == 0 {
@@ -171,8 +171,9 @@ func (c *Conn) give(buf []byte, a *answer) {
 	a.call.Reply = c.ownFrame(buf[a.from:end:end], a.call.Reply)
 }
 
-// ownFrame returns a frame in memory of the call's own: copied into that of old, or as it is, where it is all that the read buffer
-// holds, which is too large to be kept and not much larger than the frame: the buffer may have been made for a reply before it.
+// ownFrame returns a frame in memory of the call's own: copied into that of old, or as it is, where it is all that the
+// read buffer holds, which is too large to be kept and not much larger than the frame: the buffer may have been made
+// for a reply before it.
 func (c *Conn) ownFrame(frame, old []byte) []byte {
 	if size := len(frame); size > keepRead && size == len(c.buf) && cap(c.buf)-size <= size/8 {
 		c.buf = nil // what is read next goes elsewhere
@@ -184,8 +185,8 @@ func (c *Conn) ownFrame(frame, old []byte) []byte {
 	return resp.Append(old[:0], frame)
 }
 
-// match takes the calls that the frames answer out of the queue and claims them, and notes in c.answers what each of them gets. It
-// returns how many of these are to be believed: all, unless there is a reason to condemn the connection. mu is held.
+// match takes the calls that the frames answer out of the queue and claims them, and notes in c.answers what each of them
+// gets. It returns how many of these are to be believed: all, unless there is a reason to condemn the connection. mu is held.
 func (c *Conn) match(buf []byte) (good int, why error) {
 	replies, calls, fenced := 0, 0, false
 	for next := 0; next < len(c.frames); {
@@ -241,8 +242,8 @@ func (c *Conn) match(buf []byte) (good int, why error) {
 	return c.keepPart(buf), nil
 }
 
-// conclude draws the conclusions of a read whose frames were all in step: so many calls of callers are done, and so many replies are to
-// be vouched for by the next fence, after the one that was answered, if fenced. mu is held.
+// conclude draws the conclusions of a read whose frames were all in step: so many calls of callers are done, and so
+// many replies are to be vouched for by the next fence, after the one that was answered, if fenced. mu is held.
 func (c *Conn) conclude(calls, replies int, fenced bool) {
 	if c.idle.again && !c.fence.out && c.err == nil {
 		c.probe()
@@ -267,8 +268,8 @@ func (c *Conn) runEnd(buf []byte, next, most int) int {
 	return next + len(rest)
 }
 
-// keepPart gives a batch that is not answered whole what it has by now, and returns how many answers are for others. Until it is
-// whole its caller may give up at any moment: so this cannot wait until mu, which is held, is let go.
+// keepPart gives a batch that is not answered whole what it has by now, and returns how many answers are for others.
+// Until it is whole its caller may give up at any moment: so this cannot wait until mu, which is held, is let go.
 func (c *Conn) keepPart(buf []byte) (others int) {
 	others = len(c.answers)
 	for others > 0 && !c.answers[others-1].last {

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// role says who reads. The reader goroutine does while callers share the connection, and while it is idle. A caller that
-// is alone does it better: its reply wakes nobody but itself. DESIGN.md draws the changes.
+// role says who reads. The reader goroutine does while callers share the connection, and while it is idle. A caller
+// that is alone does it better: its reply wakes nobody but itself. DESIGN.md draws the changes.
 type role uint8
 
 const (
@@ -22,13 +22,13 @@ const (
 	// maxSingles is how many replies in a row come alone to an otherwise unused connection before the reader leaves
 	// reading to callers: a change of roles costs two switches of goroutines, which that many calls win back.
 	maxSingles = 64
-	// manyReplies at once wake as many callers. The reader lets them run before it looks for more: most have a next command,
-	// so the read finds more, and one write carries theirs (compare get64/c=64 of benchmarks/ without it).
+	// manyReplies at once wake as many callers. The reader lets them run before it looks for more: most have a next
+	// command, so the read finds more, and one write carries theirs (compare get64/c=64 of benchmarks/ without it).
 	manyReplies = 5
 )
 
-// read is the reader goroutine. It ends when the connection dies or has been drained, and is the last of the connection's
-// goroutines to end.
+// read is the reader goroutine. It ends when the connection dies or has been drained, and is the last of the
+// connection's goroutines to end.
 func (c *Conn) read() {
 	for c.serve() {
 		<-c.recalled
@@ -42,8 +42,8 @@ func (c *Conn) read() {
 	}
 }
 
-// tellDesync says that the connection has ended because its replies were out of step. It is the reader's to say, and the end of all
-// else: it runs a program's code, which may panic, and a caller that reads for itself may survive that.
+// tellDesync says that the connection has ended because its replies were out of step. It is the reader's to say, and
+// the end of all else: it runs a program's code, which may panic, and a caller that reads for itself may survive that.
 func (c *Conn) tellDesync() {
 	c.mu.Lock()
 	desync := c.desync
@@ -83,8 +83,8 @@ func (c *Conn) consider() (dead, drained, retire bool) {
 	if c.err != nil || c.isDrained() {
 		return c.err != nil, c.err == nil, false
 	}
-	// A reader that polls cannot while nothing is due; a caller will, or will call it without the runtime's help. But it has to
-	// keep its own promise to write before, though there may be nothing left.
+	// A reader that polls cannot while nothing is due; a caller will, or will call it without the runtime's help. But
+	// it has to keep its own promise to write before, though there may be nothing left.
 	leave := c.singles >= maxSingles || c.poll.on
 	if !leave || c.socket == nil || c.queue.len() > 0 || c.unwritten {
 		return false, false, false
@@ -105,8 +105,8 @@ func (c *Conn) callReader() {
 	}
 }
 
-// begin decides who reads, where somebody has queued a call and nobody does. Nor has anybody seen what came meanwhile, so whoever reads
-// looks before anything is written. It reports whether the caller is to write at once. mu is held.
+// begin decides who reads, where somebody has queued a call and nobody does. Nor has anybody seen what came meanwhile,
+// so whoever reads looks before anything is written. It reports whether the caller is to write at once. mu is held.
 func (c *Conn) begin(w *Waiter, call *Call) (flush bool) {
 	if w.Prompt && c.fits() {
 		switch {
@@ -122,8 +122,8 @@ func (c *Conn) begin(w *Waiter, call *Call) (flush bool) {
 	return false
 }
 
-// isQuiet reports whether a look into the socket has shown that there is nothing to read. What TLS has read and not yet handed on
-// cannot be seen from there.
+// isQuiet reports whether a look into the socket has shown that there is nothing to read. What TLS has read and not yet
+// handed on cannot be seen from there.
 func (c *Conn) isQuiet() bool {
 	if c.rw != net.Conn(c.socket) {
 		return false
@@ -132,8 +132,8 @@ func (c *Conn) isQuiet() bool {
 	return !unread && !ended
 }
 
-// read reads the connections that are left to the caller that waits with w, one after the other, until its calls there are done or
-// ctx is. returnRoles must follow.
+// read reads the connections that are left to the caller that waits with w, one after the other, until its calls there
+// are done or ctx is. returnRoles must follow.
 func (w *Waiter) read(ctx context.Context) {
 	for _, call := range w.reads {
 		if c := call.conn; c.takeRole(w) {
@@ -145,7 +145,8 @@ func (w *Waiter) read(ctx context.Context) {
 	}
 }
 
-// Share leaves all connections to their readers, and lets nobody join: the caller may have to wait before it has sent its calls.
+// Share leaves all connections to their readers, and lets nobody join: the caller may have to wait before it
+// has sent its calls.
 func (w *Waiter) Share() {
 	w.Prompt, w.Busy = false, false
 	w.returnRoles()
@@ -171,8 +172,8 @@ func (c *Conn) takeRole(w *Waiter) bool {
 	return c.alone == w
 }
 
-// exchange writes and reads for the caller that is alone until its call is done, or ctx is, or the connection is dead. What Send has
-// left unwritten goes out within the first read, once that has found the socket empty:
+// exchange writes and reads for the caller that is alone until its call is done, or ctx is, or the connection is dead.
+// What Send has left unwritten goes out within the first read, once that has found the socket empty:
 //
 //	step -> socket.Read -> tcpSocket.tryRead: nothing -> nothingToRead -> flush -> Write
 //	        (waits for the socket)   tryRead: a reply -> consume -> deliver -> Call.finish
@@ -200,8 +201,8 @@ func (c *Conn) owes(call *Call) bool {
 	return call.state == pending
 }
 
-// returnRole ends the time of a caller as the reader. Whoever came meanwhile is served by the reader goroutine, also if the caller
-// went before it wrote what it had promised to.
+// returnRole ends the time of a caller as the reader. Whoever came meanwhile is served by the reader goroutine, also if
+// the caller went before it wrote what it had promised to.
 func (c *Conn) returnRole(w *Waiter) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -217,8 +218,9 @@ func (c *Conn) returnRole(w *Waiter) {
 	}
 }
 
-// nothingToRead is called by whoever reads, before it waits for the socket; true means to look again. What came to a connection
-// that nobody read is written only now that the socket is seen to be empty: where the peer has closed nothing is risked.
+// nothingToRead is called by whoever reads, before it waits for the socket; true means to look again. What came to a
+// connection that nobody read is written only now that the socket is seen to be empty: where the peer has closed
+// nothing is risked.
 func (c *Conn) nothingToRead() (again bool) {
 	if c.unwritten {
 		c.unwritten = false

@@ -370,8 +370,8 @@ func withALateReader(t *testing.T, opts wire.Options) (conn *wire.Conn, release 
 	return conn, func() { close(late) }
 }
 
-// A look into a connection that it may wait for must not be mistaken for the end of it, nor be missed: whatever the order of
-// a cancel and a reply, the connection lives and everybody gets their own.
+// A look into a connection that it may wait for must not be mistaken for the end of it, nor be missed: whatever the
+// order of a cancel and a reply, the connection lives and everybody gets their own.
 func TestLoneCallersAreCancelledAtAnyMoment(t *testing.T) {
 	node, opts := newNode(t)
 	addr, err := node.Listen()
@@ -537,8 +537,8 @@ func TestACallerThatLooksForItsReplyIsStillCancelled(t *testing.T) {
 	require.Less(t, took, 2*time.Second)
 }
 
-// Those whose replies came together send their next command before the reader reads on, so that it finds more. With one processor
-// they run only if it lets them. Now and then the scheduler has the reader back sooner.
+// Those whose replies came together send their next command before the reader reads on, so that it finds more. With one
+// processor they run only if it lets them. Now and then the scheduler has the reader back sooner.
 func TestTheReaderOfManyRepliesLetsTheirCallersRunFirst(t *testing.T) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
 	const callers, rounds = 10, 20

@@ -9,8 +9,8 @@ import (
 	"github.com/keyslot-go/keyslot/internal/resp"
 )
 
-// Stream is a connection on which the server speaks unasked, such as a subscriber's: its owner reads whatever comes, frame
-// by frame, and tells replies from messages. It starts no goroutine. One goroutine may read while another writes.
+// Stream is a connection on which the server speaks unasked, such as a subscriber's: its owner reads whatever comes,
+// frame by frame, and tells replies from messages. It starts no goroutine. One goroutine may read while another writes.
 type Stream struct {
 	conn *Conn // never started: only what the handshake needs of it is used
 	used int   // owned by the reader: bytes of conn.buf that were frames returned

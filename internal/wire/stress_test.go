@@ -39,8 +39,8 @@ func rude(r fakenode.Request) (fakenode.Reaction, bool) {
 // lane is a connection that is replaced when it is lost.
 type lane struct {
 	opts wire.Options
-	// solo is how many calls a caller makes while it keeps the others away, and patient how many of them it waits for whatever
-	// comes: after so many it is left alone, unless the node has been rude.
+	// solo is how many calls a caller makes while it keeps the others away, and patient how many of them it waits for
+	// whatever comes: after so many it is left alone, unless the node has been rude.
 	solo, patient int
 	crowd         sync.RWMutex // held by a caller that wants to be alone
 	mu            sync.Mutex
@@ -111,8 +111,8 @@ func sendOrOffer(ctx context.Context, conn *wire.Conn, w *wire.Waiter, calls []*
 	return nil
 }
 
-// caller sends a few commands at once, some of them as batches, cancels some, and reuses its calls wherever that is allowed. Now and then it
-// has the connection to itself.
+// caller sends a few commands at once, some of them as batches, cancels some, and reuses its calls wherever that is
+// allowed. Now and then it has the connection to itself.
 func caller(t *testing.T, l *lane, id, rounds int, told *outcomes) {
 	var (
 		free   []*wire.Call

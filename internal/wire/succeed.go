@@ -9,8 +9,8 @@ func (c *Conn) isOld(now time.Time) bool {
 	return c.opts.MaxAge > 0 && passed(c.born, now) >= c.opts.MaxAge
 }
 
-// passed returns how long ago then was, by the clock that saw more of it: the monotonic clock stands still while a machine is
-// suspended, the wall clock may be set back.
+// passed returns how long ago then was, by the clock that saw more of it: the monotonic clock stands still while a
+// machine is suspended, the wall clock may be set back.
 func passed(then, now time.Time) time.Duration {
 	return max(now.Sub(then), time.Duration(now.UnixNano()-then.UnixNano()))
 }
@@ -22,8 +22,8 @@ func (c *Conn) Waits() bool {
 	return c.follows
 }
 
-// Follow makes the connection, which nobody uses yet, the successor of before: what is sent on it is written when before has
-// answered all it owes, or has died, and so cannot overtake what was sent there. The caller drains before soon.
+// Follow makes the connection, which nobody uses yet, the successor of before: what is sent on it is written when before
+// has answered all it owes, or has died, and so cannot overtake what was sent there. The caller drains before soon.
 func (c *Conn) Follow(before *Conn) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -1,12 +1,12 @@
 package wire
 
-// keepIdle is the largest buffer, in bytes, that an idle connection keeps, of each of its kinds: one to read into, two to write
-// from, and the queue.
+// keepIdle is the largest buffer, in bytes, that an idle connection keeps, of each of its kinds: one to read into, two
+// to write from, and the queue.
 const keepIdle = 4 << 10
 
-// trim gives up what a burst has left behind. The watchdog calls it when it finds nothing in flight, so up to a tick after
-// the last reply: soon enough for an idle connection, and seldom for a busy one, which would only need it all again.
-// The connection is alive, nobody writes, and mu is held.
+// trim gives up what a burst has left behind. The watchdog calls it when it finds nothing in flight, so up to a tick
+// after the last reply: soon enough for an idle connection, and seldom for a busy one, which would only need it all
+// again. The connection is alive, nobody writes, and mu is held.
 func (c *Conn) trim() {
 	if cap(c.fill) > keepIdle {
 		c.fill = nil

@@ -67,8 +67,8 @@ func TestAnIdleConnectionIsTrimmedUnderTLS(t *testing.T) {
 	}
 }
 
-// afterBurst returns a connection with a burst behind it, of which the last reply was late: the reader suspects the runtime,
-// and has left reading to the next caller.
+// afterBurst returns a connection with a burst behind it, of which the last reply was late: the reader suspects the
+// runtime, and has left reading to the next caller.
 func afterBurst(t *testing.T, adjust ...func(*wire.Options)) (*fakenode.Node, *wire.Conn) {
 	node, opts := newNode(t)
 	for _, a := range adjust {
@@ -100,7 +100,8 @@ func TestAConnectionThatNobodyReadsIsTrimmedAndReadAgain(t *testing.T) {
 	})
 }
 
-// The first command sets the timer, and the last one may come at any time after it: the look that follows counts from the last reply.
+// The first command sets the timer, and the last one may come at any time after it: the look that follows counts
+// from the last reply.
 func TestTheLastLookIsATickAfterTheLastReply(t *testing.T) {
 	for _, pause := range []time.Duration{0, time.Millisecond, 10 * time.Millisecond, 100 * time.Millisecond, 200 * time.Millisecond,
 		tick - 10*time.Millisecond, tick + 10*time.Millisecond, 2*tick - 10*time.Millisecond} {

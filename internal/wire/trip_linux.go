@@ -10,7 +10,8 @@ import (
 	"unsafe"
 )
 
-// tcpi_min_rtt of struct tcp_info in linux/tcp.h, since Linux 4.6: the shortest round trip of the last minutes, in microseconds.
+// tcpi_min_rtt of struct tcp_info in linux/tcp.h, since Linux 4.6: the shortest round trip of the last minutes,
+// in microseconds.
 const minTripAt, minTripEnd = 148, 152
 
 // shortestTrip returns what the system has measured, 0 if it does not tell.

@@ -10,8 +10,8 @@ type Usage struct {
 	Silent   bool  // as Conn.Silent; never on a Blocking connection, where silence means nothing
 }
 
-// Usage returns what the connection has counted anyway. Its three counts never fall, and stand still once it has ended. It waits
-// for nothing but the lock.
+// Usage returns what the connection has counted anyway. Its three counts never fall, and stand still once it has ended.
+// It waits for nothing but the lock.
 func (c *Conn) Usage() Usage {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -9,13 +9,13 @@ import (
 const (
 	// tick is how often the watchdog looks at a connection with calls in flight; an idle connection has no timer.
 	tick = 250 * time.Millisecond
-	// suspectAfter is how long a peer may owe replies without a byte passing before OnSilent is called, and how often it is called
-	// from then on: the one answer that matters may come later, when the cluster has replaced the node.
+	// suspectAfter is how long a peer may owe replies without a byte passing before OnSilent is called, and how often
+	// it is called from then on: the one answer that matters may come later, when the cluster has replaced the node.
 	suspectAfter = 500 * time.Millisecond
 	// probeTimeout is how long an idle connection may take to answer PING before it is given up.
 	probeTimeout = 500 * time.Millisecond
-	// lookAfter is how long a connection may be idle without a look at whether the peer has closed it, or sent anything: the reader
-	// notices, but in a busy process it may take a while until it runs.
+	// lookAfter is how long a connection may be idle without a look at whether the peer has closed it, or sent
+	// anything: the reader notices, but in a busy process it may take a while until it runs.
 	lookAfter = 500 * time.Microsecond
 )
 
@@ -28,10 +28,10 @@ type idleness struct {
 
 func (i *idleness) lasted(now time.Time) time.Duration { return passed(i.since, now) }
 
-// lookFirst looks after a connection before a command is risked on it: one that has had nothing to do the peer may have closed,
-// and the process may have been frozen and the connection cut meanwhile. After a long silence, and where something has come that
-// nobody asked for, PING goes ahead of the command; it costs nothing when lost, a command may. Until its answer comes nobody enters.
-// mu is held.
+// lookFirst looks after a connection before a command is risked on it: one that has had nothing to do the peer may have
+// closed, and the process may have been frozen and the connection cut meanwhile. After a long silence, and where
+// something has come that nobody asked for, PING goes ahead of the command; it costs nothing when lost, a command may.
+// Until its answer comes nobody enters. mu is held.
 func (c *Conn) lookFirst(w *Waiter) {
 	if c.follows {
 		return
@@ -57,15 +57,15 @@ func (c *Conn) lookFirst(w *Waiter) {
 	}
 }
 
-// probeBeforeTick probes where the watchdog's tick may be as late as the caller. It is not to find out once more, nor to hold against
-// the PING how long other replies have been due. mu is held.
+// probeBeforeTick probes where the watchdog's tick may be as late as the caller. It is not to find out once more, nor
+// to hold against the PING how long other replies have been due. mu is held.
 func (c *Conn) probeBeforeTick(now time.Time) {
 	c.watch.next, c.watch.since = now, now
 	c.probe()
 }
 
-// Nudge asks the peer of a connection that has had nothing to do for so long whether it is still there. It does not wait:
-// OnSilent is called if no answer comes, and the connection given up.
+// Nudge asks the peer of a connection that has had nothing to do for so long whether it is still there. It does not
+// wait: OnSilent is called if no answer comes, and the connection given up.
 func (c *Conn) Nudge(idle time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -74,8 +74,8 @@ func (c *Conn) Nudge(idle time.Duration) {
 	}
 }
 
-// probe queues PING, before whose answer nobody enters: see match and hasRoom. A fence that is out already has another one follow it.
-// mu is held.
+// probe queues PING, before whose answer nobody enters: see match and hasRoom. A fence that is out already has another
+// one follow it. mu is held.
 func (c *Conn) probe() {
 	c.idle.probing = true
 	if c.idle.again = c.fence.out; c.idle.again {
@@ -209,19 +209,19 @@ func (c *Conn) tick() {
 	}
 }
 
-// overslept reports whether this process stood still for so long that nothing more may be risked on the connection, though it
-// was in use: the replies that are found then, which may be all that was owed, came before or meanwhile, and the peer may be
-// gone since. A Blocking connection's own commands hold up an answer, and so may a slow command anywhere: to be late by less than
-// a silence that counts is no reason. mu is held.
+// overslept reports whether this process stood still for so long that nothing more may be risked on the connection,
+// though it was in use: the replies that are found then, which may be all that was owed, came before or meanwhile, and
+// the peer may be gone since. A Blocking connection's own commands hold up an answer, and so may a slow command
+// anywhere: to be late by less than a silence that counts is no reason. mu is held.
 func (c *Conn) overslept(now time.Time) bool {
 	late := passed(c.watch.next, now)
 	return c.watch.armed && c.err == nil && !c.idle.probing && !c.follows && !c.opts.Blocking &&
 		late >= suspectAfter && c.opts.wantsProbe(late)
 }
 
-// rest leaves a connection with nothing in flight to the reader goroutine, so that its end is noticed, and trims it. It returns
-// whether to look again instead: while somebody is yet to leave Write or the reader's role, and as long as a caller that is
-// alone comes again and again, until a tick after its last reply. mu is held.
+// rest leaves a connection with nothing in flight to the reader goroutine, so that its end is noticed, and trims it. It
+// returns whether to look again instead: while somebody is yet to leave Write or the reader's role, and as long as a
+// caller that is alone comes again and again, until a tick after its last reply. mu is held.
 func (c *Conn) rest(now time.Time) (again bool) {
 	if c.err != nil {
 		return false
@@ -239,9 +239,9 @@ func (c *Conn) rest(now time.Time) (again bool) {
 	return true
 }
 
-// progress returns where the oldest call ends, and how many bytes have passed: all that were received, and those that Write
-// accepted up to that end. What is accepted behind it says nothing: a frozen peer's socket takes more requests. mu is held, and
-// calls are in flight.
+// progress returns where the oldest call ends, and how many bytes have passed: all that were received, and those that
+// Write accepted up to that end. What is accepted behind it says nothing: a frozen peer's socket takes more requests.
+// mu is held, and calls are in flight.
 func (c *Conn) progress() (head, bytes int64) {
 	head = c.queue.at(0).end
 	return head, c.bytesRead.Load() + min(c.written.Load(), head)

@@ -1,5 +1,5 @@
-// Package first is what the programs of package coldstart share: each connects with one client, sends one command, and tells how
-// that went. It imports no client, so that each program is as large as its own makes it.
+// Package first is what the programs of package coldstart share: each connects with one client, sends one command, and
+// tells how that went. It imports no client, so that each program is as large as its own makes it.
 package first
 
 import (

@@ -16,11 +16,11 @@ import (
 	"github.com/keyslot-go/keyslot"
 )
 
-// floor is about the least that a client can do here: GET and SET, pipelined on one connection to each primary, by the design
-// that keyslot has (the first caller in lets others join and writes for all, one goroutine reads). It has no redirects, deadlines,
-// limits or replies of any other kind, and loses what is under way when a connection ends: it shows which part of a figure is
-// that of the kernel, the runtime and the load. At one goroutine a client can stay below it: here even a lone caller waits for
-// the reader to be woken, and then for the reader to wake it.
+// floor is about the least that a client can do here: GET and SET, pipelined on one connection to each primary, by the
+// design that keyslot has (the first caller in lets others join and writes for all, one goroutine reads). It has no
+// redirects, deadlines, limits or replies of any other kind, and loses what is under way when a connection ends: it
+// shows which part of a figure is that of the kernel, the runtime and the load. At one goroutine a client can stay
+// below it: here even a lone caller waits for the reader to be woken, and then for the reader to wake it.
 type floor struct {
 	owners  [16384]*floorConn
 	conns   []*floorConn
@@ -143,7 +143,8 @@ func (f *floor) Pipeline(_ context.Context, keys []string, value string) (read i
 // reads says of every operation that it writes nothing.
 func reads(int) string { return "" }
 
-// exec runs an operation for each key, SET of what written returns or GET where that is empty, and calls each with what they read.
+// exec runs an operation for each key, SET of what written returns or GET where that is empty, and calls each
+// with what they read.
 func (f *floor) exec(keys []string, written func(i int) string, each func(value string)) (err error) {
 	b := floorBatches.Get().(*floorBatch)
 	if cap(b.ops) < len(keys) {
@@ -204,8 +205,8 @@ func (n *floorConn) send(b *floorBatch, keys []string, written func(i int) strin
 	n.mu.Unlock()
 }
 
-// flush writes until nothing is left; where others are under way, it lets them join first, and again if some did. mu is held, and
-// released meanwhile.
+// flush writes until nothing is left; where others are under way, it lets them join first, and again if some did. mu is
+// held, and released meanwhile.
 func (n *floorConn) flush(others bool) {
 	for round := 0; others && round < 2; round++ {
 		before := len(n.fill)

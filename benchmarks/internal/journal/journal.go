@@ -49,9 +49,9 @@ type Journal struct {
 // New returns a journal without a file.
 func New(session Session) *Journal { return &Journal{session: session} }
 
-// Open reads the journal at path, and makes it if there is none. It fails if the file was measured with other settings than
-// those of session, which begins in the file with the first sample: who only reads it leaves no trace. The caller has to Close
-// the journal.
+// Open reads the journal at path, and makes it if there is none. It fails if the file was measured with other settings
+// than those of session, which begins in the file with the first sample: who only reads it leaves no trace. The caller
+// has to Close the journal.
 func Open(path string, session Session) (*Journal, error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return nil, err

@@ -12,8 +12,7 @@ const (
 	buckets = (64 - subBits + 1) * sub
 )
 
-// histogram counts durations in buckets that grow with them. Each goroutine has its own: recording neither allocates nor
-// locks.
+// histogram counts durations in buckets that grow with them. Each goroutine has its own: recording neither allocates nor locks.
 type histogram struct {
 	counts [buckets]uint64
 }

@@ -48,8 +48,8 @@ const (
 // callTimeout is the deadline of Timeout, long enough never to pass.
 const callTimeout = 5 * time.Second
 
-// ballast is how much heap, never touched, every process holds, so that the garbage collector runs about as often as in a
-// service with a heap of that size, and not some hundred times a second because there is nothing else on the heap.
+// ballast is how much heap, never touched, every process holds, so that the garbage collector runs about as often as in
+// a service with a heap of that size, and not some hundred times a second because there is nothing else on the heap.
 const ballast = 64 << 20
 
 // Result is what a run measured.

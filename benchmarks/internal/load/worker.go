@@ -80,10 +80,10 @@ func (r *run) pace(index int) pacer {
 	return pacer{run: r, next: turn * time.Duration(index), interval: turn * time.Duration(r.spec.Workers)}
 }
 
-// wait blocks until the next operation is due, and returns from when on it counts. A worker that is late, because a reply
-// was, does not wait until it has caught up, and its operations count from when they were due: else a late reply would hide
-// those that it held up (coordinated omission). A worker that had nothing to do starts when the runtime wakes it, which an
-// idle process does up to 1 ms late: that is the load's own, and no client can help it.
+// wait blocks until the next operation is due, and returns from when on it counts. A worker that is late, because a
+// reply was, does not wait until it has caught up, and its operations count from when they were due: else a late reply
+// would hide those that it held up (coordinated omission). A worker that had nothing to do starts when the runtime
+// wakes it, which an idle process does up to 1 ms late: that is the load's own, and no client can help it.
 func (p *pacer) wait(now time.Duration) (start time.Duration) {
 	if p.interval == 0 {
 		return now

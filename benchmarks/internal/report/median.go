@@ -44,8 +44,8 @@ const (
 	enoughForP999 = 1000
 )
 
-// withoutTails returns samples without the percentiles of a client in a cell, where one of its rounds, each of which measured
-// for so long (0: unknown), did too few operations for them.
+// withoutTails returns samples without the percentiles of a client in a cell, where one of its rounds, each of which
+// measured for so long (0: unknown), did too few operations for them.
 func withoutTails(samples []Sample, length time.Duration) []Sample {
 	if length == 0 {
 		return samples

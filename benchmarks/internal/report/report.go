@@ -49,7 +49,8 @@ func New(settings Settings, samples []Sample) Report {
 	return Report{settings, rows, Verdicts(rows), NotBehind(rows)}
 }
 
-// summary counts what is met. The cells of NotBehind are counted apart, so that the number of targets is what it is without them.
+// summary counts what is met. The cells of NotBehind are counted apart, so that the number of targets is what it
+// is without them.
 func (r Report) summary() string {
 	met, without := 0, 0
 	for _, v := range r.Verdicts {

@@ -106,8 +106,8 @@ func of(rounds, all int) string {
 	return fmt.Sprintf(" (%d of %d rounds)", rounds, all)
 }
 
-// round spells a figure with some digits behind the decimal point, and with more where it would seem to reach a bound that it is
-// short of, or to be short of one that it reaches.
+// round spells a figure with some digits behind the decimal point, and with more where it would seem to reach a bound
+// that it is short of, or to be short of one that it reaches.
 func round(figure float64, digits int, reaches func(float64) bool) string {
 	for most := digits + 4; digits < most; digits++ {
 		step := math.Pow10(digits)
@@ -136,8 +136,8 @@ func Verdicts(rows []Row) []Verdict {
 	return verdicts
 }
 
-// NotBehind judges, in each cell that no target bounds the ops/s of beside the baseline, whether keyslot is behind that: so no
-// cell is left out because we are slow there. Two verdicts stand for a cell, one on ops/s and one on CPU.
+// NotBehind judges, in each cell that no target bounds the ops/s of beside the baseline, whether keyslot is behind
+// that: so no cell is left out because we are slow there. Two verdicts stand for a cell, one on ops/s and one on CPU.
 func NotBehind(rows []Row) []Verdict {
 	var verdicts []Verdict
 	for _, own := range rows {

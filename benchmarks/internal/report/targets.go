@@ -16,7 +16,8 @@ func (t target) client() string {
 	return t.who
 }
 
-// from1 returns bounds for 1, 8, 64 and 512 goroutines, from64 for the last two; from8 one bound for the last three, all one for all four.
+// from1 returns bounds for 1, 8, 64 and 512 goroutines, from64 for the last two; from8 one bound for the last three,
+// all one for all four.
 func from1(c1, c8, c64, c512 float64) map[int]float64 {
 	return map[int]float64{1: c1, 8: c8, 64: c64, 512: c512}
 }
@@ -29,8 +30,8 @@ func all(bound float64) map[int]float64 { return from1(bound, bound, bound, boun
 
 func extreme(bound float64) map[int]float64 { return map[int]float64{4: bound, 512: bound} }
 
-// notWorse is the ratio up to which a figure counts as equal, where we are to be no worse than another, and notSlower the one
-// down to which ops/s do: differences below 10 % are noise, as README.md says.
+// notWorse is the ratio up to which a figure counts as equal, where we are to be no worse than another, and notSlower
+// the one down to which ops/s do: differences below 10 % are noise, as README.md says.
 const (
 	notWorse  = 1.1
 	notSlower = 0.9

@@ -114,8 +114,8 @@ func (n *fakeNode) reply(args [][]byte, resp3 bool) string {
 	}
 }
 
-// commands spells COMMAND: *n ( *6 $name :arity *flags :first key :last key :step ). Clients that find a command missing
-// there route it more slowly, and complain each time.
+// commands spells COMMAND: *n ( *6 $name :arity *flags :first key :last key :step ). Clients that find a command
+// missing there route it more slowly, and complain each time.
 const commands = "*3\r\n" +
 	"*6\r\n$3\r\nget\r\n:2\r\n*1\r\n+readonly\r\n:1\r\n:1\r\n:1\r\n" +
 	"*6\r\n$3\r\nset\r\n:-3\r\n*1\r\n+write\r\n:1\r\n:1\r\n:1\r\n" +

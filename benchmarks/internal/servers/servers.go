@@ -45,8 +45,8 @@ type Servers struct {
 // Version returns the name and version of the server program, such as "redis-server 7.0.15".
 func (s *Servers) Version() string { return s.version }
 
-// Start runs a cluster of a kind; addr, if not empty, is one of somebody else's to use instead, which serves Plain only.
-// The caller has to Stop it.
+// Start runs a cluster of a kind; addr, if not empty, is one of somebody else's to use instead, which serves Plain
+// only. The caller has to Stop it.
 func Start(ctx context.Context, kind Kind, addr string) (*Servers, error) {
 	s := &Servers{}
 	if err := s.start(ctx, kind, addr); err != nil {

@@ -50,8 +50,8 @@ func (w writes) keys() []string {
 	return slices.Compact(keys)
 }
 
-// Client is the other process of a Probe, which says on out what it does and is told on in how to go on. It returns when that
-// is over, or in ends.
+// Client is the other process of a Probe, which says on out what it does and is told on in how to go on. It returns
+// when that is over, or in ends.
 //
 //	C: ready                 connected, and every lane has written once
 //	P: cut

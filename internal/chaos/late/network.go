@@ -52,8 +52,8 @@ func newNetwork(ctx context.Context) (network, error) {
 	return n, nil
 }
 
-// cut makes the link lose everything: each side sends to a hardware address that nobody has. As with packets that are lost on
-// their way the kernels learn nothing, and send again after pauses that double. Of a link that is down they would know.
+// cut makes the link lose everything: each side sends to a hardware address that nobody has. As with packets that are lost
+// on their way the kernels learn nothing, and send again after pauses that double. Of a link that is down they would know.
 func (n network) cut(ctx context.Context) error {
 	const nobody = "02:00:00:00:00:99"
 	return errors.Join(

@@ -41,16 +41,16 @@ func (r Result) Violations() int { return r.Unsound + r.Twice + r.Late }
 const (
 	// afterTold is how long after the client has been told of its last write the servers are looked at, the link being down.
 	afterTold = 500 * time.Millisecond
-	// settle is how long after the newer writes late ones are waited for. A kernel that has lost packets for down tries again
-	// after at most as long as that again.
+	// settle is how long after the newer writes late ones are waited for. A kernel that has lost packets for down tries
+	// again after at most as long as that again.
 	settle = 6 * time.Second
 	// probeTimeout bounds all of a Probe, which takes some 12 s.
 	probeTimeout = time.Minute
 )
 
-// Probe cuts a client off from its server, lets it give up what it writes, heals the network and looks at what has run. The
-// program client, with args, must run Client; it is started in a namespace of its own. Probe blocks for some 12 s. All that it
-// makes is gone when it returns. It is safe for concurrent use.
+// Probe cuts a client off from its server, lets it give up what it writes, heals the network and looks at what has run.
+// The program client, with args, must run Client; it is started in a namespace of its own. Probe blocks for some 12 s.
+// All that it makes is gone when it returns. It is safe for concurrent use.
 func Probe(ctx context.Context, engine realcluster.Engine, client string, args ...string) (result Result, err error) {
 	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
 	defer cancel()
@@ -78,8 +78,8 @@ func Probe(ctx context.Context, engine realcluster.Engine, client string, args .
 	return result, nil
 }
 
-// story is what happens: the client writes, is cut off, gives up, comes back and writes anew. It returns what the client says
-// of its writes, and what the server held at the end of the cut.
+// story is what happens: the client writes, is cut off, gives up, comes back and writes anew. It returns what the
+// client says of its writes, and what the server held at the end of the cut.
 func story(ctx context.Context, net network, server *server, cmd *exec.Cmd) (written writes, snapshot lists, err error) {
 	c, err := net.startClient(cmd)
 	if err != nil {

@@ -35,8 +35,8 @@ func StartBare(cluster *realcluster.Cluster, key string, slot uint16) *Bare {
 	return b
 }
 
-// Stop ends the writing and returns what was acknowledged or refused, as records for Round.Bare. A write without an answer is
-// Unknown.
+// Stop ends the writing and returns what was acknowledged or refused, as records for Round.Bare. A write without an
+// answer is Unknown.
 func (b *Bare) Stop() []Record {
 	b.stop()
 	b.running.Wait()

@@ -57,8 +57,8 @@ func (r Round) count(f *Figures) {
 	}
 }
 
-// succeeded reports whether the caller got what it asked for. A forged redirect's text is that, too, and that watched keys
-// may have changed.
+// succeeded reports whether the caller got what it asked for. A forged redirect's text is that, too, and that watched
+// keys may have changed.
 func (r Record) succeeded() bool {
 	return r.Outcome == OK || r.Outcome == Nil || r.Aborted || r.Kind == Forged && r.Got == r.Want
 }
@@ -68,9 +68,9 @@ func (r Record) failedEarly() bool {
 	return !r.succeeded() && (r.Ctx == Patient || r.End < r.Bound)
 }
 
-// mayBeSentAgain reports whether the operation ended so that the client may send it again, which is then for the caller's patience to
-// end: it was not executed, or it only reads. There are three exceptions. A watch ends with its connection, an aborted transaction is
-// the caller's to begin anew, and an ordered pipeline holds back what was overtaken.
+// mayBeSentAgain reports whether the operation ended so that the client may send it again, which is then for the caller's
+// patience to end: it was not executed, or it only reads. There are three exceptions. A watch ends with its connection,
+// an aborted transaction is the caller's to begin anew, and an ordered pipeline holds back what was overtaken.
 func (r Record) mayBeSentAgain() bool {
 	if r.Via == "watch" || r.Aborted || r.Via == "ordered pipeline" && r.Reordered {
 		return false
@@ -79,8 +79,8 @@ func (r Record) mayBeSentAgain() bool {
 	return r.Outcome == NotExecuted || r.Outcome == Unknown && reads
 }
 
-// checkAnswers finds errors that came without a reason. The servers refuse nothing of the load, so an error reply, or a reply of
-// another type than the command has, was somebody else's; and only the caller's patience ends what may be sent again.
+// checkAnswers finds errors that came without a reason. The servers refuse nothing of the load, so an error reply, or a reply
+// of another type than the command has, was somebody else's; and only the caller's patience ends what may be sent again.
 func (r Round) checkAnswers(f *Figures) (found []Violation) {
 	for _, op := range r.Records {
 		code, _, _ := strings.Cut(op.Got, " ")

@@ -254,8 +254,8 @@ func TestALoadThatHangsAltogether(t *testing.T) {
 	}
 }
 
-// Where an unplanned failover strikes, the servers lose what they had not replicated. It is counted, and everywhere else
-// it stays a violation.
+// Where an unplanned failover strikes, the servers lose what they had not replicated. It is counted, and everywhere
+// else it stays a violation.
 func TestDeclaredLosses(t *testing.T) {
 	h := sound()
 	delete(h.Held.Hashes[books], "op0")

@@ -11,9 +11,9 @@ import (
 	"github.com/keyslot-go/keyslot/internal/realcluster"
 )
 
-// Read takes from the servers what they hold of all keys in records, each from the primary that says it owns the slot. It
-// speaks plain RESP over realcluster's own connections. The cluster must be healthy and the load over. Read blocks until
-// it has all, or ctx ends.
+// Read takes from the servers what they hold of all keys in records, each from the primary that says it owns the slot.
+// It speaks plain RESP over realcluster's own connections. The cluster must be healthy and the load over. Read blocks
+// until it has all, or ctx ends.
 func Read(ctx context.Context, cluster *realcluster.Cluster, records []Record) (Held, error) {
 	primaries, err := primariesOf(ctx, cluster)
 	if err != nil {
@@ -76,8 +76,8 @@ func (h Held) read(ctx context.Context, cluster *realcluster.Cluster, p primary,
 	return nil
 }
 
-// Clear deletes all keys of the cluster (FLUSHALL at every primary), as between two rounds. It blocks until that is done
-// or ctx ends.
+// Clear deletes all keys of the cluster (FLUSHALL at every primary), as between two rounds. It blocks until that is
+// done or ctx ends.
 func Clear(ctx context.Context, cluster *realcluster.Cluster) error {
 	primaries, err := primariesOf(ctx, cluster)
 	for _, p := range primaries {

@@ -10,8 +10,8 @@ import (
 
 // Violation is one broken promise.
 type Violation struct {
-	// Check is duplicate, unsound, lost, ledger, echo, answer, sequence, register, seamless, impatient, overdue, recovered, seen, context,
-	// flat, closed or bounded; and of the driver: worker, late or stuck.
+	// Check is duplicate, unsound, lost, ledger, echo, answer, sequence, register, seamless, impatient, overdue,
+	// recovered, seen, context, flat, closed or bounded; and of the driver: worker, late or stuck.
 	Check string
 	Text  string // what was done, when and in which slot, what the caller was told, and what the server holds
 }
@@ -38,8 +38,8 @@ type Terms struct {
 	// Answers are codes of error replies that callers may see, such as NOPERM while credentials change. No other is
 	// believed, but for those that the load itself asks for.
 	Answers []string
-	// Hangs are ways (Record.Via) that end with the caller's patience only, where nothing tells that the connection is dead:
-	// a lane whose last operation went so need not have recovered.
+	// Hangs are ways (Record.Via) that end with the caller's patience only, where nothing tells that the connection is
+	// dead: a lane whose last operation went so need not have recovered.
 	Hangs []string
 	// Expects are the names of Signs of which the round must show at least one each.
 	Expects []string
@@ -56,7 +56,8 @@ type Round struct {
 	Healed  time.Duration // when the nemesis had healed, by the worker's clock; 0: not said, and recovery is not checked
 	Signs   Signs         // what the worker counted
 
-	// Beats are when the worker's process ran for certain, in order: a goroutine that wakes at intervals of BeatEvery has noted the time.
+	// Beats are when the worker's process ran for certain, in order: a goroutine that wakes at intervals of BeatEvery
+	// has noted the time.
 	Beats []time.Duration
 
 	// RegisterTimeout bounds the search for a linearization of one key; 0 means 10 s. A key not decided by then is
@@ -75,9 +76,9 @@ type Held struct {
 	Lists  map[string][]string          // list by key
 }
 
-// Signs count what was seen in a round, by name. The worker tells MOVED and ASK, the reasons of keyslot.Trace.Retried, such
-// as TRYAGAIN, CLUSTERDOWN and lost, and dials, failed dial, refresh and failed refresh. Check adds the outcomes, Broken and
-// Slow.
+// Signs count what was seen in a round, by name. The worker tells MOVED and ASK, the reasons of keyslot.Trace.Retried,
+// such as TRYAGAIN, CLUSTERDOWN and lost, and dials, failed dial, refresh and failed refresh. Check adds the outcomes,
+// Broken and Slow.
 type Signs map[string]int
 
 // Signs of a fault in the operations themselves. Some outcomes are unknown in any round, for the load cancels calls.

@@ -12,12 +12,12 @@ const OverrunLimit = 5 * time.Millisecond
 // Overrun is how long after the end of one context a call returned, and a bare goroutine that waited for it.
 type Overrun struct{ Call, Bare time.Duration }
 
-// CheckOverruns returns the 99.9th percentile of how much later than bare goroutines callers returned, of all samples of a
-// run, and a violation if it is above OverrunLimit. Of fewer than 2000 samples one may be above it.
+// CheckOverruns returns the 99.9th percentile of how much later than bare goroutines callers returned, of all samples
+// of a run, and a violation if it is above OverrunLimit. Of fewer than 2000 samples one may be above it.
 //
-// A machine with more to run than processors delays now this goroutine, now the other, by more than the limit. Its share is
-// taken off in two ways, of which the smaller result counts, for a client that is late is late in both: call by call, less
-// what the bare goroutine was later than the call, and all calls beside all bare goroutines.
+// A machine with more to run than processors delays now this goroutine, now the other, by more than the limit. Its
+// share is taken off in two ways, of which the smaller result counts, for a client that is late is late in both: call
+// by call, less what the bare goroutine was later than the call, and all calls beside all bare goroutines.
 func CheckOverruns(samples []Overrun) (p999 time.Duration, found []Violation) {
 	few := max(1, len(samples)/1000)
 	last := len(samples) - 1 - few
@@ -61,8 +61,8 @@ func CheckFlat(first, now Resources) (found []Violation) {
 	return found
 }
 
-// CheckClosed compares what the worker holds after Close with what it held before Open: goroutines and descriptors are all
-// gone. Memory is the runtime's to keep.
+// CheckClosed compares what the worker holds after Close with what it held before Open: goroutines and descriptors are
+// all gone. Memory is the runtime's to keep.
 func CheckClosed(before, after Resources) (found []Violation) {
 	if after.Goroutines > before.Goroutines {
 		found = append(found, violation("closed", "%d goroutines after Close, before Open %d", after.Goroutines, before.Goroutines))

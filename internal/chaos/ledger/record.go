@@ -72,8 +72,8 @@ type Record struct {
 	Spoilt    bool   `json:"spoilt,omitempty"`    // a watched key was written in between, so it must not run
 	Reordered bool   `json:"reordered,omitempty"` // the future said that it ran behind later ones
 
-	// Overran is how much later the caller returned than a bare goroutine that waited for the same context, or, below 0,
-	// sooner, where that was measured (Sampled) and the context ended before the call.
+	// Overran is how much later the caller returned than a bare goroutine that waited for the same context, or, below
+	// 0, sooner, where that was measured (Sampled) and the context ended before the call.
 	Sampled bool          `json:"sampled,omitempty"`
 	Overran time.Duration `json:"overran,omitempty"`
 }

@@ -38,8 +38,8 @@ var register = porcupine.Model{
 	},
 }
 
-// checkRegisters looks, for each key, for an order of its operations that explains what each was told. Where the servers
-// may lose writes there need not be one.
+// checkRegisters looks, for each key, for an order of its operations that explains what each was told. Where the
+// servers may lose writes there need not be one.
 func (r Round) checkRegisters(f *Figures) (found []Violation) {
 	keys := map[string][]Record{}
 	for _, op := range r.Records {
@@ -67,8 +67,8 @@ func (r Round) checkRegisters(f *Figures) (found []Violation) {
 	return found
 }
 
-// history returns what was known at a moment: operations that had not returned by then, or never told their outcome, are
-// open for ever. Open reads change nothing and are left out.
+// history returns what was known at a moment: operations that had not returned by then, or never told their outcome,
+// are open for ever. Open reads change nothing and are left out.
 func history(ops []Record, until time.Duration) []porcupine.Operation {
 	var known []porcupine.Operation
 	for _, op := range ops {

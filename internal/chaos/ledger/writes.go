@@ -108,8 +108,8 @@ func (r Round) checkEchoes(f *Figures) (found []Violation) {
 	return found
 }
 
-// checkForged wants the text of a script's error to reach the caller as it is. It proves nothing, for the script ran: the
-// outcome may be unknown, but it is not a refusal. An unknown outcome with another text is a call that was lost.
+// checkForged wants the text of a script's error to reach the caller as it is. It proves nothing, for the script ran:
+// the outcome may be unknown, but it is not a refusal. An unknown outcome with another text is a call that was lost.
 func checkForged(op Record) []Violation {
 	switch {
 	case op.Outcome == NotExecuted && strings.Contains(op.Err, op.Want):

@@ -15,8 +15,8 @@ type Resolver struct {
 	Server string // Server.Addr
 }
 
-// LookupNetIP returns the records of host, of either family whatever network says. A name without records and a lookup
-// that fails are errors of type *net.DNSError, as net.Resolver gives. It blocks until the Server has answered, or ctx ends.
+// LookupNetIP returns the records of host, of either family whatever network says. A name without records and a lookup that
+// fails are errors of type *net.DNSError, as net.Resolver gives. It blocks until the Server has answered, or ctx ends.
 func (r Resolver) LookupNetIP(ctx context.Context, _, host string) ([]netip.Addr, error) {
 	line, err := r.ask(ctx, host)
 	if err != nil {

@@ -100,8 +100,8 @@ func (s *Stage) limit(ctx context.Context, n *realcluster.Node) (lift func() err
 	return lift, nil
 }
 
-// rotate replaces the password without a moment in which none is valid, and resets connections so that new ones need it. It
-// goes back to the first one, with which servers are started.
+// rotate replaces the password without a moment in which none is valid, and resets connections so that new ones need
+// it. It goes back to the first one, with which servers are started.
 func rotate(ctx context.Context, s *Stage) error {
 	old := s.Access.Password()
 	next := fmt.Sprintf("rotated-%x", s.Rand.Uint64())

@@ -29,15 +29,15 @@ func clientFamily() []Nemesis {
 		{
 			Name: "client-frozen-stranded", What: "the client's process stands still, and its connections lead nowhere from then on",
 			Run: clientFrozen(true), Expects: []string{stranded, dials}, Dials: 60,
-			// A connection that waits at the server is silent when all is well. Where packets are lost, TCP keepalive ends it; a
-			// proxy's kernel goes on acknowledging.
+			// A connection that waits at the server is silent when all is well. Where packets are lost, TCP keepalive
+			// ends it; a proxy's kernel goes on acknowledging.
 			Hangs: []string{"blpop", "watch"},
 		},
 	}
 }
 
-// clientFrozen stops the client, for longer than its IdleProbe: after less, a connection that leads nowhere is noticed by its
-// silence only.
+// clientFrozen stops the client, for longer than its IdleProbe: after less, a connection that leads nowhere is noticed
+// by its silence only.
 func clientFrozen(strand bool) func(context.Context, *Stage) error {
 	return func(ctx context.Context, s *Stage) error {
 		lasts := s.between(IdleProbe+time.Second, 4*IdleProbe)

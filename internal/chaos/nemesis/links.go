@@ -52,8 +52,8 @@ func linkFamily() []Nemesis {
 	}
 }
 
-// disturb puts the same trouble before one primary, or in one of three cases before all nodes, lets it last, and takes it
-// away. fault is asked for each front; anew resets what is connected there.
+// disturb puts the same trouble before one primary, or in one of three cases before all nodes, lets it last, and takes
+// it away. fault is asked for each front; anew resets what is connected there.
 func (s *Stage) disturb(ctx context.Context, lasts time.Duration, anew bool, fault func() proxy.Fault) (err error) {
 	nodes := s.Cluster.Live()
 	if s.oneIn(3) {

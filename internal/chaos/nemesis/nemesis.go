@@ -16,8 +16,8 @@ type Nemesis struct {
 	// Plan, if not nil, decides what Run needs before the load begins, and brings the cluster there: a shard that is to
 	// leave has to be there first. It may change Stage.Mode.
 	Plan func(ctx context.Context, s *Stage) error
-	// Run strikes, waits and undoes what it did, in ctx's time; when it returns, nothing but the cluster's own recovery is
-	// left to wait for. Its error means that the harness failed, and says at what.
+	// Run strikes, waits and undoes what it did, in ctx's time; when it returns, nothing but the cluster's own recovery
+	// is left to wait for. Its error means that the harness failed, and says at what.
 	Run func(ctx context.Context, s *Stage) error
 
 	// Seamless, Answers and Hangs are terms of its rounds; see ledger.Terms. The slots where writes may be lost are
@@ -27,11 +27,11 @@ type Nemesis struct {
 	Hangs    []string
 	// Expects is what all its rounds of a run together must have caused: a fault that struck nothing proves nothing.
 	Expects []string
-	// Dials is how many connections the client may open in one round, to all nodes, for this nemesis. Others come on top: the
-	// load gives up commands that have a connection to themselves, which ends it; unless ByLoad.
+	// Dials is how many connections the client may open in one round, to all nodes, for this nemesis. Others come on
+	// top: the load gives up commands that have a connection to themselves, which ends it; unless ByLoad.
 	Dials int
-	// ByLoad says that the load itself is the nemesis, and lasts as long as the round: there is no calm after it, and it gives
-	// up nothing that has a connection to itself.
+	// ByLoad says that the load itself is the nemesis, and lasts as long as the round: there is no calm after it, and
+	// it gives up nothing that has a connection to itself.
 	ByLoad bool
 }
 

@@ -67,8 +67,8 @@ func failover(ctx context.Context, s *Stage) error {
 	return nil
 }
 
-// strike draws a shard and declares that its acknowledged writes may be lost. A bare connection begins to write there too:
-// what it loses no client could have kept.
+// strike draws a shard and declares that its acknowledged writes may be lost. A bare connection begins to write there
+// too: what it loses no client could have kept.
 func (s *Stage) strike(ctx context.Context) (primary, replica *realcluster.Node, err error) {
 	primary, replica, err = s.shard(ctx)
 	if err != nil {
@@ -190,8 +190,8 @@ func replace(ctx context.Context, s *Stage) error {
 // loadTime is how long a restarted primary loads: shorter than the node timeout, so that it stays the primary.
 const loadTime = 1200 * time.Millisecond
 
-// loading restarts a primary with its data. SHUTDOWN SAVE waits for the replicas and answers nothing after it has saved, so no
-// acknowledged write is lost, whoever is the primary afterwards.
+// loading restarts a primary with its data. SHUTDOWN SAVE waits for the replicas and answers nothing after it has
+// saved, so no acknowledged write is lost, whoever is the primary afterwards.
 func loading(ctx context.Context, s *Stage) (err error) {
 	n, err := s.primary(ctx)
 	if err != nil {

@@ -49,8 +49,8 @@ type plan struct {
 type Net interface {
 	// Front returns what stands in front of n.
 	Front(n *realcluster.Node) *proxy.Front
-	// Readdress puts every node behind a new front at another address, ends the old ones by RST, lets the configuration name
-	// lead to the new ones, and returns once the nodes tell them.
+	// Readdress puts every node behind a new front at another address, ends the old ones by RST, lets the configuration
+	// name lead to the new ones, and returns once the nodes tell them.
 	Readdress(ctx context.Context) error
 	// Names is where the client's lookups end.
 	Names() *names.Server
@@ -99,8 +99,8 @@ func (s *Stage) note(format string, args ...any) {
 	s.Note += fmt.Sprintf(format, args...)
 }
 
-// primaries returns the primaries that own slots, in the order of their first one, which does not depend on when the nodes
-// were started.
+// primaries returns the primaries that own slots, in the order of their first one, which does not depend on when the
+// nodes were started.
 func (s *Stage) primaries(ctx context.Context) ([]*realcluster.Node, error) {
 	owners, err := s.Cluster.Owners(ctx)
 	if err != nil {

@@ -19,8 +19,8 @@ const (
 	Other // a server, redis-cli, a test's own probe
 )
 
-// Classify says who has opened a connection by the first bytes that came on it. It is asked again with more of them while
-// it answers Unknown, up to 16 KiB, after which the peer is Other.
+// Classify says who has opened a connection by the first bytes that came on it. It is asked again with more of them
+// while it answers Unknown, up to 16 KiB, after which the peer is Other.
 type Classify func(first []byte) Peer
 
 // hello is how keyslot begins every connection, whatever version of the protocol the server then has. Servers begin with

@@ -7,6 +7,6 @@
 //	front.Set(proxy.Fault{}) // heals
 //
 // Faults strike the connections of clients only. Those of other servers (replication, MIGRATE), of redis-cli and of
-// anybody else pass untouched, which a Classify tells by their first bytes; what needs no proxy is what a cluster does to
-// its own links.
+// anybody else pass untouched, which a Classify tells by their first bytes; what needs no proxy is what a cluster does
+// to its own links.
 package proxy

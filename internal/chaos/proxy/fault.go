@@ -7,15 +7,15 @@ import "time"
 //
 // A stall is Hold for a while. A peer that vanished without a word is Hold of Both, then Front.Reset, then the zero Fault.
 type Fault struct {
-	// Refuse closes the listener: dials are refused, those of other servers too. Connections present stay, and the port is
-	// listened on again once this is over.
+	// Refuse closes the listener: dials are refused, those of other servers too. Connections present stay, and the port
+	// is listened on again once this is over.
 	Refuse bool
 	// Silent accepts new connections and never answers them, whatever is set later: the server does not see them.
 	Silent bool
 	// Hold keeps back what goes in these directions. Requests is a network that swallows what clients send, Replies one
-	// that swallows the answers (half-open), Both a black hole; a new connection is accepted and waits. What was held is
-	// delivered when the fault is over, as a kernel sends again what was lost, but nothing of a client that has meanwhile
-	// reset its connection; its server sees the reset at once.
+	// that swallows the answers (half-open), Both a black hole; a new connection is accepted and waits. What was held
+	// is delivered when the fault is over, as a kernel sends again what was lost, but nothing of a client that has
+	// meanwhile reset its connection; its server sees the reset at once.
 	Hold Direction
 	// Latency is how much later each piece of a reply arrives. Requests are not delayed: a delayed one could run after
 	// what its client sends on another connection later.
@@ -49,8 +49,8 @@ const (
 // Cut ends each connection once it has passed some more bytes: with a byte count inside a reply, in the middle of it.
 type Cut struct {
 	How End // None: no cut
-	// Of is the direction whose bytes count: Replies, which the zero value means too, or Requests, where the server gets a
-	// command in part.
+	// Of is the direction whose bytes count: Replies, which the zero value means too, or Requests, where the server
+	// gets a command in part.
 	Of Direction
 	// After returns how many bytes may pass: asked once for each connection, for those present too, whose bytes count from
 	// the setting of the fault on. Calls come one at a time, and must not call the Front. nil: at once, with the first byte.

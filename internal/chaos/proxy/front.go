@@ -31,8 +31,8 @@ type Front struct {
 	dials    int
 }
 
-// Listen begins to accept connections at addr for server, both host:port. Port 0 of addr is one that is free. On Linux any
-// 127.0.0.N is a host of its own, and several Fronts can have the same port. The caller must call Close.
+// Listen begins to accept connections at addr for server, both host:port. Port 0 of addr is one that is free. On Linux
+// any 127.0.0.N is a host of its own, and several Fronts can have the same port. The caller must call Close.
 func Listen(addr, server string, classify Classify) (*Front, error) {
 	listener, err := loopback.Listen(addr)
 	if err != nil {
@@ -50,8 +50,8 @@ func Listen(addr, server string, classify Classify) (*Front, error) {
 // Addr returns the host:port at which the Front listens.
 func (f *Front) Addr() string { return f.addr }
 
-// Set puts another fault in place of the present one. What is being written at that moment may still pass. It fails only
-// where the port that Refuse gave up cannot be listened on again.
+// Set puts another fault in place of the present one. What is being written at that moment may still pass. It fails
+// only where the port that Refuse gave up cannot be listened on again.
 func (f *Front) Set(fault Fault) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()

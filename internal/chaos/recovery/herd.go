@@ -107,8 +107,8 @@ func since(before, after counts, command string) (n int) {
 
 var calls = regexp.MustCompile(`(?m)^cmdstat_(\S+?):calls=(\d+),.*rejected_calls=(\d+)`)
 
-// asked returns how often each node was asked for each command, what it refused included. The harness asks for no topology
-// between two of these.
+// asked returns how often each node was asked for each command, what it refused included. The harness asks for no
+// topology between two of these.
 func (r *rig) asked(ctx context.Context) (counts, error) {
 	all := counts{}
 	for _, n := range r.Nodes() {
@@ -181,8 +181,8 @@ func (h *herd) call(ctx context.Context, i int, client *keyslot.Client, every ti
 	}
 }
 
-// awaitAll waits until every client has succeeded in the first shard since it is served, and returns how long that took. A
-// client that waits for nothing there comes by within half a second.
+// awaitAll waits until every client has succeeded in the first shard since it is served, and returns how long that
+// took. A client that waits for nothing there comes by within half a second.
 func (h *herd) awaitAll(ctx context.Context, served time.Time) (time.Duration, error) {
 	var last time.Time
 	for i := range h.back {

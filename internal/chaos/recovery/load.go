@@ -19,9 +19,9 @@ const (
 	tags    = 240 // hash tags that the load is spread over, some 80 to a shard
 )
 
-// load runs commands at an even pace and remembers what came of each: half of them writes with an id of their own, which the
-// servers count (HINCRBY), the others GET and SET. Each worker keeps to the slots of one shard of the cluster as it was made,
-// so that those of the others go on when that shard is not served.
+// load runs commands at an even pace and remembers what came of each: half of them writes with an id of their own,
+// which the servers count (HINCRBY), the others GET and SET. Each worker keeps to the slots of one shard of the cluster
+// as it was made, so that those of the others go on when that shard is not served.
 type load struct {
 	client *keyslot.Client
 	every  time.Duration // between two commands of a worker
@@ -52,8 +52,8 @@ type record struct {
 
 func (r *record) end() time.Time { return r.start.Add(r.took) }
 
-// waits returns how long after its due time each of the commands was answered that this one stands for. Without those that were
-// due and not sent, a stall of a second would count as one slow command among thousands.
+// waits returns how long after its due time each of the commands was answered that this one stands for. Without those
+// that were due and not sent, a stall of a second would count as one slow command among thousands.
 func (r *record) waits(every time.Duration) []time.Duration {
 	waits := make([]time.Duration, r.owed)
 	for i := range waits {
@@ -62,8 +62,8 @@ func (r *record) waits(every time.Duration) []time.Duration {
 	return waits
 }
 
-// startLoad runs rate commands a second on client until stop. A worker whose command takes long sends one for all that were due
-// meanwhile, so the pace is what the cluster serves, not what it owes.
+// startLoad runs rate commands a second on client until stop. A worker whose command takes long sends one for all that
+// were due meanwhile, so the pace is what the cluster serves, not what it owes.
 func startLoad(client *keyslot.Client, rate int) *load {
 	ctx, stop := context.WithCancel(context.Background())
 	l := &load{client: client, every: time.Second * workers / time.Duration(rate), begun: time.Now(), stop: stop}

@@ -19,8 +19,8 @@ import (
 	"github.com/keyslot-go/keyslot/internal/realcluster"
 )
 
-// detour leads connections to nodes through what stands before them. It is Options.Dial of a client behind that, and not its MapAddr:
-// the connection to an endpoint is its node's from then on.
+// detour leads connections to nodes through what stands before them. It is Options.Dial of a client behind that, and
+// not its MapAddr: the connection to an endpoint is its node's from then on.
 type detour struct {
 	by     map[string]string // where a front listens, by the address of its node
 	direct atomic.Bool       // new connections go straight to their nodes
@@ -149,7 +149,8 @@ func resets(ctx context.Context, b *bench) error {
 	})
 }
 
-// redialled waits for 300 ms, and longer where the machine is so busy that no connection has been reset and dialled anew by then.
+// redialled waits for 300 ms, and longer where the machine is so busy that no connection has been reset and
+// dialled anew by then.
 func redialled(ctx context.Context, front *proxy.Front, before proxy.Counts) error {
 	for range 20 {
 		if err := realcluster.Wait(ctx, 300*time.Millisecond); err != nil {
@@ -162,7 +163,8 @@ func redialled(ctx context.Context, front *proxy.Front, before proxy.Counts) err
 	return errors.New("no connection was reset")
 }
 
-// gapsOf returns how long after each failure of one of the tags the next command succeeded; until the last record, where none did.
+// gapsOf returns how long after each failure of one of the tags the next command succeeded; until the last
+// record, where none did.
 func gapsOf(records []record, of map[int]bool) (gaps []time.Duration) {
 	for i, r := range records {
 		if r.err == nil || !of[r.tag] {

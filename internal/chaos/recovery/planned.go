@@ -70,7 +70,8 @@ func (b *bench) account(ctx context.Context, figure string, client *keyslot.Clie
 	return err
 }
 
-// exactlyOnce adds only that nothing ran twice, or against what was told: for faults where servers may lose what they acknowledged.
+// exactlyOnce adds only that nothing ran twice, or against what was told: for faults where servers may lose what
+// they acknowledged.
 func (b *bench) exactlyOnce(ctx context.Context, figure string, client *keyslot.Client, records []record) (account, error) {
 	a, err := settle(ctx, client, records)
 	if err == nil {

@@ -83,8 +83,8 @@ func inShard(shard int) map[int]bool {
 	return of
 }
 
-// probe writes a key to a node every 10 ms, over a connection of its own, until the node takes it: from then on it serves
-// the slot. It returns when that was.
+// probe writes a key to a node every 10 ms, over a connection of its own, until the node takes it: from then on it
+// serves the slot. It returns when that was.
 func (r *rig) probe(ctx context.Context, n *realcluster.Node, key string) (time.Time, error) {
 	conn, err := r.Dial(ctx, n)
 	if err != nil {

@@ -18,8 +18,8 @@ type struck struct {
 	primary *realcluster.Node
 }
 
-// dies is how long the shard serves nobody, at least: until the promotion, which takes a second and more. What was answered just
-// before the strike does not count.
+// dies is how long the shard serves nobody, at least: until the promotion, which takes a second and more. What was
+// answered just before the strike does not count.
 const dies = nodeTimeout / 2
 
 // back returns when the client succeeded, by the commands of the load.

@@ -31,8 +31,8 @@ const (
 	briefly = 4 * time.Millisecond
 	// amply is a deadline that outlasts most faults and not all.
 	amply = 3 * time.Second
-	// measured is how many calls are measured at a time. When the system holds up a thread, all goroutines behind it are
-	// late together; measuring all of them would count that many times.
+	// measured is how many calls are measured at a time. When the system holds up a thread, all goroutines behind it
+	// are late together; measuring all of them would count that many times.
 	measured = 3
 )
 
@@ -64,8 +64,8 @@ func (l *lane) deadlineCall(within time.Duration) *call {
 	return c.begin()
 }
 
-// soon draws when a context ends that ends early: on any scale from a fraction of what a command takes to several times as
-// much, so that it meets commands that wait to be written, that were sent, and that are just being answered.
+// soon draws when a context ends that ends early: on any scale from a fraction of what a command takes to several times
+// as much, so that it meets commands that wait to be written, that were sent, and that are just being answered.
 func (l *lane) soon() time.Duration { return l.upTo(briefly >> l.draw.IntN(8)) }
 
 // patientCall begins a call that only CommandTimeout bounds.
@@ -74,8 +74,8 @@ func (l *lane) patientCall() *call {
 	return c.begin()
 }
 
-// begin returns c, right before the call. Beside some of those whose context ends a bare goroutine waits for the same context: what
-// the machine and the runtime add to both is not the client's.
+// begin returns c, right before the call. Beside some of those whose context ends a bare goroutine waits for the same
+// context: what the machine and the runtime add to both is not the client's.
 func (c *call) begin() *call {
 	if c.kind != ledger.Patient && c.lane.round.measuring.Add(1) <= measured {
 		c.bare = make(chan time.Time, 1)

@@ -8,7 +8,8 @@ import (
 	"github.com/keyslot-go/keyslot/internal/chaos/ledger"
 )
 
-// heart notes when a goroutine without any duties runs: a call that returns late meanwhile is not late because the process stood still.
+// heart notes when a goroutine without any duties runs: a call that returns late meanwhile is not late because the
+// process stood still.
 type heart struct {
 	stop    context.CancelFunc
 	running sync.WaitGroup

@@ -20,8 +20,8 @@ type step struct {
 	do     func(*lane) int
 }
 
-// roles are the lanes of every round. Those of one role do the same, so that a lane that hangs is told from a fault that
-// strikes one kind of operation.
+// roles are the lanes of every round. Those of one role do the same, so that a lane that hangs is told from a fault
+// that strikes one kind of operation.
 func roles() []role {
 	return []role{
 		{lanes: 8, slower: 1, steps: []step{{8, (*lane).increment}, {4, (*lane).script}, {3, (*lane).mixedPipeline}, {1, (*lane).transaction}}},
@@ -83,8 +83,8 @@ func (l *lane) choose() step {
 	return l.role.steps[0]
 }
 
-// maxArrears is how far a lane may lie behind its pace and still catch up. A process that was frozen, or whose calls all
-// waited for a failover, must not come back with a burst that no service would send.
+// maxArrears is how far a lane may lie behind its pace and still catch up. A process that was frozen, or whose calls
+// all waited for a failover, must not come back with a burst that no service would send.
 const maxArrears = 20 * time.Millisecond
 
 // pause returns how long to wait after so many commands.

@@ -10,8 +10,8 @@ import (
 
 const (
 	registerCells = 3
-	// A key gets so many operations at most, and fewer where outcomes are unknown: the search for an order that explains
-	// them takes time that grows with the first and explodes with the second.
+	// A key gets so many operations at most, and fewer where outcomes are unknown: the search for an order that
+	// explains them takes time that grows with the first and explodes with the second.
 	registerOps      = 200
 	registerUnknowns = 6
 )

@@ -21,8 +21,8 @@ func holds() (ledger.Resources, error) {
 	return ledger.Resources{Goroutines: runtime.NumGoroutine(), Descriptors: len(descriptors)}, err
 }
 
-// resident returns the memory of the process in bytes, after a collection, as the second field of /proc/self/statm tells
-// it; 0 where there is none.
+// resident returns the memory of the process in bytes, after a collection, as the second field of /proc/self/statm
+// tells it; 0 where there is none.
 func resident() int64 {
 	runtime.GC()
 	debug.FreeOSMemory()

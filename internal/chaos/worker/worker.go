@@ -144,8 +144,8 @@ func (w *worker) leave() {
 	}
 }
 
-// settled is how long measure waits for goroutines that are on their way out, such as those of connections that were just
-// closed.
+// settled is how long measure waits for goroutines that are on their way out, such as those of connections that
+// were just closed.
 const settled = 200 * time.Millisecond
 
 // measure tells what the process holds, once it does not become less any more.

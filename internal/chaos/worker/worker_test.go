@@ -141,8 +141,8 @@ func TestTheLoadWhileSlotsMove(t *testing.T) {
 	t.Logf("%d operations, %v, signs %v", figures.Operations, figures.Outcomes, end.Signs)
 }
 
-// loseReplies has a node run what arrives within 60 ms, and end its connections before it answers: it reads all requests
-// that have come before it writes any reply.
+// loseReplies has a node run what arrives within 60 ms, and end its connections before it answers: it reads all
+// requests that have come before it writes any reply.
 func (d *driver) loseReplies(node *realcluster.Node, at time.Duration) {
 	killer, err := d.cluster.Dial(d.t.Context(), node)
 	require.NoError(d.t, err)

@@ -7,8 +7,9 @@ import (
 	"github.com/keyslot-go/keyslot/internal/chaos/ledger"
 )
 
-// write returns the record of a write to a ledger of the place. kind tells apart the ledgers of one slot. Its field is new, so it must be
-// told what it adds, and no two writes of a round add the same: else they could change replies, and nobody would see it.
+// write returns the record of a write to a ledger of the place. kind tells apart the ledgers of one slot. Its field is
+// new, so it must be told what it adds, and no two writes of a round add the same: else they could change replies, and
+// nobody would see it.
 func (l *lane) write(at place, kind, via string) ledger.Record {
 	op := ledger.Record{ID: l.id(), Kind: ledger.Write, Via: via, Key: at.key(kind, l.round.number), Slot: at.slot}
 	op.N = l.issued*len(l.round.lanes) + l.number
@@ -138,8 +139,8 @@ func (l *lane) queueWrites(tx *keyslot.Tx, at place, via string) []queuedWrite {
 	return writes
 }
 
-// watch runs a transaction on what it has read before. Now and then it writes to the watched key itself, in between, and
-// then the transaction must not run.
+// watch runs a transaction on what it has read before. Now and then it writes to the watched key itself, in between,
+// and then the transaction must not run.
 func (l *lane) watch() int {
 	at := l.pick()
 	watched := at.key("watched", l.round.number)
@@ -172,8 +173,8 @@ func (l *lane) watch() int {
 	return len(writes) + 1
 }
 
-// steadyCall begins a call that has a connection to itself. Cancelling ends the connection, so a storm spares it: its dials
-// would hide those that the storm must not cause.
+// steadyCall begins a call that has a connection to itself. Cancelling ends the connection, so a storm spares it: its
+// dials would hide those that the storm must not cause.
 func (l *lane) steadyCall() *call {
 	if l.round.mode.CancelStorm {
 		return l.patientCall()

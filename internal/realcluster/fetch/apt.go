@@ -139,8 +139,8 @@ func (a *apt) addBackports(ctx context.Context) error {
 	return err
 }
 
-// backportsSources turns lines "release component uri" of the machine's sources into a sources list of the release called
-// codename and its backports.
+// backportsSources turns lines "release component uri" of the machine's sources into a sources list of the release
+// called codename and its backports.
 func backportsSources(targets, codename, keys string) (string, error) {
 	for line := range strings.Lines(targets) {
 		fields := strings.Fields(line)

@@ -1,7 +1,7 @@
-// Command fetch gets the servers that the tests run against, for `make test`: where a server is not in PATH, it downloads
-// the system's own packages and their libraries by name and unpacks them below .cache/servers, without root and without
-// installing anything. Where that cannot be done it says why, and the tests of that server are skipped; its exit status
-// is 0 all the same.
+// Command fetch gets the servers that the tests run against, for `make test`: where a server is not in PATH, it
+// downloads the system's own packages and their libraries by name and unpacks them below .cache/servers, without root
+// and without installing anything. Where that cannot be done it says why, and the tests of that server are skipped; its
+// exit status is 0 all the same.
 //
 // It is a Go program, not a script, for what a script does badly: one time limit over everything, a rename that makes a
 // finished directory appear at once, and the same check of a server that the tests make.

@@ -36,8 +36,8 @@ func ask(c *client) (*rows.File, error) {
 	return file, nil
 }
 
-// serverVersion reads engine and version from the reply to INFO server. Valkey calls itself Redis 7.2 there as well, for
-// old clients, so its own field decides.
+// serverVersion reads engine and version from the reply to INFO server. Valkey calls itself Redis 7.2 there as well,
+// for old clients, so its own field decides.
 func serverVersion(info string) (server, version string) {
 	field := make(map[string]string)
 	for line := range strings.Lines(info) {

@@ -1,5 +1,5 @@
-// Package client makes one small interface of several Redis Cluster clients, each at the defaults that its documentation
-// gives, so that one load drives them all.
+// Package client makes one small interface of several Redis Cluster clients, each at the defaults that its
+// documentation gives, so that one load drives them all.
 package client
 
 import (
@@ -13,8 +13,8 @@ import (
 	"github.com/keyslot-go/keyslot"
 )
 
-// Client is what the load needs of a client. All methods but Close are safe for concurrent use and block until the reply is
-// there. Reads return how many bytes the values have together, and ErrMissing where there is none.
+// Client is what the load needs of a client. All methods but Close are safe for concurrent use and block until the
+// reply is there. Reads return how many bytes the values have together, and ErrMissing where there is none.
 type Client interface {
 	// Get reads a key.
 	Get(ctx context.Context, key string) (int, error)

@@ -20,8 +20,8 @@ func dialWatched(ctx context.Context, addr string, d *net.Dialer, secure *tls.Co
 	return &watchedConn{Conn: c, observer: o}, nil
 }
 
-// watchedConn counts the redirects that it reads. The benchmark's values hold no '-', so none looks like one; a redirect cut
-// in two by the end of a read is missed.
+// watchedConn counts the redirects that it reads. The benchmark's values hold no '-', so none looks like one; a
+// redirect cut in two by the end of a read is missed.
 type watchedConn struct {
 	net.Conn
 	observer Observer // immutable

@@ -10,8 +10,8 @@ import (
 
 type goRedisClient struct{ client *redis.ClusterClient }
 
-// openGoRedis opens go-redis' ClusterClient at its defaults. What it does on the network is seen by a hook in the client of
-// each node.
+// openGoRedis opens go-redis' ClusterClient at its defaults. What it does on the network is seen by a hook in the
+// client of each node.
 func openGoRedis(_ context.Context, s Settings) (Client, error) {
 	opts := &redis.ClusterOptions{
 		Addrs: s.Options.Endpoints, TLSConfig: s.Options.TLS, ReadOnly: s.ReplicaReads,

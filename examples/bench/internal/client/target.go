@@ -17,8 +17,8 @@ import (
 // PasswordVariable is the environment variable that holds the password: arguments are in the list of processes.
 const PasswordVariable = "KEYSLOT_PASSWORD"
 
-// Target is where the cluster is and how to log in. It goes from process to process without the password, which stays in
-// the environment.
+// Target is where the cluster is and how to log in. It goes from process to process without the password, which stays
+// in the environment.
 type Target struct {
 	Endpoint string // as keyslot.Open takes it
 	TLS      bool
@@ -44,8 +44,8 @@ func (t Target) Check() error {
 	return nil
 }
 
-// Options returns how to reach the target. With IAM it looks for AWS credentials where the AWS SDK does, which may ask the
-// network until ctx ends.
+// Options returns how to reach the target. With IAM it looks for AWS credentials where the AWS SDK does, which may ask
+// the network until ctx ends.
 func (t Target) Options(ctx context.Context) (keyslot.Options, error) {
 	if t.IAM {
 		return t.withIAM(ctx)

@@ -124,8 +124,8 @@ func (v *View) erased() string {
 	return back + eraseBelow + ShowCursor
 }
 
-// painting returns what draws the picture over the one that is there, in one piece so that nothing flickers. No line is longer
-// than the terminal is wide. mu is held.
+// painting returns what draws the picture over the one that is there, in one piece so that nothing flickers. No line is
+// longer than the terminal is wide. mu is held.
 func (v *View) painting() string {
 	width, height := v.size()
 	lines := picture(v.state, width)

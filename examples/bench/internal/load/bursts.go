@@ -11,8 +11,8 @@ import (
 )
 
 const (
-	// A burst ends when nothing of its kind has happened for quiet, or when it has lasted for longestBurst: so many redirects
-	// as a migration causes stay readable, and still show when they were.
+	// A burst ends when nothing of its kind has happened for quiet, or when it has lasted for longestBurst: so many
+	// redirects as a migration causes stay readable, and still show when they were.
 	quiet        = time.Second
 	longestBurst = 5 * time.Second
 

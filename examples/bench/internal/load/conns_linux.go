@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// countConns returns how many sockets this process has, or -1. In the process of a run all of them are the client's: what it
-// is told and tells goes through pipes.
+// countConns returns how many sockets this process has, or -1. In the process of a run all of them are the client's:
+// what it is told and tells goes through pipes.
 func countConns() int {
 	descriptors, err := filepath.Glob("/proc/self/fd/*")
 	if err != nil {

@@ -51,8 +51,8 @@ const (
 func Distributions() []string { return []string{Uniform, Zipf, Hot} }
 
 const (
-	// zipfExponent is slightly above 1, where popularities of sites and sessions are found (Breslau et al., "Web Caching and
-	// Zipf-like Distributions", has 0.64 to 0.83 for pages; YCSB uses 0.99). math/rand/v2 needs more than 1.
+	// zipfExponent is slightly above 1, where popularities of sites and sessions are found (Breslau et al., "Web Caching
+	// and Zipf-like Distributions", has 0.64 to 0.83 for pages; YCSB uses 0.99). math/rand/v2 needs more than 1.
 	zipfExponent = 1.1
 	hotShare     = 0.5
 )

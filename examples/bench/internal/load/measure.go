@@ -174,8 +174,8 @@ func (t *timeline) finish(before usage) {
 	}})
 }
 
-// NeverSent is the error of operations of an open loop that no worker took on before the end: the client was too slow, or the
-// machine was busy with something else just then.
+// NeverSent is the error of operations of an open loop that no worker took on before the end: the client was too slow,
+// or the machine was busy with something else just then.
 const NeverSent = "due, but never sent: the client was too far behind"
 
 // abandon counts operations that never ended as errors of the last window.

@@ -12,8 +12,8 @@ import (
 	"github.com/keyslot-go/keyslot/examples/bench/internal/record"
 )
 
-// Latencies are kept in microseconds with three digits, so a percentile is at most 0.1 % off. What takes longer than the
-// longest counts as that.
+// Latencies are kept in microseconds with three digits, so a percentile is at most 0.1 % off. What takes longer than
+// the longest counts as that.
 const (
 	longest = 10 * time.Minute
 	digits  = 3

@@ -49,12 +49,12 @@ func (p *pacer) join(worker int, timer *time.Timer) bool {
 
 // next blocks until an operation is due and returns the time from which its latency counts; ok is false when the load is over.
 //
-// In an open loop that is the time when it was due, if all workers were busy then: else a late reply would hide those that it
-// held up (coordinated omission). A worker that had nothing to do starts when the runtime wakes it, which an idle process does
-// up to 1 ms late: that is the load's own, and no client can help it.
+// In an open loop that is the time when it was due, if all workers were busy then: else a late reply would hide those
+// that it held up (coordinated omission). A worker that had nothing to do starts when the runtime wakes it, which an
+// idle process does up to 1 ms late: that is the load's own, and no client can help it.
 //
-// What was due before the end and finds a worker only after it is not sent any more: nobody measures what that costs, so a client
-// that is too slow would seem to keep up.
+// What was due before the end and finds a worker only after it is not sent any more: nobody measures what that costs,
+// so a client that is too slow would seem to keep up.
 func (p *pacer) next(timer *time.Timer) (from time.Duration, ok bool) {
 	if p.rate == 0 {
 		now := p.now()
@@ -71,8 +71,8 @@ func (p *pacer) next(timer *time.Timer) (from time.Duration, ok bool) {
 	return 0, false
 }
 
-// sleep blocks until a time, and returns whether that is before the end of the load. The timer is the worker's own: a new one for
-// each operation would count among the allocations.
+// sleep blocks until a time, and returns whether that is before the end of the load. The timer is the worker's own: a
+// new one for each operation would count among the allocations.
 func (p *pacer) sleep(until time.Duration, timer *time.Timer) bool {
 	wait := until - p.now()
 	if wait <= 0 {

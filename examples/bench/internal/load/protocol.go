@@ -32,8 +32,8 @@ type Spec struct {
 	Seed     uint64
 }
 
-// Order is what the process of a run is told, one JSON object a line. The first holds the spec. The end of its input ends the
-// load early.
+// Order is what the process of a run is told, one JSON object a line. The first holds the spec. The end of its input
+// ends the load early.
 type Order struct {
 	Spec   *Spec             `json:",omitempty"`
 	Owners *record.Ownership `json:",omitempty"` // which shard has which slots from now on

@@ -17,8 +17,8 @@ import (
 )
 
 const (
-	// patience is how long operations that have begun may go on when the load is over. What is not answered then counts as
-	// an error. Longer than the 5 s after which keyslot's default ends a call.
+	// patience is how long operations that have begun may go on when the load is over. What is not answered then counts
+	// as an error. Longer than the 5 s after which keyslot's default ends a call.
 	patience = 6 * time.Second
 
 	// beat is how often what workers recorded is added up.
@@ -27,8 +27,8 @@ const (
 	// connectTimeout bounds opening the client and its first operation.
 	connectTimeout = 20 * time.Second
 
-	// ballast is how much heap, never touched, the process holds, so that the garbage collector runs about as often as in a
-	// service with a heap of that size, and not some hundred times a second because there is nothing else on the heap.
+	// ballast is how much heap, never touched, the process holds, so that the garbage collector runs about as often as in
+	// a service with a heap of that size, and not some hundred times a second because there is nothing else on the heap.
 	ballast = 64 << 20
 )
 
@@ -48,9 +48,9 @@ type run struct {
 	running  sync.WaitGroup
 }
 
-// Run connects the client, warms up, measures, and tells what it sees until the load is over or orders end, which ends it
-// early. Its error is one that kept it from measuring; failed operations are part of the result. tell is called by the
-// goroutine that measures, and must not keep it for long.
+// Run connects the client, warms up, measures, and tells what it sees until the load is over or orders end, which ends
+// it early. Its error is one that kept it from measuring; failed operations are part of the result. tell is called by
+// the goroutine that measures, and must not keep it for long.
 func Run(ctx context.Context, spec Spec, orders <-chan Order, tell func(Message)) error {
 	held := make([]byte, ballast)
 	defer runtime.KeepAlive(held)

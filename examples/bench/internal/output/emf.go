@@ -11,8 +11,8 @@ import (
 // Namespace is where CloudWatch puts the metrics.
 const Namespace = "KeyslotBench"
 
-// The structure that CloudWatch looks for in a line of a log (Amazon CloudWatch User Guide, "Specification: Embedded metric
-// format"). Metrics and dimensions are members beside it, by name.
+// The structure that CloudWatch looks for in a line of a log (Amazon CloudWatch User Guide, "Specification: Embedded
+// metric format"). Metrics and dimensions are members beside it, by name.
 type (
 	emfHead struct {
 		Timestamp         int64 // milliseconds since 1970

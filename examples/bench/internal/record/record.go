@@ -1,5 +1,5 @@
-// Package record holds what a benchmark leaves behind: all that the summary, the JSON and CSV files and the report show.
-// Times are seconds, counted from the start of their run unless said otherwise; latencies are microseconds.
+// Package record holds what a benchmark leaves behind: all that the summary, the JSON and CSV files and the report
+// show. Times are seconds, counted from the start of their run unless said otherwise; latencies are microseconds.
 package record
 
 import "time"
@@ -130,8 +130,8 @@ type Error struct {
 	Count int64  `json:"count"`
 }
 
-// Usage is what the load cost the client's process. Operations are those that ended, well or not; where there were none, what each
-// has cost is 0.
+// Usage is what the load cost the client's process. Operations are those that ended, well or not; where there were
+// none, what each has cost is 0.
 type Usage struct {
 	CPUPerOp    float64 `json:"cpu_per_op"`    // microseconds, user and system; 0: not known
 	AllocsPerOp float64 `json:"allocs_per_op"` // runtime.MemStats.Mallocs

@@ -18,9 +18,9 @@ const (
 	lastSlot     = 16383
 )
 
-// clean returns a copy of r with no value that a chart or an average would stumble over: NaN, infinities and what is less
-// than nothing become 0, windows without a length are left out, everything is in the order of time, and texts are free of
-// control characters.
+// clean returns a copy of r with no value that a chart or an average would stumble over: NaN, infinities and what is
+// less than nothing become 0, windows without a length are left out, everything is in the order of time, and texts are
+// free of control characters.
 func clean(r record.Record) record.Record {
 	r.Title, r.Command = printable(r.Title), printable(r.Command)
 	r.Machine.OS, r.Machine.CPU, r.Machine.Go = printable(r.Machine.OS), printable(r.Machine.CPU), printable(r.Machine.Go)
@@ -127,8 +127,8 @@ func compare(a, b float64) int {
 	return 0
 }
 
-// printable replaces what no text shows and what XML forbids: control characters, those that turn the direction of the text
-// around them, and bytes that are no UTF-8.
+// printable replaces what no text shows and what XML forbids: control characters, those that turn the direction of the
+// text around them, and bytes that are no UTF-8.
 func printable(text string) string {
 	text = strings.ToValidUTF8(text, "\uFFFD")
 	return strings.Map(func(r rune) rune {

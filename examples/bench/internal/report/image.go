@@ -24,8 +24,8 @@ const (
 	imageLetter = 0.9 // of a name above a plot, in percent of it
 )
 
-// Chart writes p95 of reads and writes over time, a line for each client, as an SVG file: for a README, on light and on dark
-// pages. It returns the errors of w, does not change r, and takes whatever r holds.
+// Chart writes p95 of reads and writes over time, a line for each client, as an SVG file: for a README, on light and on
+// dark pages. It returns the errors of w, does not change r, and takes whatever r holds.
 func Chart(w io.Writer, r record.Record) error {
 	r = clean(r)
 	all := group(r.Runs)

@@ -34,7 +34,8 @@ var visions = map[string][9]float64{
 	"tritanopia":   {1.255528, -0.076749, -0.178779, -0.078411, 0.930809, 0.147602, 0.004733, 0.691367, 0.303900},
 }
 
-// apart is how different, in OKLab, two colours of one chart must look to everybody; a just noticeable difference is about 0.02.
+// apart is how different, in OKLab, two colours of one chart must look to everybody; a just noticeable
+// difference is about 0.02.
 const apart = 0.06
 
 func TestColorsOfAChartDifferForTheColorBlindToo(t *testing.T) {

@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// plot draws one chart with time to the right. Places to the right are percentages and curves stretch, so a chart is as wide
-// as the screen lets it be while words and strokes keep their size.
+// plot draws one chart with time to the right. Places to the right are percentages and curves stretch, so a chart is as
+// wide as the screen lets it be while words and strokes keep their size.
 type plot struct {
 	strings.Builder
 	height float64 // pixels

@@ -21,8 +21,8 @@ func (s scale) at(v float64) float64 {
 
 func clamp(v, low, high float64) float64 { return max(low, min(v, high)) }
 
-// Bounds of a logarithmic scale: a nanosecond is less than any clock here tells, and six decades below the highest value
-// everything is flat.
+// Bounds of a logarithmic scale: a nanosecond is less than any clock here tells, and six decades below the highest
+// value everything is flat.
 const (
 	leastLogarithm = 1e-3
 	mostDecades    = 1e6

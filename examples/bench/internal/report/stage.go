@@ -90,8 +90,8 @@ func changes(run record.Run) []float64 {
 	return at
 }
 
-// isBrief reports whether a window is so much shorter than the first that its rate says nothing: an interrupt may come right after
-// the end of a window, and what had begun by then belongs to the next one, whenever it ends.
+// isBrief reports whether a window is so much shorter than the first that its rate says nothing: an interrupt may come
+// right after the end of a window, and what had begun by then belongs to the next one, whenever it ends.
 func isBrief(w record.Window, among []record.Window) bool { return w.Seconds < among[0].Seconds/4 }
 
 // perSecond returns the operations of a window that ended well, by second.

@@ -18,8 +18,8 @@ type real struct {
 	opts    Options
 }
 
-// nodeTimeout is how long a node may be silent until the others call it dead (cluster-node-timeout): what ElastiCache has is
-// not published, and servers as shipped have 15 s.
+// nodeTimeout is how long a node may be silent until the others call it dead (cluster-node-timeout): what ElastiCache
+// has is not published, and servers as shipped have 15 s.
 const nodeTimeout = 2 * time.Second
 
 // startReal starts servers of the first engine that is here. The error says why there is none.
@@ -93,8 +93,8 @@ func (s *real) holdings(ctx context.Context) ([]*holding, error) {
 	return all, nil
 }
 
-// scaleOut adds a shard and gives it its share of the slots, as many of each other one, key by key under load. Its replicas
-// come last: a primary without slots is not in CLUSTER SLOTS, and neither are its replicas.
+// scaleOut adds a shard and gives it its share of the slots, as many of each other one, key by key under load. Its
+// replicas come last: a primary without slots is not in CLUSTER SLOTS, and neither are its replicas.
 func (s *real) scaleOut(ctx context.Context, scene Scene) error {
 	before, err := s.holdings(ctx)
 	if err != nil {

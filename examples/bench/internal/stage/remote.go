@@ -32,8 +32,8 @@ func (s remote) Where() string {
 
 func (s remote) Close() {}
 
-// settled is how long nothing may change until a change that was waited for counts as over: ElastiCache moves slots one by
-// one, with pauses.
+// settled is how long nothing may change until a change that was waited for counts as over: ElastiCache moves slots one
+// by one, with pauses.
 const settled = 15 * time.Second
 
 func (s remote) Do(ctx context.Context, e Experiment, scene Scene) error {
@@ -95,8 +95,8 @@ func (s remote) instructions(e Experiment, now record.Ownership) string {
 		e, awsCLI(e, endpoint.Cache, len(now.Shards)), region)
 }
 
-// awsCLI returns a command of the AWS CLI (AWS CLI Command Reference, elasticache). AWS kills no node on request: the test
-// of a failover is the nearest.
+// awsCLI returns a command of the AWS CLI (AWS CLI Command Reference, elasticache). AWS kills no node on request: the
+// test of a failover is the nearest.
 func awsCLI(e Experiment, group string, shards int) string {
 	if group == "" {
 		group = "GROUP"

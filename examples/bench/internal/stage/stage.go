@@ -1,5 +1,5 @@
-// Package stage is the cluster under load: one that is started here, of servers or in this process, or somebody else's. It
-// does to the cluster what an experiment asks for.
+// Package stage is the cluster under load: one that is started here, of servers or in this process, or somebody else's.
+// It does to the cluster what an experiment asks for.
 package stage
 
 import (

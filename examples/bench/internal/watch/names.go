@@ -9,8 +9,8 @@ import (
 	"github.com/keyslot-go/keyslot/examples/bench/internal/record"
 )
 
-// namer gives shards short names that they keep, whoever is their primary and whatever slots they have. A topology names
-// nodes only.
+// namer gives shards short names that they keep, whoever is their primary and whatever slots they have. A topology
+// names nodes only.
 type namer struct {
 	shards []*named // in the order of their names; those that have gone too
 }
@@ -43,8 +43,8 @@ func (n *namer) ownership(t keyslot.Topology) record.Ownership {
 
 func is(name string) func(*named) bool { return func(s *named) bool { return s.name == name } }
 
-// match finds the shard that each of these was before: the one that had its primary, or one of its nodes, or else, for nodes
-// that were all replaced, its first slot. What was none before is new.
+// match finds the shard that each of these was before: the one that had its primary, or one of its nodes, or else, for
+// nodes that were all replaced, its first slot. What was none before is new.
 func (n *namer) match(shards []keyslot.Shard) []*named {
 	of := make([]*named, len(shards))
 	taken := map[*named]bool{}

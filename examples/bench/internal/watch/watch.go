@@ -31,8 +31,8 @@ type Watch struct {
 	running sync.WaitGroup
 }
 
-// Start watches until Stop. changed is called from one goroutine whenever the owners are not the ones before, the first ones
-// included; At is left to the callee. The client's RefreshAfter should be MapAge.
+// Start watches until Stop. changed is called from one goroutine whenever the owners are not the ones before, the first
+// ones included; At is left to the callee. The client's RefreshAfter should be MapAge.
 func Start(client *keyslot.Client, key string, changed func(record.Ownership)) *Watch {
 	ctx, stop := context.WithCancel(context.Background())
 	w := &Watch{client: client, key: key, stop: stop}
