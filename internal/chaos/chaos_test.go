@@ -107,10 +107,18 @@ func TestANemesisThatCausesNothingFailsTheRun(t *testing.T) {
 	reshard := named(t, "reshard")
 	r.add(outcome{nemesis: reshard, figures: ledger.Figures{Signs: ledger.Signs{"ASK": 3, "MOVED": 1}}})
 	r.add(outcome{nemesis: reshard, round: 1, figures: ledger.Figures{Signs: ledger.Signs{"ASK": 2}}})
+	r.add(outcome{nemesis: named(t, "rst"), round: 2, figures: ledger.Figures{Signs: ledger.Signs{"dials": 3}}})
+	r.finish(time.Second)
+	require.True(t, r.OK)
+	require.Equal(t, []string{
+		"reshard has caused no TRYAGAIN in 2 rounds, so they prove nothing", "rst has caused no broken in 1 rounds, so they prove nothing",
+	}, r.Unproven)
+
+	r.add(outcome{nemesis: reshard, round: 3, figures: ledger.Figures{Signs: ledger.Signs{"ASK": 0}}})
 	r.finish(time.Second)
 	require.False(t, r.OK)
 	require.Len(t, r.Violations, 1)
-	require.Equal(t, "reshard has caused no TRYAGAIN in 2 rounds, so they prove nothing", r.Violations[0].Text)
+	require.Equal(t, "reshard has caused no TRYAGAIN in 3 rounds, so they prove nothing", r.Violations[0].Text)
 
 	var line, table bytes.Buffer
 	require.NoError(t, r.line(&line))
@@ -118,7 +126,7 @@ func TestANemesisThatCausesNothingFailsTheRun(t *testing.T) {
 	var told report
 	require.NoError(t, json.Unmarshal(line.Bytes(), &told))
 	require.Equal(t, 5, told.Nemeses["reshard"].Ask)
-	require.Equal(t, 2, told.Total.Rounds)
+	require.Equal(t, 4, told.Total.Rounds)
 	r.table(&table)
-	require.Regexp(t, `(?m)^ *reshard +2 +0 +5 +0 +1 `, table.String())
+	require.Regexp(t, `(?m)^ *reshard +3 +0 +5 +0 +1 `, table.String())
 }
