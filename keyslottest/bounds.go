@@ -57,12 +57,12 @@ func scoreRange(s *store, out *replies, r request) bool {
 // sortedRange refuses scores for ranges of names.
 func sortedRange(s *store, out *replies, r request) bool {
 	options := r.args[4:]
-	byName := r.cmd.Name != "ZRANGE" || slices.ContainsFunc(options, func(o string) bool { return strings.EqualFold(o, "BYLEX") })
-	if byName && knownRange(options) && slices.ContainsFunc(options, func(o string) bool { return strings.EqualFold(o, "WITHSCORES") }) {
+	byName := r.cmd.Name != "ZRANGE" || hasWord(options, "BYLEX")
+	if byName && knownRange(options) && hasWord(options, "WITHSCORES") {
 		out.error(errSyntax + ", WITHSCORES not supported in combination with BYLEX")
 		return true
 	}
-	if slices.ContainsFunc(options, func(o string) bool { return strings.EqualFold(o, "BYSCORE") }) {
+	if hasWord(options, "BYSCORE") {
 		return scoreRange(s, out, r)
 	}
 	return false

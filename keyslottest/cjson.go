@@ -316,24 +316,31 @@ func (d *jsonDecoder) ascend(table *lua.LTable) lua.LValue {
 	return table
 }
 
+// more reports whether another element follows, behind a comma, and reads its first token.
+func (d *jsonDecoder) more(end, expected string) bool {
+	if d.kind == end {
+		return false
+	}
+	if d.kind != "T_COMMA" {
+		d.fail(expected)
+	}
+	d.next()
+	return true
+}
+
 func (d *jsonDecoder) array() lua.LValue {
+	const end = "T_ARR_END"
 	list := d.l.NewTable()
-	for i := 1; d.kind != "T_ARR_END" || i > 1; i++ {
+	for i, more := 1, d.kind != end; more; i, more = i+1, d.more(end, "comma or array end") {
 		list.RawSetInt(i, d.value())
-		if d.kind == "T_ARR_END" {
-			break
-		}
-		if d.kind != "T_COMMA" {
-			d.fail("comma or array end")
-		}
-		d.next()
 	}
 	return d.ascend(list)
 }
 
 func (d *jsonDecoder) object() lua.LValue {
+	const end = "T_OBJ_END"
 	object := d.l.NewTable()
-	for first := true; d.kind != "T_OBJ_END" || !first; first = false {
+	for more := d.kind != end; more; more = d.more(end, "comma or object end") {
 		if d.kind != "T_STRING" {
 			d.fail("object key string")
 		}
@@ -344,13 +351,6 @@ func (d *jsonDecoder) object() lua.LValue {
 		}
 		d.next()
 		object.RawSet(key, d.value())
-		if d.kind == "T_OBJ_END" {
-			break
-		}
-		if d.kind != "T_COMMA" {
-			d.fail("comma or object end")
-		}
-		d.next()
 	}
 	return d.ascend(object)
 }

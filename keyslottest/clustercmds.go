@@ -27,7 +27,7 @@ func clusterCountKeys(cn *conn, args []string) {
 	slot, err := strconv.ParseInt(args[2], 10, 64)
 	switch {
 	case err != nil:
-		cn.out.error("ERR value is not an integer or out of range")
+		cn.out.error(errNoInteger)
 	case slot < 0 || slot >= slotCount:
 		cn.out.error("ERR Invalid slot")
 	default:
@@ -40,7 +40,7 @@ func clusterGetKeys(cn *conn, args []string) {
 	count, err2 := strconv.ParseInt(args[3], 10, 64)
 	switch {
 	case err != nil || err2 != nil:
-		cn.out.error("ERR value is not an integer or out of range")
+		cn.out.error(errNoInteger)
 	case slot < 0 || slot >= slotCount || count < 0:
 		cn.out.error("ERR Invalid slot or number of keys")
 	default:

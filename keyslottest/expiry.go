@@ -19,12 +19,9 @@ func refuseExpiry(s *store, out *replies, r request) bool {
 		return false
 	}
 	unit, absolute := expiryUnit(r.cmd.Name)
-	ms, most := int64(unit/time.Millisecond), int64(math.MaxInt64)
-	if !absolute {
-		most -= s.clock.now.UnixMilli()
-	}
-	if n > most/ms || n < math.MinInt64/ms {
-		out.error("ERR invalid expire time in '" + fullName(r.cmd) + "' command")
+	ms := int64(unit / time.Millisecond)
+	if n > s.longestExpiry(absolute)/ms || n < math.MinInt64/ms {
+		out.error(errExpiry(fullName(r.cmd)))
 		return true
 	}
 	longest := int64(math.MaxInt64 / unit)
@@ -37,7 +34,17 @@ func refuseExpiry(s *store, out *replies, r request) bool {
 	return true
 }
 
-// expiryUnit is what EXPIRE, SETEX and their like count in.
+// longestExpiry is how many milliseconds there are, since 1970 or from now on.
+func (s *store) longestExpiry(absolute bool) int64 {
+	if absolute {
+		return math.MaxInt64
+	}
+	return math.MaxInt64 - s.clock.current().UnixMilli()
+}
+
+func errExpiry(command string) string { return "ERR invalid expire time in '" + command + "' command" }
+
+// expiryUnit is what EXPIRE, SETEX and their like count in, and the options of SET.
 func expiryUnit(name string) (unit time.Duration, absolute bool) {
 	unit, absolute = time.Second, strings.HasSuffix(name, "AT")
 	if name[0] == 'P' {
@@ -84,21 +91,14 @@ func (s *store) timeLeft(o setOptions, command string) (ms int64, refusal string
 	if err != nil {
 		return 0, errNoInteger
 	}
-	unit := int64(1)
-	if strings.HasPrefix(o.form, "EX") {
-		unit = 1000
+	unit, absolute := expiryUnit(o.form)
+	ms = int64(unit / time.Millisecond)
+	if n <= 0 || n > s.longestExpiry(absolute)/ms {
+		return 0, errExpiry(command)
 	}
-	now := s.clock.current()
-	most := int64(math.MaxInt64)
-	if !strings.HasSuffix(o.form, "AT") {
-		most -= now.UnixMilli()
-	}
-	if n <= 0 || n > most/unit {
-		return 0, "ERR invalid expire time in '" + command + "' command"
-	}
-	ms = n * unit
-	if strings.HasSuffix(o.form, "AT") {
-		ms -= now.UnixMilli()
+	ms *= n
+	if absolute {
+		ms -= s.clock.current().UnixMilli()
 	}
 	return max(0, min(ms, math.MaxInt64/int64(time.Millisecond))), ""
 }

@@ -2,7 +2,6 @@ package keyslottest
 
 import (
 	"math"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -128,10 +127,10 @@ func popNone(s *store, out *replies, r request) bool {
 // addScores refuses scores that are no number, or would become none, and increments that GT or LT forbids.
 func addScores(s *store, out *replies, r request) bool {
 	scores, increment := r.args[2:], r.cmd.Name == "ZINCRBY"
-	for !increment && len(scores) > 0 && slices.Contains([]string{"NX", "XX", "GT", "LT", "CH", "INCR"}, strings.ToUpper(scores[0])) {
+	for !increment && len(scores) > 0 && hasWord([]string{"NX", "XX", "GT", "LT", "CH", "INCR"}, scores[0]) {
 		scores = scores[1:]
 	}
-	options := r.args[1 : len(r.args)-len(scores)] // behind the key
+	options := r.args[2 : len(r.args)-len(scores)]
 	increment = increment || hasWord(options, "INCR")
 	for i := 0; i+1 < len(scores); i += 2 {
 		score, _ := strconv.ParseFloat(scores[i], 64)

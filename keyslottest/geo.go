@@ -65,15 +65,15 @@ func (s *store) place(key, member string) (p place, ok bool) {
 // addPlaces answers GEOADD, which on a server is a ZADD, with some of its options.
 func addPlaces(s *store, out *replies, r request) bool {
 	places := r.args[2:]
-	for len(places) > 0 && isOption(places[0], "NX", "XX", "CH") {
+	for len(places) > 0 && hasWord([]string{"NX", "XX", "CH"}, places[0]) {
 		places = places[1:]
 	}
-	options := r.args[1 : len(r.args)-len(places)] // behind the key
+	options := r.args[2 : len(r.args)-len(places)]
 	if len(places)%3 != 0 || hasWord(options, "NX") && hasWord(options, "XX") {
 		out.error(errSyntax)
 		return true
 	}
-	add := append([]string{"ZADD"}, options...)
+	add := append([]string{"ZADD", r.args[1]}, options...)
 	for ; len(places) > 0; places = places[3:] {
 		longitude, err := strconv.ParseFloat(places[0], 64)
 		latitude, err2 := strconv.ParseFloat(places[1], 64)
@@ -89,15 +89,6 @@ func addPlaces(s *store, out *replies, r request) bool {
 	}
 	s.do(out, add...)
 	return true
-}
-
-func isOption(word string, options ...string) bool {
-	for _, option := range options {
-		if strings.EqualFold(word, option) {
-			return true
-		}
-	}
-	return false
 }
 
 // findPlaces answers GEOPOS.

@@ -75,7 +75,7 @@ func resetSession(cn *conn, _ []string) {
 func selectDB(cn *conn, args []string) {
 	switch db, err := strconv.Atoi(args[1]); {
 	case err != nil:
-		cn.out.error("ERR value is not an integer or out of range")
+		cn.out.error(errNoInteger)
 	case db != 0:
 		cn.out.error("ERR SELECT is not allowed in cluster mode")
 	default:
@@ -88,7 +88,7 @@ const wrongPass = "WRONGPASS invalid username-password pair or user is disabled.
 func auth(cn *conn, args []string) {
 	user, password := "default", args[len(args)-1]
 	if len(args) > 3 {
-		cn.out.error("ERR syntax error")
+		cn.out.error(errSyntax)
 		return
 	}
 	if len(args) == 3 {
@@ -275,7 +275,7 @@ func (s *shard) runningReplicas() (running []*node) {
 func waitReplicas(cn *conn, args []string) {
 	want, err := strconv.ParseInt(args[1], 10, 64)
 	if err != nil {
-		cn.out.error("ERR value is not an integer or out of range")
+		cn.out.error(errNoInteger)
 		return
 	}
 	timeout, err := strconv.ParseInt(args[2], 10, 64)

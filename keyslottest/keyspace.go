@@ -61,7 +61,7 @@ func keysLike(cn *conn, args []string) {
 // flush removes what this node holds, and leaves the other nodes' keys.
 func flush(cn *conn, args []string) {
 	if len(args) > 2 || len(args) == 2 && !strings.EqualFold(args[1], "sync") && !strings.EqualFold(args[1], "async") {
-		cn.out.error("ERR syntax error")
+		cn.out.error(errSyntax)
 		return
 	}
 	c := cn.cluster

@@ -3,14 +3,15 @@ package keyslottest
 import (
 	"bytes"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/keyslot-go/keyslot/internal/resp"
 )
 
-// reshape turns what miniredis answers into what a server does, where they differ in form: in RESP3 nulls, sets, the
-// pairs of members and scores, and the streams that were read.
+// reshape turns what miniredis answers into what a server does, where they differ in form: in RESP3 nulls, sets, and
+// the pairs of members and scores.
 func reshape(reply []byte, args []string, resp3 bool) []byte {
 	if from, bad := bytes.CutPrefix(reply, []byte("-ERR invalid expire time in ")); bad {
 		return fmt.Appendf(nil, "-ERR invalid expire time in '%s' command\r\n", bytes.TrimSpace(from))
@@ -26,33 +27,24 @@ func reshape(reply []byte, args []string, resp3 bool) []byte {
 		if reply[0] == '*' {
 			reply[0] = '~'
 		}
-	case "XREAD", "XREADGROUP":
-		return streamsToMap(reply)
 	case "ZRANGE", "ZREVRANGE", "ZRANGEBYSCORE", "ZREVRANGEBYSCORE", "ZUNION", "ZINTER", "ZDIFF", "ZRANDMEMBER":
-		if hasWord(args, "WITHSCORES") {
+		if hasWord(args[1:], "WITHSCORES") {
 			return pairUp(reply)
 		}
 	case "HRANDFIELD":
-		if hasWord(args, "WITHVALUES") {
+		if hasWord(args[1:], "WITHVALUES") {
 			return pairUp(reply)
 		}
 	case "ZPOPMIN", "ZPOPMAX":
 		if len(args) > 2 {
 			return pairUp(reply)
 		}
-	case "ZSCAN":
-		return stringsOf(reply)
 	}
 	return reply
 }
 
-func hasWord(args []string, word string) bool {
-	for _, a := range args[1:] {
-		if strings.EqualFold(a, word) {
-			return true
-		}
-	}
-	return false
+func hasWord(words []string, word string) bool {
+	return slices.ContainsFunc(words, func(w string) bool { return strings.EqualFold(w, word) })
 }
 
 // elements splits an array, or a map, into the frames of its elements; ok is false for any other reply.
@@ -92,42 +84,4 @@ func pairUp(reply []byte) []byte {
 		paired = append(append(paired, flat[i]...), flat[i+1]...)
 	}
 	return paired
-}
-
-// stringsOf makes strings of the scores of ZSCAN, which are doubles nowhere.
-func stringsOf(reply []byte) []byte {
-	parts, ok := elements(reply)
-	if !ok || len(parts) != 2 {
-		return reply
-	}
-	list, ok := elements(parts[1])
-	if !ok {
-		return reply
-	}
-	scanned := append(resp.AppendArray(nil, 2), parts[0]...)
-	scanned = resp.AppendArray(scanned, len(list))
-	for _, frame := range list {
-		if frame[0] == ',' {
-			frame = resp.AppendBulk(nil, frame[1:len(frame)-2])
-		}
-		scanned = append(scanned, frame...)
-	}
-	return scanned
-}
-
-// streamsToMap makes a map of an array of pairs.
-func streamsToMap(reply []byte) []byte {
-	pairs, ok := elements(reply)
-	if !ok {
-		return reply
-	}
-	streams := resp.AppendMap(nil, len(pairs))
-	for _, pair := range pairs {
-		kv, ok := elements(pair)
-		if !ok || len(kv) != 2 {
-			return reply
-		}
-		streams = append(append(streams, kv[0]...), kv[1]...)
-	}
-	return streams
 }

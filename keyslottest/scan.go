@@ -49,7 +49,7 @@ func parseScan(args []string, typed bool) (o scanOptions, refusal string) {
 	for i := 0; i < len(args); i += 2 {
 		option := strings.ToUpper(args[i])
 		if i+1 == len(args) {
-			return o, "ERR syntax error"
+			return o, errSyntax
 		}
 		switch {
 		case option == "MATCH":
@@ -59,14 +59,14 @@ func parseScan(args []string, typed bool) (o scanOptions, refusal string) {
 		case option == "COUNT":
 			n, err := strconv.Atoi(args[i+1])
 			if err != nil {
-				return o, "ERR value is not an integer or out of range"
+				return o, errNoInteger
 			}
 			if n < 1 {
-				return o, "ERR syntax error"
+				return o, errSyntax
 			}
 			o.count = n
 		default:
-			return o, "ERR syntax error"
+			return o, errSyntax
 		}
 	}
 	return o, ""
@@ -95,12 +95,12 @@ const wholeSize = 128
 // scanValue answers HSCAN, SSCAN and ZSCAN. The cursor is how many elements have been seen, and any number is
 // one, as on a server.
 func scanValue(s *store, out *replies, r request) bool {
-	kind, read, width := "hash", "HSCAN", 2
+	kind, width := "hash", 2
 	switch r.cmd.Name {
 	case "SSCAN":
-		kind, read, width = "set", "SSCAN", 1
+		kind, width = "set", 1
 	case "ZSCAN":
-		kind, read = "zset", "ZSCAN"
+		kind = "zset"
 	}
 	cursor, ok := parseCursor(r.args[2])
 	if !ok {
@@ -123,13 +123,14 @@ func scanValue(s *store, out *replies, r request) bool {
 		out.error(refusal)
 		return true
 	}
-	all := s.ask(read, r.args[1], "0").Elems[1].Elems
+	all := s.ask(r.cmd.Name, r.args[1], "0").Elems[1].Elems
 	size := uint64(len(all) / width)
-	if cursor >= size || kind != "set" && size <= wholeSize {
+	whole := kind != "set" && size <= wholeSize
+	if cursor >= size || whole {
 		cursor = 0
 	}
 	next := cursor + uint64(o.count)
-	if next >= size || kind != "set" && size <= wholeSize {
+	if next >= size || whole {
 		next = size
 	}
 	var found []string

@@ -24,8 +24,8 @@ func (s *store) copyStream(from, to string) {
 			deleted = append(deleted, id)
 		}
 	}
-	if last, ok := parseStreamID(s.ask("XINFO", "STREAM", from).Elems[3].Str); ok && last != (streamID{}) {
-		remember(last)
+	if state, ok := s.stream(from); ok && state.last != (streamID{}) {
+		remember(state.last)
 	}
 	pending := map[string][]pendingEntry{}
 	groups := s.ask("XINFO", "GROUPS", from).Elems // name <name> consumers <n> pending <n> last-delivered-id <id>

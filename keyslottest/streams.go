@@ -165,7 +165,7 @@ func (s *store) take(c claimant, id streamID, pending *pendingEntry) (answer res
 		deliveries = pending.deliveries
 	}
 	args := append([]string{"XCLAIM", c.key, c.group, c.consumer, "0", id.String()}, c.options...)
-	if c.justID && !hasWord(args[5:], "RETRYCOUNT") {
+	if c.justID && !hasWord(c.options, "RETRYCOUNT") {
 		args = append(args, "RETRYCOUNT", strconv.FormatInt(deliveries, 10)) // it delivers nothing
 	}
 	answer = s.ask(args...)

@@ -159,7 +159,7 @@ func (r request) overwrote(key string, reply []byte) bool {
 	switch {
 	case !listed || resp.IsError(reply) || isNull(reply) || rule.zero && string(reply) == ":0\r\n":
 		return false
-	case r.cmd.Name == "SET" && hasWord(r.args[2:], "NX"), // the key existed
+	case r.cmd.Name == "SET" && hasWord(r.args[3:], "NX"), // the key existed
 		r.cmd.Name == "GETEX" && len(r.args) < 4, // without an expiry it reads, and PERSIST would have changed one
 		r.cmd.Name == "SETRANGE" && r.args[3] == "":
 		return false
