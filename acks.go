@@ -89,7 +89,7 @@ func (a *acks) wait(ctx context.Context) {
 }
 
 // run acknowledges in batches until the end, and what is left then. An error that lasts stops the consumer.
-func (a *acks) run(ctx context.Context, stop func(error)) {
+func (a *acks) run(ctx context.Context, fail func(error)) {
 	retry := pacer{first: feedFirst, limit: feedLimit}
 	for a.gather() {
 		err := a.flush(ctx)
@@ -97,7 +97,7 @@ func (a *acks) run(ctx context.Context, stop func(error)) {
 		case err == nil:
 			retry.reset()
 		case isLasting(err):
-			stop(err)
+			fail(err)
 			<-a.ended
 			a.finish(ctx) // of other streams, and what came meanwhile
 			return

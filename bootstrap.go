@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -69,18 +70,26 @@ func (t *terms) ready(ctx context.Context, until time.Time) error {
 // waitedFor returns what a first map was waited for when why ended the wait, and what has failed by then.
 func (c *core) waitedFor(why error) error {
 	waiting, failed := c.first.failures(why)
-	for _, e := range c.endpoints {
-		switch underWay, err := c.resolver.state(e.host); {
-		case underWay:
-			waiting = append(waiting, &resolveError{fmt.Errorf("resolve %s: %w", e.host, why)})
-		case err != nil:
-			failed = append(failed, fmt.Errorf("resolve %s: %w", e.host, err))
-		}
-	}
+	unresolved, nameless := c.names(why)
+	waiting = append(waiting, unresolved...)
 	if len(waiting) == 0 { // the next round is yet to begin
 		waiting = []error{why}
 	}
-	return raceError(append(waiting, failed...))
+	return raceError(slices.Concat(waiting, failed, nameless))
+}
+
+// names returns the endpoints whose names DNS is asked for, which why keeps from getting any further, and those
+// without addresses.
+func (c *core) names(why error) (unresolved, nameless []error) {
+	for _, e := range c.endpoints {
+		switch underWay, err := c.resolver.state(e.host); {
+		case underWay:
+			unresolved = append(unresolved, &resolveError{fmt.Errorf("resolve %s: %w", e.host, why)})
+		case err != nil:
+			nameless = append(nameless, fmt.Errorf("resolve %s: %w", e.host, err))
+		}
+	}
+	return unresolved, nameless
 }
 
 // learnFirst installs the first usable map that an endpoint gives.
@@ -107,16 +116,11 @@ func (c *core) learnFirst(ctx context.Context) (asked int, changed bool, err err
 
 // withNameless adds to why no address was of use those endpoints that have none. If all have none, that is what err says.
 func (c *core) withNameless(err error) error {
-	all := raceError{err}
-	for _, e := range c.endpoints {
-		if _, why := c.resolver.state(e.host); why != nil {
-			all = append(all, fmt.Errorf("resolve %s: %w", e.host, why))
-		}
-	}
-	if len(all) == 1 || len(all) > len(c.endpoints) {
+	_, nameless := c.names(err)
+	if len(nameless) == 0 || len(nameless) == len(c.endpoints) {
 		return err
 	}
-	return all
+	return raceError(append([]error{err}, nameless...))
 }
 
 // bootstrapError adds what to do, where the cause tells.

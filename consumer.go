@@ -182,11 +182,12 @@ func (c *Consumer) Run(ctx context.Context, handle func(ctx context.Context, e E
 	for _, streams := range c.bySlot() {
 		f := newFeed(c, streams)
 		feeds = append(feeds, f)
-		acknowledging.Go(func() { f.acks.run(acking, func(err error) { stop(f.ended(err)) }) }) // ends after the feed; Run waits for it
-		reading.Go(func() {                                                                     // ends with running; Run waits for it
+		fail := func(err error) { stop(f.ended(err)) }
+		acknowledging.Go(func() { f.acks.run(acking, fail) }) // ends after the feed; Run waits for it
+		reading.Go(func() {                                   // ends with running; Run waits for it
 			defer close(f.acks.ended)
 			if err := f.run(running, handle); err != nil {
-				stop(f.ended(err))
+				fail(err)
 			}
 		})
 	}

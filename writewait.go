@@ -243,17 +243,8 @@ func (f *flight) waitCall(n *node, t *terms) *call {
 	f.begin(&wait.Request)
 	wait.Request.Arg("WAIT")
 	wait.Request.ArgInt(int64(f.wait.replicas))
-	wait.Request.ArgInt(wholeMillis(rest))
+	wait.Request.ArgMillis(rest)
 	return wait
-}
-
-// wholeMillis returns d in milliseconds, rounded up.
-func wholeMillis(d time.Duration) int64 {
-	n := int64(d / time.Millisecond)
-	if d%time.Millisecond > 0 {
-		n++
-	}
-	return n
 }
 
 // note is told how a WAIT behind commands that ran has ended.

@@ -36,17 +36,7 @@ func (c *Call) finer() string {
 	return ""
 }
 
-// millis rounds a part of a millisecond up, away from zero: less than one is neither none nor for ever.
-func (c *Call) millis(d time.Duration) {
-	n, rest := int64(d/time.Millisecond), d%time.Millisecond
-	switch {
-	case rest > 0:
-		n++
-	case rest < 0:
-		n--
-	}
-	c.Request.ArgInt(n)
-}
+func (c *Call) millis(d time.Duration) { c.Request.ArgMillis(d) }
 
 func (c *Call) ttlSeconds(d time.Duration) {
 	switch {

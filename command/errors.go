@@ -65,7 +65,9 @@ type Error struct {
 	Node      string // host:port of the last node tried; empty if none was
 	Attempts  int    // how often the command was sent or about to be, each turn of a blocking one included
 	Redirects int    // MOVED and ASK followed
-	Phase     string // where the last attempt ended: resolve, dial, tls, hello, auth, write, read; empty where the server replied or no node was tried
+	// Phase is where the last attempt ended: resolve, dial, tls, hello, auth, write, read. It is empty where the server
+	// replied or no node was tried.
+	Phase     string
 	Outcome   Outcome
 	Retryable bool // the same command may be sent again: see ErrRetryable
 	Err       error

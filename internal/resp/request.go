@@ -1,6 +1,9 @@
 package resp
 
-import "strconv"
+import (
+	"strconv"
+	"time"
+)
 
 // Request is one command as it goes over the wire: an array of bulk strings, written once, with the place of each
 // argument and which of them are keys. The first argument is the command's name. The zero value is ready; Reset makes
@@ -84,6 +87,18 @@ func (r *Request) ArgBytes(b []byte) { appendArg(r, b) }
 func (r *Request) ArgInt(n int64) {
 	var text [20]byte // "-9223372036854775808"
 	appendArg(r, strconv.AppendInt(text[:0], n, 10))
+}
+
+// ArgMillis appends d in milliseconds. A part of one is rounded away from zero: less than one is neither none nor for ever.
+func (r *Request) ArgMillis(d time.Duration) {
+	n, rest := int64(d/time.Millisecond), d%time.Millisecond
+	switch {
+	case rest > 0:
+		n++
+	case rest < 0:
+		n--
+	}
+	r.ArgInt(n)
 }
 
 // ArgFloat appends the shortest decimal that reads back as f; the infinities are inf and -inf.
