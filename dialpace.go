@@ -27,7 +27,8 @@ type dialPace struct {
 	login        pacer        // guarded by mu: after logins that were refused
 }
 
-// allow returns nil if the node may be dialled now, or why the last dial failed. ended must follow a dial allowed.
+// allow returns nil if the node may be dialled now, or why the last dial failed. ended must follow a dial allowed, or
+// withdrawn.
 func (r *dialPace) allow(now time.Time) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -58,6 +59,13 @@ func (r *dialPace) ended(conn *wire.Conn, err error, now time.Time) {
 		r.since = slices.DeleteFunc(r.since, func(c *wire.Conn) bool { return c.Err() != nil })
 		r.since = append(r.since, conn)
 	}
+}
+
+// withdrawn notes that whoever dialled has ended the dial, which says nothing of the node.
+func (r *dialPace) withdrawn() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.trying = false
 }
 
 func (r *dialPace) failed(err error, now time.Time) {

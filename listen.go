@@ -165,7 +165,11 @@ func (l *listener) dial(ctx context.Context) (*wire.Stream, error) {
 		return nil, err
 	}
 	stream, err := l.sub.core.dialStream(ctx, l.node)
-	l.node.redial.ended(nil, err, time.Now())
+	if err != nil && ctx.Err() != nil {
+		l.node.redial.withdrawn()
+	} else {
+		l.node.redial.ended(nil, err, time.Now())
+	}
 	return stream, err
 }
 

@@ -1,6 +1,7 @@
 package keyslot_test
 
 import (
+	"context"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -108,5 +109,18 @@ func TestKeyspaceEventsWaitForThePrimaryThatComesMeanwhile(t *testing.T) {
 		_, err := s.client.KeyspaceEvents(within(t, time.Minute), "__keyevent@0__:*")
 		require.NoError(t, err)
 		require.GreaterOrEqual(t, time.Since(began), 4*time.Second, "it returned before the new primary had confirmed")
+	})
+}
+
+// The dial for a subscription ends with it, which says nothing of the node.
+func TestASubscriptionThatIsGivenUpWhileItDialsHoldsNobodyUp(t *testing.T) {
+	listening(t, keyslot.Options{}, func(t *testing.T, s *stage) {
+		s.upper.On("SET", ok)
+		s.upper.On("HELLO", stuck(), fakenode.Reaction{Send: fakenode.Hello})
+		_, err := s.client.SSubscribe(within(t, 100*time.Millisecond), up)
+		s.failsAt(t, 100*time.Millisecond, err, keyslot.ErrNotExecuted, context.DeadlineExceeded)
+		synctest.Wait()
+		require.NoError(t, s.client.Set(t.Context(), up, "1"))
+		require.Equal(t, 100*time.Millisecond, time.Since(s.began))
 	})
 }
