@@ -55,61 +55,55 @@ func (n *node) foundAt(addr string, listed []netip.Addr) {
 	}
 }
 
-// byName dials the addresses behind a node's name, until one leads to where it should.
-func byName[T any](
-	ctx context.Context, c *core, n *node, dial func(ctx context.Context, addr string) (T, error), discard func(T),
-) (conn T, listed []netip.Addr, err error) {
+// byName dials the addresses behind the name of a node of a group, until one leads to where it should: to the primary,
+// if that is what the node is to be.
+func byName[T interface{ Addr() string }](
+	ctx context.Context, c *core, n *node,
+	dial func(ctx context.Context, addr string) (T, error), mustLead func(context.Context, T) error, discard func(T),
+) (conn T, err error) {
 	candidates, err := c.addressesOf(ctx, n)
 	if err != nil {
-		return conn, nil, err
+		return conn, err
 	}
+	leads := func() bool { return c.routes.Load().leads(n) } // by the time that the dial has ended
 	race := racer[T]{
-		ask:     func(ctx context.Context, to candidate) (T, error) { return dial(ctx, to.addr.String()) },
+		ask: func(ctx context.Context, to candidate) (T, error) {
+			conn, err := dial(ctx, to.addr.String())
+			if err == nil && leads() {
+				if err = mustLead(ctx, conn); err != nil {
+					discard(conn)
+				}
+			}
+			return conn, err
+		},
 		discard: discard,
 		timeout: c.opts.DialTimeout,
 		asks:    &c.asks,
 	}
-	for _, to := range candidates {
-		listed = append(listed, to.addr.Addr())
-	}
-	conn, err = race.run(ctx, candidates)
-	return conn, listed, err
-}
-
-// connectByName opens a connection to a node of a group; to the primary, if that is what the node is to be.
-func (c *core) connectByName(ctx context.Context, n *node, opts wire.Options) (*wire.Conn, error) {
-	leads := func() bool { return c.routes.Load().leads(n) } // by the time that the dial has ended
-	dial := func(ctx context.Context, addr string) (*wire.Conn, error) {
-		opts := opts
-		opts.Addr = addr
-		conn, err := c.dial(ctx, peer{n, n.info()}, opts)
-		if err == nil && leads() {
-			if err = mustLead(ctx, conn); err != nil {
-				conn.Drain()
-			}
+	if conn, err = race.run(ctx, candidates); err == nil && leads() {
+		var listed []netip.Addr
+		for _, to := range candidates {
+			listed = append(listed, to.addr.Addr())
 		}
-		return conn, err
-	}
-	conn, listed, err := byName(ctx, c, n, dial, (*wire.Conn).Drain)
-	if err == nil && leads() {
 		n.foundAt(conn.Addr(), listed)
 	}
 	return conn, err
 }
 
+// connectByName opens a connection to a node of a group.
+func (c *core) connectByName(ctx context.Context, n *node, opts wire.Options) (*wire.Conn, error) {
+	dial := func(ctx context.Context, addr string) (*wire.Conn, error) {
+		opts := opts
+		opts.Addr = addr
+		return c.dial(ctx, peer{n, n.info()}, opts)
+	}
+	return byName(ctx, c, n, dial, mustLead, (*wire.Conn).Drain)
+}
+
 // streamByName is connectByName for a subscription.
 func (c *core) streamByName(ctx context.Context, n *node) (*wire.Stream, error) {
-	dial := func(ctx context.Context, addr string) (*wire.Stream, error) {
-		stream, err := c.dialStreamAt(ctx, n, addr)
-		if err == nil && c.routes.Load().leads(n) {
-			if err = streamMustLead(ctx, stream); err != nil {
-				stream.Abandon()
-			}
-		}
-		return stream, err
-	}
-	stream, _, err := byName(ctx, c, n, dial, (*wire.Stream).Abandon)
-	return stream, err
+	dial := func(ctx context.Context, addr string) (*wire.Stream, error) { return c.dialStreamAt(ctx, n, addr) }
+	return byName(ctx, c, n, dial, streamMustLead, (*wire.Stream).Abandon)
 }
 
 // streamMustLead is mustLead for a connection whose owner reads it.
