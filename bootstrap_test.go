@@ -89,7 +89,8 @@ func TestAllAddressesChangeBehindTheName(t *testing.T) {
 			_, err = client.Get(t.Context(), key)
 			require.NoError(t, err)
 		}
-		require.Less(t, time.Since(start), 3*time.Second)
+		// Up to 500 ms each: how long a lookup counts, and between two refreshes.
+		require.LessOrEqual(t, time.Since(start), time.Second)
 		require.EqualValues(t, 2, client.Topology().Epoch)
 	})
 }

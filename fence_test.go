@@ -212,7 +212,8 @@ func TestTheNodeThatGaveTheFirstMapIsSuspectedLikeAnyOther(t *testing.T) {
 		time.AfterFunc(2*time.Second, func() { shards(s, 3, spare, lower) })
 		_, err = client.Get(t.Context(), low)
 		require.NoError(t, err)
-		require.Less(t, time.Since(s.began), 3*time.Second)
+		// Up to 500 ms between two questions, and up to 200 ms that the silent node has for its answer.
+		require.LessOrEqual(t, time.Since(s.began), 2700*time.Millisecond)
 	})
 }
 

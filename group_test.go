@@ -405,9 +405,15 @@ func TestASubscriberFollowsTheNameOfThePrimary(t *testing.T) {
 		g.primary.replica.Store(true) // it lives on, and tells what its primary is told
 		g.reader.replica.Store(false)
 		g.call(primaryName, "10.0.0.2")
+		began := time.Now()
 		require.NoError(t, client.Set(t.Context(), "a", "1"))
+		// Up to 500 ms each: how long a lookup counts, between two dials, and between two attempts.
+		require.LessOrEqual(t, time.Since(began), 1500*time.Millisecond)
+		began = time.Now()
 		heard, _ := hear(t, sub, 1)
 		require.Equal(t, []string{"gap news"}, heard)
+		// Up to a second until the listener looks, and 50 ms until it dials.
+		require.LessOrEqual(t, time.Since(began), 1050*time.Millisecond)
 		g.reader.Push(">3\r\n$7\r\nmessage\r\n$4\r\nnews\r\n$2\r\nhi\r\n")
 		heard, _ = hear(t, sub, 1)
 		require.Equal(t, []string{"hi"}, heard)

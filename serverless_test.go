@@ -142,7 +142,8 @@ func TestAddressesBehindAServerlessNameMayChangeAtAnyTime(t *testing.T) {
 			require.NoError(t, client.Set(t.Context(), low, "v"))
 			_, err = client.Get(t.Context(), low)
 			require.NoError(t, err)
-			require.Less(t, time.Since(began), 2*time.Second)
+			// Up to 500 ms each: how long a lookup counts, between two dials, and between two attempts.
+			require.LessOrEqual(t, time.Since(began), 1500*time.Millisecond)
 			c.stays(t, client)
 		}
 	})
