@@ -281,6 +281,7 @@ func TestATransactionThatWasNotSentIsSentWhenTheNodeIsBack(t *testing.T) {
 		tx := s.client.Tx()
 		n := tx.Incr(up)
 		require.NoError(t, tx.Exec(t.Context()))
+		require.LessOrEqual(t, time.Since(s.began), 2500*time.Millisecond, "a pause of the call's, and one between dials, in which it came")
 		require.EqualValues(t, 1, valueOf(t, n))
 		require.Equal(t, []string{"MULTI", "INCR foo", "EXEC"}, lastOf(back, 3))
 	})
