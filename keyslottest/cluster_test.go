@@ -134,6 +134,22 @@ func TestKeysExpireOnTheRealClock(t *testing.T) {
 	s.want(":0", "DBSIZE")
 }
 
+// A walk over many keys takes long, so time passes in steps; the set time of an expiry is in step with them.
+func TestAnExpiryIsReadAsItWasSet(t *testing.T) {
+	s := connect(t, start(t, keyslottest.Options{Shards: 1}).Nodes()[0].Addr)
+	for i := range 3000 {
+		s.want("+OK", fmt.Sprint("SET ", i, " x EX 1000"))
+	}
+	for range 100 {
+		for _, set := range []string{"SET a x EXAT 9999999999", "EXPIREAT a 9999999999", "GETEX a EXAT 9999999999"} {
+			s.do(set)
+			for range 10 {
+				s.want(":9999999999", "EXPIRETIME a")
+			}
+		}
+	}
+}
+
 func TestManualClockStandsStill(t *testing.T) {
 	c := start(t, keyslottest.Options{ManualClock: true})
 	s := connect(t, c.Owner("a").Addr)

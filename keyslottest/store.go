@@ -193,7 +193,7 @@ type clock struct {
 	shift  time.Duration // what AdvanceClock added
 	now    time.Time     // of the last tick
 	cost   time.Duration // of the last tick
-	live   bool          // a key may have an expiry: else there is nothing to tell
+	live   bool          // a key may have an expiry, and miniredis takes now for the time: else there is nothing to tell
 }
 
 func (c *clock) start(m *miniredis.Miniredis, manual bool) {
@@ -205,7 +205,7 @@ func (c *clock) start(m *miniredis.Miniredis, manual bool) {
 
 // current is the time as miniredis takes it.
 func (c *clock) current() time.Time {
-	if c.manual || c.shift != 0 {
+	if c.manual || c.shift != 0 || c.live {
 		return c.now
 	}
 	return time.Now()
@@ -223,9 +223,12 @@ func (s *store) advance(d time.Duration) {
 // reads an expiry.
 func (s *store) tick(concerned bool) (passed bool) {
 	c := &s.clock
-	c.live = c.live || concerned
-	if c.manual || !c.live {
+	if c.manual || !c.live && !concerned {
 		return false
+	}
+	if !c.live {
+		c.live = true
+		s.mini.SetTime(c.now)
 	}
 	start := time.Now()
 	elapsed := start.Add(c.shift).Sub(c.now)
@@ -234,9 +237,7 @@ func (s *store) tick(concerned bool) (passed bool) {
 	}
 	s.mini.FastForward(elapsed)
 	c.now = c.now.Add(elapsed)
-	if c.shift != 0 {
-		s.mini.SetTime(c.now)
-	}
+	s.mini.SetTime(c.now)
 	c.cost = time.Since(start)
 	return true
 }
