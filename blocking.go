@@ -186,8 +186,8 @@ func (c *core) lookAfter(n *node, waiting *wire.Conn) {
 	switch {
 	case conn == nil:
 		_, err = t.startDial(true)
-		missing = missing || n.redial.failing()
-	case n.redial.failing(): // the node is in doubt, but may only have no room for one more connection
+		missing = missing || t.hangs() || n.redial.failing()
+	case n.redial.failing(), n.lostSlots.Load(): // it is in doubt, or should send the command away within a second
 		conn.Nudge(dialPatience)
 	default:
 		conn.Nudge(nudgeAfter)

@@ -350,6 +350,48 @@ func TestAFrozenPrimaryWhereCommandsBlockIsLeftForItsReplica(t *testing.T) {
 	})
 }
 
+// Nothing is owed on the shared connection, or it is gone, so that no silence tells of the freeze.
+func TestADemotedPrimaryThatFreezesWhereACommandBlocksIsLeft(t *testing.T) {
+	for name, demote := range map[string]func(t *testing.T, s *stage, client *keyslot.Client){
+		"after a redirect": func(t *testing.T, s *stage, client *keyslot.Client) {
+			s.lower.On("INCR", says("-MOVED 866 %s", spare))
+			shards(s, 3, spare, lower)
+			_, err := client.Incr(t.Context(), low)
+			require.NoError(t, err)
+			s.lower.StopReading()
+		},
+		"and is found by a dial that hangs": func(t *testing.T, s *stage, client *keyslot.Client) {
+			s.lower.StopReading()
+			s.lower.CutConn(sent(s.lower, "GET")[0].Conn, fakenode.RST)
+			synctest.Wait()
+			shards(s, 3, spare, lower)
+			_, err := client.Incr(t.Context(), low)
+			require.NoError(t, err)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			failover(t, keyslot.Options{DialTimeout: 8 * time.Second}, func(t *testing.T, s *stage, client *keyslot.Client) {
+				s.lower.On("GET", value)
+				s.lower.On("BLPOP", stuck())
+				_, err := client.Get(t.Context(), low)
+				require.NoError(t, err)
+				var pop sync.WaitGroup
+				pop.Go(func() {
+					_, err := client.Do(t.Context(), "BLPOP", low, 0)
+					require.ErrorIs(t, err, keyslot.ErrUnknownOutcome)
+				})
+				synctest.Wait()
+				demote(t, s, client)
+				demoted := time.Now()
+				pop.Wait()
+				// A look comes each 500 ms, wants 500 ms of idleness or of a dial, and silence is seen within 750 ms.
+				require.LessOrEqual(t, time.Since(demoted), 1750*time.Millisecond)
+				s.lower.Resume()
+			})
+		})
+	}
+}
+
 func TestABlockingCommandFollowsItsSlot(t *testing.T) {
 	cluster, client := begin(t, keyslottest.Options{Replicas: 1}, keyslot.Options{})
 	waitBlocked := func(moves func()) {

@@ -50,7 +50,8 @@ type track struct {
 
 	// guarded by lane.mu
 	dialing chan struct{} // closed when the dial in progress has ended; nil when there is none
-	wanted  bool          // callers wait for that dial, or have
+	began   time.Time     // when that dial did
+	wanted  bool          // callers wait for it, or have
 	err     error         // why the last dial failed
 }
 
@@ -202,7 +203,7 @@ func (t *track) startDial(wanted bool) (<-chan struct{}, error) {
 		return nil, err
 	}
 	done := make(chan struct{})
-	t.dialing, t.wanted = done, wanted
+	t.dialing, t.began, t.wanted = done, time.Now(), wanted
 	l.node.pool.work.Add(1)
 	go t.dial(done) // ends with the dial, within DialTimeout; pool.close waits for it
 	return done, nil
@@ -238,6 +239,13 @@ func (t *track) isWanted() bool {
 	t.lane.mu.Lock()
 	defer t.lane.mu.Unlock()
 	return t.wanted
+}
+
+// hangs reports whether a dial is in progress that has lasted for what silence on a connection is.
+func (t *track) hangs() bool {
+	t.lane.mu.Lock()
+	defer t.lane.mu.Unlock()
+	return t.dialing != nil && time.Since(t.began) >= dialPatience
 }
 
 // isDialled reports whether a connection to ask the node something on is being dialled.
