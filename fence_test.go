@@ -61,6 +61,31 @@ func TestAFrozenPrimaryThatLostItsSlotsIsCutOffByARefresh(t *testing.T) {
 	})
 }
 
+// A connection that takes no more calls is the node's no longer, but somebody may still wait on it.
+func TestWhatIsDrainedAtAFrozenPrimaryThatLostItsSlotsIsCutOffToo(t *testing.T) {
+	failover(t, keyslot.Options{}, func(t *testing.T, s *stage, client *keyslot.Client) {
+		s.lower.On("GET", fakenode.Reaction{Delay: 100 * time.Millisecond, Send: "-NOAUTH Authentication required.\r\n"}, value)
+		s.lower.On("INCR", stuck())
+		var callers sync.WaitGroup
+		callers.Go(func() {
+			_, err := client.Get(t.Context(), low)
+			require.NoError(t, err)
+		})
+		synctest.Wait()
+		callers.Go(func() {
+			_, err := client.Incr(within(t, 10*time.Second), low)
+			require.ErrorIs(t, err, keyslot.ErrUnknownOutcome)
+		})
+		time.Sleep(2 * time.Second)
+		s.lower.StopReading()
+		shards(s, 3, spare, lower)
+		frozen := time.Now()
+		callers.Wait()
+		require.LessOrEqual(t, time.Since(frozen), time.Second, "two looks at the silence")
+		s.lower.Resume()
+	})
+}
+
 // A node that comes back at another address is the same one to the map. What is at the old address is given up all the same.
 func TestAPrimaryThatHasANewAddressIsCutOffAtTheOldOne(t *testing.T) {
 	for name, breakDown := range map[string]func(s *stage){

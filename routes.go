@@ -193,7 +193,7 @@ func (c *core) suspect(n *node, conn *wire.Conn) {
 		conn.Abandon(errLeft)
 		return
 	case n.lostSlots.Load():
-		abandon(n.conns(false))
+		abandon(append(n.conns(false), conn)) // which may be one that is drained, and the node's no longer
 		return
 	}
 	c.missed(n, true, "a node is silent")
