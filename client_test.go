@@ -156,7 +156,7 @@ func TestTryAgainAfterAskWaitsAtTheSameNode(t *testing.T) {
 		require.Len(t, sent(s.lower, "MSET"), 1)
 		require.Len(t, sent(s.upper, "MSET"), 4)
 		require.Len(t, sent(s.upper, "ASKING"), 4, "an ASK stays one")
-		require.Less(t, time.Since(s.began), 100*time.Millisecond)
+		require.LessOrEqual(t, time.Since(s.began), (5+10+20)*time.Millisecond, "three pauses")
 	})
 }
 
@@ -213,7 +213,7 @@ func TestMovedToItselfRenewsTheConnection(t *testing.T) {
 				require.Len(t, requests, 2)
 				require.NotEqual(t, requests[0].Conn, requests[1].Conn)
 				synctest.Wait()
-				require.Less(t, time.Since(s.began), time.Second)
+				require.LessOrEqual(t, time.Since(s.began), 50*time.Millisecond, "a pause")
 			})
 		})
 	}

@@ -39,7 +39,9 @@ func TestARoleThatWasToldTooLateEndsNoWriteOnceTheReplicaIsPromoted(t *testing.T
 		time.Sleep(2*time.Second + time.Microsecond) // the dial has just failed
 		f.net.Topology(2, oneShard(replica1, primary))
 		f.node[primary].On("SET", says("-MOVED 12539 %s", replica1))
+		f.began = time.Now()
 		require.NoError(t, f.client.Timeout(time.Hour).Set(context.Background(), "key", "v"))
+		require.LessOrEqual(t, time.Since(f.began), 550*time.Millisecond, "the first pause of the node, and the longest of a call")
 	})
 }
 
@@ -58,7 +60,9 @@ func TestARoleThatIsToldTooLateByAGroupsPrimaryEndsNoWrite(t *testing.T) {
 		node.On("ROLE", fakenode.Reaction{Delay: 3 * time.Second, Send: role.Send}, role)
 		node.Cut(fakenode.RST)
 		synctest.Wait()
+		began := time.Now()
 		require.NoError(t, client.Timeout(time.Hour).Set(t.Context(), "key", "v"))
+		require.LessOrEqual(t, time.Since(began), 2550*time.Millisecond, "a dial of 2 s, and the same pauses")
 	})
 }
 
