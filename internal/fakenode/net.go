@@ -119,7 +119,7 @@ func (n *Net) answer(node *Node, r Request) string {
 	case "CLUSTER MYID":
 		return string(resp.AppendBulk(nil, node.id))
 	case "CLUSTER INFO":
-		return string(resp.AppendBulk(nil, fmt.Sprintf("cluster_state:ok\r\ncluster_current_epoch:%d\r\n", n.epoch)))
+		return string(resp.AppendBulk(nil, fmt.Sprintf("cluster_state:ok\r\ncluster_current_epoch:%d\r\ncluster_my_epoch:%d\r\n", n.epoch, n.epoch)))
 	case "CLUSTER SLOTS":
 		return Slots(n.shards...)
 	case "ROLE":

@@ -1,0 +1,267 @@
+package keyslot_test
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+
+	"github.com/keyslot-go/keyslot"
+	"github.com/keyslot-go/keyslot/internal/fakenode"
+)
+
+// ordeal is a time of random trouble on three scripted nodes. Lower and spare are a shard, of which either may be the
+// primary; upper is the other one.
+type ordeal struct {
+	*stage
+	owners
+	rng    *rand.Rand
+	epoch  int
+	nodes  []*sufferer
+	client *keyslot.Client
+	report strings.Builder // what has happened
+}
+
+// sufferer is a node of an ordeal, and what has befallen it.
+type sufferer struct {
+	*fakenode.Node
+	addr          string
+	dead, frozen  bool
+	sick, loading atomic.Bool // it answers that the cluster is down, or lets nobody in
+}
+
+func (o *ordeal) begin(n *sufferer) {
+	n.Node = o.net.Node(n.addr)
+	n.dead, n.frozen = false, false
+	n.Handle(func(r fakenode.Request) (fakenode.Reaction, bool) { return o.answer(n, r) })
+}
+
+func (o *ordeal) answer(n *sufferer, r fakenode.Request) (fakenode.Reaction, bool) {
+	owner := *o.owner.Load()
+	switch r.Name() {
+	case "HELLO":
+		return says("-LOADING Valkey is loading the dataset in memory"), n.loading.Load()
+	case "ROLE":
+		if n.addr == owner || n.addr == upper {
+			return says("*3\r\n$6\r\nmaster\r\n:0\r\n*0"), true
+		}
+		return fakenode.Reaction{Send: fakenode.Connected}, true
+	case "READONLY":
+		return ok, true
+	case "SUNSUBSCRIBE":
+		return confirm(3, r), true
+	case "INCR", "GET", "EXISTS", "BLPOP", "SSUBSCRIBE":
+		if n.sick.Load() {
+			return says("-CLUSTERDOWN The cluster is down"), true
+		}
+	default:
+		return fakenode.Reaction{}, false
+	}
+	slot := keyslot.Slot(r.Args[1])
+	if slot >= 8192 {
+		owner = upper
+	}
+	switch reads := r.Name() == "GET" && n.addr != upper && owner != upper; {
+	case n.addr != owner && !reads:
+		return says("-MOVED %d %s", slot, owner), true
+	case r.Name() == "GET":
+		return value, true
+	case r.Name() == "BLPOP" && r.Args[2] == "0":
+		return stuck(), true
+	case r.Name() == "BLPOP":
+		return says(popped), true
+	case r.Name() == "SSUBSCRIBE":
+		return confirm(3, r), true
+	}
+	return one, true
+}
+
+// troubles befall a node, or end.
+var troubles = []struct {
+	name string
+	fits func(n *sufferer) bool
+	come func(o *ordeal, n *sufferer)
+}{
+	{"dies", isUp, func(_ *ordeal, n *sufferer) { n.Close(); n.dead = true }},
+	{"comes back", func(n *sufferer) bool { return n.dead }, (*ordeal).begin},
+	{"is cut off", isUp, func(_ *ordeal, n *sufferer) { n.Cut(fakenode.RST) }},
+	{"hangs up", isUp, func(_ *ordeal, n *sufferer) { n.Cut(fakenode.FIN) }},
+	{"freezes", isUp, func(_ *ordeal, n *sufferer) { n.StopReading(); n.frozen = true }},
+	{"thaws", func(n *sufferer) bool { return n.frozen && !n.dead }, func(_ *ordeal, n *sufferer) { n.Resume(); n.frozen = false }},
+	{"has no room", isUp, func(_ *ordeal, n *sufferer) { n.Greet(noRoom) }},
+	{"is slow to greet", isUp, func(_ *ordeal, n *sufferer) { n.Greet(fakenode.Reaction{Delay: 700 * time.Millisecond}) }},
+	{"is sick", isAny, func(_ *ordeal, n *sufferer) { n.sick.Store(true) }},
+	{"loads", isAny, func(_ *ordeal, n *sufferer) { n.loading.Store(true) }},
+	{"is well", isAny, func(_ *ordeal, n *sufferer) { n.sick.Store(false); n.loading.Store(false) }},
+	{"sees a failover", isAny, func(o *ordeal, _ *sufferer) { o.failover() }},
+}
+
+func isAny(*sufferer) bool  { return true }
+func isUp(n *sufferer) bool { return !n.dead && !n.frozen }
+
+func (o *ordeal) failover() {
+	primary := *o.owner.Load()
+	replica := map[string]string{lower: spare, spare: lower}[primary]
+	o.take(replica)
+	o.epoch++
+	shards(o.stage, o.epoch, replica, primary)
+}
+
+func (o *ordeal) heal(n *sufferer) {
+	switch {
+	case n.dead:
+		o.begin(n)
+	case n.frozen:
+		n.Resume()
+	}
+	n.Greet(fakenode.Reaction{})
+	n.sick.Store(false)
+	n.loading.Store(false)
+}
+
+func (o *ordeal) happen(what string, n *sufferer) {
+	fmt.Fprintf(&o.report, "\n%v %s %s", time.Since(o.began), n.addr, what)
+}
+
+const blocksForEver = "BLPOP 0"
+
+var ordealCommands = []string{"INCR", "GET", "BLPOP 1", blocksForEver, "SSUBSCRIBE"}
+
+func (o *ordeal) call(ctx context.Context, command, key string) error {
+	if command == "SSUBSCRIBE" {
+		sub, err := o.client.SSubscribe(ctx, key)
+		if err == nil {
+			err = sub.Close()
+		}
+		return err
+	}
+	name, timeout, blocks := strings.Cut(command, " ")
+	args := []any{name, key}
+	if blocks {
+		args = append(args, timeout)
+	}
+	_, err := o.client.Do(ctx, args...)
+	return err
+}
+
+// suffer lets callers with little patience go on until ctx ends.
+func (o *ordeal) suffer(ctx context.Context, callers *sync.WaitGroup) {
+	for range 4 {
+		rng := rand.New(rand.NewPCG(o.rng.Uint64(), 0))
+		callers.Go(func() {
+			for ctx.Err() == nil {
+				patience, stop := context.WithTimeout(ctx, time.Duration(1+rng.IntN(1000))*time.Millisecond)
+				_ = o.call(patience, ordealCommands[rng.IntN(len(ordealCommands))], []string{low, up}[rng.IntN(2)])
+				stop()
+				time.Sleep(time.Duration(rng.IntN(300)) * time.Millisecond)
+			}
+		})
+	}
+}
+
+// befall lets some troubles come, one after the other.
+func (o *ordeal) befall() {
+	for range 1 + o.rng.IntN(6) {
+		n, trouble := o.nodes[o.rng.IntN(len(o.nodes))], troubles[o.rng.IntN(len(troubles))]
+		if trouble.fits(n) {
+			o.happen(trouble.name, n)
+			trouble.come(o, n)
+		}
+		time.Sleep(time.Duration(o.rng.IntN(3000)) * time.Millisecond)
+	}
+	o.rest(20 * time.Second)
+}
+
+// rest does so for a while, or not at all.
+func (o *ordeal) rest(most time.Duration) {
+	if o.rng.IntN(2) == 0 {
+		time.Sleep(time.Duration(o.rng.Int64N(int64(most))))
+	}
+}
+
+// end heals everything; or a replica is promoted, and what was the primary is dead, frozen or gone from the network.
+func (o *ordeal) end() {
+	former := *o.owner.Load()
+	fate := o.rng.IntN(4)
+	for _, n := range o.nodes {
+		o.heal(n)
+		if n.addr != former {
+			continue
+		}
+		switch fate {
+		case 1:
+			n.Close()
+		case 2:
+			n.StopReading()
+		case 3:
+			n.Cut(fakenode.RST)
+			o.net.BlackHole(n.addr)
+		}
+		o.happen([]string{"and all is well", "is dead", "is frozen", "is gone"}[fate], n)
+	}
+	if fate > 0 {
+		o.rest(5 * time.Second)
+		o.failover()
+	}
+}
+
+// Whatever has befallen the nodes of a shard, and the client meanwhile: once one of them serves it, every kind of
+// command is served soon. KEYSLOT_TRIALS says how many times that is tried.
+func TestEverythingIsServedSoonOnceSomebodyServesIt(t *testing.T) {
+	trials := 100
+	if n, err := strconv.Atoi(os.Getenv("KEYSLOT_TRIALS")); err == nil {
+		trials = n
+	}
+	for range trials {
+		seed := rand.Uint64()
+		opts := keyslot.Options{ConnsPerNode: 1 + int(seed%2), DialTimeout: 4 * time.Second}
+		if seed%3 == 0 {
+			opts.ReadFrom = keyslot.PreferReplica
+		}
+		failover(t, opts, func(t *testing.T, s *stage, client *keyslot.Client) { endure(t, s, client, seed) })
+	}
+}
+
+func endure(t *testing.T, s *stage, client *keyslot.Client, seed uint64) {
+	o := &ordeal{stage: s, rng: rand.New(rand.NewPCG(seed, 0)), epoch: 2, client: client}
+	o.take(lower)
+	for _, addr := range []string{lower, upper, spare} {
+		n := &sufferer{addr: addr}
+		o.nodes = append(o.nodes, n)
+		o.begin(n)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	var callers sync.WaitGroup
+	o.suffer(ctx, &callers)
+	o.befall()
+	if o.rng.IntN(3) == 0 { // nobody sees the end
+		cancel()
+		callers.Wait()
+	}
+	o.end()
+	served := time.Now()
+	var calls sync.WaitGroup
+	for _, command := range ordealCommands {
+		if command == blocksForEver {
+			continue
+		}
+		calls.Go(func() {
+			for o.call(t.Context(), command, low) != nil {
+				time.Sleep(time.Millisecond)
+			}
+			// Silence is seen within 750 ms, and a blocking command's node looked at each 500 ms; looks and pauses follow.
+			assert.LessOrEqual(t, time.Since(served), 2*time.Second, "%s: seed %d%s", command, seed, o.report.String())
+		})
+	}
+	calls.Wait()
+	cancel()
+	callers.Wait()
+}
