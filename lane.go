@@ -217,8 +217,7 @@ func (t *track) dial(done chan struct{}) {
 	l.mu.Lock()
 	surplus := err == nil && (l.retired || !t.conn.CompareAndSwap(nil, conn))
 	if t.dialing == done { // otherwise nobody waits any more
-		t.dialing, t.err = nil, err
-		close(done)
+		t.release(err)
 	}
 	l.mu.Unlock()
 	if surplus {
@@ -268,8 +267,7 @@ func (n *node) releaseWaiters() {
 		l.mu.Lock()
 		for _, t := range l.tracks() {
 			if t.dialing != nil {
-				close(t.dialing)
-				t.dialing, t.err = nil, errLostSlots
+				t.release(errLostSlots)
 			}
 		}
 		l.mu.Unlock()
@@ -277,16 +275,25 @@ func (n *node) releaseWaiters() {
 	n.dedicated.releaseWaiters()
 }
 
-// offer makes conn the track's connection if it has none, and reports whether it did.
+// offer makes conn the track's connection if it has none, and reports whether it did. Nobody waits for a dial then.
 func (t *track) offer(conn *wire.Conn) bool {
 	t.lane.mu.Lock()
 	defer t.lane.mu.Unlock()
 	offered := !t.lane.retired && t.conn.CompareAndSwap(nil, conn)
 	if offered {
-		t.err = nil
+		t.release(nil)
 		t.lane.node.redial.ended(conn, nil, time.Now())
 	}
 	return offered
+}
+
+// release lets those go on who wait for a dial in progress, and tells them why there is no connection; nil: there is
+// one. lane.mu is held.
+func (t *track) release(err error) {
+	if t.err = err; t.dialing != nil {
+		close(t.dialing)
+		t.dialing = nil
+	}
 }
 
 // conns returns the lane's connections; with retire, no new one will be made.

@@ -137,8 +137,8 @@ func TestAConnectionOfferedDuringADialIsKeptAndTheDialledOneDrained(t *testing.T
 		offered, err := c.dial(t.Context(), peer{n, n.info()}, wire.Options{Addr: n.addr()})
 		require.NoError(t, err)
 		require.True(t, n.lane(0).small.offer(offered))
+		<-dialled // nobody waits for it any longer
 		close(shaken)
-		<-dialled
 		synctest.Wait()
 		require.Same(t, offered, n.lane(0).small.live())
 		require.Equal(t, 1, server.Open())
