@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/keyslot-go/keyslot/internal/resp"
 	"github.com/keyslot-go/keyslot/internal/wire"
@@ -78,16 +79,51 @@ func byName[T interface{ Addr() string }](
 		},
 		discard: discard,
 		timeout: c.opts.DialTimeout,
+		more:    make(chan candidate),
 		asks:    &c.asks,
 	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer c.lookOut(ctx, n, candidates, race.more)()
 	if conn, err = race.run(ctx, candidates); err == nil && leads() {
 		var listed []netip.Addr
 		for _, to := range candidates {
 			listed = append(listed, to.addr.Addr())
 		}
+		if !slices.ContainsFunc(candidates, func(to candidate) bool { return to.addr.String() == conn.Addr() }) {
+			listed = nil // the name has led elsewhere since
+		}
 		n.foundAt(conn.Addr(), listed)
 	}
 	return conn, err
+}
+
+// lookOut tells a dial that lasts of the addresses that the name gets meanwhile: the one that it was begun with may be
+// a machine that is gone, and swallow it. The function that it returns ends that, as ctx does.
+func (c *core) lookOut(ctx context.Context, n *node, known []candidate, more chan<- candidate) (end func() bool) {
+	if n.info().seat > 0 { // which has one address, whatever the name gets
+		return func() bool { return false }
+	}
+	return time.AfterFunc(lookupEvery, func() {
+		c.errands.run(func() { // ends with ctx, or after DialTimeout
+			ctx, cancel := context.WithTimeout(ctx, c.opts.DialTimeout)
+			defer cancel()
+			for ctx.Err() == nil {
+				found, _ := c.addressesOf(ctx, n)
+				for _, to := range found {
+					if slices.Contains(known, to) {
+						continue
+					}
+					known = append(slices.Clip(known), to)
+					select {
+					case more <- to:
+					case <-ctx.Done():
+					}
+				}
+				_ = waitFor(ctx, time.Now().Add(lookupEvery), nil)
+			}
+		})
+	}).Stop
 }
 
 // connectByName opens a connection to a node of a group.

@@ -2,6 +2,7 @@ package keyslot_test
 
 import (
 	"fmt"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -450,5 +451,36 @@ func TestASubscriberThatIsCutOffLooksForThePrimaryThoughItsServerAnswers(t *test
 		require.Equal(t, []string{"gap news"}, heard)
 		// Up to 500 ms each: how long a lookup counts, between two dials, and between two attempts of a subscription.
 		require.LessOrEqual(t, time.Since(began), 1500*time.Millisecond)
+	})
+}
+
+// The machine of the primary is gone: whatever is sent there is swallowed, dials too. The dials that hang are joined by
+// others once the name has moved.
+func TestDialsThatHangAreOvertakenOnceTheNameHasMoved(t *testing.T) {
+	groupStory(t, func(t *testing.T, g *group) {
+		g.allowSubscriptions()
+		client := g.open(t, keyslot.Options{DialTimeout: 20 * time.Second, CommandTimeout: 25 * time.Second})
+		require.NoError(t, client.Set(t.Context(), "a", "1"))
+		g.put(g.primary.addr, "")
+		g.primary.Cut(fakenode.RST)
+		synctest.Wait()
+		const moves = 10 * time.Second
+		time.AfterFunc(moves, func() {
+			g.reader.replica.Store(false)
+			g.call(primaryName, "10.0.0.2")
+		})
+		began := time.Now()
+		var calls sync.WaitGroup
+		for _, call := range []func() error{
+			func() error { return client.Set(t.Context(), "a", "2") },
+			func() error { _, err := client.Subscribe(t.Context(), "news"); return err },
+		} {
+			calls.Go(func() {
+				require.NoError(t, call())
+				// Up to 500 ms each: how long a lookup counts, and until the next one.
+				require.LessOrEqual(t, time.Since(began), moves+time.Second)
+			})
+		}
+		calls.Wait()
 	})
 }

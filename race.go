@@ -3,6 +3,7 @@ package keyslot
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -38,6 +39,7 @@ type racer[T any] struct {
 	ask     func(ctx context.Context, c candidate) (T, error)
 	discard func(T)         // releases a success that came too late
 	timeout time.Duration   // of one ask; all candidates are started within it, however many they are
+	more    chan candidate  // further ones may come here while it runs; nil: none will
 	asks    *sync.WaitGroup // the owner's, which waits for late asks once the last run has returned
 }
 
@@ -84,6 +86,9 @@ func (r racer[T]) run(ctx context.Context, candidates []candidate) (T, error) {
 			failures = append(failures, o.from.wrap(o.err))
 			startNext()
 		case <-due.C:
+			startNext()
+		case c := <-r.more:
+			candidates = append(slices.Clip(candidates), c)
 			startNext()
 		case <-ctx.Done():
 			r.discardLate(outcomes, started-len(failures))
