@@ -168,7 +168,7 @@ func TestAPrimaryThatHasBecomeFastAgainIsReadFromAgain(t *testing.T) {
 			f.shares(t, 1000)
 			require.Less(t, f.shares(t, 500)[primary], 20)
 			f.node[primary].On("GET", fast)
-			f.shares(t, 10_000)
+			f.shares(t, 20_000) // of which 26 try the primary; 4 of them make it as good as the others
 			require.Greater(t, f.shares(t, 300)[primary], 50)
 		})
 	}
