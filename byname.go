@@ -99,7 +99,8 @@ func byName[T interface{ Addr() string }](
 }
 
 // lookOut tells a dial that lasts of the addresses that the name gets meanwhile: the one that it was begun with may be
-// a machine that is gone, and swallow it. The function that it returns ends that, as ctx does.
+// a machine that is gone, and swallow it. Each has DialTimeout for itself. The function that it returns ends that, as
+// ctx does.
 func (c *core) lookOut(ctx context.Context, n *node, known []candidate, more chan<- candidate) (end func() bool) {
 	if n.info().seat > 0 { // which has one address, whatever the name gets
 		return func() bool { return false }
