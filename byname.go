@@ -84,7 +84,7 @@ func byName[T interface{ Addr() string }](
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	defer c.lookOut(ctx, n, candidates, race.more)()
+	defer c.lookOut(ctx, n, race.more)()
 	if conn, err = race.run(ctx, candidates); err == nil && leads() {
 		var listed []netip.Addr
 		for _, to := range candidates {
@@ -98,10 +98,10 @@ func byName[T interface{ Addr() string }](
 	return conn, err
 }
 
-// lookOut tells a dial that lasts of the addresses that the name gets meanwhile: the one that it was begun with may be
-// a machine that is gone, and swallow it. Each has DialTimeout for itself. The function that it returns ends that, as
-// ctx does.
-func (c *core) lookOut(ctx context.Context, n *node, known []candidate, more chan<- candidate) (end func() bool) {
+// lookOut tells a dial that lasts of the addresses that the name has by then: the one that it was begun with may be a
+// machine that is gone, and swallow it. Each has DialTimeout for itself. The function that it returns ends that, as ctx
+// does.
+func (c *core) lookOut(ctx context.Context, n *node, more chan<- candidate) (end func() bool) {
 	if n.info().seat > 0 { // which has one address, whatever the name gets
 		return func() bool { return false }
 	}
@@ -112,10 +112,6 @@ func (c *core) lookOut(ctx context.Context, n *node, known []candidate, more cha
 			for ctx.Err() == nil {
 				found, _ := c.addressesOf(ctx, n)
 				for _, to := range found {
-					if slices.Contains(known, to) {
-						continue
-					}
-					known = append(slices.Clip(known), to)
 					select {
 					case more <- to:
 					case <-ctx.Done():

@@ -38,8 +38,8 @@ type racer[T any] struct {
 	// ask must return soon after its ctx ends. Its ctx ends with the race, so what it returns must not depend on it.
 	ask     func(ctx context.Context, c candidate) (T, error)
 	discard func(T)         // releases a success that came too late
-	timeout time.Duration   // of one ask; all candidates are started within it, however many they are
-	more    chan candidate  // further ones may come here while it runs; nil: none will
+	timeout time.Duration   // of one ask; those known at the start are started within it, however many they are
+	more    chan candidate  // others may come here while it runs, and known ones; nil: none will
 	asks    *sync.WaitGroup // the owner's, which waits for late asks once the last run has returned
 }
 
@@ -88,8 +88,10 @@ func (r racer[T]) run(ctx context.Context, candidates []candidate) (T, error) {
 		case <-due.C:
 			startNext()
 		case c := <-r.more:
-			candidates = append(slices.Clip(candidates), c)
-			startNext()
+			if !slices.Contains(candidates, c) {
+				candidates = append(slices.Clip(candidates), c)
+				startNext()
+			}
 		case <-ctx.Done():
 			r.discardLate(outcomes, started-len(failures))
 			var none T

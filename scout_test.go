@@ -26,6 +26,14 @@ type owners struct{ owner atomic.Pointer[string] }
 
 func (o *owners) take(addr string) { o.owner.Store(&addr) }
 
+// of returns who owns a key.
+func (o *owners) of(key string) string {
+	if keyslot.Slot(key) < 8192 {
+		return *o.owner.Load()
+	}
+	return upper
+}
+
 func (o *owners) answer(addr string) fakenode.Handler {
 	return func(r fakenode.Request) (fakenode.Reaction, bool) {
 		switch {
@@ -34,14 +42,10 @@ func (o *owners) answer(addr string) fakenode.Handler {
 		case r.Name() != "EXISTS":
 			return fakenode.Reaction{}, false
 		}
-		slot, owner := keyslot.Slot(r.Args[1]), upper
-		if slot < 8192 {
-			owner = *o.owner.Load()
+		if owner := o.of(r.Args[1]); addr != owner {
+			return says("-MOVED %d %s", keyslot.Slot(r.Args[1]), owner), true
 		}
-		if addr == owner {
-			return says(":0"), true
-		}
-		return says("-MOVED %d %s", slot, owner), true
+		return says(":0"), true
 	}
 }
 
