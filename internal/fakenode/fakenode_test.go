@@ -60,6 +60,26 @@ func TestPipeBuffersEndsByHalvesAndKeepsDeadlines(t *testing.T) {
 	})
 }
 
+// A node that waits for a request when it is stopped does not serve that one, either.
+func TestAStoppedNodeServesNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		network := fakenode.New()
+		defer network.Close()
+		node := network.Node("a:1")
+		node.On("GET", fakenode.Reaction{Send: "+served"})
+		conn := dial(t, network)
+		synctest.Wait()
+		node.StopReading()
+		_, err := io.WriteString(conn, "*2\r\n$3\r\nGET\r\n$1\r\nx\r\n")
+		require.NoError(t, err)
+		synctest.Wait()
+		require.Empty(t, node.Tape())
+		node.Resume()
+		synctest.Wait()
+		require.Len(t, node.Tape(), 1)
+	})
+}
+
 func TestEndsOfAConnectionAreToldApart(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		network := fakenode.New()

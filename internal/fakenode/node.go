@@ -278,17 +278,14 @@ func (n *Node) serve(c *served, number int) {
 		chunk   = make([]byte, 16<<10)
 	)
 	for {
-		reading, gap := n.mayRead()
-		if !n.pause(gap) {
-			return
-		}
-		select {
-		case <-reading:
-		case <-n.stop:
+		if !n.pause(n.beforeRead()) || !n.awaitReading() {
 			return
 		}
 		size, err := c.Read(chunk)
 		n.noteEnd(c, err)
+		if size > 0 && !n.awaitReading() { // it may have been stopped meanwhile
+			return
+		}
 		pending = append(pending, n.record(c, chunk[:size])...)
 		for len(pending) > 0 {
 			used, err := scanner.Scan(pending)
@@ -316,11 +313,23 @@ func (n *Node) noteEnd(c *served, err error) {
 	c.cause = err
 }
 
-// mayRead returns what to wait for before the next read.
-func (n *Node) mayRead() (reading <-chan struct{}, gap time.Duration) {
+func (n *Node) beforeRead() time.Duration {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	return n.reading, n.gap
+	return n.gap
+}
+
+// awaitReading waits until the node may read, and reports whether it lives.
+func (n *Node) awaitReading() bool {
+	n.mu.Lock()
+	reading := n.reading
+	n.mu.Unlock()
+	select {
+	case <-reading:
+		return true
+	case <-n.stop:
+		return false
+	}
 }
 
 // record puts received bytes on the connection's tape and returns those that count.

@@ -198,7 +198,7 @@ func TestPeerThatStopsInTheMiddleOfARequestIsDead(t *testing.T) {
 		begin := time.Now()
 		call := upload.wait(t.Context())[0]
 		require.ErrorIs(t, call.Err, wire.ErrPeerSilent)
-		piece := 4 * time.Second // for that long nothing was seen to pass before, either
+		piece := 6 * time.Second // 96 KiB: for that long nothing was seen to pass before, either
 		require.Greater(t, time.Since(begin), 10*time.Second-piece)
 		require.Less(t, time.Since(begin), 10*time.Second+2*tick)
 	})
