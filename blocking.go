@@ -187,7 +187,7 @@ func (c *core) lookAfter(n *node, waiting *wire.Conn) {
 	case conn == nil:
 		_, err = t.startDial(true)
 		missing = missing || t.hangs() || n.redial.failing()
-	case n.redial.failing(), n.lostSlots.Load(): // it is in doubt, or should send the command away within a second
+	case n.redial.failing(), n.lostSlots(): // it is in doubt, or should send the command away within a second
 		conn.Nudge(dialPatience)
 	default:
 		conn.Nudge(nudgeAfter)
@@ -197,7 +197,7 @@ func (c *core) lookAfter(n *node, waiting *wire.Conn) {
 		if n.dedicated.hasLeft(leavePatience) {
 			abandon(n.conns(false))
 		}
-	case missing && n.lostSlots.Load():
+	case missing && n.lostSlots():
 		abandon(n.conns(false))
 	case missing:
 		c.missed(n, true, "a node where commands block does not answer")

@@ -315,8 +315,7 @@ func (call *call) isStranded() bool {
 	case call.pinned == nil:
 		return false
 	}
-	return errors.Is(call.lost, errRetired) || strings.HasPrefix(call.refusal, "READONLY ") ||
-		call.leads && call.lost != nil && call.pinned.lostSlots.Load()
+	return errors.Is(call.lost, errRetired) || strings.HasPrefix(call.refusal, "READONLY ") || call.leads && errors.Is(call.lost, errLostSlots)
 }
 
 // seekOn sends a call elsewhere that one primary answered with null, unless all have, and reports whether it did.

@@ -168,9 +168,9 @@ func (c *core) sendOnce(ctx context.Context, until time.Time, call *call) (plain
 	case err != nil:
 	case alone:
 		call.ownTrouble()
-		call.borrowed, err = call.node.sendDedicated(ctx, until, w, call.solo.wires[:])
+		call.borrowed, err = call.node.sendDedicated(ctx, until, call.routes, w, call.solo.wires[:])
 	default:
-		err = call.lane().track(call.large).send(ctx, until, w, call.solo.wires[:])
+		err = call.lane().track(call.large).send(ctx, until, call.routes, w, call.solo.wires[:])
 	}
 	plain = call.await(ctx, err)
 	if alone && call.borrowed != nil && (!call.keeps || !call.answered()) {
@@ -230,6 +230,9 @@ func (c *core) route(r *routes, call *call, f *flight) error {
 		call.node, err = call.of.primaryFor(call, r)
 		return err
 	case call.pinned != nil:
+		if call.leads && !r.leads(call.pinned) { // by the map that has just ended a pause
+			return errLostSlots
+		}
 		call.node = call.pinned
 	case call.slot == command.NoSlot:
 		call.node = call.keylessNode(r)

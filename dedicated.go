@@ -35,7 +35,6 @@ type dedicated struct {
 	idle    []idleConn          // last used last
 	all     map[*wire.Conn]bool // idle ones included
 	retired time.Time           // when the node left, and no dial may start any more; zero: it has not
-	lost    chan struct{}       // closed, and replaced, when the node has lost its slots
 	trim    *time.Timer         // closes what is too many; nil while nothing is
 }
 
@@ -49,7 +48,6 @@ func (d *dedicated) init(retired bool) {
 	d.permits = make(chan struct{}, maxDedicated)
 	d.dials = make(chan struct{}, dialDedicatedMax)
 	d.all = make(map[*wire.Conn]bool)
-	d.lost = make(chan struct{})
 	if retired {
 		d.retired = time.Now()
 	}
@@ -62,25 +60,10 @@ func (d *dedicated) hasLeft(ago time.Duration) bool {
 	return !d.retired.IsZero() && time.Since(d.retired) >= ago
 }
 
-// releaseWaiters lets nobody wait any longer for a connection to the node, which has lost its slots.
-func (d *dedicated) releaseWaiters() {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	close(d.lost)
-	d.lost = make(chan struct{})
-}
-
-// released returns a channel that is closed when the node next loses its slots.
-func (d *dedicated) released() <-chan struct{} {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return d.lost
-}
-
-// sendDedicated runs one call on a connection of its own; giveBack must follow with that connection. An error means
-// that the call was not sent.
-func (n *node) sendDedicated(ctx context.Context, until time.Time, w *wire.Waiter, call []*wire.Call) (*wire.Conn, error) {
-	conn, err := n.borrow(ctx, until)
+// sendDedicated runs one call, which came here by r, on a connection of its own; giveBack must follow with that
+// connection. An error means that the call was not sent.
+func (n *node) sendDedicated(ctx context.Context, until time.Time, r *routes, w *wire.Waiter, call []*wire.Call) (*wire.Conn, error) {
+	conn, err := n.borrow(ctx, until, r)
 	if err != nil {
 		return nil, err
 	}
@@ -105,10 +88,14 @@ func (d *dedicated) endUnused(unused time.Duration) {
 	}
 }
 
-// borrow returns a connection that nobody else uses, dialled if need be, within the caller's patience.
-func (n *node) borrow(ctx context.Context, until time.Time) (*wire.Conn, error) {
+// borrow returns a connection that nobody else uses, for a command that came here by r, dialled if need be, within the
+// caller's patience.
+func (n *node) borrow(ctx context.Context, until time.Time, r *routes) (*wire.Conn, error) {
 	d := &n.dedicated
-	lost := d.released()
+	lost := n.lostAfter(r)
+	if isOver(lost) {
+		return nil, errLostSlots
+	}
 	if err := n.acquire(ctx, until, d.permits, lost); err != nil {
 		return nil, err
 	}
@@ -207,18 +194,11 @@ func (n *node) dialDedicated(ctx context.Context, until time.Time, lost <-chan s
 			}
 		}
 	}()
-	ctx, cancel := untilThen(ctx, until)
-	defer cancel()
-	select {
-	case <-done:
-		return conn, err
-	case <-lost:
+	if err := waitForDial(ctx, until, done, lost); err != nil {
 		close(gone)
-		return nil, errLostSlots
-	case <-ctx.Done():
-		close(gone)
-		return nil, &waitError{ctx.Err()}
+		return nil, err
 	}
+	return conn, err
 }
 
 // startDedicated announces a dial, unless the node has left or its last dial failed a moment ago.

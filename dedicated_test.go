@@ -22,14 +22,14 @@ func TestConnectionsThatHaveEndedAreNotKeptInMemory(t *testing.T) {
 		borrowed := make([]*wire.Conn, keepDedicated+3)
 		all := make([]weak.Pointer[wire.Conn], len(borrowed))
 		for i := range borrowed {
-			conn, err := n.borrow(t.Context(), time.Time{})
+			conn, err := n.borrow(t.Context(), time.Time{}, nil)
 			require.NoError(t, err)
 			borrowed[i], all[i] = conn, weak.Make(conn)
 		}
 		for _, conn := range borrowed {
 			n.giveBack(conn)
 		}
-		last, err := n.borrow(t.Context(), time.Time{})
+		last, err := n.borrow(t.Context(), time.Time{}, nil)
 		require.NoError(t, err)
 		last.Abandon(errGivenUp)
 		n.giveBack(last)

@@ -115,6 +115,11 @@ func story(t *testing.T, opts keyslot.Options, tell func(t *testing.T, s *stage)
 	})
 }
 
+// greets is a node's greeting, after which it hangs up.
+func greets(end fakenode.End) fakenode.Reaction {
+	return fakenode.Reaction{Send: fakenode.Hello, End: end}
+}
+
 // sent returns the requests of one name that a node received.
 func sent(node *fakenode.Node, name string) (requests []fakenode.Request) {
 	for _, r := range node.Tape() {

@@ -135,6 +135,28 @@ func TestAFrozenPrimaryIsCutOffByTheRedirectThatPromotesItsReplica(t *testing.T)
 	})
 }
 
+// The connection of low is found dead by PING, which ran while the node lost its slots: another dial there is in vain.
+func TestNobodyDialsAPrimaryThatLostItsSlotsWhileAConnectionWasProbed(t *testing.T) {
+	failover(t, keyslot.Options{ConnsPerNode: 2}, func(t *testing.T, s *stage, client *keyslot.Client) {
+		const odd = "bar" // in slot 5061, on the other connection
+		s.lower.On("GET", value, says("-MOVED 5061 %s", spare))
+		s.lower.On("INCR", one)
+		s.lower.On("PING", stuck())
+		_, err := client.Incr(t.Context(), low)
+		require.NoError(t, err)
+		time.Sleep(3 * time.Second)
+		_, err = client.Get(t.Context(), odd) // which is not to be probed
+		require.NoError(t, err)
+		time.Sleep(3 * time.Second)
+		s.lower.Greet(stuck())
+		asked := time.Now()
+		time.AfterFunc(100*time.Millisecond, func() { _, _ = client.Get(t.Context(), odd) })
+		_, err = client.Incr(t.Context(), low)
+		require.NoError(t, err)
+		require.Equal(t, 500*time.Millisecond, time.Since(asked), "the probe")
+	})
+}
+
 func TestADemotedPrimaryThatAnswersIsDrainedAndFailsNothing(t *testing.T) {
 	var events seen
 	failover(t, keyslot.Options{ConnsPerNode: 2, Trace: events.trace()}, func(t *testing.T, s *stage, client *keyslot.Client) {

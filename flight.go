@@ -27,6 +27,7 @@ type flight struct {
 	wait     *waiting         // for replicas, behind the calls; nil: not at all
 
 	// of the attempt under way
+	routes  *routes
 	bundles []bundle
 	slow    []bundle              // those that may have to wait
 	byLane  map[*lane]int         // index into bundles
@@ -121,6 +122,7 @@ func (f *flight) release() {
 			*to = bundle{batches: emptied(to.batches)}
 		}
 	}
+	f.routes = nil
 	f.waiter.Now = time.Time{} // a pipeline of which nothing was sent has left it
 	f.lent, f.queued, f.kept, f.used, f.owed, f.ordered, f.wait = 0, 0, 0, 0, false, false, nil
 	f.calls, f.splits, f.slabs = emptied(f.calls), emptied(f.splits), emptied(f.slabs)
@@ -215,9 +217,9 @@ func (f *flight) arrange(until time.Time, calls []*call) {
 	clear(f.byLane)
 	clear(f.readers)
 	f.places = slices.Grow(f.places, len(calls))
-	r := f.core.routes.Load() // once: by another map, a later call of a slot would overtake an earlier one
+	f.routes = f.core.routes.Load() // once: by another map, a later call of a slot would overtake an earlier one
 	for _, call := range calls {
-		request, err := f.core.aim(r, call, f)
+		request, err := f.core.aim(f.routes, call, f)
 		if err != nil {
 			call.unsent(err)
 			f.places = append(f.places, batchPos{})
@@ -423,9 +425,9 @@ func (f *flight) sendBundle(ctx context.Context, until time.Time, w *wire.Waiter
 		case rest[0] != first:
 			err = first.Via().Send(ctx, w, rest[:n])
 		case to.apart != nil:
-			_, err = to.apart.sendDedicated(ctx, until, w, rest[:n])
+			_, err = to.apart.sendDedicated(ctx, until, f.routes, w, rest[:n])
 		default:
-			err = to.track.send(ctx, until, w, rest[:n])
+			err = to.track.send(ctx, until, f.routes, w, rest[:n])
 		}
 		if err != nil {
 			for _, b := range rest {

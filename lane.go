@@ -87,12 +87,13 @@ func (t *track) other() *track {
 	return &t.lane.small
 }
 
-// send queues calls on the track's connection, which it dials if need be. An error means that none was sent.
-func (t *track) send(ctx context.Context, until time.Time, w *wire.Waiter, calls []*wire.Call) (err error) {
+// send queues calls, which came here by r, on the track's connection, which it dials if need be. An error means that
+// none was sent.
+func (t *track) send(ctx context.Context, until time.Time, r *routes, w *wire.Waiter, calls []*wire.Call) (err error) {
 	for range 2 {
 		conn := t.conn.Load()
 		if conn == nil {
-			if conn, err = t.open(ctx, until, true); err != nil {
+			if conn, err = t.open(ctx, until, r); err != nil {
 				return err
 			}
 		}
@@ -135,12 +136,16 @@ func anyLive(lanes []lane) *wire.Conn {
 }
 
 // open waits for a live connection: the one that is there by now, or a dial that it starts or joins. Where that fails,
-// the lane's other connection is better than none. wanted says that it is for a caller's command, so that the node is
-// missed while the dial lasts.
-func (t *track) open(ctx context.Context, until time.Time, wanted bool) (*wire.Conn, error) {
-	dialing, err := t.startDial(wanted)
+// the lane's other connection is better than none. It is for a command that came here by r, so that the node is missed
+// while the dial lasts, until it has lost its slots; nil: nobody waits for it.
+func (t *track) open(ctx context.Context, until time.Time, r *routes) (*wire.Conn, error) {
+	lost := t.lane.node.lostAfter(r)
+	if isOver(lost) {
+		return nil, errLostSlots
+	}
+	dialing, err := t.startDial(r != nil)
 	if dialing != nil {
-		if err := t.lane.await(ctx, until, dialing); err != nil {
+		if err := t.lane.await(ctx, until, dialing, lost); err != nil {
 			return nil, err
 		}
 	}
@@ -160,8 +165,8 @@ func (t *track) open(ctx context.Context, until time.Time, wanted bool) (*wire.C
 	return nil, t.err
 }
 
-// await waits for a dial. A read does not wait for a replica any longer than for a silent one.
-func (l *lane) await(ctx context.Context, until time.Time, done <-chan struct{}) error {
+// await waits for a dial, until lost. A read does not wait for a replica any longer than for a silent one.
+func (l *lane) await(ctx context.Context, until time.Time, done, lost <-chan struct{}) error {
 	soon := until
 	if l.reading {
 		soon = time.Now().Add(dialPatience)
@@ -169,14 +174,11 @@ func (l *lane) await(ctx context.Context, until time.Time, done <-chan struct{})
 			soon = until
 		}
 	}
-	err := waitFor(ctx, soon, done)
-	switch {
-	case err == nil:
-		return nil
-	case ctx.Err() == nil && !soon.Equal(until):
+	err := waitForDial(ctx, soon, done, lost)
+	if err != nil && ctx.Err() == nil && !soon.Equal(until) {
 		return errSlowReplica
 	}
-	return &waitError{err}
+	return err
 }
 
 // startDial returns a channel that is closed when the dial in progress ends; nil if there is a live connection. It
@@ -257,22 +259,7 @@ func (n *node) isDialled() bool {
 
 // toAsk returns a connection to ask the node something on that no caller waits for.
 func (n *node) toAsk(ctx context.Context) (*wire.Conn, error) {
-	return n.lane(0).small.open(ctx, time.Time{}, false)
-}
-
-// releaseWaiters lets nobody wait for a dial to the node any longer: it has lost its slots, so their commands go elsewhere.
-func (n *node) releaseWaiters() {
-	for i := range n.lanes {
-		l := &n.lanes[i]
-		l.mu.Lock()
-		for _, t := range l.tracks() {
-			if t.dialing != nil {
-				t.release(errLostSlots)
-			}
-		}
-		l.mu.Unlock()
-	}
-	n.dedicated.releaseWaiters()
+	return n.lane(0).small.open(ctx, time.Time{}, nil)
 }
 
 // offer makes conn the track's connection if it has none, and reports whether it did. Nobody waits for a dial then.

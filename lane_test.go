@@ -48,7 +48,7 @@ func TestADeadNodeIsDialledAFewTimesASecondForAllItsCallers(t *testing.T) {
 func TestAServerThatHangsUpAfterHelloIsNotDialledInALoop(t *testing.T) {
 	for _, command := range sharedAndDedicated {
 		story(t, keyslot.Options{}, func(t *testing.T, s *stage) {
-			s.upper.On("HELLO", fakenode.Reaction{Send: fakenode.Hello, End: fakenode.FIN})
+			s.upper.On("HELLO", greets(fakenode.FIN))
 			s.crowd(t, 300, 5*time.Second, command...)
 			require.Less(t, s.dialsTo(upper).Load(), int32(120), command)
 		})

@@ -46,6 +46,20 @@ func waitFor(ctx context.Context, until time.Time, done <-chan struct{}) error {
 	}
 }
 
+// waitForDial returns nil when the dial is done, errLostSlots when its node has lost its slots first, or a waitError.
+func waitForDial(ctx context.Context, until time.Time, done, lost <-chan struct{}) error {
+	ctx, cancel := untilThen(ctx, until)
+	defer cancel()
+	select {
+	case <-done:
+		return nil
+	case <-lost:
+		return errLostSlots
+	case <-ctx.Done():
+		return &waitError{ctx.Err()}
+	}
+}
+
 // waitError is the end of a caller's patience while it waited for a dial.
 type waitError struct{ err error }
 

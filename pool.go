@@ -44,9 +44,9 @@ type node struct {
 	at    spot
 	lanes []lane
 
-	known       atomic.Pointer[Node] // what is known of it; replaced when a map tells more
-	lastUsed    time.Time            // guarded by pool.mu: when a redirect last named it; zero for a node of the map
-	lostSlots   atomic.Bool          // it led a shard once, and does no longer
+	known       atomic.Pointer[Node]          // what is known of it; replaced when a map tells more
+	lastUsed    time.Time                     // guarded by pool.mu: when a redirect last named it; zero for a node of the map
+	reign       atomic.Pointer[chan struct{}] // closed when it loses its slots; replaced when it has some again
 	dedicated   dedicated
 	reading     reading
 	doubted     atomic.Bool                 // it is being found out whether a silent connection or the node is to blame
@@ -99,6 +99,7 @@ func (p *pool) nodeAt(info Node) *node {
 	}
 	n := &node{pool: p, at: addr, lanes: make([]lane, p.lanes)}
 	n.known.Store(&info)
+	n.beginReign()
 	n.redial.pace = pacer{first: minRedial, limit: maxRedial}
 	n.redial.login = pacer{first: minLogin, limit: maxLogin}
 	n.doubts.pace = pacer{first: minDoubt, limit: maxDoubt}

@@ -104,8 +104,34 @@ func TestANodeThatLeftIsNotDialled(t *testing.T) {
 	nodesOf(p, now.Add(time.Hour))
 	_, err := left.lane(0).small.startDial(true)
 	require.ErrorIs(t, err, errRetired)
-	_, err = left.borrow(t.Context(), time.Time{})
+	_, err = left.borrow(t.Context(), time.Time{}, nil)
 	require.ErrorIs(t, err, errRetired)
+}
+
+// A command that was on its way to a node when that lost its slots comes too late to be released.
+func TestACommandThatComesByAnOldMapDoesNotDialWhoeverLostItsSlots(t *testing.T) {
+	aCore(t, func(t *testing.T, c *core, server *fakenode.Node) {
+		old := c.routes.Load()
+		n := old.nodes[0]
+		server.Cut(fakenode.RST)
+		synctest.Wait()
+		n.deposed()
+		known := len(server.Tape())
+		_, err := n.lane(0).small.open(t.Context(), time.Time{}, old)
+		require.ErrorIs(t, err, errLostSlots)
+		_, err = n.borrow(t.Context(), time.Time{}, old)
+		require.ErrorIs(t, err, errLostSlots)
+		synctest.Wait()
+		require.Len(t, server.Tape(), known)
+
+		for name, by := range map[string]*routes{"of a map in which it leads nobody": {slotMap: &slotMap{}}, "of a look": nil} {
+			_, err := n.borrow(t.Context(), time.Time{}, by)
+			require.NoError(t, err, name)
+		}
+		n.beginReign()
+		_, err = n.borrow(t.Context(), time.Time{}, old)
+		require.NoError(t, err)
+	})
 }
 
 // aCore tells a story of a client of one scripted node, for what no caller can see.

@@ -97,7 +97,7 @@ func (c *core) installBest(views []*view, asked int, unreachable bool) (installe
 		r.replaced = old.replaced
 	}
 	for _, n := range r.primaries() {
-		n.lostSlots.Store(false)
+		n.beginReign()
 	}
 	r.countMaps()
 	c.fresh.Store(int64(time.Since(c.born) + c.opts.RefreshAfter))
@@ -154,7 +154,7 @@ func (c *core) movedTo(slot uint16, target Node) *node {
 		r.replaced = make(chan struct{})
 	}
 	to := r.primary(slot)
-	to.lostSlots.Store(false)
+	to.beginReign()
 	migrating := slices.ContainsFunc(old.patches, func(p patch) bool { return p.live(now) })
 	whole := failover && !migrating && c.opts.RefreshAfter > 0 // all that has changed is known: a thousand clients need not confirm it at once
 	if whole {
@@ -168,11 +168,32 @@ func (c *core) movedTo(slot uint16, target Node) *node {
 	return to
 }
 
+// beginReign is told of a node that is new, or leads a shard of the map that is being installed.
+func (n *node) beginReign() {
+	if last := n.reign.Load(); last == nil || isOver(*last) {
+		reign := make(chan struct{})
+		n.reign.Store(&reign)
+	}
+}
+
+// lostSlots reports whether the node led a shard once, and does no longer.
+func (n *node) lostSlots() bool { return isOver(*n.reign.Load()) }
+
+// lostAfter returns what is closed once the node has lost the slots that it has by r. That is nil if it has none there:
+// who comes here all the same knows why, as after ASK.
+func (n *node) lostAfter(r *routes) <-chan struct{} {
+	if r == nil || !r.leads(n) {
+		return nil
+	}
+	return *n.reign.Load()
+}
+
 // deposed is told that the node has lost its slots: nobody waits for a dial to it any longer. It returns the connections
 // to cut off: all, if the node owes replies in silence. What a frozen primary acknowledges when it wakes is lost by then.
 func (n *node) deposed() (lost []*wire.Conn) {
-	n.lostSlots.Store(true)
-	n.releaseWaiters()
+	if !n.lostSlots() {
+		close(*n.reign.Load())
+	}
 	if !n.silent() {
 		return nil
 	}
@@ -192,7 +213,7 @@ func (c *core) suspect(n *node, conn *wire.Conn) {
 	case n.left(conn.Addr()):
 		conn.Abandon(errLeft)
 		return
-	case n.lostSlots.Load():
+	case n.lostSlots():
 		abandon(append(n.conns(false), conn)) // which may be one that is drained, and the node's no longer
 		return
 	}

@@ -247,7 +247,7 @@ func (s *scan) coverMigrating(ctx context.Context, source, target *walk) error {
 // unlessDeposed returns err unless the node that it came from leads no shard any longer: then its slots are walked elsewhere.
 func (s *scan) unlessDeposed(n *node, err error) error {
 	switch c := s.terms.core; {
-	case err == nil:
+	case err == nil, errors.Is(err, errLostSlots):
 		return nil
 	case errors.Is(err, errStopped), isPatience(err), c.isClosed(), c.routes.Load().leads(n):
 		return err

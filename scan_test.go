@@ -137,6 +137,26 @@ func TestScanWalksTheSuccessorOfAPrimary(t *testing.T) {
 	}
 }
 
+// A page that is about to be asked for again when the map changes is not asked for where nobody may answer any more.
+func TestScanWaitsForNoDialToAPrimaryThatIsReplaced(t *testing.T) {
+	for range 20 { // the page is either in a pause or being dialled for
+		failover(t, keyslot.Options{DialTimeout: 4 * time.Second}, func(t *testing.T, s *stage, client *keyslot.Client) {
+			for _, node := range []*fakenode.Node{s.upper, s.spare} {
+				node.On("SCAN", fakenode.Reaction{Send: "*2\r\n$1\r\n0\r\n*1\r\n$1\r\nk\r\n"})
+			}
+			s.lower.Close()
+			time.AfterFunc(time.Second, func() {
+				s.net.BlackHole(lower)
+				shards(s, 3, spare, lower)
+			})
+			for _, err := range client.Scan(t.Context(), "") {
+				require.NoError(t, err)
+			}
+			require.LessOrEqual(t, time.Since(s.began), time.Second+700*time.Millisecond, "a look, a refresh at its pace, and a pause of the scan")
+		})
+	}
+}
+
 func TestScanEndsWithItsCaller(t *testing.T) {
 	cluster, client := begin(t, keyslottest.Options{}, keyslot.Options{})
 	fill(t, client, "key:", 100)

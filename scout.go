@@ -92,7 +92,7 @@ func (c *core) cutOff(n *node, cut *wire.Conn) {
 func (c *core) missedIn(delay time.Duration, n *node, lost bool, cut *wire.Conn, reason string) {
 	r := c.routes.Load()
 	switch {
-	case n != nil && n.lostSlots.Load():
+	case n != nil && n.lostSlots():
 	case r != nil && r.kind == serverless:
 		c.refresher.request(reason)
 	case n == nil || r == nil || r.kind == standalone:
@@ -400,7 +400,7 @@ func (r *routes) keyOf(shard int) (key string, slot uint16, ok bool) {
 // map if it has them back.
 func (c *core) askOwner(ctx context.Context, r *routes, n *node, key string, slot uint16) evidence {
 	questions := []string{"EXISTS " + key, "ROLE"}
-	deposed := n.lostSlots.Load()
+	deposed := n.lostSlots()
 	if deposed {
 		questions = append(questions, "CLUSTER INFO")
 	}

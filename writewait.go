@@ -187,9 +187,9 @@ func elsewhereThan(key string, slot, got int) string {
 // Calls that were redirected elsewhere go there after those that were not.
 func (f *flight) sendAndWait(ctx context.Context, until time.Time, calls []*call) {
 	var nodes []*node
-	r := f.core.routes.Load()
+	f.routes = f.core.routes.Load()
 	for _, call := range calls {
-		if _, err := f.core.aim(r, call, f); err != nil {
+		if _, err := f.core.aim(f.routes, call, f); err != nil {
 			call.unsent(err)
 		} else if !slices.Contains(nodes, call.node) {
 			nodes = append(nodes, call.node)
@@ -213,7 +213,7 @@ func (f *flight) waitAt(ctx context.Context, until time.Time, n *node, calls []*
 	w := &f.waiter
 	w.Prompt = false
 	w.Expect(len(batches))
-	conn, err := n.sendDedicated(ctx, until, w, batches)
+	conn, err := n.sendDedicated(ctx, until, f.routes, w, batches)
 	if err != nil {
 		for _, b := range batches {
 			b.Refuse(err)
