@@ -364,7 +364,7 @@ func (s *Subscription) home(r *routes, t *topic) *node {
 	case bySlot:
 		return r.primary(uint16(t.slot))
 	}
-	if s.anchor == nil || !slices.Contains(r.nodes, s.anchor) {
+	if s.anchor == nil || !slices.Contains(r.nodes, s.anchor) || s.anchor.lostSlots() && !s.listeners[s.anchor].hears() {
 		s.anchor = pickAnchor(r, s.anchor)
 	}
 	return s.anchor

@@ -54,6 +54,7 @@ type listener struct {
 	addr string // of the node
 	stop context.CancelFunc
 	work chan struct{} // tells run that there is something to write
+	pace *pacer        // guarded by sub.mu; of all listeners of a subscription that needs one node
 
 	// guarded by sub.mu
 	topics    map[string]*topic
@@ -84,7 +85,11 @@ type request struct {
 var setInfo = [...]string{"CLIENT SETINFO LIB-NAME keyslot", "CLIENT SETINFO LIB-VER " + Version}
 
 func newListener(s *Subscription, n *node, stop context.CancelFunc) *listener {
-	return &listener{sub: s, node: n, addr: n.addr(), stop: stop, work: make(chan struct{}, 1), topics: map[string]*topic{}}
+	l := &listener{sub: s, node: n, addr: n.addr(), stop: stop, work: make(chan struct{}, 1), topics: map[string]*topic{}}
+	if l.pace = &s.pace; s.kind.where != atOne {
+		l.pace = &pacer{first: minRedial, limit: maxRedial}
+	}
+	return l
 }
 
 // take subscribes to topics. sub.mu is held.
@@ -127,7 +132,6 @@ func (l *listener) release(t *topic) {
 
 // run keeps a connection to the node until ctx ends.
 func (l *listener) run(ctx context.Context) {
-	pace := pacer{first: minRedial, limit: maxRedial}
 	for ctx.Err() == nil {
 		began := time.Now()
 		err := l.connect(ctx)
@@ -138,12 +142,9 @@ func (l *listener) run(ctx context.Context) {
 			l.disconnected(err)
 			continue
 		}
-		if l.lost(err) && time.Since(began) >= steadyAfter {
-			pace.reset()
-		}
-		_ = waitFor(ctx, time.Now().Add(pace.next()), nil)
+		_ = waitFor(ctx, l.lost(err, began), nil)
 	}
-	l.lost(nil)
+	l.disconnected(nil)
 	if l.spare != nil {
 		l.hangUp(l.spare)
 	}
@@ -164,6 +165,8 @@ func (l *listener) dial(ctx context.Context) (*wire.Stream, error) {
 	if err := l.node.redial.allow(time.Now()); err != nil {
 		return nil, err
 	}
+	late := time.AfterFunc(dialPatience, l.leaveAnchor)
+	defer late.Stop()
 	stream, err := l.sub.core.dialStream(ctx, l.node)
 	if err != nil && ctx.Err() != nil {
 		l.node.redial.withdrawn()
@@ -171,6 +174,22 @@ func (l *listener) dial(ctx context.Context) (*wire.Stream, error) {
 		l.node.redial.ended(nil, err, time.Now())
 	}
 	return stream, err
+}
+
+// hears reports whether messages can come from the node; nil is nobody who listens there. sub.mu is held.
+func (l *listener) hears() bool { return l != nil && l.connected && !l.suspected }
+
+// leaveAnchor has topics that may be anywhere go to another node than the one that is being dialled. That happens once:
+// where all dials take long, the next node has its time.
+func (l *listener) leaveAnchor() {
+	s := l.sub
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.anchor == l.node && !l.connected && !s.hurried {
+		s.hurried = true
+		s.anchor = pickAnchor(s.core.routes.Load(), l.node)
+		s.wakeUp()
+	}
 }
 
 // connect dials and serves until the connection ends, and returns why.
@@ -210,19 +229,10 @@ func (l *listener) begin() {
 	l.ask(topics)
 }
 
-// lost notes why the connection has ended, or that there was none, and returns whether it had served; nil: it is not
-// needed any more. Its topics tell what they missed when they are confirmed again.
-func (l *listener) lost(err error) (served bool) {
-	s := l.sub
+// lost notes why the connection that began then has ended, or that there was none, and returns when to dial again. Its
+// topics tell what they missed when they are confirmed again.
+func (l *listener) lost(err error, began time.Time) (again time.Time) {
 	dialled, served := l.disconnected(err)
-	s.mu.Lock()
-	if err != nil && s.anchor == l.node {
-		s.anchor = pickAnchor(s.core.routes.Load(), l.node)
-	}
-	s.mu.Unlock()
-	if err == nil {
-		return served
-	}
 	switch {
 	case served:
 		l.node.redial.served()
@@ -230,10 +240,35 @@ func (l *listener) lost(err error) (served bool) {
 		l.node.redial.failed(&wire.DialError{Phase: wire.PhaseHello, Addr: l.addr, Err: err}, time.Now())
 	}
 	if errors.As(err, &replicaError{}) || !l.node.answers() { // else there may only be no room for one more connection
-		s.core.missed(l.node, true, "lost a connection")
+		l.sub.core.missed(l.node, true, "lost a connection")
 	}
-	s.wakeUp()
-	return served
+	return l.again(dialled, served && time.Since(began) >= steadyAfter)
+}
+
+// again returns when to dial after a connection was lost, or could not be dialled. Topics that may be anywhere go to
+// another node: at once, unless the connection was a short one, or that node is no better.
+func (l *listener) again(dialled, steady bool) time.Time {
+	s := l.sub
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	defer s.wakeUp()
+	if steady {
+		l.pace.reset()
+	}
+	due := time.Now().Add(l.pace.next())
+	if s.anchor == l.node {
+		s.anchor = pickAnchor(s.core.routes.Load(), l.node)
+	}
+	if s.kind.where != atOne || s.anchor == l.node {
+		return due
+	}
+	for _, t := range l.topics {
+		s.detach(t)
+		if dialled && !steady || s.anchor.redial.failing() {
+			t.due, t.leftNode = due, nil
+		}
+	}
+	return due
 }
 
 // disconnected notes that the connection, if there was one, has ended, and why.
@@ -338,6 +373,7 @@ func (l *listener) next(w *watchdog, now time.Time, received int64) (out []byte,
 		return nil, 0, wire.ErrPeerTrickles
 	case silent >= suspectAfter:
 		s.core.missed(l.node, true, "a node is silent")
+		s.wakeUp() // it may have lost its slots
 	}
 	switch {
 	case owed:

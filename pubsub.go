@@ -37,6 +37,8 @@ type Subscription struct {
 	topics    map[place]*topic
 	listeners map[*node]*listener
 	anchor    *node     // atOne: the node
+	pace      pacer     // atOne: of dials, wherever they go
+	hurried   bool      // the anchor is another one because a dial took long, and has not confirmed anything yet
 	agreed    time.Time // when the map was asked for by which everything had its place
 	over      bool      // nothing is subscribed to any more
 	err       error     // why it ended, unless by Close
@@ -91,6 +93,7 @@ func (c *Client) subscribe(ctx context.Context, g *subscriptionKind, names []str
 	s := &Subscription{
 		core: c.core, terms: c.terms, kind: g, stop: stop, wake: make(chan struct{}, 1), ended: make(chan struct{}),
 		names: map[string]*opening{}, topics: map[place]*topic{}, listeners: map[*node]*listener{},
+		pace: pacer{first: minRedial, limit: maxRedial},
 	}
 	s.inbox.init()
 	if !c.core.subscriptions.add(s) {

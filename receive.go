@@ -94,7 +94,7 @@ func (l *listener) confirmed(frame, name []byte, now time.Time) error {
 		return nil
 	}
 	s.proven(t)
-	t.live, t.confirmed, t.redirects, l.proven = true, now, 0, true
+	t.live, t.confirmed, t.redirects, l.proven, l.sub.hurried = true, now, 0, true, false
 	t.pace.reset()
 	if !t.since.IsZero() {
 		l.missed(t, now)
