@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -38,11 +39,14 @@ type sufferer struct {
 	sick, loading atomic.Bool // it answers that the cluster is down, or lets nobody in
 }
 
-func (o *ordeal) begin(n *sufferer) {
-	n.Node = o.net.Node(n.addr)
+// begin lets a node be served by one of the network.
+func (o *ordeal) begin(n *sufferer, node *fakenode.Node) {
+	n.Node = node
 	n.dead, n.frozen = false, false
-	n.Handle(func(r fakenode.Request) (fakenode.Reaction, bool) { return o.answer(n, r) })
+	n.Handle(withMulti(func(r fakenode.Request) (fakenode.Reaction, bool) { return o.answer(n, r) }))
 }
+
+func (o *ordeal) revive(n *sufferer) { o.begin(n, o.net.Node(n.addr)) }
 
 func (o *ordeal) answer(n *sufferer, r fakenode.Request) (fakenode.Reaction, bool) {
 	switch r.Name() {
@@ -53,31 +57,79 @@ func (o *ordeal) answer(n *sufferer, r fakenode.Request) (fakenode.Reaction, boo
 			return says("*3\r\n$6\r\nmaster\r\n:0\r\n*0"), true
 		}
 		return fakenode.Reaction{Send: fakenode.Connected}, true
-	case "READONLY":
+	case "READONLY", "UNWATCH":
 		return ok, true
-	case "SUNSUBSCRIBE":
+	case "DBSIZE", "WAIT":
+		return one, true
+	case "SCAN":
+		return says("*2\r\n$1\r\n0\r\n*0"), true
+	case "SUBSCRIBE", "UNSUBSCRIBE", "PSUBSCRIBE", "PUNSUBSCRIBE", "SUNSUBSCRIBE":
 		return confirm(3, r), true
-	case "INCR", "GET", "EXISTS", "BLPOP", "SSUBSCRIBE":
+	case "INCR", "GET", "MGET", "EXISTS", "BLPOP", "WATCH", "SSUBSCRIBE":
 		if n.sick.Load() {
 			return says("-CLUSTERDOWN The cluster is down"), true
 		}
-	default:
-		return fakenode.Reaction{}, false
+		if owner := o.of(r.Args[1]); n.addr != owner && !o.mayRead(n, r) {
+			return says("-MOVED %d %s", keyslot.Slot(r.Args[1]), owner), true
+		}
+		return serve(r), true
 	}
-	owner := o.of(r.Args[1])
-	switch reads := r.Name() == "GET" && n.addr != upper && owner != upper; {
-	case n.addr != owner && !reads:
-		return says("-MOVED %d %s", keyslot.Slot(r.Args[1]), owner), true
-	case r.Name() == "GET":
-		return value, true
-	case r.Name() == "BLPOP" && r.Args[2] == "0":
-		return stuck(), true
-	case r.Name() == "BLPOP":
-		return says(popped), true
-	case r.Name() == "SSUBSCRIBE":
-		return confirm(3, r), true
+	return fakenode.Reaction{}, false
+}
+
+// mayRead reports whether a request is a read that the node serves as a replica.
+func (o *ordeal) mayRead(n *sufferer, r fakenode.Request) bool {
+	return (r.Name() == "GET" || r.Name() == "MGET") && n.addr != upper && o.of(r.Args[1]) != upper
+}
+
+// serve is what the owner of a key says.
+func serve(r fakenode.Request) fakenode.Reaction {
+	switch r.Name() {
+	case "GET":
+		return value
+	case "MGET":
+		return says("*%d\r\n%s", len(r.Args)-1, strings.TrimSuffix(strings.Repeat(value.Send, len(r.Args)-1), "\r\n"))
+	case "BLPOP":
+		if r.Args[2] == "0" {
+			return stuck()
+		}
+		return says(popped)
+	case "WATCH":
+		return ok
+	case "SSUBSCRIBE":
+		return confirm(3, r)
 	}
-	return one, true
+	return one
+}
+
+// withMulti lets a node know MULTI and EXEC.
+func withMulti(handle fakenode.Handler) fakenode.Handler {
+	var mu sync.Mutex
+	queues := map[int][]string{} // by connection: what the commands of its transaction will have as replies
+	return func(r fakenode.Request) (fakenode.Reaction, bool) {
+		mu.Lock()
+		defer mu.Unlock()
+		queue, open := queues[r.Conn]
+		switch {
+		case r.Name() == "MULTI":
+			queues[r.Conn] = []string{}
+			return ok, true
+		case r.Name() == "EXEC" && open:
+			delete(queues, r.Conn)
+			if slices.ContainsFunc(queue, func(reply string) bool { return reply[0] == '-' }) {
+				return says("-EXECABORT Transaction discarded because of previous errors."), true
+			}
+			return fakenode.Reaction{Send: fmt.Sprintf("*%d\r\n%s", len(queue), strings.Join(queue, ""))}, true
+		case !open:
+			return handle(r)
+		}
+		reaction, known := handle(r)
+		queues[r.Conn] = append(queue, reaction.Send)
+		if reaction.Send[0] != '-' {
+			reaction = says("+QUEUED")
+		}
+		return reaction, known
+	}
 }
 
 // troubles befall a node, or end.
@@ -87,7 +139,7 @@ var troubles = []struct {
 	come func(o *ordeal, n *sufferer)
 }{
 	{"dies", isUp, func(_ *ordeal, n *sufferer) { n.Close(); n.dead = true }},
-	{"comes back", func(n *sufferer) bool { return n.dead }, (*ordeal).begin},
+	{"comes back", func(n *sufferer) bool { return n.dead }, (*ordeal).revive},
 	{"is cut off", isUp, func(_ *ordeal, n *sufferer) { n.Cut(fakenode.RST) }},
 	{"hangs up", isUp, func(_ *ordeal, n *sufferer) { n.Cut(fakenode.FIN) }},
 	{"freezes", isUp, func(_ *ordeal, n *sufferer) { n.StopReading(); n.frozen = true }},
@@ -114,7 +166,7 @@ func (o *ordeal) failover() {
 func (o *ordeal) heal(n *sufferer) {
 	switch {
 	case n.dead:
-		o.begin(n)
+		o.revive(n)
 	case n.frozen:
 		n.Resume()
 	}
@@ -127,24 +179,77 @@ func (o *ordeal) happen(what string, n *sufferer) {
 	fmt.Fprintf(&o.report, "\n%v %s %s", time.Since(o.began), n.addr, what)
 }
 
-const blocksForEver = "BLPOP 0"
-
-var ordealCommands = []string{"INCR", "GET", "BLPOP 1", blocksForEver, "SSUBSCRIBE"}
-
-func (o *ordeal) call(ctx context.Context, command, key string) error {
-	if command == "SSUBSCRIBE" {
-		sub, err := o.client.SSubscribe(ctx, key)
-		if err == nil {
-			err = sub.Close()
+// ordealCalls are what callers try. What blocks for ever is not asked for at the end.
+var ordealCalls = []struct {
+	name string
+	try  func(ctx context.Context, client *keyslot.Client, key string) error
+}{
+	{"INCR", func(ctx context.Context, client *keyslot.Client, key string) error {
+		return second(client.Incr(ctx, key))
+	}},
+	{"GET", func(ctx context.Context, client *keyslot.Client, key string) error {
+		return second(client.Get(ctx, key))
+	}},
+	{"MGET", func(ctx context.Context, client *keyslot.Client, _ string) error {
+		return second(client.MGet(ctx, low, up, "bar"))
+	}},
+	{"BLPOP", func(ctx context.Context, client *keyslot.Client, key string) error {
+		return second(client.Do(ctx, "BLPOP", key, 1))
+	}},
+	{blocksForEver, func(ctx context.Context, client *keyslot.Client, key string) error {
+		return second(client.Do(ctx, "BLPOP", key, 0))
+	}},
+	{"pipeline", func(ctx context.Context, client *keyslot.Client, _ string) error {
+		p := client.Pipeline()
+		for _, key := range []string{low, up, "bar"} {
+			p.Incr(key)
+			p.Get(key)
 		}
-		return err
+		return p.Exec(ctx)
+	}},
+	{"transaction", func(ctx context.Context, client *keyslot.Client, key string) error {
+		tx := client.Tx()
+		tx.Incr(key)
+		return tx.Exec(ctx)
+	}},
+	{"WATCH", func(ctx context.Context, client *keyslot.Client, key string) error {
+		return client.Watch(ctx, []string{key}, func(w *keyslot.Watched) error {
+			tx := w.Tx()
+			tx.Incr(key)
+			return tx.Exec(ctx)
+		})
+	}},
+	{"WAIT", func(ctx context.Context, client *keyslot.Client, key string) error {
+		return second(client.WriteAndWait(ctx, 1, time.Second, func(p *keyslot.Pipeline) error { p.Incr(key); return nil }))
+	}},
+	{"DBSIZE", func(ctx context.Context, client *keyslot.Client, _ string) error { return second(client.DBSize(ctx)) }},
+	{"SCAN", func(ctx context.Context, client *keyslot.Client, _ string) error {
+		for _, err := range client.Scan(ctx, "") {
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	}},
+	{"keyspace events", func(ctx context.Context, client *keyslot.Client, _ string) error {
+		return closed(client.KeyspaceEvents(ctx, "__keyspace@0__:*"))
+	}},
+	{"SUBSCRIBE", func(ctx context.Context, client *keyslot.Client, key string) error {
+		return closed(client.Subscribe(ctx, key))
+	}},
+	{"SSUBSCRIBE", func(ctx context.Context, client *keyslot.Client, key string) error {
+		return closed(client.SSubscribe(ctx, key))
+	}},
+}
+
+const blocksForEver = "BLPOP for ever"
+
+func second[T any](_ T, err error) error { return err }
+
+func closed(sub *keyslot.Subscription, err error) error {
+	if err == nil {
+		err = sub.Close()
 	}
-	name, timeout, blocks := strings.Cut(command, " ")
-	args := []any{name, key}
-	if blocks {
-		args = append(args, timeout)
-	}
-	_, err := o.client.Do(ctx, args...)
 	return err
 }
 
@@ -155,7 +260,7 @@ func (o *ordeal) suffer(ctx context.Context, callers *sync.WaitGroup) {
 		callers.Go(func() {
 			for ctx.Err() == nil {
 				patience, stop := context.WithTimeout(ctx, time.Duration(1+rng.IntN(1000))*time.Millisecond)
-				_ = o.call(patience, ordealCommands[rng.IntN(len(ordealCommands))], []string{low, up}[rng.IntN(2)])
+				_ = ordealCalls[rng.IntN(len(ordealCalls))].try(patience, o.client, []string{low, up}[rng.IntN(2)])
 				stop()
 				time.Sleep(time.Duration(rng.IntN(300)) * time.Millisecond)
 			}
@@ -228,10 +333,10 @@ func TestEverythingIsServedSoonOnceSomebodyServesIt(t *testing.T) {
 func endure(t *testing.T, s *stage, client *keyslot.Client, seed uint64) {
 	o := &ordeal{stage: s, rng: rand.New(rand.NewPCG(seed, 0)), epoch: 2, client: client}
 	o.take(lower)
-	for _, addr := range []string{lower, upper, spare} {
-		n := &sufferer{addr: addr}
+	for i, node := range []*fakenode.Node{s.lower, s.upper, s.spare} {
+		n := &sufferer{addr: []string{lower, upper, spare}[i]}
 		o.nodes = append(o.nodes, n)
-		o.begin(n)
+		o.begin(n, node)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	var callers sync.WaitGroup
@@ -244,16 +349,16 @@ func endure(t *testing.T, s *stage, client *keyslot.Client, seed uint64) {
 	o.end()
 	served := time.Now()
 	var calls sync.WaitGroup
-	for _, command := range ordealCommands {
-		if command == blocksForEver {
+	for _, call := range ordealCalls {
+		if call.name == blocksForEver {
 			continue
 		}
 		calls.Go(func() {
-			for o.call(t.Context(), command, low) != nil {
+			for call.try(t.Context(), client, low) != nil {
 				time.Sleep(time.Millisecond)
 			}
 			// Silence is seen within 750 ms, and a blocking command's node looked at each 500 ms; looks and pauses follow.
-			assert.LessOrEqual(t, time.Since(served), 2*time.Second, "%s: seed %d%s", command, seed, o.report.String())
+			assert.LessOrEqual(t, time.Since(served), 2*time.Second, "%s: seed %d%s", call.name, seed, o.report.String())
 		})
 	}
 	calls.Wait()
